@@ -1,0 +1,160 @@
+"""Every shell script that runs on a host, as pure functions. Running one twice changes nothing.
+
+Scripts are POSIX sh. What is secret comes on standard input, never in the text or an argument list.
+"""
+
+import json
+import shlex
+from collections.abc import Iterable, Mapping
+
+CLUSTER_LABEL = "swarm-transfer.cluster"
+"""Node label with the name of the stack that made the swarm."""
+
+HOST_LABEL = "swarm-transfer.host"
+"""Node label with the host's name in the configuration; constraints use it."""
+
+_SOCKET = "/var/run/docker.sock"
+
+
+def init_swarm(*, address: str, stack: str) -> str:
+    """Make the swarm on this host, unless the stack's swarm is here already; print the node's id."""
+    quoted = shlex.quote(address)
+    return f"""set -eu
+if [ "$(docker info --format '{{{{.Swarm.LocalNodeState}}}}')" = inactive ]; then
+  # Addresses are explicit: the first interface of a Vagrant box is NAT.
+  docker swarm init --advertise-addr {quoted} --listen-addr {quoted}:2377 --data-path-addr {quoted} >/dev/null
+  docker node update --label-add {shlex.quote(f"{CLUSTER_LABEL}={stack}")} self >/dev/null
+fi
+label=$(docker node inspect self --format '{{{{index .Spec.Labels "{CLUSTER_LABEL}"}}}}')
+if [ "$label" != {shlex.quote(stack)} ]; then
+  echo 'this host is in another swarm: run docker swarm leave --force on it' >&2
+  exit 1
+fi
+docker info --format '{{{{.Swarm.NodeID}}}}'
+"""
+
+
+def print_join_tokens() -> str:
+    """Print both join tokens as one JSON object: worker, manager."""
+    return """set -eu
+worker=$(docker swarm join-token --quiet worker)
+manager=$(docker swarm join-token --quiet manager)
+printf '{"worker": "%s", "manager": "%s"}' "$worker" "$manager"
+"""
+
+
+def join_request(*, address: str, manager_address: str, token: str) -> str:
+    """Body of the Engine API's join request: standard input of `join_swarm`."""
+    return json.dumps(
+        {
+            "ListenAddr": f"{address}:2377",
+            "AdvertiseAddr": address,
+            "DataPathAddr": address,
+            "RemoteAddrs": [f"{manager_address}:2377"],
+            "JoinToken": token,
+        }
+    )
+
+
+def join_swarm() -> str:
+    """Join with the request on standard input, unless this host is in a swarm; print the node's id.
+
+    The Engine API is asked directly: `docker swarm join` takes the token only as an argument, which `ps` shows.
+    """
+    return f"""set -eu
+if [ "$(docker info --format '{{{{.Swarm.LocalNodeState}}}}')" = inactive ]; then
+  curl --silent --show-error --fail-with-body --max-time 120 --unix-socket {_SOCKET} \\
+    --header 'Content-Type: application/json' --data-binary @- http://docker/swarm/join >&2
+else
+  cat >/dev/null
+fi
+docker info --format '{{{{.Swarm.NodeID}}}}'
+"""
+
+
+def leave_swarm() -> str:
+    """Leave whatever swarm this host is in, and take away the bridge that joining made."""
+    return """set -eu
+if [ "$(docker info --format '{{.Swarm.LocalNodeState}}')" != inactive ]; then
+  docker swarm leave --force >/dev/null
+fi
+docker network rm docker_gwbridge >/dev/null 2>&1 || true
+"""
+
+
+def configure_node(*, node_id: str, role: str, labels: Mapping[str, str]) -> str:
+    """On a manager: make the node active, with exactly this role and these labels."""
+    node = shlex.quote(node_id)
+    additions = " ".join(f"--label-add {shlex.quote(f'{key}={value}')}" for key, value in sorted(labels.items()))
+    return f"""set -eu
+removals=''
+keys='{{{{range $key, $value := .Spec.Labels}}}}{{{{println $key}}}}{{{{end}}}}'
+for key in $(docker node inspect {node} --format "$keys"); do
+  case $key in
+    {"|".join(shlex.quote(key) for key in sorted(labels))}) ;;
+    *) removals="$removals --label-rm $key" ;;
+  esac
+done
+# shellcheck disable=SC2086 # the removals are several words
+docker node update --availability active --role {shlex.quote(role)} $removals {additions} {node} >/dev/null
+"""
+
+
+def retire_node(*, node_id: str, drain_timeout: int) -> str:
+    """On a manager: move the node's tasks away, wait for them to end (seconds), then take it off the swarm.
+
+    The last node has nowhere to move its tasks, and leaves by itself. A node that is down is not waited for.
+    """
+    node = shlex.quote(node_id)
+    return f"""set -eu
+docker node inspect {node} >/dev/null 2>&1 || exit 0
+[ "$(docker node ls --quiet | wc -l)" -gt 1 ] || exit 0
+if [ "$(docker node inspect self --format '{{{{.ID}}}}')" = {node} ]; then
+  echo 'this host commands the swarm: put another manager first in hosts, pulumi up, then remove this one' >&2
+  exit 1
+fi
+docker node update --availability drain {node} >/dev/null
+waited=0
+while [ "$(docker node inspect {node} --format '{{{{.Status.State}}}}')" = ready ] \\
+  && docker node ps {node} --format '{{{{.CurrentState}}}}' | grep -q '^Running'; do
+  if [ "$waited" -ge {drain_timeout} ]; then
+    echo 'its tasks did not end within {drain_timeout} seconds:' >&2
+    docker node ps {node} >&2
+    exit 1
+  fi
+  sleep 1
+  waited=$((waited + 1))
+done
+docker node demote {node} >/dev/null
+docker node rm --force {node} >/dev/null
+"""
+
+
+def remove_images(references: Iterable[str]) -> str:
+    """Remove these images once no running container uses them; wait at most a minute for that."""
+    return f"""set -eu
+for image in {" ".join(shlex.quote(reference) for reference in references)}; do
+  attempts=60
+  while docker image inspect "$image" >/dev/null 2>&1 && ! docker image rm --force "$image" >/dev/null; do
+    attempts=$((attempts - 1))
+    [ "$attempts" -gt 0 ] || exit 1
+    sleep 1
+  done
+done
+"""
+
+
+def inspect_service(name: str) -> str:
+    """On a manager: print three JSON documents: the service, its tasks, all nodes."""
+    tasks = shlex.quote("filters=" + json.dumps({"service": {name: True}}))
+    return f"""set -eu
+get() {{ curl --silent --show-error --fail --max-time 20 --unix-socket {_SOCKET} --get "$@"; }}
+get {shlex.quote(f"http://docker/services/{name}")}
+get --data-urlencode {tasks} http://docker/tasks
+get http://docker/nodes
+"""
+
+
+def last_log_lines(name: str, *, lines: int = 15) -> str:
+    """On a manager: print the last log lines of a service's tasks."""
+    return f"timeout 20 docker service logs --tail {lines} --raw {shlex.quote(name)} 2>&1 | tail -n {lines}\n"

@@ -1,0 +1,157 @@
+"""The way in: HAProxy on every node, in front of the file service."""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components.overlay import OverlayNetwork
+from components.swarm import SwarmCluster
+from components.swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSecretArgs
+from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
+
+_UID = 99  # haproxy's in the upstream image
+_CONFIG = "/etc/haproxy/haproxy.cfg"
+_OPERATORS = "operators.cfg"
+_HEALTH_PORT = 8404
+_SLOTS = 64
+"""Places for replicas, in steps of so many: scaling within a step leaves the edge alone."""
+
+_HEALTHCHECK = (
+    f"exec 3<>/dev/tcp/127.0.0.1/{_HEALTH_PORT} && printf 'GET /healthz HTTP/1.0\\r\\n\\r\\n' >&3 "
+    "&& head -n 1 <&3 | grep -q ' 200 '"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeArgs:
+    """Where the edge listens on every host, and the service behind it (`name` and port on the network)."""
+
+    cluster: SwarmCluster
+    network: OverlayNetwork
+    image: str
+    port: int
+    backend: str
+    backend_port: int
+    backend_replicas: int
+    operator_password: pulumi.Output[str]
+    ready_timeout: int
+
+
+class Edge(pulumi.ComponentResource):
+    """One port on every host, any host's address works; failed replicas are left out by their own readiness.
+
+    The status page at /edge and the file service's /metrics ask for user `operator` and its password.
+    A request whose body has been sent in part is never retried: only connections that failed are.
+    """
+
+    ready: pulumi.Output[str]
+
+    def __init__(self, name: str, args: EdgeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("swarm:edge:Edge", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        manager = args.cluster.seed
+        config = SwarmFile(
+            f"{name}-config",
+            SwarmFileArgs(
+                manager=manager,
+                content=haproxy_config(
+                    port=args.port,
+                    backend=args.backend,
+                    backend_port=args.backend_port,
+                    replicas=args.backend_replicas,
+                ),
+                path=_CONFIG,
+            ),
+            opts=child,
+        )
+        operators = SwarmSecret(
+            f"{name}-operators",
+            SwarmSecretArgs(
+                manager=manager,
+                content=args.operator_password.apply(operator_list),
+                file_name=_OPERATORS,
+                uid=_UID,
+            ),
+            opts=child,
+        )
+        service = SwarmService(
+            name,
+            SwarmServiceArgs(
+                cluster=args.cluster,
+                networks=[args.network],
+                image=args.image,
+                user=f"{_UID}:{_UID}",
+                command=["haproxy", "-W", "-db", "-f", f"/run/secrets/{_OPERATORS}", "-f", _CONFIG],
+                files=[config],
+                secrets=[operators],
+                ports={args.port: args.port},
+                healthcheck=Healthcheck(command=["bash", "-c", _HEALTHCHECK]),
+                resources=Resources(cpus=1.0, memory=256, reserved_cpus=0.1, reserved_memory=64),
+                update_order="stop-first",  # the host's port can be held by one task only
+                ready_timeout=args.ready_timeout,
+            ),
+            opts=child,
+        )
+        self.ready = service.ready
+        self.register_outputs({"ready": self.ready})
+
+
+def operator_list(password: str) -> str:
+    """HAProxy's user list with the one operator; settings refuse a password that would need quoting."""
+    return f"userlist operators\n  user operator insecure-password '{password}'\n"
+
+
+def haproxy_config(*, port: int, backend: str, backend_port: int, replicas: int) -> str:
+    """HAProxy's configuration: one frontend, replicas found by DNS and checked, one health port."""
+    slots = -(-replicas // _SLOTS) * _SLOTS
+    return f"""global
+  log stdout format raw local0 info
+  maxconn 4096
+  hard-stop-after 25s
+
+defaults
+  mode http
+  log global
+  option httplog
+  option dontlognull
+  option redispatch
+  retries 3
+  retry-on conn-failure
+  timeout connect 5s
+  timeout http-request 15s
+  timeout http-keep-alive 15s
+  timeout client 120s
+  timeout server 120s
+
+resolvers docker
+  nameserver dns 127.0.0.11:53
+  accepted_payload_size 8192
+  resolve_retries 3
+  timeout resolve 1s
+  timeout retry 1s
+  hold valid 1s
+  hold obsolete 2s
+
+frontend public
+  bind :{port}
+  unique-id-format %[uuid()]
+  http-request set-header X-Request-ID %[unique-id]
+  http-request set-header X-Forwarded-For %[src]
+  http-response set-header X-Request-ID %[unique-id]
+  acl operators_only path /metrics /edge
+  http-request auth realm operator if operators_only !{{ http_auth(operators) }}
+  stats enable
+  stats uri /edge
+  default_backend replicas
+
+backend replicas
+  balance leastconn
+  option httpchk GET /readyz
+  http-check expect status 200
+  default-server resolvers docker init-addr none check inter 1s fall 2 rise 1
+  server-template replica 1-{slots} tasks.{backend}:{backend_port}
+
+frontend health
+  bind 127.0.0.1:{_HEALTH_PORT}
+  monitor-uri /healthz
+"""

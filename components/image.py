@@ -1,0 +1,102 @@
+"""An image of our own, built where it runs, or built once and pushed."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pulumi
+import pulumi_command as command
+import pulumi_docker as docker
+from docker.utils.build import exclude_paths
+
+from components.commands import remove_images
+from components.host import Host
+
+# An engine that cannot find an image here asks the registry in its name. Nobody answers at this one, so a missing
+# image fails at once, and no stranger can publish an image under the name of ours.
+_LOCAL_REGISTRY = "localhost"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistryArgs:
+    """A registry that all hosts can pull from."""
+
+    address: str
+    username: str
+    password: pulumi.Output[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceImageArgs:
+    """`context` is the folder with the Dockerfile; `hosts` are where the image is needed."""
+
+    repository: str
+    context: Path
+    hosts: Sequence[Host]
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    registry: RegistryArgs | None = None
+
+
+class ServiceImage(pulumi.ComponentResource):
+    """The image, tagged with a hash of all that goes into it; superseded ones are removed from the hosts."""
+
+    reference: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ServiceImageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("swarm:image:ServiceImage", name, {}, opts)
+        self._args = args
+        registry = args.registry.address if args.registry else _LOCAL_REGISTRY
+        tag = context_hash(args.context, args.build_args)
+        self._tagged = f"{registry}/{args.repository}:{tag}"
+        builders = args.hosts[:1] if args.registry else args.hosts
+        images = [self._build(name, host) for host in builders]
+        # An Output of all builds, so that a service waits until the image is on every host.
+        built = pulumi.Output.all(*[image.repo_digest if args.registry else image.image_name for image in images])
+        self.reference = built.apply(lambda references: str(references[0]))
+        self.register_outputs({"reference": self.reference})
+
+    def _build(self, name: str, host: Host) -> docker.Image:
+        args = self._args
+        at = f"{name}-{host.target.name}"
+        # The provider leaves images behind. Replaced after the service has moved to the new image, this removes
+        # the old one.
+        removal = command.remote.Command(
+            f"{at}-removal",
+            connection=host.connection,
+            delete=remove_images([self._tagged]),
+            triggers=[self._tagged],
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return docker.Image(
+            at,
+            image_name=self._tagged,
+            build=docker.DockerBuildArgs(
+                context=str(args.context),
+                dockerfile=str(args.context / "Dockerfile"),
+                platform="linux/amd64",
+                args=dict(args.build_args),
+            ),
+            skip_push=args.registry is None,
+            registry=docker.RegistryArgs(
+                server=args.registry.address, username=args.registry.username, password=args.registry.password
+            )
+            if args.registry
+            else None,
+            opts=pulumi.ResourceOptions(parent=self, provider=host.provider, depends_on=[removal]),
+        )
+
+
+def context_hash(context: Path, build_args: Mapping[str, str]) -> str:
+    """First 12 hex digits of a SHA-256 over the build arguments and every file that Docker would send."""
+    ignore = context / ".dockerignore"
+    patterns = [line.strip() for line in ignore.read_text().splitlines()] if ignore.exists() else []
+    patterns = [pattern for pattern in patterns if pattern and not pattern.startswith("#")]
+    digest = hashlib.sha256(repr(sorted(build_args.items())).encode())
+    for relative in sorted(exclude_paths(str(context), patterns)):
+        path = context / relative
+        if path.is_file():
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest.update(f"{relative}\0{path.stat().st_mode & 0o100:o}\0{content}\n".encode())
+    return digest.hexdigest()[:12]

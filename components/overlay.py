@@ -1,0 +1,43 @@
+"""An overlay network that spans the swarm's nodes."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+import pulumi
+import pulumi_docker as docker
+
+from components.swarm import SwarmCluster
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverlayNetworkArgs:
+    """`name` is what the engines call it; services on it find each other by name."""
+
+    cluster: SwarmCluster
+    name: str
+    subnet: IPv4Network
+    encrypted: bool = False
+
+
+class OverlayNetwork(pulumi.ComponentResource):
+    """A network for services only: containers started by hand cannot attach to it."""
+
+    network_id: pulumi.Output[str]
+
+    def __init__(self, name: str, args: OverlayNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("swarm:overlay:OverlayNetwork", name, {}, opts)
+        network = docker.Network(
+            name,
+            name=args.name,
+            driver="overlay",
+            options={"encrypted": ""} if args.encrypted else {},
+            # Left out, the engine's choice of gateway shows up after a refresh as a reason to replace the network.
+            ipam_configs=[
+                docker.NetworkIpamConfigArgs(subnet=str(args.subnet), gateway=str(args.subnet.network_address + 1))
+            ],
+            opts=pulumi.ResourceOptions(
+                parent=self, provider=args.cluster.seed.provider, depends_on=args.cluster.nodes
+            ),
+        )
+        self.network_id = network.id
+        self.register_outputs({"network_id": self.network_id})

@@ -1,0 +1,145 @@
+"""Whether a service runs as asked: `pulumi up` returns when it does, and says why when it does not.
+
+pulumi-docker's own wait knows no global services and deletes a replicated one that does not converge, together
+with its logs. So the program asks the manager itself, on every `up`: also one that changed nothing.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pulumi
+
+from components.commands import inspect_service, last_log_lines
+from components.ssh import SshError, SshTarget, ask
+
+State = Literal["ready", "waiting", "failed"]
+
+_POLL_SECONDS = 1.0
+_MAX_FAILURES = 4
+"""So many failed tasks of the wanted version in one place are no accident."""
+
+_FAILED_TASK_STATES = ("failed", "rejected")
+
+
+class ServiceNotReadyError(pulumi.RunError):
+    """A service does not run as asked; the text has its tasks' errors and last log lines."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the tasks show: `state`, and the reason in one line."""
+
+    state: State
+    reason: str
+
+
+def wait(manager: SshTarget, service: str, *, timeout: int) -> None:
+    """Return when every wanted task of the service runs in its newest version.
+
+    Raises:
+        ServiceNotReadyError: it failed, or did not get there within `timeout` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            documents = _documents(ask(manager, inspect_service(service)))
+            verdict = judge(*documents)
+        except SshError as error:
+            verdict = Verdict("waiting", f"{manager.name}: {error}")
+            documents = ({}, [], [])
+        if verdict.state == "ready":
+            return
+        if verdict.state == "failed" or time.monotonic() > deadline:
+            raise ServiceNotReadyError(_report(manager, service, verdict, *documents))
+        time.sleep(_POLL_SECONDS)
+
+
+def judge(
+    service: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]], nodes: Sequence[Mapping[str, Any]]
+) -> Verdict:
+    """Judge a service by the Engine API's documents (`/services/ID`, `/tasks`, `/nodes`)."""
+    update = service.get("UpdateStatus") or {}
+    if update.get("State", "") in ("paused", "rollback_started", "rollback_paused", "rollback_completed"):
+        return Verdict("failed", f"its last update ended as {update['State']}: {update.get('Message', '')}")
+
+    current = [task for task in tasks if task["Spec"] == service["Spec"]["TaskTemplate"]]
+    failures = Counter(_place(task) for task in current if task["Status"]["State"] in _FAILED_TASK_STATES)
+    wanted = _wanted(service, nodes)
+    running = [t for t in current if t["DesiredState"] == "running" and t["Status"]["State"] == "running"]
+    leftover = [t for t in tasks if t["DesiredState"] == "running" and t not in current]
+    if len(running) == wanted and not leftover and update.get("State") != "updating":
+        return Verdict("ready", f"{wanted} of {wanted} tasks run")
+    reason = f"{len(running)} of {wanted} tasks run"
+    if failures and max(failures.values()) >= _MAX_FAILURES:
+        return Verdict("failed", reason)
+    return Verdict("waiting", reason)
+
+
+def _wanted(service: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> int:
+    mode = service["Spec"]["Mode"]
+    if "Replicated" in mode:
+        return int(mode["Replicated"]["Replicas"])
+    constraints = service["Spec"]["TaskTemplate"].get("Placement", {}).get("Constraints") or []
+    return sum(1 for node in nodes if _eligible(node, constraints))
+
+
+def _eligible(node: Mapping[str, Any], constraints: Sequence[str]) -> bool:
+    """Whether a global service runs on the node: it is up, active, and meets the constraints that we use."""
+    if node["Status"]["State"] != "ready" or node["Spec"]["Availability"] != "active":
+        return False
+    facts = {"node.role": node["Spec"]["Role"], "node.hostname": node["Description"]["Hostname"]}
+    facts |= {f"node.labels.{key}": value for key, value in (node["Spec"].get("Labels") or {}).items()}
+    for constraint in constraints:
+        key, operator, value = constraint.partition("!=" if "!=" in constraint else "==")
+        if (facts.get(key.strip()) == value.strip()) != (operator == "=="):
+            return False
+    return True
+
+
+def _place(task: Mapping[str, Any]) -> str:
+    """The slot of a replicated task, the node of a global one."""
+    return str(task.get("Slot") or task.get("NodeID", ""))
+
+
+def _documents(
+    text: str,
+) -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]]:
+    decoder = json.JSONDecoder()
+    found = []
+    rest = text.lstrip()
+    while rest:
+        document, end = decoder.raw_decode(rest)
+        found.append(document)
+        rest = rest[end:].lstrip()
+    service, tasks, nodes = found
+    return service, tasks, nodes
+
+
+def _report(
+    manager: SshTarget,
+    service: str,
+    verdict: Verdict,
+    _: Mapping[str, Any],
+    tasks: Sequence[Mapping[str, Any]],
+    nodes: Sequence[Mapping[str, Any]],
+) -> str:
+    names = {node["ID"]: node["Description"]["Hostname"] for node in nodes}
+    newest = sorted(tasks, key=lambda task: str(task["UpdatedAt"]), reverse=True)
+    errors = [
+        f"{names.get(task.get('NodeID', ''), 'no node')}: {task['Status']['State']}: {task['Status']['Err']}"
+        for task in newest
+        if task["Status"].get("Err")
+    ]
+    try:
+        logs = ask(manager, last_log_lines(service)).strip()
+    except SshError as error:
+        logs = f"none to be had: {error}"
+    lines = [f"service {service} does not run as asked: {verdict.reason}"]
+    lines += [f"  task on {error}" for error in dict.fromkeys(errors[:5])]
+    lines += ["  last log lines:", *(f"    {line}" for line in logs.splitlines())]
+    lines += ["Mend the cause, then run `pulumi up --refresh`."]
+    return "\n".join(lines)

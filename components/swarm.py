@@ -1,0 +1,107 @@
+"""The swarm: which hosts are in it, as what, and how they come and go."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_command as command
+
+from components import commands
+from components.host import Host
+
+_QUIET = command.remote.Logging.NONE
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwarmClusterArgs:
+    """The hosts, the first manager among them commanding; `stack` marks the swarm as ours."""
+
+    hosts: Sequence[Host]
+    stack: str
+    drain_timeout: int = 600
+    """Seconds that a host's tasks get to end when it is removed."""
+
+
+class SwarmCluster(pulumi.ComponentResource):
+    """Makes the swarm on the first manager, joins the others, keeps their roles and labels.
+
+    A host taken off the list is drained, taken off the swarm, and leaves. It refuses to adopt a swarm that
+    another stack or person made.
+    """
+
+    node_ids: pulumi.Output[dict[str, str]]
+
+    def __init__(self, name: str, args: SwarmClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("swarm:swarm:SwarmCluster", name, {}, opts)
+        self._args = args
+        self.seed = next(host for host in args.hosts if host.args.role == "manager")
+        founded = self._create_membership(self.seed, create=commands.init_swarm(
+            address=self.seed.target.address, stack=args.stack
+        ))  # fmt: skip
+        seed_node = self._create_node(self.seed, founded, after=[])
+        tokens = self._create_tokens(founded)
+        self.nodes = [seed_node]
+        ids = {self.seed.target.name: founded.stdout}
+        for host in args.hosts:
+            if host is self.seed:
+                continue
+            joined = self._create_membership(host, create=commands.join_swarm(), stdin=self._join_request(host, tokens))
+            # Nodes are retired by the first manager, which is therefore retired last.
+            self.nodes.append(self._create_node(host, joined, after=[seed_node]))
+            ids[host.target.name] = joined.stdout
+        self.node_ids = pulumi.Output.all(**ids)
+        self.register_outputs({"node_ids": self.node_ids})
+
+    def _create_membership(
+        self, host: Host, *, create: str, stdin: pulumi.Output[str] | None = None
+    ) -> command.remote.Command:
+        return command.remote.Command(
+            f"{host.target.name}-membership",
+            connection=host.connection,
+            create=create,
+            stdin=stdin,
+            delete=commands.leave_swarm(),
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[host.images]),
+        )
+
+    def _create_tokens(self, founded: command.remote.Command) -> command.remote.Command:
+        return command.remote.Command(
+            "join-tokens",
+            connection=self.seed.connection,
+            create=commands.print_join_tokens(),
+            logging=_QUIET,
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[founded], additional_secret_outputs=["stdout"]),
+        )
+
+    def _join_request(self, host: Host, tokens: command.remote.Command) -> pulumi.Output[str]:
+        request = pulumi.Output.json_loads(tokens.stdout).apply(
+            lambda by_role: commands.join_request(
+                address=host.target.address,
+                manager_address=self.seed.target.address,
+                token=by_role[host.args.role],
+            )
+        )
+        return pulumi.Output.secret(request)
+
+    def _create_node(
+        self, host: Host, membership: command.remote.Command, *, after: Sequence[pulumi.Resource]
+    ) -> command.remote.Command:
+        labels = {
+            **host.args.labels,
+            commands.CLUSTER_LABEL: self._args.stack,
+            commands.HOST_LABEL: host.target.name,
+        }
+        return command.remote.Command(
+            f"{host.target.name}-node",
+            connection=self.seed.connection,
+            create=membership.stdout.apply(
+                lambda node_id: commands.configure_node(node_id=node_id, role=host.args.role, labels=labels)
+            ),
+            delete=membership.stdout.apply(
+                lambda node_id: commands.retire_node(node_id=node_id, drain_timeout=self._args.drain_timeout)
+            ),
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[membership, *after]),
+        )

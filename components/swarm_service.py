@@ -1,0 +1,185 @@
+"""A Swarm service with the defaults that every service of the cluster shares."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pulumi
+import pulumi_docker as docker
+
+from components import readiness
+from components.overlay import OverlayNetwork
+from components.swarm import SwarmCluster
+from components.swarm_file import SwarmFile, SwarmSecret
+
+_MIB = 2**20
+_LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Healthcheck:
+    """A command that a task's container runs to know whether it is healthy; times in seconds."""
+
+    command: Sequence[str]
+    interval: int = 5
+    timeout: int = 3
+    retries: int = 3
+    start_period: int = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What a task may take at most, and what is set aside for it: CPUs and MiB."""
+
+    cpus: float
+    memory: int
+    reserved_cpus: float
+    reserved_memory: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwarmServiceArgs:
+    """A service; `replicas` None means one task on every node.
+
+    `ports` maps a port of the host to one of the container. `volumes` maps a volume's name to a path, `tmpfs` a path
+    to its size in MiB. `stop_grace` is in seconds: the program must end within it on SIGTERM.
+    """
+
+    cluster: SwarmCluster
+    networks: Sequence[OverlayNetwork]
+    image: pulumi.Input[str]
+    user: str
+    healthcheck: Healthcheck
+    resources: Resources
+    ready_timeout: int
+    replicas: int | None = None
+    command: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    files: Sequence[SwarmFile] = ()
+    secrets: Sequence[SwarmSecret] = ()
+    volumes: Mapping[str, str] = field(default_factory=dict)
+    tmpfs: Mapping[str, int] = field(default_factory=dict)
+    ports: Mapping[int, int] = field(default_factory=dict)
+    constraints: Sequence[str] = ()
+    update_order: Literal["start-first", "stop-first"] = "start-first"
+    stop_grace: int = 30
+
+
+class SwarmService(pulumi.ComponentResource):
+    """A hardened service: read-only root, no capabilities, limits, health, rollback, rotated logs, DNS discovery.
+
+    Nothing uses the ingress mesh: ports are the host's own, so the service sees client addresses and runs on
+    kernels without IPVS. `ready` resolves to the service's name when it runs as asked, on every `pulumi up`.
+    """
+
+    ready: pulumi.Output[str]
+
+    def __init__(self, name: str, args: SwarmServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("swarm:service:SwarmService", name, {}, opts)
+        self._name = name
+        self._args = args
+        self.service = docker.Service(
+            name,
+            name=name,
+            task_spec=self._task_spec(),
+            mode=docker.ServiceModeArgs(global_=True)
+            if args.replicas is None
+            else docker.ServiceModeArgs(replicated=docker.ServiceModeReplicatedArgs(replicas=args.replicas)),
+            endpoint_spec=docker.ServiceEndpointSpecArgs(mode="dnsrr", ports=self._ports()),
+            update_config=docker.ServiceUpdateConfigArgs(
+                parallelism=1, order=args.update_order, monitor="5s", failure_action="rollback"
+            ),
+            rollback_config=docker.ServiceRollbackConfigArgs(
+                parallelism=1, order=args.update_order, monitor="5s", failure_action="pause"
+            ),
+            opts=pulumi.ResourceOptions(
+                parent=self, provider=args.cluster.seed.provider, depends_on=args.cluster.nodes
+            ),
+        )
+        # The nodes are part of it: a host that joined must run its task of a global service too.
+        self.ready = pulumi.Output.all(self.service.id, args.cluster.node_ids).apply(self._wait_until_ready)
+        self.register_outputs({"ready": self.ready})
+
+    async def _wait_until_ready(self, _: Sequence[object]) -> str:
+        if not pulumi.runtime.is_dry_run():
+            await asyncio.to_thread(
+                readiness.wait, self._args.cluster.seed.target, self._name, timeout=self._args.ready_timeout
+            )
+        return self._name
+
+    def _task_spec(self) -> docker.ServiceTaskSpecArgs:
+        args = self._args
+        limits = args.resources
+        return docker.ServiceTaskSpecArgs(
+            container_spec=self._container_spec(),
+            networks_advanceds=[
+                docker.ServiceTaskSpecNetworksAdvancedArgs(id=network.network_id) for network in args.networks
+            ],
+            placement=docker.ServiceTaskSpecPlacementArgs(
+                constraints=list(args.constraints), prefs=[] if args.replicas is None else ["spread=node.id"]
+            ),
+            resources=docker.ServiceTaskSpecResourcesArgs(
+                limits=docker.ServiceTaskSpecResourcesLimitsArgs(
+                    nano_cpus=int(limits.cpus * 1e9), memory_bytes=limits.memory * _MIB
+                ),
+                reservation=docker.ServiceTaskSpecResourcesReservationArgs(
+                    nano_cpus=int(limits.reserved_cpus * 1e9), memory_bytes=limits.reserved_memory * _MIB
+                ),
+            ),
+            restart_policy=docker.ServiceTaskSpecRestartPolicyArgs(condition="any", delay="2s", window="30s"),
+            log_driver=docker.ServiceTaskSpecLogDriverArgs(name="json-file", options=_LOG_OPTIONS),
+        )
+
+    def _container_spec(self) -> docker.ServiceTaskSpecContainerSpecArgs:
+        args = self._args
+        check = args.healthcheck
+        return docker.ServiceTaskSpecContainerSpecArgs(
+            image=args.image,
+            commands=list(args.command) or None,
+            env=dict(args.environment) or None,
+            user=args.user,
+            init=True,
+            read_only=True,
+            cap_drops=["ALL"],
+            configs=[file.mounted for file in args.files] or None,
+            secrets=[secret.mounted for secret in args.secrets] or None,
+            mounts=self._mounts() or None,
+            stop_grace_period=f"{args.stop_grace}s",
+            healthcheck=docker.ServiceTaskSpecContainerSpecHealthcheckArgs(
+                tests=["CMD", *check.command],
+                interval=f"{check.interval}s",
+                timeout=f"{check.timeout}s",
+                retries=check.retries,
+                start_period=f"{check.start_period}s",
+            ),
+        )
+
+    def _mounts(self) -> list[docker.ServiceTaskSpecContainerSpecMountArgs]:
+        volumes = [
+            docker.ServiceTaskSpecContainerSpecMountArgs(type="volume", source=volume, target=path)
+            for volume, path in self._args.volumes.items()
+        ]
+        memory = [
+            docker.ServiceTaskSpecContainerSpecMountArgs(
+                type="tmpfs",
+                target=path,
+                tmpfs_options=docker.ServiceTaskSpecContainerSpecMountTmpfsOptionsArgs(
+                    size_bytes=size * _MIB, mode=0o1777
+                ),
+            )
+            for path, size in self._args.tmpfs.items()
+        ]
+        return volumes + memory
+
+    def _ports(self) -> list[docker.ServiceEndpointSpecPortArgs] | None:
+        return [
+            docker.ServiceEndpointSpecPortArgs(
+                name=f"port-{published}",
+                protocol="tcp",
+                publish_mode="host",
+                published_port=published,
+                target_port=target,
+            )
+            for published, target in self._args.ports.items()
+        ] or None
