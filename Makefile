@@ -1,0 +1,22 @@
+.PHONY: help demo test destroy lint shell venv
+
+help: ## what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: venv ## two hosts, the whole cluster on them, a file across: left running
+	@.venv/bin/python -m lab demo
+
+test: venv ## everything: lint, types, unit, service, end to end on two hosts of its own
+	@.venv/bin/python -m lab test
+
+destroy: venv ## take away all that demo and test have made (built tools and images stay cached)
+	@.venv/bin/python -m lab destroy
+
+lint: venv ## formatting, lint, types, shell scripts, Dockerfiles
+	@.venv/bin/python -m lab lint
+
+shell: venv ## a shell where the demo's hosts can be reached
+	@.venv/bin/python -m lab shell
+
+venv:
+	@lab/venv.sh
