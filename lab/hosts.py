@@ -1,0 +1,64 @@
+"""The hosts of a lab: `vagrant up --provider=docker` against the lab's engine."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+
+from lab import engine, namespace, rootfs
+from lab.packages import LabError
+from lab.paths import Lab, cache_dir
+from lab.progress import step
+
+REGISTRY = "192.168.50.1:5000"
+"""The lab's registry as hosts see it: at the gateway of their private network."""
+
+
+def import_base(lab: Lab) -> str:
+    """Give the lab's engine the base of the host's image, and return its name."""
+    tag = f"lab/host-base:{rootfs.HOST.key}"
+    if subprocess.run(engine.docker(lab, "image", "inspect", tag), capture_output=True, check=False).returncode:
+        tar = rootfs.build(rootfs.HOST)
+        with step("importing the hosts' base image"):
+            subprocess.run(engine.docker(lab, "import", str(tar), tag), check=True, stdout=subprocess.DEVNULL)
+    return tag
+
+
+def up(lab: Lab, *names: str) -> None:
+    """Start these hosts, or all of them; one that runs is left alone.
+
+    Raises:
+        LabError: Vagrant failed; what it said has been printed.
+    """
+    _vagrant(lab, "up", "--provider=docker", "--no-parallel", *names)
+
+
+def destroy(lab: Lab, *names: str) -> None:
+    """Take away these hosts, or all of them, with what they stored.
+
+    Raises:
+        LabError: as `up`.
+    """
+    _vagrant(lab, "destroy", "--force", *names)
+
+
+def environment(lab: Lab, base: str | None = None) -> Mapping[str, str]:
+    """What Vagrant is told about this lab."""
+    told = {
+        **os.environ,
+        "DOCKER_HOST": f"unix://{lab.engine_socket}",
+        "DOCKER_BUILDKIT": "0",  # Vagrant reads the classic builder's output
+        "SWARM_HOSTS_FILE": str(lab.config_file),
+        "SWARM_LAB_REGISTRY": REGISTRY,
+        "SWARM_LOCAL": str(lab.local_dir),
+        "VAGRANT_CHECKPOINT_DISABLE": "1",
+        "VAGRANT_DOTFILE_PATH": str(lab.local_dir / "vagrant"),
+        "VAGRANT_HOME": str(cache_dir() / "vagrant"),
+    }
+    return told if base is None else {**told, "SWARM_HOST_BASE": base}
+
+
+def _vagrant(lab: Lab, *arguments: str) -> None:
+    command = namespace.command(lab, ["vagrant", *arguments])
+    done = subprocess.run(command, cwd=lab.checkout, env=environment(lab, import_base(lab)), check=False)
+    if done.returncode:
+        raise LabError(f"vagrant {' '.join(arguments)} failed: see above")

@@ -1,0 +1,88 @@
+"""Root filesystems of the lab's images, made from Debian packages by mmdebstrap and cached by recipe."""
+
+import hashlib
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.paths import cache_dir
+from lab.progress import step
+
+SUITE = "trixie"
+
+# A container needs no documentation; without it the images are a third smaller.
+_LEAN = tuple(
+    f"--dpkgopt=path-exclude={path}"
+    for path in ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A root filesystem: Debian packages, and files laid over them (path in the image -> content)."""
+
+    name: str
+    packages: tuple[str, ...]
+    files: tuple[tuple[str, str], ...] = ()
+    trees: tuple[tuple[str, Path], ...] = ()
+    """Folders to copy in: (path in the image, folder here)."""
+
+    @property
+    def key(self) -> str:
+        """First 12 hex digits of a hash over all that the recipe says."""
+        digest = hashlib.sha256(repr((SUITE, self.name, self.packages, self.files, _LEAN)).encode())
+        for target, tree in self.trees:
+            digest.update(target.encode())
+            for path in sorted(tree.rglob("*")):
+                if path.is_file():
+                    digest.update(str(path.relative_to(tree)).encode())
+                    digest.update(hashlib.sha256(path.read_bytes()).digest())
+        return digest.hexdigest()[:12]
+
+    @property
+    def tar(self) -> Path:
+        """Where the built filesystem is cached."""
+        return cache_dir() / "rootfs" / f"{self.name}-{self.key}.tar"
+
+
+HOST = Recipe(
+    name="host",
+    packages=(
+        "bash", "ca-certificates", "curl", "docker-cli", "docker.io", "iproute2", "iptables", "openssh-server",
+        "procps", "sudo",
+    ),
+)  # fmt: skip
+
+HAPROXY = Recipe(name="haproxy", packages=("bash", "haproxy"))
+
+
+def build(recipe: Recipe) -> Path:
+    """Build the recipe unless it is cached, and return its tar file; an interrupted build leaves nothing behind."""
+    if recipe.tar.exists():
+        return recipe.tar
+    recipe.tar.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = recipe.tar.with_name(f".{recipe.tar.stem}-{os.getpid()}.tar")
+    hooks = [_write_hook(path, content) for path, content in recipe.files]
+    hooks += [f'mkdir -p "$1{target}" && cp -r {tree}/. "$1{target}"' for target, tree in recipe.trees]
+    command = [
+        "mmdebstrap",
+        "--quiet",
+        "--variant=minbase",
+        f"--include={','.join(recipe.packages)}",
+        *_LEAN,
+        *(f"--customize-hook={hook}" for hook in hooks),
+        SUITE,
+        str(unfinished),
+    ]
+    with step(f"image {recipe.name} from Debian packages"):
+        try:
+            subprocess.run(command, check=True)
+            unfinished.rename(recipe.tar)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    return recipe.tar
+
+
+def _write_hook(path: str, content: str) -> str:
+    return f'mkdir -p "$(dirname "$1{path}")" && cat > "$1{path}" <<\'EOF\'\n{content}\nEOF'
