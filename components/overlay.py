@@ -30,7 +30,7 @@ class OverlayNetwork(pulumi.ComponentResource):
             name,
             name=args.name,
             driver="overlay",
-            options={"encrypted": ""} if args.encrypted else {},
+            options={"encrypted": ""} if args.encrypted else None,
             # Left out, the engine's choice of gateway shows up after a refresh as a reason to replace the network.
             ipam_configs=[
                 docker.NetworkIpamConfigArgs(subnet=str(args.subnet), gateway=str(args.subnet.network_address + 1))

@@ -116,9 +116,9 @@ class SwarmService(pulumi.ComponentResource):
             networks_advanceds=[
                 docker.ServiceTaskSpecNetworksAdvancedArgs(id=network.network_id) for network in args.networks
             ],
-            placement=docker.ServiceTaskSpecPlacementArgs(
-                constraints=list(args.constraints), prefs=[] if args.replicas is None else ["spread=node.id"]
-            ),
+            placement=docker.ServiceTaskSpecPlacementArgs(constraints=list(args.constraints))
+            if args.constraints
+            else None,
             resources=docker.ServiceTaskSpecResourcesArgs(
                 limits=docker.ServiceTaskSpecResourcesLimitsArgs(
                     nano_cpus=int(limits.cpus * 1e9), memory_bytes=limits.memory * _MIB

@@ -1,0 +1,24 @@
+"""The plugin process: `python -m lab.plugins.command ENGINE`."""
+
+from pulumi.provider.experimental import provider
+
+from lab.plugins.command.remote import Command
+from lab.plugins.resource import TypedProvider
+from lab.plugins.serve import serve
+
+
+class RemoteCommands(TypedProvider):
+    """pulumi-command's remote commands."""
+
+    def __init__(self) -> None:
+        self.types = {"command:remote:Command": Command()}
+
+    async def configure(self, request: provider.ConfigureRequest) -> provider.ConfigureResponse:  # noqa: ARG002
+        """There is nothing to configure."""
+        return provider.ConfigureResponse(
+            accept_secrets=True, accept_resources=True, accept_outputs=True, supports_preview=True
+        )
+
+
+if __name__ == "__main__":
+    serve("1.2.1", RemoteCommands())

@@ -1,0 +1,127 @@
+"""The Docker Engine API of a remote host, through ssh."""
+
+import json
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import requests
+from docker.transport import UnixHTTPAdapter
+
+from lab.plugins.serve import ProviderError
+
+_CONNECT_SECONDS = 60
+
+
+class EngineError(ProviderError):
+    """The Engine refused; the text is its own, `status` the HTTP status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"Error response from daemon: {message}")
+        self.status = status
+
+
+class EngineApi:
+    """One connection to one host's Engine, opened when it is first needed and ended with this process."""
+
+    def __init__(self, host: str, ssh_options: Sequence[str]) -> None:
+        self._target = host.removeprefix("ssh://")
+        self._ssh_options = list(ssh_options)
+        self._folder = tempfile.TemporaryDirectory(prefix="engine-")
+        self._socket = Path(self._folder.name) / "docker.sock"
+        self._lock = threading.Lock()
+        self._tunnel: subprocess.Popen[bytes] | None = None
+
+    def call(self, method: str, path: str, *, timeout: float | None = 120, **request: Any) -> Any:  # noqa: ANN401 - JSON
+        """Call the API and return its document, None if there is none.
+
+        Raises:
+            EngineError: the Engine refused.
+            ProviderError: the host cannot be reached.
+        """
+        return _document(self._request(method, path, timeout=timeout, **request))
+
+    def build(self, context: Any, parameters: dict[str, str]) -> None:  # noqa: ANN401 - a file object with a tar
+        """Build an image from a tar of its context."""
+        headers = {"Content-Type": "application/x-tar"}
+        answer = self._request(
+            "POST", "/build", params=parameters, data=context, headers=headers, stream=True, timeout=None
+        )
+        _follow(answer)
+
+    def push(self, path: str, headers: dict[str, str]) -> None:
+        """Push an image and wait for the end."""
+        _follow(self._request("POST", path, headers=headers, stream=True, timeout=None))
+
+    def _request(self, method: str, path: str, **request: Any) -> requests.Response:  # noqa: ANN401 - as requests'
+        self._open()
+        # A session a call: they come from several threads.
+        with requests.Session() as session:
+            session.mount("http+docker://", UnixHTTPAdapter(f"unix://{self._socket}"))
+            answer = session.request(method, f"http+docker://localhost{path}", **request)
+            if not answer.ok:
+                raise EngineError(answer.status_code, _message(answer))
+            if not request.get("stream"):
+                return answer
+            _ = answer.content  # read it all before the session ends
+            return answer
+
+    def _open(self) -> None:
+        with self._lock:
+            if self._tunnel and self._tunnel.poll() is None:
+                return
+            self._socket.unlink(missing_ok=True)
+            # `cat` ends when our end of the pipe does: no tunnel outlives the plugin, however that ends.
+            command = [
+                "ssh", *self._ssh_options, "-T", "-o", "ExitOnForwardFailure=yes",
+                "-L", f"{self._socket}:/var/run/docker.sock", self._target, "cat",
+            ]  # fmt: skip
+            self._tunnel = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            )
+            deadline = time.monotonic() + _CONNECT_SECONDS
+            while not self._socket.exists():
+                if self._tunnel.poll() is not None or time.monotonic() > deadline:
+                    self._tunnel.kill()
+                    reason = self._tunnel.communicate()[1].decode(errors="replace").strip()
+                    raise ProviderError(f"cannot connect to the Docker daemon at ssh://{self._target}: {reason}")
+                time.sleep(0.02)
+
+
+def retry_while(words: Sequence[str], action: Callable[[], object], *, seconds: float = 30) -> None:
+    """Repeat an action while the Engine refuses it in one of these words, as the real provider does."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            action()
+        except EngineError as error:
+            if time.monotonic() > deadline or not any(word in str(error) for word in words):
+                raise
+            time.sleep(0.5)
+        else:
+            return
+
+
+def _document(answer: requests.Response) -> Any:  # noqa: ANN401 - JSON
+    return answer.json() if answer.content else None
+
+
+def _message(answer: requests.Response) -> str:
+    try:
+        return str(answer.json()["message"])
+    except (ValueError, KeyError):
+        return answer.text.strip() or f"status {answer.status_code}"
+
+
+def _follow(answer: requests.Response) -> None:
+    """Go through the Engine's progress messages; the last words of a failure are its error."""
+    output: list[str] = []
+    for line in answer.text.splitlines():
+        message = json.loads(line)
+        if "error" in message:
+            raise ProviderError(f"{message['error']}\n{''.join(output)[-4000:]}")
+        output.append(message.get("stream", ""))

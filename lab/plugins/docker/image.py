@@ -1,0 +1,125 @@
+"""docker:index/image:Image: built by the host's own engine."""
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from docker.utils.build import exclude_paths
+from docker.utils.build import tar as context_tar
+
+from lab.plugins.docker.engine_api import EngineApi
+from lab.plugins.resource import ResourceType, Values, unknown
+from lab.plugins.shape import Field, Shape
+
+_BUILD = Shape(
+    "image build",
+    {
+        key: Field()
+        for key in (
+            "addHosts", "args", "builderVersion", "cacheFrom", "context", "dockerfile", "network", "platform", "target",
+            "contextDigest",  # an input that the provider itself makes
+        )
+    },
+)  # fmt: skip
+_REGISTRY = Shape("image registry", {"server": Field(), "username": Field(), "password": Field()})
+
+
+class Image(ResourceType):
+    """An image; a change of anything, the context too, builds again in place, and the delete leaves it there."""
+
+    shape = Shape(
+        "image",
+        {
+            "imageName": Field(required=True),
+            "build": Field(codec=_BUILD),
+            "buildOnPreview": Field(),
+            "registry": Field(codec=_REGISTRY),
+            "skipPush": Field(),
+        },
+    )
+
+    def __init__(self, engine: EngineApi) -> None:
+        self._engine = engine
+
+    def check(self, inputs: Values) -> Values:
+        """Fill in where the Dockerfile is, and the digest of the context, whose change is a change of the image."""
+        build = dict(inputs.get("build") or {})
+        build.setdefault("context", ".")
+        build.setdefault("dockerfile", f"{build['context'].rstrip('/')}/Dockerfile")
+        if not Path(build["dockerfile"]).is_file():
+            raise ValueError(f"could not open dockerfile at relative path {build['dockerfile']!r}")
+        build["contextDigest"] = _digest(Path(build["context"]), Path(build["dockerfile"]))
+        return {"buildOnPreview": False, "skipPush": False, **inputs, "build": build}
+
+    def preview(self, inputs: Values) -> Values:
+        """Nothing is built."""
+        return unknown(inputs, "baseImageName", "context", "dockerfile", "registryServer", "repoDigest")
+
+    def create(self, inputs: Values, name: str) -> tuple[str, Values]:  # noqa: ARG002 - the image's name is an input
+        """Build it, and push it unless told otherwise."""
+        return inputs["imageName"], self._make(inputs)
+
+    def read(self, identifier: str, inputs: Values, properties: Values) -> tuple[Values, Values]:  # noqa: ARG002
+        """Believe the state: the real provider does not look either."""
+        return inputs, properties
+
+    def update(self, identifier: str, inputs: Values, properties: Values) -> Values:  # noqa: ARG002 - all is in inputs
+        """Build it again."""
+        return self._make(inputs)
+
+    def delete(self, identifier: str, properties: Values) -> None:
+        """Leave the image where it is, as the real provider does."""
+
+    def _make(self, inputs: Values) -> Values:
+        build, name = inputs["build"], inputs["imageName"]
+        context = Path(build["context"])
+        parameters = {
+            "t": name,
+            "dockerfile": str(Path(build["dockerfile"]).relative_to(context)),
+            "buildargs": json.dumps(build.get("args", {})),
+            "forcerm": "1",
+        }
+        parameters |= {key: build[key] for key in ("platform", "target") if key in build}
+        archive = context_tar(context, exclude=_ignored(context), gzip=False)
+        self._engine.build(archive, parameters)
+        image = self._engine.call("GET", f"/images/{name}/json")
+        if not inputs["skipPush"]:
+            self._push(inputs)
+            image = self._engine.call("GET", f"/images/{name}/json")
+        return {
+            **inputs,
+            "baseImageName": name,
+            "context": build["context"],
+            "dockerfile": build["dockerfile"],
+            "registryServer": inputs.get("registry", {}).get("server", ""),
+            "repoDigest": (image["RepoDigests"] or [image["Id"]])[0],
+        }
+
+    def _push(self, inputs: Values) -> None:
+        registry: dict[str, Any] = inputs.get("registry", {})
+        login = {
+            "username": registry.get("username", ""),
+            "password": registry.get("password", ""),
+            "serveraddress": registry.get("server", ""),
+        }
+        header = base64.urlsafe_b64encode(json.dumps(login).encode()).decode()
+        repository, _, tag = inputs["imageName"].rpartition(":")
+        self._engine.push(f"/images/{repository}/push?tag={tag}", {"X-Registry-Auth": header})
+
+
+def _ignored(context: Path) -> list[str]:
+    ignore = context / ".dockerignore"
+    lines = ignore.read_text().splitlines() if ignore.exists() else []
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def _digest(context: Path, dockerfile: Path) -> str:
+    digest = hashlib.sha256(dockerfile.read_bytes())
+    for relative in sorted(exclude_paths(str(context), _ignored(context))):
+        path = context / relative
+        if path.is_file():
+            digest.update(f"{relative}\0{path.stat().st_mode:o}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()

@@ -1,0 +1,171 @@
+"""A provider made of resource types: checks and diffs by their shapes, the rest by the types themselves."""
+
+import asyncio
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from pulumi.provider.experimental import provider
+from pulumi.provider.experimental.provider import PropertyDiff, PropertyDiffKind
+
+from lab.plugins.serve import ProviderError
+from lab.plugins.shape import Shape
+from lab.plugins.values import UNKNOWN, plain_map, wrap_like
+
+Values = dict[str, Any]
+
+
+class ResourceType(ABC):
+    """One resource type. Its methods block; they run in threads."""
+
+    shape: Shape
+    autonamed = False
+    """Whether `name` is made from the logical name when it is not given."""
+    secret_properties: tuple[str, ...] = ()
+
+    def check(self, inputs: Values) -> Values:
+        """The inputs with the provider's defaults; raises ValueError for what cannot be."""
+        return inputs
+
+    @abstractmethod
+    def create(self, inputs: Values, name: str) -> tuple[str, Values]:
+        """Make it; returns its id and properties."""
+
+    @abstractmethod
+    def read(self, identifier: str, inputs: Values, properties: Values) -> tuple[Values, Values] | None:
+        """What is there: (inputs, properties), or None if it is gone."""
+
+    def update(self, identifier: str, inputs: Values, properties: Values) -> Values:
+        """Change it in place; returns its properties."""
+        raise ProviderError(f"{self.shape.name} {identifier} cannot become {inputs} from {properties} in place")
+
+    @abstractmethod
+    def delete(self, identifier: str, properties: Values) -> None:
+        """Take it away."""
+
+    def preview(self, inputs: Values) -> Values:
+        """Properties as far as they are known before it is made or changed."""
+        return inputs
+
+
+class TypedProvider(provider.Provider):
+    """Serves resource types, by type token."""
+
+    types: Mapping[str, ResourceType]
+    config_shape: Shape | None = None
+
+    async def check_config(self, request: provider.CheckRequest) -> provider.CheckResponse:
+        """Refuse configuration that the real provider does not have."""
+        inputs = plain_map(request.new_inputs)
+        inputs.pop("version", None)
+        found = self.config_shape.failures(inputs) if self.config_shape else []
+        return provider.CheckResponse(
+            inputs=request.new_inputs, failures=[provider.CheckFailure(key, reason) for key, reason in found]
+        )
+
+    async def diff_config(self, request: provider.DiffRequest) -> provider.DiffResponse:
+        """A changed configuration never replaces the provider."""
+        old, new = plain_map(request.old_state), plain_map(request.new_inputs)
+        return provider.DiffResponse(changes=old.keys() != new.keys() or any(old[key] != new[key] for key in new))
+
+    async def check(self, request: provider.CheckRequest) -> provider.CheckResponse:
+        """Refuse unknown and missing inputs; fill in the name and the provider's defaults."""
+        kind = self._type(request.type)
+        inputs = plain_map(request.new_inputs)
+        if kind.autonamed and "name" not in inputs:
+            old = plain_map(request.old_inputs or {})
+            inputs["name"] = old.get("name") or f"{request.name}-{_seven_digits(request.random_seed)}"
+        failures = [provider.CheckFailure(key, reason) for key, reason in kind.shape.failures(inputs)]
+        if not failures:
+            try:
+                inputs = kind.check(inputs)
+            except ValueError as error:
+                failures = [provider.CheckFailure("", str(error))]
+        checked = wrap_like(inputs, request.new_inputs)
+        for key in kind.secret_properties:
+            if key in checked:
+                checked[key] = checked[key].with_secret(is_secret=True)
+        return provider.CheckResponse(inputs=checked, failures=failures)
+
+    async def diff(self, request: provider.DiffRequest) -> provider.DiffResponse:
+        """Name the properties that differ, and whether they take a new resource."""
+        kind = self._type(request.type)
+        state, new = plain_map(request.old_state), plain_map(request.new_inputs)
+        old = {key: value for key, value in state.items() if key in kind.shape.fields}
+        details = {}
+        for key in sorted(old.keys() | new.keys()):
+            if key in request.ignore_changes or (key in old and key in new and old[key] == new[key]):
+                continue
+            before = {key: old[key]} if key in old else {}
+            after = {key: new[key]} if key in new else {}
+            replaces = kind.shape.replaces(before, after)
+            details[key] = PropertyDiff(_diff_kind(key, old, new, replaces=replaces), input_diff=True)
+        replacing = [key for key, detail in details.items() if detail.kind.name.endswith("_REPLACE")]
+        return provider.DiffResponse(
+            changes=bool(details), replaces=replacing, diffs=sorted(details), detailed_diff=details
+        )
+
+    async def create(self, request: provider.CreateRequest) -> provider.CreateResponse:
+        """Make a resource, or say what is known of it in a preview."""
+        kind = self._type(request.type)
+        inputs = plain_map(request.properties)
+        if request.preview:
+            return provider.CreateResponse(
+                resource_id="", properties=wrap_like(kind.preview(inputs), request.properties)
+            )
+        identifier, properties = await asyncio.to_thread(kind.create, inputs, request.name)
+        return provider.CreateResponse(resource_id=identifier, properties=wrap_like(properties, request.properties))
+
+    async def read(self, request: provider.ReadRequest) -> provider.ReadResponse:
+        """Find out what is there now; a resource that is gone has no id."""
+        kind = self._type(request.type)
+        found = await asyncio.to_thread(
+            kind.read, request.resource_id, plain_map(request.inputs), plain_map(request.properties)
+        )
+        if found is None:
+            return provider.ReadResponse(resource_id="", properties={}, inputs={})
+        inputs, properties = found
+        return provider.ReadResponse(
+            resource_id=request.resource_id,
+            properties=wrap_like(properties, request.properties),
+            inputs=wrap_like(inputs, request.inputs),
+        )
+
+    async def update(self, request: provider.UpdateRequest) -> provider.UpdateResponse:
+        """Change a resource in place, or say what is known of it in a preview."""
+        kind = self._type(request.type)
+        inputs = plain_map(request.news)
+        known = {**request.olds, **request.news}
+        if request.preview:
+            return provider.UpdateResponse(properties=wrap_like(kind.preview(inputs), known))
+        properties = await asyncio.to_thread(kind.update, request.resource_id, inputs, plain_map(request.olds))
+        return provider.UpdateResponse(properties=wrap_like(properties, known))
+
+    async def delete(self, request: provider.DeleteRequest) -> None:
+        """Take a resource away."""
+        kind = self._type(request.type)
+        await asyncio.to_thread(kind.delete, request.resource_id, plain_map(request.properties))
+
+    async def cancel(self) -> None:
+        """Nothing goes on in the background."""
+
+    def _type(self, qualified: str) -> ResourceType:
+        token = qualified.rpartition("$")[2]  # after the types of the parents
+        if token not in self.types:
+            raise ProviderError(f"the stand-in has no resource type «{token}»: it has {', '.join(sorted(self.types))}")
+        return self.types[token]
+
+
+def _diff_kind(key: str, old: Values, new: Values, *, replaces: bool) -> PropertyDiffKind:
+    verb = "ADD" if key not in old else "DELETE" if key not in new else "UPDATE"
+    return PropertyDiffKind[f"{verb}_REPLACE" if replaces else verb]
+
+
+def _seven_digits(seed: bytes | None) -> str:
+    return hashlib.sha256(seed or b"").hexdigest()[:7]
+
+
+def unknown(inputs: Values, *names: str) -> Values:
+    """The inputs, and outputs that are known only afterwards."""
+    return {**inputs, **dict.fromkeys(names, UNKNOWN)}

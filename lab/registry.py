@@ -1,0 +1,90 @@
+"""The registry that an offline lab's hosts pull from, and the images in it.
+
+What is stored is shared by all labs of this user; every lab runs its own process on it, in its own namespace.
+"""
+
+import json
+import re
+import subprocess
+import time
+
+import yaml
+
+from lab import engine, namespace, rootfs
+from lab.hosts import REGISTRY
+from lab.packages import LabError
+from lab.paths import Lab, cache_dir
+from lab.progress import step
+from lab.rootfs import Recipe
+
+_LOCAL = "127.0.0.1:5000"
+_START_SECONDS = 20
+
+
+def start(lab: Lab) -> None:
+    """Start the registry unless it answers already."""
+    if _answers(lab):
+        return
+    config = lab.machine_dir / "registry.yml"
+    config.write_text(
+        yaml.safe_dump(
+            {
+                "version": 0.1,
+                "log": {"level": "warn"},
+                "storage": {"filesystem": {"rootdirectory": str(cache_dir() / "registry")}},
+                "http": {"addr": "0.0.0.0:5000"},
+            }
+        )
+    )
+    log = lab.logs_dir / "registry.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            namespace.command(lab, ["docker-registry", "serve", str(config)]),
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    deadline = time.monotonic() + _START_SECONDS
+    while not _answers(lab):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise LabError(f"the registry did not start; its log:\n{log.read_text()[-2000:]}")
+        time.sleep(0.1)
+
+
+def publish(lab: Lab, recipe: Recipe) -> str:
+    """Make the image unless the registry has it, and return the reference that hosts pull, with its digest."""
+    repository = f"lab/{recipe.name}"
+    digest = _digest(lab, repository, recipe.key)
+    if not digest:
+        tar = rootfs.build(recipe)
+        tagged = f"{_LOCAL}/{repository}:{recipe.key}"
+        with step(f"publishing image {recipe.name} to the hosts' registry"):
+            _run(engine.docker(lab, "import", "--change", "ENV LANG=C.UTF-8", str(tar), tagged))
+            _run(engine.docker(lab, "push", "--quiet", tagged))
+            _run(engine.docker(lab, "image", "rm", tagged))
+        digest = _digest(lab, repository, recipe.key)
+    return f"{REGISTRY}/{repository}:{recipe.key}@{digest}"
+
+
+def _digest(lab: Lab, repository: str, tag: str) -> str:
+    """The digest of an image's manifest; empty if the registry has no such image."""
+    accept = "Accept: application/vnd.docker.distribution.manifest.v2+json"
+    answer = _curl(lab, "--head", "--header", accept, f"http://{_LOCAL}/v2/{repository}/manifests/{tag}")
+    match = re.search(r"^docker-content-digest: (sha256:[0-9a-f]{64})", answer, re.IGNORECASE | re.MULTILINE)
+    return match.group(1) if match else ""
+
+
+def _answers(lab: Lab) -> bool:
+    if not namespace.exists(lab):
+        return False
+    try:
+        return bool(json.loads(_curl(lab, f"http://{_LOCAL}/v2/") or "null") == {})
+    except json.JSONDecodeError:
+        return False
+
+
+def _curl(lab: Lab, *arguments: str) -> str:
+    command = namespace.command(lab, ["curl", "--silent", "--fail", "--max-time", "10", *arguments])
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+def _run(command: list[str]) -> None:
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

@@ -1,0 +1,146 @@
+"""The stack `lab`: its configuration, put together for this machine, and the Pulumi CLI that works on it."""
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lab import namespace
+from lab.packages import LabError
+from lab.paths import Lab
+
+NAME = "lab"
+_PROJECT = "swarm-transfer"
+_SECRETS = ("operator_password",)
+_WITH_CONFIG = ("config", "destroy", "import", "preview", "refresh", "up")
+
+
+def compose(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """One configuration file out of several: a later layer's keys win, and what is not under `config` is kept."""
+    composed: dict[str, Any] = {}
+    config: dict[str, Any] = {}
+    for layer in layers:
+        composed |= layer
+        config |= layer.get("config", {})
+    return {**composed, "config": config}
+
+
+def write_config(
+    lab: Lab, images: Mapping[str, str], overrides: Mapping[str, Any] | None = None, *, project: Path | None = None
+) -> None:
+    """Write the lab's configuration file: the committed ones, this machine's values, and `overrides` of settings.
+
+    Secrets that are in the file already stay as they are.
+    """
+    root = project or lab.checkout
+    known = _load(lab.config_file)
+    kept = {key: value for key, value in known.get("config", {}).items() if key in map(_key, _SECRETS)}
+    ours = {
+        _key("images"): dict(images),
+        _key("ssh"): {
+            "user": "vagrant",
+            "private_key_file": str(lab.ssh_dir / "id_ed25519"),
+            "known_hosts_file": str(lab.ssh_dir / "known_hosts"),
+        },
+        **{_key(name): value for name, value in (overrides or {}).items()},
+    }
+    salt = {key: value for key, value in known.items() if key == "encryptionsalt"}
+    composed = compose(
+        _load(root / "Pulumi.dev.yaml"), _load(root / "Pulumi.lab.yaml"), {**salt, "config": {**kept, **ours}}
+    )
+    lab.config_file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = lab.config_file.with_suffix(".new")
+    unfinished.write_text(yaml.safe_dump(composed, sort_keys=False, allow_unicode=True))
+    unfinished.rename(lab.config_file)
+
+
+def prepare(lab: Lab, tools: Path) -> None:
+    """Make the stack, its passphrase and its secrets, unless they are there.
+
+    A run that was killed leaves a lock, and perhaps operations of which nobody knows how they ended: both are cleared.
+    """
+    passphrase = _passphrase_file(lab)
+    if not passphrase.exists():
+        passphrase.touch(mode=0o600)
+        passphrase.write_text(secrets.token_urlsafe(24))
+    _state_dir(lab).mkdir(parents=True, exist_ok=True)
+    # `stack` commands write the stack's file beside Pulumi.yaml: they get a project of their own to do so.
+    with tempfile.TemporaryDirectory() as project:
+        shutil.copy(lab.checkout / "Pulumi.yaml", project)
+        pulumi(lab, tools, "stack", "select", "--create", NAME, project=Path(project))
+    configured = _load(lab.config_file).get("config", {})
+    for name in _SECRETS:
+        if _key(name) not in configured:
+            pulumi(lab, tools, "config", "set", "--secret", _key(name), secrets.token_urlsafe(18))
+    for lock in _state_dir(lab).glob(".pulumi/locks/**/*.json"):
+        lock.unlink()
+
+
+def pulumi(
+    lab: Lab, tools: Path, *arguments: str, check: bool = True, capture: bool = True, project: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the Pulumi CLI on the stack, where the hosts can be reached.
+
+    Raises:
+        LabError: it failed, and `check` is true; with its output if that was captured.
+    """
+    command = ["pulumi", "--non-interactive", "--color=never", *arguments]
+    if arguments[0] in _WITH_CONFIG:
+        command += ["--stack", NAME, "--config-file", str(lab.config_file)]
+    elif arguments[:2] == ("stack", "export"):
+        command += ["--stack", NAME]
+    done = subprocess.run(
+        namespace.command(lab, command),
+        cwd=project or lab.checkout,
+        env=environment(lab, tools),
+        stdout=subprocess.PIPE if capture else None,
+        stderr=subprocess.STDOUT if capture else None,
+        text=True,
+        check=False,
+    )
+    if check and done.returncode:
+        raise LabError(f"pulumi {' '.join(arguments)} failed:\n{done.stdout or 'see above'}")
+    return done
+
+
+def environment(lab: Lab, tools: Path) -> dict[str, str]:
+    """Pulumi's environment: the lab's own home, state and passphrase; nothing of the user's."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("PULUMI_")}
+    return {
+        **kept,
+        # The Python language host takes the first python: the one with the project's packages.
+        "PATH": f"{tools}:{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}",
+        "PULUMI_HOME": str(pulumi_home(lab)),
+        "PULUMI_BACKEND_URL": f"file://{_state_dir(lab)}",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(_passphrase_file(lab)),
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+    }
+
+
+def pulumi_home(lab: Lab) -> Path:
+    """The lab's own Pulumi home."""
+    return lab.local_dir / "pulumi-home"
+
+
+def _state_dir(lab: Lab) -> Path:
+    return lab.local_dir / "state"
+
+
+def _passphrase_file(lab: Lab) -> Path:
+    return lab.local_dir / "passphrase"
+
+
+def _key(name: str) -> str:
+    return f"{_PROJECT}:{name}"
+
+
+def _load(path: Path) -> dict[str, Any]:
+    return (yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
