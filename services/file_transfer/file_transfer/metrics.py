@@ -1,0 +1,27 @@
+"""What Prometheus reads at /metrics: summed over all worker processes of this replica."""
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+REQUESTS = Counter("file_transfer_requests", "Requests, by route and HTTP status.", ["route", "status"])
+RECEIVED = Counter("file_transfer_received_bytes", "Bytes of files that were stored.")
+SENT = Counter("file_transfer_sent_bytes", "Bytes of files that were asked for.")
+SECONDS = Histogram(
+    "file_transfer_request_seconds",
+    "Time until a request was answered, by route; of a download, until its first byte.",
+    ["route"],
+    buckets=(0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300, 1800),
+)
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+def exposition() -> bytes:
+    """The metrics in Prometheus's text format."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest()
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # not annotated there
+    return generate_latest(registry)
