@@ -82,7 +82,7 @@ def _answers(lab: Lab) -> bool:
 
 
 def _curl(lab: Lab, *arguments: str) -> str:
-    command = namespace.command(lab, ["curl", "--silent", "--fail", "--max-time", "10", *arguments])
+    command = namespace.command(lab, ["curl", "--silent", "--fail", "--noproxy", "*", "--max-time", "10", *arguments])
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 

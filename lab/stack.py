@@ -1,5 +1,6 @@
 """The stack `lab`: its configuration, put together for this machine, and the Pulumi CLI that works on it."""
 
+import json
 import os
 import secrets
 import shutil
@@ -12,9 +13,10 @@ from typing import Any
 
 import yaml
 
-from lab import namespace
+from lab import interrupted, namespace
 from lab.packages import LabError
 from lab.paths import Lab
+from lab.progress import step
 
 NAME = "lab"
 _PROJECT = "swarm-transfer"
@@ -64,13 +66,15 @@ def write_config(
 def prepare(lab: Lab, tools: Path) -> None:
     """Make the stack, its passphrase and its secrets, unless they are there.
 
-    A run that was killed leaves a lock, and perhaps operations of which nobody knows how they ended: both are cleared.
+    A run that was killed leaves a lock, and perhaps operations of which nobody knows how they ended: both are
+    cleared. For the second, the hosts must be up.
+
+    Raises:
+        LabError: a Pulumi that is still at work holds the stack, or the CLI failed.
     """
-    passphrase = _passphrase_file(lab)
-    if not passphrase.exists():
-        passphrase.touch(mode=0o600)
-        passphrase.write_text(secrets.token_urlsafe(24))
+    _make_passphrase(_passphrase_file(lab))
     _state_dir(lab).mkdir(parents=True, exist_ok=True)
+    interrupted.clear_locks(_state_dir(lab) / ".pulumi" / "locks")
     # `stack` commands write the stack's file beside Pulumi.yaml: they get a project of their own to do so.
     with tempfile.TemporaryDirectory() as project:
         shutil.copy(lab.checkout / "Pulumi.yaml", project)
@@ -78,15 +82,21 @@ def prepare(lab: Lab, tools: Path) -> None:
     configured = _load(lab.config_file).get("config", {})
     for name in _SECRETS:
         if _key(name) not in configured:
-            pulumi(lab, tools, "config", "set", "--secret", _key(name), secrets.token_urlsafe(18))
-    for lock in _state_dir(lab).glob(".pulumi/locks/**/*.json"):
-        lock.unlink()
+            # By standard input: arguments are for everybody on the machine to see.
+            pulumi(lab, tools, "config", "set", "--secret", _key(name), told=secrets.token_urlsafe(18))
+    _recover(lab, tools)
 
 
 def pulumi(
-    lab: Lab, tools: Path, *arguments: str, check: bool = True, capture: bool = True, project: Path | None = None
+    lab: Lab,
+    tools: Path,
+    *arguments: str,
+    check: bool = True,
+    capture: bool = True,
+    told: str | None = None,
+    project: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run the Pulumi CLI on the stack, where the hosts can be reached.
+    """Run the Pulumi CLI on the stack, where the hosts can be reached; `told` is its standard input.
 
     Raises:
         LabError: it failed, and `check` is true; with its output if that was captured.
@@ -100,6 +110,7 @@ def pulumi(
         namespace.command(lab, command),
         cwd=project or lab.checkout,
         env=environment(lab, tools),
+        input=told,
         stdout=subprocess.PIPE if capture else None,
         stderr=subprocess.STDOUT if capture else None,
         text=True,
@@ -115,8 +126,8 @@ def environment(lab: Lab, tools: Path) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PULUMI_")}
     return {
         **kept,
-        # The Python language host takes the first python: the one with the project's packages.
-        "PATH": f"{tools}:{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}",
+        # The Python language host takes the first python, and that must be the one with the project's packages.
+        "PATH": f"{Path(sys.prefix) / 'bin'}:{tools}:{os.environ['PATH']}",
         "PULUMI_HOME": str(pulumi_home(lab)),
         "PULUMI_BACKEND_URL": f"file://{_state_dir(lab)}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(_passphrase_file(lab)),
@@ -128,6 +139,34 @@ def environment(lab: Lab, tools: Path) -> dict[str, str]:
 def pulumi_home(lab: Lab) -> Path:
     """The lab's own Pulumi home."""
     return lab.local_dir / "pulumi-home"
+
+
+def _recover(lab: Lab, tools: Path) -> None:
+    """Find out how the operations of a killed run ended; what it made and did not record is made anew."""
+    with tempfile.TemporaryDirectory() as folder:
+        # To a file: standard output may carry warnings too.
+        state = Path(folder) / "state.json"
+        pulumi(lab, tools, "stack", "export", "--file", str(state))
+        export = json.loads(state.read_text())
+    if not interrupted.has_pending(export):
+        return
+    with step("what an interrupted run has left"):
+        for left in interrupted.unrecorded(export):
+            # Where the create had not got that far there is nothing to remove, and the command fails.
+            removal = namespace.command(lab, left.removal)
+            subprocess.run(removal, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        pulumi(lab, tools, "refresh", "--yes", "--skip-preview", "--clear-pending-creates")
+
+
+def _make_passphrase(file: Path) -> None:
+    """Write a random passphrase that nobody else can read; whole or not at all, since it cannot be made again."""
+    if file.exists():
+        return
+    unfinished = file.with_suffix(".new")
+    unfinished.unlink(missing_ok=True)
+    unfinished.touch(mode=0o600)
+    unfinished.write_text(secrets.token_urlsafe(24))
+    unfinished.rename(file)
 
 
 def _state_dir(lab: Lab) -> Path:
