@@ -23,7 +23,8 @@ def init_swarm(*, address: str, stack: str) -> str:
 if [ "$(docker info --format '{{{{.Swarm.LocalNodeState}}}}')" = inactive ]; then
   # Addresses are explicit: the first interface of a Vagrant box is NAT.
   docker swarm init --advertise-addr {quoted} --listen-addr {quoted}:2377 --data-path-addr {quoted} >/dev/null
-  docker node update --label-add {shlex.quote(f"{CLUSTER_LABEL}={stack}")} self >/dev/null
+  node=$(docker info --format '{{{{.Swarm.NodeID}}}}')
+  docker node update --label-add {shlex.quote(f"{CLUSTER_LABEL}={stack}")} "$node" >/dev/null
 fi
 label=$(docker node inspect self --format '{{{{index .Spec.Labels "{CLUSTER_LABEL}"}}}}')
 if [ "$label" != {shlex.quote(stack)} ]; then

@@ -49,11 +49,10 @@ class Edge(pulumi.ComponentResource):
     def __init__(self, name: str, args: EdgeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:edge:Edge", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        manager = args.cluster.seed
         config = SwarmFile(
             f"{name}-config",
             SwarmFileArgs(
-                manager=manager,
+                cluster=args.cluster,
                 content=haproxy_config(
                     port=args.port,
                     backend=args.backend,
@@ -67,7 +66,7 @@ class Edge(pulumi.ComponentResource):
         operators = SwarmSecret(
             f"{name}-operators",
             SwarmSecretArgs(
-                manager=manager,
+                cluster=args.cluster,
                 content=args.operator_password.apply(operator_list),
                 file_name=_OPERATORS,
                 uid=_UID,

@@ -35,9 +35,7 @@ class OverlayNetwork(pulumi.ComponentResource):
             ipam_configs=[
                 docker.NetworkIpamConfigArgs(subnet=str(args.subnet), gateway=str(args.subnet.network_address + 1))
             ],
-            opts=pulumi.ResourceOptions(
-                parent=self, provider=args.cluster.seed.provider, depends_on=args.cluster.nodes
-            ),
+            opts=args.cluster.on_manager(self),
         )
         self.network_id = network.id
         self.register_outputs({"network_id": self.network_id})

@@ -66,7 +66,8 @@ def judge(
     if update.get("State", "") in ("paused", "rollback_started", "rollback_paused", "rollback_completed"):
         return Verdict("failed", f"its last update ended as {update['State']}: {update.get('Message', '')}")
 
-    current = [task for task in tasks if task["Spec"] == service["Spec"]["TaskTemplate"]]
+    newest = _version(service["Spec"]["TaskTemplate"])
+    current = [task for task in tasks if _version(task["Spec"]) == newest]
     failures = Counter(_place(task) for task in current if task["Status"]["State"] in _FAILED_TASK_STATES)
     wanted = _wanted(service, nodes)
     running = [t for t in current if t["DesiredState"] == "running" and t["Status"]["State"] == "running"]
@@ -77,6 +78,11 @@ def judge(
     if failures and max(failures.values()) >= _MAX_FAILURES:
         return Verdict("failed", reason)
     return Verdict("waiting", reason)
+
+
+def _version(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes tasks of one version alike; the runtime is named in a service only."""
+    return {key: value for key, value in spec.items() if key != "Runtime"}
 
 
 def _wanted(service: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> int:

@@ -4,6 +4,7 @@ Changes are made by resources; this runs read-only scripts only.
 """
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,13 +54,13 @@ def known_host_key(known_hosts_file: Path, address: str) -> str:
     return min(keys, key=lambda key: (not key.startswith("ssh-ed25519 "), key), default="")
 
 
-def ask(target: SshTarget, script: str, *, timeout: int = 60) -> str:
-    """Run a read-only shell script on the host and return what it prints.
+def ask(target: SshTarget, script: str, *, timeout: int = 60, prefix: Sequence[str] = ()) -> str:
+    """Run a read-only shell script on the host and return what it prints; `prefix` is put before the ssh command.
 
     Raises:
         SshError: the host cannot be reached, is not the one recorded, or the script failed.
     """
-    command = ["ssh", *target.options, f"{target.user}@{target.address}", "sh", "-s"]
+    command = [*prefix, "ssh", *target.options, f"{target.user}@{target.address}", "sh", "-s"]
     try:
         done = subprocess.run(command, input=script, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:

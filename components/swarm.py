@@ -52,6 +52,10 @@ class SwarmCluster(pulumi.ComponentResource):
         self.node_ids = pulumi.Output.all(**ids)
         self.register_outputs({"node_ids": self.node_ids})
 
+    def on_manager(self, parent: pulumi.Resource) -> pulumi.ResourceOptions:
+        """Options of a resource that only the finished swarm has: made through the first manager."""
+        return pulumi.ResourceOptions(parent=parent, provider=self.seed.provider, depends_on=self.nodes)
+
     def _create_membership(
         self, host: Host, *, create: str, stdin: pulumi.Output[str] | None = None
     ) -> command.remote.Command:

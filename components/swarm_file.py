@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
-from components.host import Host
+from components.swarm import SwarmCluster
 
 _MAX_CONFIG_BYTES = 1000 * 1000
 _MAX_SECRET_BYTES = 500 * 1000
@@ -21,7 +21,7 @@ _MAX_LOGICAL_NAME = 48  # Swarm allows names of 64 characters; autonaming adds 8
 class SwarmFileArgs:
     """`content` appears in a task at `path`, readable by everyone in it."""
 
-    manager: Host
+    cluster: SwarmCluster
     content: str
     path: str
 
@@ -39,7 +39,7 @@ class SwarmFile(pulumi.ComponentResource):
         config = docker.ServiceConfig(
             name,
             data=_encode(args.content, limit=_MAX_CONFIG_BYTES, name=name),
-            opts=pulumi.ResourceOptions(parent=self, provider=args.manager.provider),
+            opts=args.cluster.on_manager(self),
         )
         self.mounted = docker.ServiceTaskSpecContainerSpecConfigArgs(
             config_id=config.id, config_name=config.name, file_name=args.path, file_mode=0o444
@@ -51,7 +51,7 @@ class SwarmFile(pulumi.ComponentResource):
 class SwarmSecretArgs:
     """`content` appears in a task at /run/secrets/`file_name`, readable by user `uid` only."""
 
-    manager: Host
+    cluster: SwarmCluster
     content: pulumi.Output[str]
     file_name: str
     uid: int
@@ -73,7 +73,7 @@ class SwarmSecret(pulumi.ComponentResource):
         secret = docker.Secret(
             name,
             data=encoded,
-            opts=pulumi.ResourceOptions(parent=self, provider=args.manager.provider),
+            opts=args.cluster.on_manager(self),
         )
         self.mounted = docker.ServiceTaskSpecContainerSpecSecretArgs(
             secret_id=secret.id,

@@ -65,7 +65,9 @@ def start(lab: Lab) -> None:
 
 
 def answers(lab: Lab) -> bool:
-    """Whether the lab's engine is up."""
+    """Whether the engine that runs the hosts is up."""
+    if lab.is_online:
+        return subprocess.run(["docker", "version"], capture_output=True, check=False).returncode == 0
     if not namespace.exists(lab) or not lab.engine_socket.exists():
         return False
     command = ["curl", "-sf", "--max-time", "5", "--unix-socket", str(lab.engine_socket), "http://docker/_ping"]

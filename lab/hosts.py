@@ -45,20 +45,22 @@ def environment(lab: Lab, base: str | None = None) -> Mapping[str, str]:
     """What Vagrant is told about this lab."""
     told = {
         **os.environ,
-        "DOCKER_HOST": f"unix://{lab.engine_socket}",
         "DOCKER_BUILDKIT": "0",  # Vagrant reads the classic builder's output
         "SWARM_HOSTS_FILE": str(lab.config_file),
-        "SWARM_LAB_REGISTRY": REGISTRY,
         "SWARM_LOCAL": str(lab.local_dir),
         "VAGRANT_CHECKPOINT_DISABLE": "1",
         "VAGRANT_DOTFILE_PATH": str(lab.local_dir / "vagrant"),
         "VAGRANT_HOME": str(cache_dir() / "vagrant"),
     }
+    if lab.is_online:
+        return told
+    told |= {"DOCKER_HOST": f"unix://{lab.engine_socket}", "SWARM_LAB_REGISTRY": REGISTRY}
     return told if base is None else {**told, "SWARM_HOST_BASE": base}
 
 
 def _vagrant(lab: Lab, *arguments: str) -> None:
     command = namespace.command(lab, ["vagrant", *arguments])
-    done = subprocess.run(command, cwd=lab.checkout, env=environment(lab, import_base(lab)), check=False)
+    base = None if lab.is_online else import_base(lab)
+    done = subprocess.run(command, cwd=lab.checkout, env=environment(lab, base), check=False)
     if done.returncode:
         raise LabError(f"vagrant {' '.join(arguments)} failed: see above")

@@ -35,11 +35,11 @@ def is_current(lab: Lab) -> bool:
 
 
 def command(lab: Lab, arguments: Sequence[str]) -> list[str]:
-    """The command as run inside the namespace.
+    """The command as run where the hosts can be reached: inside the namespace, if the lab has one.
 
     `ip netns exec` would mount another /sys, without the cgroups that engines need.
     """
-    if is_current(lab):
+    if lab.is_online or is_current(lab):
         return list(arguments)
     return ["nsenter", f"--net={_NAMESPACES / lab.namespace}", "--", *arguments]
 

@@ -62,6 +62,16 @@ class Lab:
         return self.local_dir / "Pulumi.lab.yaml"
 
     @property
+    def mode_file(self) -> Path:
+        """Where it is kept whether this lab is online or offline, as long as it exists."""
+        return self.local_dir / "mode"
+
+    @property
+    def is_online(self) -> bool:
+        """Whether the hosts run on the machine's own Docker Engine, in its own network."""
+        return self.mode_file.exists() and self.mode_file.read_text().strip() == "online"
+
+    @property
     def logs_dir(self) -> Path:
         """Logs of the lab's own processes."""
         return self.local_dir / "logs"

@@ -22,9 +22,15 @@ _START_SECONDS = 20
 
 
 def start(lab: Lab) -> None:
-    """Start the registry unless it answers already."""
+    """Start the registry unless it answers already.
+
+    Raises:
+        LabError: it did not start; with the end of its log.
+    """
     if _answers(lab):
         return
+    for folder in (lab.machine_dir, lab.logs_dir):
+        folder.mkdir(parents=True, exist_ok=True)
     config = lab.machine_dir / "registry.yml"
     config.write_text(
         yaml.safe_dump(
@@ -50,7 +56,11 @@ def start(lab: Lab) -> None:
 
 
 def publish(lab: Lab, recipe: Recipe) -> str:
-    """Make the image unless the registry has it, and return the reference that hosts pull, with its digest."""
+    """Make the image unless the registry has it, and return the reference that hosts pull, with its digest.
+
+    Raises:
+        LabError: the registry took the image and does not have it.
+    """
     repository = f"lab/{recipe.name}"
     digest = _digest(lab, repository, recipe.key)
     if not digest:
@@ -61,6 +71,8 @@ def publish(lab: Lab, recipe: Recipe) -> str:
             _run(engine.docker(lab, "push", "--quiet", tagged))
             _run(engine.docker(lab, "image", "rm", tagged))
         digest = _digest(lab, repository, recipe.key)
+        if not digest:
+            raise LabError(f"the registry does not know {tagged}, which has just been pushed; see {lab.logs_dir}")
     return f"{REGISTRY}/{repository}:{recipe.key}@{digest}"
 
 

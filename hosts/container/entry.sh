@@ -12,8 +12,6 @@ ssh-keygen -A
 options=(--storage-driver=overlay2 --log-level=warn)
 if [ -n "${INSECURE_REGISTRY:-}" ]; then
   options+=("--insecure-registry=$INSECURE_REGISTRY")
-  # Without internet, an image that is here already is not asked for elsewhere: each question takes 10 to 20 s.
-  export DOCKER_SERVICE_PREFER_OFFLINE_IMAGE=1
 fi
 if [ -d /sys/fs/cgroup/pids ]; then
   # Control groups of version 1: the host's limits hold for its containers only if they are below it.

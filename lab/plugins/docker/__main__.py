@@ -1,5 +1,7 @@
 """The plugin process: `python -m lab.plugins.docker ENGINE`."""
 
+import json
+
 from pulumi.provider.experimental import provider
 
 from lab.plugins.docker.engine_api import EngineApi
@@ -22,7 +24,7 @@ class Docker(TypedProvider):
     async def configure(self, request: provider.ConfigureRequest) -> provider.ConfigureResponse:
         """Remember the host; nothing is contacted yet."""
         config = plain_map(request.args)
-        engine = EngineApi(config["host"], config.get("sshOpts", []))
+        engine = EngineApi(config["host"], json.loads(config.get("sshOpts", "[]")))
         self.types = {
             "docker:index/image:Image": Image(engine),
             "docker:index/network:Network": Network(engine),

@@ -61,7 +61,7 @@ class EngineApi:
         self._open()
         # A session a call: they come from several threads.
         with requests.Session() as session:
-            session.mount("http+docker://", UnixHTTPAdapter(f"unix://{self._socket}"))
+            session.mount("http+docker://", UnixHTTPAdapter(f"http+unix://{self._socket}"))
             answer = session.request(method, f"http+docker://localhost{path}", **request)
             if not answer.ok:
                 raise EngineError(answer.status_code, _message(answer))

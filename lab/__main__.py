@@ -1,0 +1,80 @@
+"""The lab's command line: `python -m lab COMMAND`; the Makefile has a short name for each."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from lab import checks, demo, engine, hosts, namespace
+from lab.packages import LabError
+from lab.paths import Lab
+
+ROOT = Path(__file__).parent.parent
+DEMO = Lab(name="demo", checkout=ROOT)
+TEST = Lab(name="test", checkout=ROOT)
+
+
+def main() -> int:
+    """Run one command; an expected failure is one clear message."""
+    parser = argparse.ArgumentParser(prog="lab", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in (
+        ("demo", "bring the cluster up, send a file across, report"),
+        ("report", "say what runs where, and how to reach it"),
+        ("lint", "formatting, lint, types, shell scripts, Dockerfiles"),
+        ("test", "lint and all tests"),
+        ("destroy", "take away all that demo and test have made"),
+        ("shell", "a shell where the demo's hosts can be reached"),
+    ):
+        commands.add_parser(name, help=text)
+    execute = commands.add_parser("exec", help="run one command where the demo's hosts can be reached")
+    execute.add_argument("arguments", nargs=argparse.REMAINDER)
+    chosen = parser.parse_args()
+    try:
+        return _run(chosen)
+    except LabError as error:
+        print(f"\nlab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nlab: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    match chosen.command:
+        case "demo":
+            demo.run(DEMO)
+        case "report":
+            demo.report(DEMO)
+        case "destroy":
+            demo.destroy(DEMO, TEST)
+        case "lint":
+            return 0 if checks.run(checks.lint_stages()) else 1
+        case "test":
+            return 0 if checks.run(checks.test_stages(lambda: demo.test(TEST))) else 1
+        case "shell":
+            enter(DEMO, [os.environ.get("SHELL", "/bin/sh")])
+        case "exec":
+            enter(DEMO, chosen.arguments[chosen.arguments[:1] == ["--"] :])
+    return 0
+
+
+def enter(lab: Lab, arguments: list[str]) -> None:
+    """Become the command, inside the lab's network namespace.
+
+    Raises:
+        LabError: the lab is not up, or there is no command.
+    """
+    if not arguments:
+        raise LabError("no command: lab/exec COMMAND…")
+    if not engine.answers(lab):
+        raise LabError("the lab is not up: run `make demo`")
+    command = namespace.command(lab, arguments)
+    try:
+        os.execvpe(command[0], command, hosts.environment(lab))  # noqa: S606 - a shell is what the user asked for, at most
+    except OSError as error:
+        raise LabError(f"cannot run {arguments[0]}: {error.strerror}") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

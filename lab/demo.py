@@ -1,0 +1,170 @@
+"""The whole flow on one machine: hosts, cluster, a file across, a report; and taking it all away."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from components.ssh import SshTarget, ask
+from lab import engine, hosts, mode, namespace, packages, pulumi_cli, python_image, registry, rootfs, stack
+from lab.packages import LabError
+from lab.paths import Lab
+from lab.plugins import choice
+from lab.progress import step
+
+_PORT = 5001
+_REQUIREMENTS = Path("services/file_transfer/requirements.txt")
+_SERVICES = """
+docker node ls --format '  {{.Hostname}}: {{.Status}}, {{.Availability}} {{.ManagerStatus}}'
+for service in $(docker service ls --format '{{.Name}}'); do
+  docker service ls --filter "name=$service" --format '  {{.Name}} {{.Replicas}}:' | tr '\\n' ' '
+  docker service ps "$service" --filter desired-state=running --format '{{.Node}}' | sort | uniq -c | xargs
+done
+"""
+
+
+def run(lab: Lab) -> None:
+    """Bring the cluster up, send a file through every node and fetch it from the others, report."""
+    with engine.exclusive(lab):
+        tools = prepare(lab)
+        with step("pulumi up"):
+            stack.pulumi(lab, tools, "up", "--yes", "--skip-preview", capture=False)
+        _transfer(lab)
+    report(lab)
+
+
+def test(lab: Lab) -> bool:
+    """Bring hosts of the tests' own up and run the end-to-end tests where they can be reached; True if all passed."""
+    try:
+        with engine.exclusive(lab):
+            prepare(lab)
+            command = namespace.command(lab, [str(Path(sys.prefix) / "bin" / "pytest"), "tests/lab"])
+            return subprocess.run(command, cwd=lab.checkout, check=False).returncode == 0
+    except LabError as error:
+        print(f"lab: {error}")
+        return False
+
+
+def prepare(lab: Lab) -> Path:
+    """Everything up to `pulumi up`: packages, tools, images, plugins, configuration, running hosts.
+
+    Returns:
+        The folder with the Pulumi CLI.
+    """
+    _settle_mode(lab)
+    packages.install()
+    tools = pulumi_cli.install()
+    images: dict[str, str] = {}
+    if not lab.is_online:
+        engine.sweep_orphans()
+        engine.start(lab)
+        registry.start(lab)
+        images = {
+            "haproxy": registry.publish(lab, rootfs.HAPROXY),
+            "python": registry.publish(lab, python_image.recipe(lab.checkout / _REQUIREMENTS)),
+        }
+    _install_plugins(lab, tools)
+    stack.write_config(lab, images)
+    with step("hosts"):
+        hosts.up(lab)
+    stack.prepare(lab, tools)
+    return tools
+
+
+def report(lab: Lab) -> None:
+    """Say what runs where, and how to reach it.
+
+    Raises:
+        LabError: the lab is not up.
+    """
+    listed = _hosts(lab)
+    first, last = next(iter(listed.values())), list(listed.values())[-1]
+    services = ask_host(lab, next(iter(listed)), _SERVICES)
+    enter = "" if lab.is_online else "lab/exec "
+    print(f"""
+The cluster is up.
+Hosts: {", ".join(f"{name} {address}" for name, address in listed.items())}
+{services.rstrip()}
+Send and fetch a file, by any host's address:
+  {enter}curl -X POST -F 'file=@README.md' {first}:{_PORT}/upload
+  {enter}curl -X POST -F 'name=README.md' {last}:{_PORT}/download > README.copy
+A shell where the hosts can be reached: make shell. Take everything away: make destroy.""")
+
+
+def destroy(*labs: Lab) -> None:
+    """Take the labs away: hosts, engine, state, keys. Built tools and images stay in the cache."""
+    engine.sweep_orphans()
+    for lab in labs:
+        if not lab.local_dir.exists() and not lab.machine_dir.exists():
+            continue
+        with step(f"taking lab «{lab.name}» away"), engine.exclusive(lab):
+            if lab.is_online:
+                hosts.destroy(lab)
+            else:
+                engine.remove(lab)
+            shutil.rmtree(lab.local_dir, ignore_errors=True)
+
+
+def ask_host(lab: Lab, name: str, script: str) -> str:
+    """Run a script on a host and return what it prints."""
+    folder = lab.ssh_dir
+    target = SshTarget(
+        name=name,
+        address=_hosts(lab)[name],
+        user="vagrant",
+        private_key_file=folder / "id_ed25519",
+        known_hosts_file=folder / "known_hosts",
+        host_key="",
+    )
+    return ask(target, script, prefix=namespace.command(lab, []))
+
+
+def _settle_mode(lab: Lab) -> None:
+    """Decide between online and offline when the lab is first made; from then on it stays so."""
+    recorded = lab.mode_file.read_text().strip() if lab.mode_file.exists() else ""
+    forced = os.environ.get("LAB", "")
+    if recorded and forced and forced != recorded:
+        raise LabError(f"LAB is «{forced}», but this lab is {recorded}: run `make destroy` first")
+    if not recorded:
+        decided = mode.decide(os.environ, mode.probe_engine)
+        print(f"== {decided.description}")
+        lab.local_dir.mkdir(parents=True, exist_ok=True)
+        lab.mode_file.write_text(f"{decided.name}\n")
+
+
+def _install_plugins(lab: Lab, tools: Path) -> None:
+    if lab.is_online:
+        for name, version in choice.VERSIONS.items():
+            stack.pulumi(lab, tools, "plugin", "install", "resource", name, f"v{version}")
+        return
+    plugins = {name: choice.find(name, os.environ) for name in choice.VERSIONS}
+    print("== plugins: " + ", ".join(plugin.description for plugin in plugins.values()))
+    choice.install(plugins, stack.pulumi_home(lab))
+
+
+def _hosts(lab: Lab) -> dict[str, str]:
+    if not engine.answers(lab) or not lab.config_file.exists():
+        raise LabError("the lab is not up: run `make demo`")
+    config = yaml.safe_load(lab.config_file.read_text())["config"]
+    return {host["name"]: host["address"] for host in config["swarm-transfer:hosts"]}
+
+
+def _transfer(lab: Lab) -> None:
+    """Send a file through each host and fetch it through the next, with the very lines that users type."""
+    addresses = list(_hosts(lab).values())
+    with step("a file through each host, and back through the next"), tempfile.TemporaryDirectory() as folder:
+        for up, down in zip(addresses, addresses[1:] + addresses[:1], strict=True):
+            sent, received = Path(folder, f"demo-{up}.bin"), Path(folder, "received")
+            sent.write_bytes(os.urandom(2**20))
+            upload = ["curl", "-fsS", "-X", "POST", "-F", f"file=@{sent}", f"{up}:{_PORT}/upload"]
+            download = ["curl", "-fsS", "-X", "POST", "-F", f"name={sent.name}", f"{down}:{_PORT}/download"]
+            for command in (upload, [*download, "-o", str(received)]):
+                if subprocess.run(namespace.command(lab, command), check=False).returncode:
+                    raise LabError(f"failed: {' '.join(command)}")
+            if received.read_bytes() != sent.read_bytes():
+                raise LabError(f"what {down} gave back is not what was sent to {up}")
+            print(f"   sent to {up}, fetched from {down}: the same")
