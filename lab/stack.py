@@ -72,8 +72,8 @@ def prepare(lab: Lab, tools: Path) -> None:
     Raises:
         LabError: a Pulumi that is still at work holds the stack, or the CLI failed.
     """
-    _make_passphrase(_passphrase_file(lab))
     _state_dir(lab).mkdir(parents=True, exist_ok=True)
+    _make_passphrase(_passphrase_file(lab))
     interrupted.clear_locks(_state_dir(lab) / ".pulumi" / "locks")
     # `stack` commands write the stack's file beside Pulumi.yaml: they get a project of their own to do so.
     with tempfile.TemporaryDirectory() as project:

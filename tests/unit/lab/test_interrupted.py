@@ -1,0 +1,156 @@
+"""A Pulumi run that was killed: its lock goes with it, and what it did not record is found."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+
+import pytest
+
+from lab import interrupted
+from lab.packages import LabError
+
+PROVIDER = "urn:pulumi:lab::swarm-transfer::swarm:host:Host$pulumi:providers:docker::master-engine"
+SSH = ["-i", "/keys/id", "-o", "StrictHostKeyChecking=yes"]
+SSH_AS_TEXT = json.dumps(SSH)
+
+
+@pytest.fixture
+def lock(tmp_path):
+    def write(pid, hostname=None):
+        file = tmp_path / "organization" / "swarm-transfer" / "lab" / "0.json"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps({"pid": pid, "username": "root", "hostname": hostname or socket.gethostname()}))
+        return file
+
+    return write
+
+
+@pytest.fixture
+def running_pulumi(tmp_path):
+    program = shutil.copy(shutil.which("sleep"), tmp_path / "pulumi")
+    process = subprocess.Popen([program, "60"])
+    yield process.pid
+    process.kill()
+    process.wait()
+
+
+def test_the_lock_of_an_ended_process_is_cleared(tmp_path, lock):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    file = lock(ended.pid)
+
+    interrupted.clear_locks(tmp_path)
+
+    assert not file.exists()
+
+
+def test_the_lock_of_a_pulumi_at_work_stays_and_names_it(tmp_path, lock, running_pulumi):
+    file = lock(running_pulumi)
+
+    with pytest.raises(LabError, match=f"in use by pulumi, process {running_pulumi}: wait"):
+        interrupted.clear_locks(tmp_path)
+
+    assert file.exists()
+
+
+def test_a_lock_whose_process_id_another_program_has_got_is_cleared(tmp_path, lock):
+    file = lock(os.getpid())
+
+    interrupted.clear_locks(tmp_path)
+
+    assert not file.exists()
+
+
+def test_a_lock_from_another_machine_stays(tmp_path, lock):
+    file = lock(1, hostname="elsewhere")
+
+    with pytest.raises(LabError, match="process 1 on elsewhere"):
+        interrupted.clear_locks(tmp_path)
+
+    assert file.exists()
+
+
+def test_a_lock_that_was_cut_off_while_it_was_written_is_cleared(tmp_path):
+    file = tmp_path / "0.json"
+    file.write_text('{"pid": 4')
+
+    interrupted.clear_locks(tmp_path)
+
+    assert not file.exists()
+
+
+def test_no_folder_of_locks_is_no_lock(tmp_path):
+    interrupted.clear_locks(tmp_path / "absent")
+
+
+def _export(*operations, resources=(), ssh_opts=SSH_AS_TEXT):
+    provider = {
+        "urn": PROVIDER,
+        "id": "7",
+        "type": "pulumi:providers:docker",
+        "inputs": {"host": "ssh://vagrant@192.168.50.2", "sshOpts": ssh_opts},
+    }
+    return {"deployment": {"resources": [provider, *resources], "pending_operations": list(operations)}}
+
+
+def _operation(kind="creating", token="docker:index/service:Service", **inputs):
+    return {"type": kind, "resource": {"type": token, "inputs": inputs, "provider": f"{PROVIDER}::7"}}
+
+
+@pytest.mark.parametrize("ssh_opts", [SSH_AS_TEXT, SSH])
+def test_what_an_unfinished_create_may_have_made_is_removed_over_the_provider_s_connection(ssh_opts):
+    (left,) = interrupted.unrecorded(_export(_operation(name="files"), ssh_opts=ssh_opts))
+
+    assert left == interrupted.Unrecorded("service", "files", (*SSH, "vagrant@192.168.50.2"))
+    assert left.removal[0] == "ssh"
+    assert left.removal[-2:] == ["vagrant@192.168.50.2", "docker service rm files"]
+
+
+@pytest.mark.parametrize(
+    ("token", "kind"),
+    [
+        ("docker:index/network:Network", "network"),
+        ("docker:index/serviceConfig:ServiceConfig", "config"),
+        ("docker:index/secret:Secret", "secret"),
+    ],
+)
+def test_networks_configs_and_secrets_are_too(token, kind):
+    (left,) = interrupted.unrecorded(_export(_operation(token=token, name="x")))
+
+    assert left.removal[-1] == f"docker {kind} rm x"
+
+
+def test_a_volume_stays_since_it_may_hold_files():
+    assert not interrupted.unrecorded(_export(_operation(token="docker:index/volume:Volume", name="files")))
+
+
+def test_a_recorded_object_of_the_name_stays():
+    recorded = {"urn": "u", "type": "docker:index/service:Service", "outputs": {"name": "files"}}
+
+    assert not interrupted.unrecorded(_export(_operation(name="files"), resources=[recorded]))
+
+
+@pytest.mark.parametrize("kind", ["updating", "deleting"])
+def test_what_was_being_changed_or_deleted_is_left_to_a_refresh(kind):
+    export = _export(_operation(kind, name="files"))
+
+    assert interrupted.has_pending(export)
+    assert not interrupted.unrecorded(export)
+
+
+def test_a_name_that_is_a_secret_or_not_yet_known_is_left_alone():
+    assert not interrupted.unrecorded(_export(_operation(name={"4dabf18193072939515e22adb298388d": "..."})))
+    assert not interrupted.unrecorded(_export(_operation()))
+
+
+def test_a_state_that_has_never_been_written_has_nothing_pending():
+    assert not interrupted.has_pending({"deployment": {}})
+    assert interrupted.unrecorded({"deployment": {}}) == []
+
+
+def test_a_name_reaches_the_other_shell_as_one_word():
+    left = interrupted.Unrecorded("config", "a; reboot", ("host",))
+
+    assert left.removal[-1] == "docker config rm 'a; reboot'"

@@ -1,0 +1,78 @@
+"""Images get into the hosts' registry once, and are named by what they hold."""
+
+from pathlib import Path
+
+import pytest
+
+from lab import registry, rootfs
+from lab.packages import LabError
+from lab.paths import Lab
+from lab.rootfs import Recipe
+
+DIGEST = "sha256:" + "0a" * 32
+RECIPE = Recipe(name="haproxy", packages=("haproxy",))
+LAB = Lab(name="test", checkout=Path("/nowhere"))
+
+
+class Registry:
+    """Stands where curl and docker are: answers for what has been pushed."""
+
+    def __init__(self) -> None:
+        self.held: set[str] = set()
+        self.commands: list[list[str]] = []
+        self.loses_pushes = False
+
+    def curl(self, _: Lab, *arguments: str) -> str:
+        repository, tag = arguments[-1].split("/v2/")[1].split("/manifests/")
+        headers = f"HTTP/1.1 200 OK\r\nDocker-Content-Digest: {DIGEST}\r\nEtag: x\r\n"
+        return headers if f"127.0.0.1:5000/{repository}:{tag}" in self.held else ""
+
+    def run(self, command: list[str]) -> None:
+        self.commands.append(command)
+        if "push" in command and not self.loses_pushes:
+            self.held.add(command[-1])
+
+
+@pytest.fixture
+def served(monkeypatch, tmp_path):
+    stand_in = Registry()
+    monkeypatch.setattr(registry, "_curl", stand_in.curl)
+    monkeypatch.setattr(registry, "_run", stand_in.run)
+    monkeypatch.setattr(rootfs, "build", lambda _: tmp_path / "image.tar")
+    return stand_in
+
+
+@pytest.mark.usefixtures("served")
+def test_a_published_image_is_named_as_hosts_reach_it_with_its_digest():
+    reference = registry.publish(LAB, RECIPE)
+
+    assert reference == f"192.168.50.1:5000/lab/haproxy:{RECIPE.key}@{DIGEST}"
+
+
+def test_an_image_that_the_registry_has_is_neither_built_nor_pushed(served, monkeypatch):
+    first = registry.publish(LAB, RECIPE)
+    served.commands.clear()
+    monkeypatch.setattr(rootfs, "build", lambda _: pytest.fail("built again"))
+
+    assert registry.publish(LAB, RECIPE) == first
+    assert served.commands == []
+
+
+def test_a_recipe_that_says_something_else_is_another_image(served):
+    changed = Recipe(name="haproxy", packages=("bash", "haproxy"))
+
+    assert registry.publish(LAB, RECIPE) != registry.publish(LAB, changed)
+    assert len(served.held) == 2
+
+
+def test_the_engine_keeps_no_copy(served):
+    registry.publish(LAB, RECIPE)
+
+    assert served.commands[-1][-3:-1] == ["image", "rm"]
+
+
+def test_a_push_that_the_registry_does_not_know_of_is_an_error_not_an_image_without_digest(served):
+    served.loses_pushes = True
+
+    with pytest.raises(LabError, match=f"does not know 127.0.0.1:5000/lab/haproxy:{RECIPE.key}"):
+        registry.publish(LAB, RECIPE)
