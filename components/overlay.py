@@ -35,7 +35,7 @@ class OverlayNetwork(pulumi.ComponentResource):
             ipam_configs=[
                 docker.NetworkIpamConfigArgs(subnet=str(args.subnet), gateway=str(args.subnet.network_address + 1))
             ],
-            opts=args.cluster.on_manager(self),
+            opts=args.cluster.on_manager(self, fixed_name=True),
         )
         self.network_id = network.id
         self.register_outputs({"network_id": self.network_id})

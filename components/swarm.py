@@ -52,9 +52,17 @@ class SwarmCluster(pulumi.ComponentResource):
         self.node_ids = pulumi.Output.all(**ids)
         self.register_outputs({"node_ids": self.node_ids})
 
-    def on_manager(self, parent: pulumi.Resource) -> pulumi.ResourceOptions:
-        """Options of a resource that only the finished swarm has: made through the first manager."""
-        return pulumi.ResourceOptions(parent=parent, provider=self.seed.provider, depends_on=self.nodes)
+    def on_manager(self, parent: pulumi.Resource, *, fixed_name: bool = False) -> pulumi.ResourceOptions:
+        """Options of a resource that only the finished swarm has: made through the first manager.
+
+        One with a fixed name has to go before its replacement can come.
+        """
+        return pulumi.ResourceOptions(
+            parent=parent,
+            provider=self.seed.provider,
+            depends_on=self.nodes,
+            delete_before_replace=fixed_name or None,
+        )
 
     def _create_membership(
         self, host: Host, *, create: str, stdin: pulumi.Output[str] | None = None

@@ -93,7 +93,7 @@ class SwarmService(pulumi.ComponentResource):
             rollback_config=docker.ServiceRollbackConfigArgs(
                 parallelism=1, order=args.update_order, monitor="5s", failure_action="pause"
             ),
-            opts=args.cluster.on_manager(self),
+            opts=args.cluster.on_manager(self, fixed_name=True),
         )
         # The nodes are part of it: a host that joined must run its task of a global service too.
         self.ready = pulumi.Output.all(self.service.id, args.cluster.node_ids).apply(self._wait_until_ready)

@@ -92,7 +92,8 @@ class TypedProvider(provider.Provider):
         """Name the properties that differ, and whether they take a new resource."""
         kind = self._type(request.type)
         state, new = plain_map(request.old_state), plain_map(request.new_inputs)
-        old = {key: value for key, value in state.items() if key in kind.shape.fields}
+        fields = kind.shape.fields
+        old = {key: value for key, value in state.items() if key in new or (key in fields and not fields[key].computed)}
         details = {}
         for key in sorted(old.keys() | new.keys()):
             if key in request.ignore_changes or (key in old and key in new and old[key] == new[key]):

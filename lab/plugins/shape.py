@@ -97,12 +97,18 @@ class Text(Codec):
 
 @dataclass(frozen=True)
 class Field:
-    """A property: `api` is its path in the API's document, dotted; empty if it has none there."""
+    """A property: `api` is its path in the API's document, dotted; empty if it has none there.
+
+    `default` is what the real provider sends when the property is left out. Of a `computed` one that is left out,
+    the provider reports what the engine chose, and that is no difference.
+    """
 
     api: str = ""
     codec: Codec = field(default_factory=Codec)
     required: bool = False
     replaces: bool = False
+    default: Any = None
+    computed: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,11 +119,11 @@ class Shape(Codec):
     fields: Mapping[str, Field]
 
     def to_api(self, value: Mapping[str, Any]) -> dict[str, Any]:
-        """The API's document, with nothing in it that the inputs do not say."""
+        """The API's document, with nothing in it but the inputs and the provider's defaults."""
         document: dict[str, Any] = {}
-        for key, item in value.items():
-            known = self.fields[key]
-            if known.api:
+        for key, known in self.fields.items():
+            item = value.get(key, known.default)
+            if known.api and item is not None:
                 *parents, last = known.api.split(".")
                 place = document
                 for parent in parents:

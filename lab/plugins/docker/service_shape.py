@@ -64,9 +64,9 @@ def _mounted(kind: str) -> Shape:
             f"{low}Id": Field(f"{kind}ID", required=True),
             f"{low}Name": Field(f"{kind}Name"),
             "fileName": Field("File.Name", required=True),
-            "fileUid": Field("File.UID"),
-            "fileGid": Field("File.GID"),
-            "fileMode": Field("File.Mode"),
+            "fileUid": Field("File.UID", default="0"),
+            "fileGid": Field("File.GID", default="0"),
+            "fileMode": Field("File.Mode", default=0o444),
         },
     )
 

@@ -15,7 +15,7 @@ class Volume(ResourceType):
         "volume",
         {
             "name": Field("Name", replaces=True),
-            "driver": Field("Driver", replaces=True),
+            "driver": Field("Driver", replaces=True, computed=True),
             "driverOpts": Field("DriverOpts", replaces=True),
             "labels": Field("Labels", Labels(), replaces=True),
         },
