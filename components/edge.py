@@ -13,6 +13,7 @@ _UID = 99  # haproxy's in the upstream image
 _CONFIG = "/etc/haproxy/haproxy.cfg"
 _OPERATORS = "operators.cfg"
 _HEALTH_PORT = 8404
+_FORM_BYTES = 2**20  # room for the rest of the form around a file
 _SLOTS = 64
 """Places for replicas, in steps of so many: scaling within a step leaves the edge alone."""
 
@@ -33,6 +34,7 @@ class EdgeArgs:
     backend: str
     backend_port: int
     backend_replicas: int
+    max_file_bytes: int
     operator_password: pulumi.Output[str]
     ready_timeout: int
 
@@ -58,6 +60,7 @@ class Edge(pulumi.ComponentResource):
                     backend=args.backend,
                     backend_port=args.backend_port,
                     replicas=args.backend_replicas,
+                    max_file_bytes=args.max_file_bytes,
                 ),
                 path=_CONFIG,
             ),
@@ -100,8 +103,11 @@ def operator_list(password: str) -> str:
     return f"userlist operators\n  user operator insecure-password '{password}'\n"
 
 
-def haproxy_config(*, port: int, backend: str, backend_port: int, replicas: int) -> str:
-    """HAProxy's configuration: one frontend, replicas found by DNS and checked, one health port."""
+def haproxy_config(*, port: int, backend: str, backend_port: int, replicas: int, max_file_bytes: int) -> str:
+    """HAProxy's configuration: one frontend, replicas found by DNS and checked, one health port.
+
+    A body that says itself that it is too large is refused before it is sent; the service counts the others.
+    """
     slots = -(-replicas // _SLOTS) * _SLOTS
     return f"""global
   log stdout format raw local0 info
@@ -137,6 +143,8 @@ frontend public
   http-request set-header X-Request-ID %[unique-id]
   http-request set-header X-Forwarded-For %[src]
   http-response set-header X-Request-ID %[unique-id]
+  acl too_large req.hdr(content-length),add(-{max_file_bytes + _FORM_BYTES}) -m int gt 0
+  http-request return status 413 content-type text/plain string "error: the file is too large\n" if too_large
   acl operators_only path /metrics /edge
   http-request auth realm operator if operators_only !{{ http_auth(operators) }}
   stats enable

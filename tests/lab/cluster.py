@@ -1,0 +1,165 @@
+"""The deployed cluster as the end-to-end tests handle it: settings, Pulumi, hosts, transfers."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+import yaml
+
+from lab import demo, engine, hosts, stack
+from lab.paths import Lab
+
+_TIMEOUT = 120
+
+
+class Cluster:
+    """A lab's cluster, deployed from a copy of the checkout, so that a test may edit the program."""
+
+    def __init__(self, lab: Lab, tools: Path) -> None:
+        self.lab = lab
+        self._tools = tools
+        self._project = lab.local_dir / "project"
+        shutil.rmtree(self._project, ignore_errors=True)
+        tracked = subprocess.run(
+            ["git", "ls-files", "-z"], cwd=lab.checkout, capture_output=True, text=True, check=True
+        )
+        for name in filter(None, tracked.stdout.split("\0")):
+            if (lab.checkout / name).is_file():
+                (self._project / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(lab.checkout / name, self._project / name)
+
+    # Settings and Pulumi
+
+    @property
+    def hosts(self) -> list[dict[str, Any]]:
+        return yaml.safe_load((self.lab.checkout / "Pulumi.dev.yaml").read_text())["config"]["swarm-transfer:hosts"]
+
+    def pulumi(self, *arguments: str, check: bool = True, told: str | None = None) -> subprocess.CompletedProcess[str]:
+        return stack.pulumi(self.lab, self._tools, *arguments, check=check, told=told, project=self._project)
+
+    def up(self, *options: str) -> str:
+        return self.pulumi("up", "--yes", "--skip-preview", *options).stdout
+
+    def planned(self) -> list[tuple[str, str, str, tuple[str, ...]]]:
+        """What a preview would do: operation, type, name, and the properties that differ."""
+        done = self.pulumi("preview", "--json")
+        steps = json.loads(done.stdout[done.stdout.index("{") :])["steps"]
+        return [
+            (
+                step["op"],
+                step["newState"]["type"],
+                step["urn"].rpartition("::")[2],
+                tuple(sorted(step.get("detailedDiff") or {})),
+            )
+            for step in steps
+            if step["op"] != "same"
+        ]
+
+    @contextmanager
+    def configured(self, **settings: Any) -> Iterator[None]:
+        """Change settings for a while: what is a mapping is laid over what is there."""
+        before = self.lab.config_file.read_text()
+        document = yaml.safe_load(before)
+        for name, value in settings.items():
+            known = document["config"].get(f"swarm-transfer:{name}")
+            merged = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
+            document["config"][f"swarm-transfer:{name}"] = merged
+        self.lab.config_file.write_text(yaml.safe_dump(document))
+        try:
+            yield
+        finally:
+            self.lab.config_file.write_text(before)
+
+    def set_secret(self, name: str, value: str) -> None:
+        self.pulumi("config", "set", "--secret", f"swarm-transfer:{name}", told=value)
+
+    def operator_password(self) -> str:
+        return self.pulumi("config", "get", "swarm-transfer:operator_password").stdout.strip()
+
+    @contextmanager
+    def edited(self, name: str, text: str, *, front: bool = False) -> Iterator[None]:
+        """Add text to a file of the program for a while."""
+        path = self._project / name
+        before = path.read_text()
+        path.write_text(text + before if front else before + text)
+        try:
+            yield
+        finally:
+            path.write_text(before)
+
+    # Hosts
+
+    def on(self, host: str, script: str) -> str:
+        return demo.ask_host(self.lab, host, script)
+
+    def vagrant_up(self, host: str) -> None:
+        hosts.up(self.lab, host)
+
+    def vagrant_destroy(self, host: str) -> None:
+        hosts.destroy(self.lab, host)
+
+    @contextmanager
+    def stopped(self, host: str) -> Iterator[None]:
+        """Pull a host's plug for a while."""
+        identifier = (self.lab.local_dir / "vagrant" / "machines" / host / "docker" / "id").read_text()
+        subprocess.run(engine.docker(self.lab, "kill", identifier), check=True, stdout=subprocess.DEVNULL)
+        try:
+            yield
+        finally:
+            hosts.up(self.lab, host)
+
+    def names(self, kind: str) -> list[str]:
+        return self.on("master", f"docker {kind} ls --format '{{{{.Name}}}}'").split()
+
+    def own_images(self, host: str) -> list[str]:
+        return self.on(host, "docker image ls --format '{{.Repository}}:{{.Tag}}' 'localhost/swarm-transfer/*'").split()
+
+    def leftovers(self, host: str) -> list[str]:
+        """Containers, images, volumes and networks on a host, less the three networks that every engine has."""
+        listed = self.on(
+            host,
+            "docker ps -aq; docker image ls -q; docker volume ls -q; "
+            "docker network ls --format '{{.Name}}' | grep -vxE 'bridge|host|none' || true",
+        )
+        return listed.split()
+
+    @contextmanager
+    def known_key(self, address: str, *, like: str) -> Iterator[None]:
+        """Record another host's key for an address, for a while."""
+        path = self.lab.ssh_dir / "known_hosts"
+        before = path.read_text()
+        other = next(host["address"] for host in self.hosts if host["name"] == like)
+        lines = dict(line.split(" ", 1) for line in before.splitlines())
+        lines[address] = lines[other]
+        path.write_text("".join(f"{known} {key}\n" for known, key in lines.items()))
+        try:
+            yield
+        finally:
+            path.write_text(before)
+
+    def foreign_key(self) -> Path:
+        """A private key that no host knows."""
+        path = self.lab.local_dir / "foreign-key"
+        if not path.exists():
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
+        return path
+
+    # Transfers
+
+    def url(self, host: str) -> str:
+        addresses = {**{known["name"]: known["address"] for known in self.hosts}, "third": "192.168.50.4"}
+        return f"http://{addresses[host]}:5001"
+
+    def upload(self, name: str, content: bytes, *, through: str) -> None:
+        answer = requests.post(f"{self.url(through)}/upload", files={"file": (name, content)}, timeout=_TIMEOUT)
+        answer.raise_for_status()
+
+    def download(self, name: str, *, back: str) -> bytes:
+        answer = requests.post(f"{self.url(back)}/download", data={"name": name}, timeout=_TIMEOUT)
+        answer.raise_for_status()
+        return answer.content

@@ -1,0 +1,27 @@
+"""Nothing changes that nobody changed."""
+
+from cluster import Cluster
+
+
+def test_a_second_up_changes_nothing(cluster: Cluster) -> None:
+    cluster.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+def test_a_preview_after_up_is_empty(cluster: Cluster) -> None:
+    cluster.pulumi("preview", "--expect-no-changes")
+
+
+def test_a_refresh_finds_what_the_state_says(cluster: Cluster) -> None:
+    cluster.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
+    cluster.pulumi("preview", "--expect-no-changes")
+
+
+def test_outputs_hold_no_secret_and_the_state_holds_none_in_the_clear(cluster: Cluster) -> None:
+    password = cluster.operator_password()
+    token = cluster.on("master", "docker swarm join-token --quiet worker").strip()
+
+    state = cluster.pulumi("stack", "export").stdout
+
+    assert password not in state
+    assert token not in state
+    assert "PRIVATE KEY" not in state

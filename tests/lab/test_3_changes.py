@@ -1,0 +1,90 @@
+"""Day-two changes: readable before they happen, in place where they can be, and nothing stored is lost."""
+
+import requests
+from cluster import Cluster
+
+SERVICE = "docker:index/service:Service"
+
+
+def test_files_survive_new_tasks(cluster: Cluster) -> None:
+    cluster.upload("survivor", b"still here", through="master")
+
+    cluster.on("master", "docker service update --force --detach=false --quiet files")
+
+    assert cluster.download("survivor", back="slave") == b"still here"
+
+
+def test_scaling_is_one_readable_update_in_place(cluster: Cluster) -> None:
+    before = cluster.on("master", "docker service inspect files --format '{{.ID}}'")
+
+    with cluster.configured(file_service={"replicas": 4}):
+        assert cluster.planned() == [("update", SERVICE, "files", ("mode",))]
+        cluster.up()
+        assert cluster.on("master", "docker service ls --filter name=files --format '{{.Replicas}}'").strip() == "4/4"
+        cluster.pulumi("preview", "--expect-no-changes")
+    cluster.up()
+
+    assert cluster.on("master", "docker service inspect files --format '{{.ID}}'") == before
+    assert cluster.on("master", "docker service ls --filter name=files --format '{{.Replicas}}'").strip() == "3/3"
+
+
+def test_a_changed_config_moves_the_service_and_takes_the_old_one_away(cluster: Cluster) -> None:
+    before = cluster.names("config")
+
+    with cluster.configured(file_service={"max_file_bytes": 1000}):
+        cluster.up()
+        refused = requests.post(f"{cluster.url('slave')}/upload", files={"file": ("big", b"x" * 200_000)}, timeout=30)
+        assert refused.status_code == 413
+        changed = cluster.names("config")
+        cluster.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
+        cluster.pulumi("preview", "--expect-no-changes")
+    cluster.up()
+
+    assert len(changed) == len(before) == len(cluster.names("config")) == 1
+    assert changed != before
+
+
+def test_a_changed_secret_moves_the_service_and_takes_the_old_one_away(cluster: Cluster) -> None:
+    before = cluster.names("secret")
+    old = cluster.operator_password()
+
+    cluster.set_secret("operator_password", "another-Password-1")
+    cluster.up()
+
+    url = f"{cluster.url('master')}/metrics"
+    assert requests.get(url, auth=("operator", old), timeout=30).status_code == 401
+    assert requests.get(url, auth=("operator", "another-Password-1"), timeout=30).status_code == 200
+    assert len(cluster.names("secret")) == len(before) == 1
+    assert cluster.names("secret") != before
+    cluster.pulumi("preview", "--expect-no-changes")
+
+
+def test_a_changed_program_is_a_new_image_and_the_old_one_goes(cluster: Cluster) -> None:
+    before = cluster.own_images("master")
+
+    with cluster.edited("services/file_transfer/file_transfer/__init__.py", '\n"""Changed."""\n'):
+        cluster.up()
+        changed = cluster.own_images("master")
+        cluster.upload("after-the-change", b"works", through="slave")
+    cluster.up()
+
+    assert len(before) == len(changed) == 1
+    assert changed != before
+    assert cluster.own_images("master") == before
+    assert cluster.download("after-the-change", back="master") == b"works"
+
+
+def test_a_service_that_cannot_start_says_why_and_leaves_the_old_one_working(cluster: Cluster) -> None:
+    cluster.upload("before-the-mistake", b"works", through="master")
+
+    with cluster.edited(
+        "services/file_transfer/file_transfer/__main__.py", "\nraise SystemExit('no can do')\n", front=True
+    ):
+        failed = cluster.pulumi("up", "--yes", "--skip-preview", check=False)
+        assert failed.returncode != 0
+        assert "service files does not run as asked" in failed.stdout
+        assert "no can do" in failed.stdout
+        assert cluster.download("before-the-mistake", back="slave") == b"works"
+    cluster.up("--refresh")
+
+    assert cluster.download("before-the-mistake", back="slave") == b"works"

@@ -1,0 +1,84 @@
+"""Hosts come and go by the list; unfit ones are found before any host is touched."""
+
+import requests
+from cluster import Cluster
+
+THIRD = {
+    "name": "third",
+    "address": "192.168.50.4",
+    "role": "worker",
+    "cpus": 1,
+    "memory": 1024,
+    "labels": {"disk": "ssd"},
+}
+
+
+def test_a_host_that_is_added_joins_and_gets_the_edge_and_one_that_is_removed_is_gone(cluster: Cluster) -> None:
+    cluster.upload("for-the-third", b"content", through="master")
+
+    with cluster.configured(hosts=[*cluster.hosts, THIRD]):
+        cluster.vagrant_up("third")
+        cluster.up()
+        assert cluster.download("for-the-third", back="third") == b"content"
+        labels = cluster.on("master", "docker node inspect third --format '{{json .Spec.Labels}}'")
+        assert '"disk":"ssd"' in labels
+        cluster.pulumi("preview", "--expect-no-changes")
+    cluster.up()
+
+    assert "third" not in cluster.on("master", "docker node ls --format '{{.Hostname}}'").split()
+    assert cluster.on("third", "docker info --format '{{.Swarm.LocalNodeState}}'").strip() == "inactive"
+    assert cluster.leftovers("third") == []
+    assert cluster.download("for-the-third", back="slave") == b"content"
+    cluster.vagrant_destroy("third")
+
+
+def test_an_unreachable_host_is_named_and_nothing_is_touched(cluster: Cluster) -> None:
+    absent = {**THIRD, "name": "absent", "address": "192.168.50.77"}
+    with cluster.known_key("192.168.50.77", like="slave"), cluster.configured(hosts=[*cluster.hosts, absent]):
+        failed = cluster.pulumi("preview", check=False)
+
+    assert failed.returncode != 0
+    assert "absent: cannot be reached" in failed.stdout
+    assert "slave:" not in failed.stdout
+
+
+def test_a_changed_host_key_is_refused(cluster: Cluster) -> None:
+    with cluster.known_key("192.168.50.3", like="master"):
+        failed = cluster.pulumi("preview", check=False)
+
+    assert failed.returncode != 0
+    assert "slave: its host key has changed" in failed.stdout
+
+
+def test_a_wrong_key_is_refused(cluster: Cluster) -> None:
+    with cluster.configured(ssh={"private_key_file": str(cluster.foreign_key())}):
+        failed = cluster.pulumi("preview", check=False)
+
+    assert failed.returncode != 0
+    assert "master: it refuses the user or the key" in failed.stdout
+    assert "slave: it refuses the user or the key" in failed.stdout
+
+
+def test_a_host_in_another_swarm_is_refused_and_left_alone(cluster: Cluster) -> None:
+    with cluster.configured(hosts=[*cluster.hosts, THIRD]):
+        cluster.vagrant_up("third")
+        cluster.on("third", "docker swarm init --advertise-addr 192.168.50.4")
+        other = cluster.on("third", "docker info --format '{{.Swarm.Cluster.ID}}'")
+        failed = cluster.pulumi("up", "--yes", "--skip-preview", check=False)
+        assert cluster.on("third", "docker info --format '{{.Swarm.Cluster.ID}}'") == other
+    cluster.vagrant_destroy("third")
+
+    assert failed.returncode != 0
+    assert "third: is in another swarm" in failed.stdout
+    cluster.pulumi("preview", "--expect-no-changes")
+
+
+def test_a_node_that_dies_takes_no_file_along(cluster: Cluster) -> None:
+    cluster.upload("safe", b"content", through="slave")
+
+    with cluster.stopped("slave"):
+        assert cluster.download("safe", back="master") == b"content"
+        assert requests.get(f"{cluster.url('master')}/healthz", timeout=30).status_code == 200
+
+    cluster.up()
+    assert cluster.download("safe", back="slave") == b"content"

@@ -1,0 +1,21 @@
+"""`pulumi destroy` leaves the hosts as it found them. Runs last: it ends the cluster."""
+
+import pytest
+from cluster import Cluster
+
+
+@pytest.fixture(scope="module")
+def destroyed(cluster: Cluster) -> Cluster:
+    cluster.pulumi("destroy", "--yes", "--skip-preview")
+    return cluster
+
+
+@pytest.mark.parametrize("host", ["master", "slave"])
+def test_destroy_leaves_the_host_as_it_was(destroyed: Cluster, host: str) -> None:
+    assert destroyed.on(host, "docker info --format '{{.Swarm.LocalNodeState}}'").strip() == "inactive"
+    assert destroyed.leftovers(host) == []
+
+
+def test_the_state_is_empty_and_a_second_destroy_is_fine(destroyed: Cluster) -> None:
+    assert destroyed.pulumi("stack", "export").stdout.count('"urn"') <= 1
+    destroyed.pulumi("destroy", "--yes", "--skip-preview")
