@@ -1,13 +1,17 @@
 """What a Pulumi run that was killed leaves behind, and how the next one gets past it.
 
-It leaves its lock; operations of which the state does not say how they ended; and, of creates among these, perhaps
-an object on the host that no state knows and whose name is taken.
+It leaves its lock; its plugins, which go on with what they were told; operations of which the state does not say
+how they ended; and, of creates among these, perhaps an object on the host that no state knows and whose name is taken.
 """
 
 import json
+import os
 import shlex
+import signal
 import socket
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +26,7 @@ _REMOVABLE = {
     "docker:index/service:Service": "service",
     "docker:index/serviceConfig:ServiceConfig": "config",
 }
+_END_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -40,17 +45,35 @@ class Unrecorded:
         return ["ssh", *quick, *self.ssh, f"docker {self.kind} rm {shlex.quote(self.name)}"]
 
 
-def clear_locks(folder: Path) -> None:
-    """Delete the locks of processes that have ended.
+def clear_locks(folder: Path) -> bool:
+    """Delete the locks of processes that have ended, and return whether there were any: they had not ended well.
 
     Raises:
         LabError: the holder of a lock is at work, or is on another machine and cannot be asked.
     """
-    for lock in folder.rglob("*.json"):
+    locks = list(folder.rglob("*.json"))
+    for lock in locks:
         holder = _holder(lock)
         if holder:
             raise LabError(f"the stack is in use by {holder}: wait for it to end (its lock is {lock})")
         lock.unlink(missing_ok=True)
+    return bool(locks)
+
+
+def end_orphans(pulumi_home: Path) -> None:
+    """End the plugins of this Pulumi home that have lost their engine: they would notice after minutes only.
+
+    Raises:
+        LabError: one does not end.
+    """
+    deadline = time.monotonic() + _END_SECONDS
+    while orphans := _orphans(pulumi_home):
+        if time.monotonic() > deadline:
+            raise LabError(f"processes of an interrupted Pulumi do not end: {', '.join(map(str, sorted(orphans)))}")
+        for orphan in orphans:
+            with suppress(ProcessLookupError):
+                os.kill(orphan, signal.SIGKILL)
+        time.sleep(0.05)
 
 
 def has_pending(export: Mapping[str, Any]) -> bool:
@@ -83,6 +106,31 @@ def unrecorded(export: Mapping[str, Any]) -> list[Unrecorded]:
     return found
 
 
+def _orphans(pulumi_home: Path) -> set[int]:
+    """Processes started for this home, by its engine or in turn by those, whose own parent was not."""
+    entry = f"PULUMI_HOME={pulumi_home}".encode()
+    ours = {pid for pid in _processes() if entry in _read(pid, "environ").split(b"\0")}
+    return {pid for pid in ours if _read(pid, "comm").strip() != b"pulumi" and _parent(pid) not in ours}
+
+
+def _processes() -> list[int]:
+    return [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
+
+
+def _parent(pid: int) -> int:
+    # The program's name stands before, in brackets, and may hold anything.
+    fields = _read(pid, "stat").rpartition(b")")[2].split()
+    return int(fields[1]) if fields else 0
+
+
+def _read(pid: int, file: str) -> bytes:
+    """A file about a process; empty if that has ended."""
+    try:
+        return Path(f"/proc/{pid}/{file}").read_bytes()
+    except OSError:
+        return b""
+
+
 def _ssh(provider: Mapping[str, Any]) -> tuple[str, ...]:
     options = provider.get("sshOpts", [])
     # Providers get nested inputs as JSON text.
@@ -99,9 +147,5 @@ def _holder(lock: Path) -> str:
         return ""
     if host != socket.gethostname():
         return f"process {pid} on {host}"
-    try:
-        program = Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return ""
     # Ids are used again: another program with the id does not hold the lock.
-    return f"pulumi, process {pid}" if program == "pulumi" else ""
+    return f"pulumi, process {pid}" if _read(pid, "comm").strip() == b"pulumi" else ""

@@ -74,7 +74,8 @@ def prepare(lab: Lab, tools: Path) -> None:
     """
     _state_dir(lab).mkdir(parents=True, exist_ok=True)
     _make_passphrase(_passphrase_file(lab))
-    interrupted.clear_locks(_state_dir(lab) / ".pulumi" / "locks")
+    if interrupted.clear_locks(_state_dir(lab) / ".pulumi" / "locks"):
+        interrupted.end_orphans(pulumi_home(lab))
     # `stack` commands write the stack's file beside Pulumi.yaml: they get a project of their own to do so.
     with tempfile.TemporaryDirectory() as project:
         shutil.copy(lab.checkout / "Pulumi.yaml", project)

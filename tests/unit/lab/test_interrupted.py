@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
+from contextlib import suppress
 
 import pytest
 
@@ -41,8 +43,7 @@ def test_the_lock_of_an_ended_process_is_cleared(tmp_path, lock):
     ended.wait()
     file = lock(ended.pid)
 
-    interrupted.clear_locks(tmp_path)
-
+    assert interrupted.clear_locks(tmp_path)
     assert not file.exists()
 
 
@@ -82,7 +83,57 @@ def test_a_lock_that_was_cut_off_while_it_was_written_is_cleared(tmp_path):
 
 
 def test_no_folder_of_locks_is_no_lock(tmp_path):
-    interrupted.clear_locks(tmp_path / "absent")
+    assert not interrupted.clear_locks(tmp_path / "absent")
+
+
+@pytest.fixture
+def spawned():
+    """Starts a shell that starts `sleep`, and returns both ids; `engine` is the shell's program."""
+    shells = []
+
+    def spawn(home, engine):
+        shell = subprocess.Popen(
+            [engine, "-c", "sleep 60 & echo $!; wait"],
+            env={**os.environ, "PULUMI_HOME": str(home)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        shells.append((shell, int(shell.stdout.readline())))
+        return shells[-1]
+
+    yield spawn
+    for shell, child in shells:
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        shell.kill()
+        shell.communicate()
+
+
+def test_plugins_without_their_engine_are_ended_with_what_they_started(tmp_path, spawned):
+    plugin, child = spawned(tmp_path / "home", "/bin/sh")
+
+    interrupted.end_orphans(tmp_path / "home")
+
+    assert plugin.wait(timeout=10) == -signal.SIGKILL
+    assert interrupted._read(child, "environ") == b""
+
+
+def test_a_pulumi_at_work_keeps_its_plugins(tmp_path, spawned):
+    engine = shutil.copy("/bin/sh", tmp_path / "pulumi")
+    shell, child = spawned(tmp_path / "home", engine)
+
+    interrupted.end_orphans(tmp_path / "home")
+
+    assert shell.poll() is None
+    assert interrupted._read(child, "environ") != b""
+
+
+def test_the_plugins_of_another_lab_are_left_alone(tmp_path, spawned):
+    shell, _ = spawned(tmp_path / "other", "/bin/sh")
+
+    interrupted.end_orphans(tmp_path / "home")
+
+    assert shell.poll() is None
 
 
 def _export(*operations, resources=(), ssh_opts=SSH_AS_TEXT):
