@@ -107,16 +107,22 @@ def pulumi(
         command += ["--stack", NAME, "--config-file", str(lab.config_file)]
     elif arguments[:2] == ("stack", "export"):
         command += ["--stack", NAME]
-    done = subprocess.run(
+    process = subprocess.Popen(
         namespace.command(lab, command),
         cwd=project or lab.checkout,
         env=environment(lab, tools),
-        input=told,
+        stdin=None if told is None else subprocess.PIPE,
         stdout=subprocess.PIPE if capture else None,
         stderr=subprocess.STDOUT if capture else None,
         text=True,
-        check=False,
     )
+    try:
+        output, _ = process.communicate(told)
+    except KeyboardInterrupt:
+        # Pulumi has got the same Ctrl-C and ends what it has begun; `subprocess.run` would kill it meanwhile.
+        process.communicate()
+        raise
+    done = subprocess.CompletedProcess[str](command, process.returncode, output)
     if check and done.returncode:
         raise LabError(f"pulumi {' '.join(arguments)} failed:\n{done.stdout or 'see above'}")
     return done

@@ -1,6 +1,8 @@
 """The lab's stack: its configuration file, its secrets, and the environment that Pulumi runs in."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ from lab import namespace, stack
 from lab.packages import LabError
 from lab.paths import Lab
 
+ROOT = Path(stack.__file__).parent.parent
 DEV = {"config": {"swarm-transfer:hosts": [{"name": "master"}], "swarm-transfer:file_service": {"replicas": 3}}}
 LAB = {"config": {"swarm-transfer:edge_port": 5001}}
 IMAGES = {"haproxy": "192.168.50.1:5000/lab/haproxy:1@sha256:0"}
@@ -23,7 +26,12 @@ printf '%s\\n' "$*" >> "$FAKE/arguments"
 case "$*" in
   *"config set"*) cat > "$FAKE/told" ;;
   *"stack export"*) cp "$FAKE/state.json" "$6" ;;
+  *refresh*) ;;
   *up*) echo "it went wrong"; exit 3 ;;
+  *watch*)
+    trap 'trap "" INT; sleep 1; echo "ended in order" > "$FAKE/end"; exit 0' INT
+    echo started
+    while :; do sleep 0.1; done ;;
 esac
 """
 
@@ -185,6 +193,31 @@ def test_a_failure_says_what_was_run_and_what_came_of_it(lab, tools):
 
 def test_a_failure_that_is_expected_is_returned(lab, tools):
     assert stack.pulumi(lab, tools, "up", check=False).returncode == 3
+
+
+def test_ctrl_c_lets_pulumi_end_in_order(lab, tools):
+    script = f"""
+import signal
+from pathlib import Path
+from lab import namespace, stack
+from lab.paths import Lab
+signal.signal(signal.SIGINT, signal.default_int_handler)
+namespace.command = lambda _, arguments: list(arguments)
+try:
+    stack.pulumi(Lab(name="test", checkout=Path({str(lab.checkout)!r})), Path({str(tools)!r}), "watch", capture=False)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    started = process.stdout.readline()
+    os.killpg(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=30)
+
+    assert started == "started\n"
+    assert said == "interrupted\n"
+    assert (tools / "end").read_text() == "ended in order\n"
 
 
 def test_the_environment_is_the_lab_s_own(lab, tools, monkeypatch):
