@@ -30,6 +30,7 @@ PROJECT = "swarm-transfer"
 
 _HOST_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 _MAX_REPLICAS = 1000
+_MIN_PASSWORD = 12
 
 
 class SettingsError(pulumi.RunError):
@@ -96,7 +97,7 @@ class Settings(_Settings):
     private_cidr: IPv4Network
     hosts: tuple[Host, ...]
     ssh: Ssh
-    operator_password: Annotated[SecretStr, Field(min_length=12)]
+    operator_password: SecretStr
     network: Network = Network()
     file_service: FileService = FileService()
     images: Images = Images()
@@ -128,7 +129,9 @@ class Settings(_Settings):
 
     @field_validator("operator_password")
     @classmethod
-    def _printable(cls, password: SecretStr) -> SecretStr:
+    def _strong_and_printable(cls, password: SecretStr) -> SecretStr:
+        if len(password) < _MIN_PASSWORD:
+            raise ValueError(f"has {len(password)} characters, fewer than {_MIN_PASSWORD}: choose another password")
         if not re.fullmatch(r"[!-&(-~]+", password.get_secret_value()):
             raise ValueError("has a blank, a quote (') or a character outside ASCII: choose another password")
         return password
@@ -240,8 +243,6 @@ def _problem(*, type: str, loc: tuple[int | str, ...], msg: str, input: Any, **_
         case "extra_forbidden":
             known = ", ".join(sorted(_fields_at(loc[:-1])))
             return f"{field} is not a setting (value «{input}»): remove it, or use one of: {known}"
-        case "string_too_short" if secret:
-            return f"{field}: too short, at least 12 characters: {_secret_remedy(path)}"
         case "value_error" if not path or path == "hosts":
             return f"{field}{'' if path else ':'}{': ' if path else ''}{reason}"
         case _ if secret:

@@ -89,6 +89,7 @@ def configure_node(*, node_id: str, role: str, labels: Mapping[str, str]) -> str
     additions = " ".join(f"--label-add {shlex.quote(f'{key}={value}')}" for key, value in sorted(labels.items()))
     return f"""set -eu
 removals=''
+# shellcheck disable=SC2016 # docker's template, not the shell's
 keys='{{{{range $key, $value := .Spec.Labels}}}}{{{{println $key}}}}{{{{end}}}}'
 for key in $(docker node inspect {node} --format "$keys"); do
   case $key in

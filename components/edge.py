@@ -144,7 +144,7 @@ frontend public
   http-request set-header X-Forwarded-For %[src]
   http-response set-header X-Request-ID %[unique-id]
   acl too_large req.hdr(content-length),add(-{max_file_bytes + _FORM_BYTES}) -m int gt 0
-  http-request return status 413 content-type text/plain string "error: the file is too large\n" if too_large
+  http-request return status 413 content-type text/plain string "error: the file is too large\\n" if too_large
   acl operators_only path /metrics /edge
   http-request auth realm operator if operators_only !{{ http_auth(operators) }}
   stats enable

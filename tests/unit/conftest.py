@@ -1,0 +1,98 @@
+"""The program under a recording engine: every registration is kept, nothing is contacted."""
+
+import asyncio
+import json
+import runpy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime import mocks
+from pulumi.runtime.config import set_all_config
+from recorder import PASSWORD, Recorder
+
+from components import preflight, readiness
+from components.ssh import SshTarget
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield loop
+    loop.close()
+    asyncio.set_event_loop(None)
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    recorder = Recorder()
+    monkeypatch.setattr(readiness, "wait", lambda _manager, service, **_: recorder.ready.append(service))
+    monkeypatch.setattr(preflight, "ask", lambda *_: '{"LocalNodeState": "inactive"}\n')
+    return recorder
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> dict[str, str]:
+    """Settings of ssh, with files that name five hosts."""
+    private_key, known_hosts = tmp_path / "id_ed25519", tmp_path / "known_hosts"
+    private_key.write_text("-----BEGIN OPENSSH PRIVATE KEY-----\n")
+    public = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFkZVzupcfkEposj1yPcY3nRNTmnUXA+f87U0MSgteFx"
+    known_hosts.write_text("".join(f"192.168.50.{number} {public}\n" for number in range(2, 7)))
+    return {"user": "vagrant", "private_key_file": str(private_key), "known_hosts_file": str(known_hosts)}
+
+
+@pytest.fixture
+def values(keys: dict[str, str]) -> dict[str, Any]:
+    """Settings of the two hosts that everybody begins with."""
+    return {
+        "private_cidr": "192.168.50.0/24",
+        "hosts": [
+            {"name": "master", "address": "192.168.50.2", "role": "manager", "cpus": 2, "memory": 4096},
+            {"name": "slave", "address": "192.168.50.3", "role": "worker", "cpus": 1, "memory": 2048},
+        ],
+        "ssh": keys,
+        "operator_password": PASSWORD,
+    }
+
+
+@pytest.fixture
+def run_program(
+    loop: asyncio.AbstractEventLoop, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Recorder]:
+    """Run the whole program with these settings, and wait until every registration has landed."""
+
+    def run(
+        values: dict[str, Any], *, preview: bool = False, secrets: tuple[str, ...] = ("operator_password",)
+    ) -> Recorder:
+        monkeypatch.chdir(ROOT)
+        mocks.set_mocks(recorder, project="swarm-transfer", stack="lab", preview=preview)
+        texts = {
+            f"swarm-transfer:{key}": value if isinstance(value, str) else json.dumps(value)
+            for key, value in values.items()
+        }
+        set_all_config(texts, [f"swarm-transfer:{key}" for key in secrets])
+
+        async def program() -> None:
+            runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+
+        loop.run_until_complete(pulumi.runtime.stack.run_pulumi_func(program))
+        return recorder
+
+    return run
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> SshTarget:
+    return SshTarget(
+        name="master",
+        address="192.168.50.2",
+        user="vagrant",
+        private_key_file=tmp_path / "id_ed25519",
+        known_hosts_file=tmp_path / "known_hosts",
+        host_key="ssh-ed25519 AAAA",
+    )

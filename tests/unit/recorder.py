@@ -1,0 +1,48 @@
+"""Pulumi's engine as far as unit tests need it."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from pulumi.runtime import mocks, rpc
+
+PASSWORD = "correct-Horse-battery"
+
+
+@dataclass
+class Recorder(mocks.Mocks):
+    """Pulumi's engine as far as tests need it: answers every registration and remembers it."""
+
+    resources: list[mocks.MockResourceArgs] = field(default_factory=list)
+    ready: list[str] = field(default_factory=list)
+    """Services that were waited for."""
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        self.resources.append(args)
+        outputs = dict(args.inputs)
+        if args.typ == "command:remote:Command":
+            tokens = {"worker": "SWMTKN-worker", "manager": "SWMTKN-manager"}
+            outputs["stdout"] = json.dumps(tokens) if args.name == "join-tokens" else f"{args.name}-output"
+        if args.typ == "docker:index/image:Image":
+            outputs["repoDigest"] = f"{args.inputs['imageName']}@sha256:{'0' * 64}"
+        return f"{args.name}-id", outputs
+
+    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+        raise AssertionError(f"the program calls no provider function: {args.token}")
+
+    def of_type(self, typ: str) -> dict[str, dict[str, Any]]:
+        """Inputs of all resources of one type, by logical name."""
+        return {args.name: args.inputs for args in self.resources if args.typ == typ}
+
+    def commands(self) -> dict[str, dict[str, Any]]:
+        return self.of_type("command:remote:Command")
+
+    def services(self) -> dict[str, dict[str, Any]]:
+        return self.of_type("docker:index/service:Service")
+
+
+def revealed(value: Any) -> Any:
+    """The content of a property that travels as a secret; anything else is a mistake."""
+    assert isinstance(value, dict), f"not a secret: {value}"
+    assert value.get(rpc._special_sig_key) == rpc._special_secret_sig, f"not a secret: {value}"
+    return value["value"]

@@ -1,0 +1,187 @@
+"""The scripts that run on hosts: sound shell, and running one twice changes nothing."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from components import commands
+
+SCRIPTS = {
+    "init": commands.init_swarm(address="192.168.50.2", stack="lab"),
+    "tokens": commands.print_join_tokens(),
+    "join": commands.join_swarm(),
+    "leave": commands.leave_swarm(),
+    "configure": commands.configure_node(node_id="n1", role="worker", labels={"disk": "ssd", "a b": "it's"}),
+    "retire": commands.retire_node(node_id="n1", drain_timeout=600),
+    "remove images": commands.remove_images(["localhost/x:1", "y@sha256:0"]),
+    "inspect": commands.inspect_service("edge"),
+    "logs": commands.last_log_lines("edge"),
+}
+
+FAKE_DOCKER = """#!/bin/sh
+# A docker that keeps a swarm's state in files, and writes down every call that would change something.
+state=$FAKE_STATE
+call="$*"
+case $call in
+  "info --format {{.Swarm.LocalNodeState}}") cat "$state/node-state" ;;
+  "info --format {{.Swarm.NodeID}}") echo n1 ;;
+  "swarm init "*) echo "$call" >>"$state/changes"; echo active >"$state/node-state" ;;
+  "swarm leave "*) echo "$call" >>"$state/changes"; echo inactive >"$state/node-state" ;;
+  "swarm join-token --quiet "*) echo "SWMTKN-$4" ;;
+  "node update --label-add swarm-transfer.cluster="*) echo lab >"$state/label"; echo "$call" >>"$state/changes" ;;
+  "node update "*|"node demote "*|"node rm "*|"image rm "*) echo "$call" >>"$state/changes" ;;
+  "node inspect self --format {{index"*) cat "$state/label" ;;
+  "node inspect self --format {{.ID}}") echo "${FAKE_SELF:-manager}" ;;
+  "node inspect n1 --format {{range"*) printf 'disk\\nstale\\n' ;;
+  "node inspect n1 --format {{.Status.State}}") echo "${FAKE_NODE:-ready}" ;;
+  "node inspect n1") ! [ -e "$state/retired" ] ;;
+  "node ls --quiet") printf 'n1\\nmanager\\n' ;;
+  "node ps n1"*) echo 'Shutdown 1 second ago' ;;
+  "network rm docker_gwbridge") exit 1 ;;
+  "image inspect "*) ! grep -q "image rm --force $3" "$state/changes" 2>/dev/null ;;
+  *) echo "unexpected: docker $call" >&2; exit 64 ;;
+esac
+"""
+
+
+class Host:
+    """A host with the fake docker: runs scripts, tells what they changed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        programs = folder / "bin"
+        programs.mkdir()
+        for name, text in (
+            ("docker", FAKE_DOCKER),
+            (
+                "curl",
+                '#!/bin/sh\necho "curl $*" >>"$FAKE_STATE/changes"\ncat >"$FAKE_STATE/body"\n'
+                'echo active >"$FAKE_STATE/node-state"\n',
+            ),
+            ("sleep", "#!/bin/sh\n"),
+        ):
+            (programs / name).write_text(text)
+            (programs / name).chmod(0o755)
+        (folder / "node-state").write_text("inactive\n")
+        (folder / "label").write_text("\n")
+
+    def run(self, script: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        known = {"PATH": f"{self._folder / 'bin'}:{os.environ['PATH']}", "FAKE_STATE": str(self._folder)}
+        return subprocess.run(
+            ["sh", "-c", script], input=stdin, env={**known, **environment}, capture_output=True, text=True, check=False
+        )
+
+    def set(self, name: str, text: str) -> None:
+        (self._folder / name).write_text(text)
+
+    @property
+    def body(self) -> str:
+        return (self._folder / "body").read_text()
+
+    @property
+    def changes(self) -> list[str]:
+        path = self._folder / "changes"
+        return path.read_text().splitlines() if path.exists() else []
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path)
+
+
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
+def test_shellcheck_has_nothing_to_say(script: str) -> None:
+    shellcheck = Path(sys.prefix) / "bin" / "shellcheck"
+    done = subprocess.run(
+        [str(shellcheck), "--shell=sh", "-"], input=script, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_init_makes_the_swarm_once_and_prints_the_node(host: Host) -> None:
+    first = host.run(SCRIPTS["init"])
+    made = host.changes
+    second = host.run(SCRIPTS["init"])
+
+    assert (first.returncode, first.stdout) == (second.returncode, second.stdout) == (0, "n1\n")
+    assert len(made) == 2
+    assert host.changes == made
+
+
+def test_init_refuses_a_swarm_that_is_not_the_stacks(host: Host) -> None:
+    host.set("node-state", "active\n")
+    host.set("label", "another\n")
+
+    done = host.run(SCRIPTS["init"])
+
+    assert done.returncode == 1
+    assert "another swarm" in done.stderr
+    assert host.changes == []
+
+
+def test_join_sends_the_request_once_and_no_argument_has_the_token(host: Host) -> None:
+    request = commands.join_request(address="192.168.50.3", manager_address="192.168.50.2", token="SWMTKN-secret")
+
+    first = host.run(SCRIPTS["join"], stdin=request)
+    second = host.run(SCRIPTS["join"], stdin=request)
+
+    assert (first.stdout, second.stdout) == ("n1\n", "n1\n")
+    assert json.loads(host.body)["JoinToken"] == "SWMTKN-secret"
+    assert len(host.changes) == 1
+    assert "SWMTKN" not in host.changes[0]
+
+
+def test_leave_leaves_once(host: Host) -> None:
+    host.set("node-state", "active\n")
+
+    assert host.run(SCRIPTS["leave"]).returncode == 0
+    assert host.run(SCRIPTS["leave"]).returncode == 0
+    assert host.changes == ["swarm leave --force"]
+
+
+def test_tokens_are_one_json_object(host: Host) -> None:
+    assert json.loads(host.run(SCRIPTS["tokens"]).stdout) == {"worker": "SWMTKN-worker", "manager": "SWMTKN-manager"}
+
+
+def test_a_node_gets_exactly_its_labels(host: Host) -> None:
+    assert host.run(SCRIPTS["configure"]).returncode == 0
+
+    (change,) = host.changes
+    assert "--availability active --role worker" in change
+    assert "--label-rm stale" in change
+    assert "--label-rm disk" not in change
+    assert "--label-add disk=ssd" in change
+    assert "--label-add a b=it's" in change
+
+
+def test_a_node_is_drained_before_it_is_removed(host: Host) -> None:
+    assert host.run(SCRIPTS["retire"]).returncode == 0
+
+    assert host.changes == ["node update --availability drain n1", "node demote n1", "node rm --force n1"]
+
+
+def test_a_node_that_is_gone_needs_no_retiring(host: Host) -> None:
+    host.set("retired", "")
+
+    assert host.run(SCRIPTS["retire"]).returncode == 0
+    assert host.changes == []
+
+
+def test_the_commanding_manager_does_not_retire_itself(host: Host) -> None:
+    done = host.run(SCRIPTS["retire"], FAKE_SELF="n1")
+
+    assert done.returncode == 1
+    assert "put another manager first" in done.stderr
+    assert host.changes == []
+
+
+def test_images_are_removed_once(host: Host) -> None:
+    script = commands.remove_images(["localhost/x:1"])
+
+    assert host.run(script).returncode == 0
+    assert host.run(script).returncode == 0
+    assert host.changes == ["image rm --force localhost/x:1"]

@@ -1,0 +1,35 @@
+"""The edge's configuration, as HAProxy itself reads it."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from components.edge import haproxy_config, operator_list
+
+
+def config(**changes: int) -> str:
+    settings = {"port": 5001, "backend_port": 8080, "replicas": 3, "max_file_bytes": 2**30, **changes}
+    return haproxy_config(backend="files", **settings)
+
+
+def test_scaling_within_a_step_leaves_the_configuration_alone() -> None:
+    assert config(replicas=3) == config(replicas=64)
+    assert "replica 1-64 " in config(replicas=64)
+    assert "replica 1-128 " in config(replicas=65)
+
+
+def test_requests_with_a_body_are_retried_only_if_the_connection_failed() -> None:
+    assert "retry-on conn-failure\n" in config()
+
+
+@pytest.mark.skipif(not shutil.which("haproxy"), reason="HAProxy is not installed here; the end-to-end tests run it")
+def test_haproxy_accepts_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "operators.cfg").write_text(operator_list('a"strange\\#but-long-$password'))
+    (tmp_path / "haproxy.cfg").write_text(config())
+    command = ["haproxy", "-c", "-f", str(tmp_path / "operators.cfg"), "-f", str(tmp_path / "haproxy.cfg")]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr

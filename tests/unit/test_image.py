@@ -1,0 +1,38 @@
+"""An image's tag: another one for another content, the same one for the same."""
+
+from pathlib import Path
+
+import pytest
+
+from components.image import context_hash
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Path:
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "module.py").write_text("print()\n")
+    (tmp_path / "Dockerfile").write_text("FROM x\n")
+    (tmp_path / ".dockerignore").write_text("# what Python leaves\n**/__pycache__\n")
+    return tmp_path
+
+
+def test_the_same_content_has_the_same_hash(context: Path) -> None:
+    before = context_hash(context, {"A": "1"})
+    (context / "package" / "module.py").touch()
+    (context / "package" / "__pycache__").mkdir()
+    (context / "package" / "__pycache__" / "module.pyc").write_bytes(b"\0")
+
+    assert context_hash(context, {"A": "1"}) == before
+
+
+def test_content_name_mode_and_arguments_each_make_another_hash(context: Path) -> None:
+    module = context / "package" / "module.py"
+    hashes = [context_hash(context, {"A": "1"}), context_hash(context, {"A": "2"})]
+    module.write_text("print(1)\n")
+    hashes.append(context_hash(context, {"A": "1"}))
+    module.chmod(0o755)
+    hashes.append(context_hash(context, {"A": "1"}))
+    module.rename(context / "package" / "other.py")
+    hashes.append(context_hash(context, {"A": "1"}))
+
+    assert len(set(hashes)) == len(hashes)

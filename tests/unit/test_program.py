@@ -1,0 +1,171 @@
+"""The whole program: what holds for every resource that it registers, whatever the settings."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from recorder import PASSWORD, Recorder, revealed
+
+Run = Callable[..., Recorder]
+HASHED = re.compile(r"^localhost/swarm-transfer/[a-z-]+:[0-9a-f]{12}$")
+PINNED = re.compile(r"^[a-z0-9./:-]+@sha256:[0-9a-f]{64}$")
+
+
+def with_hosts(values: dict[str, Any], *roles: str) -> dict[str, Any]:
+    hosts = [
+        {"name": f"host{number}", "address": f"192.168.50.{number}", "role": role}
+        for number, role in enumerate(roles, start=2)
+    ]
+    return {**values, "hosts": hosts}
+
+
+def test_every_service_is_hardened_bounded_and_watched(run_program: Run, values: dict[str, Any]) -> None:
+    services = run_program(values).services()
+
+    assert set(services) == {"files", "edge"}
+    for name, service in services.items():
+        container, task = service["taskSpec"]["containerSpec"], service["taskSpec"]
+        assert service["name"] == name, "peers look it up"
+        assert HASHED.match(container["image"]) or PINNED.match(container["image"])
+        assert container["healthcheck"]["tests"][0] == "CMD"
+        assert not container["user"].startswith(("0", "root"))
+        assert container["readOnly"] is True
+        assert container["init"] is True
+        assert container["capDrops"] == ["ALL"]
+        assert container["stopGracePeriod"]
+        for kind in ("limits", "reservation"):
+            assert task["resources"][kind]["memoryBytes"] > 0
+            assert task["resources"][kind]["nanoCpus"] > 0
+        assert task["restartPolicy"]["condition"] == "any"
+        assert task["logDriver"]["options"]["max-size"]
+        assert all(set(network) == {"id"} for network in task["networksAdvanceds"])
+        assert service["updateConfig"]["failureAction"] == "rollback"
+        assert service["rollbackConfig"]["failureAction"] == "pause"
+        assert service["endpointSpec"]["mode"] == "dnsrr"
+        assert all(port["publishMode"] == "host" for port in service["endpointSpec"].get("ports", []))
+
+
+def test_a_service_that_holds_a_port_stops_before_it_starts(run_program: Run, values: dict[str, Any]) -> None:
+    for service in run_program(values).services().values():
+        holds_port = bool(service["endpointSpec"].get("ports"))
+        assert (service["updateConfig"]["order"] == "stop-first") == holds_port
+
+
+def test_docker_resources_go_through_explicit_providers(run_program: Run, values: dict[str, Any]) -> None:
+    for resource in run_program(values).resources:
+        if resource.typ.startswith("docker:"):
+            assert resource.provider, f"{resource.name} would use whatever engine is at hand"
+
+
+def test_swarm_files_and_secrets_leave_their_names_to_pulumi(run_program: Run, values: dict[str, Any]) -> None:
+    recorder = run_program(values)
+
+    immutable = [
+        r
+        for r in recorder.resources
+        if r.typ in ("docker:index/serviceConfig:ServiceConfig", "docker:index/secret:Secret")
+    ]
+    assert len(immutable) == 2
+    for resource in immutable:
+        assert "name" not in resource.inputs
+        assert len(resource.name) <= 48
+
+
+def test_the_network_names_its_gateway(run_program: Run, values: dict[str, Any]) -> None:
+    (network,) = run_program(values).of_type("docker:index/network:Network").values()
+
+    assert network["name"] == "ClusterNet"
+    assert network["driver"] == "overlay"
+    assert network["ipamConfigs"] == [{"subnet": "10.0.10.0/24", "gateway": "10.0.10.1"}]
+
+
+def test_join_tokens_come_on_standard_input_only(run_program: Run, values: dict[str, Any]) -> None:
+    commands = run_program(values).commands()
+
+    for name, command in commands.items():
+        text = f"{command.get('create')}{command.get('delete')}{command.get('update')}{command.get('environment')}"
+        assert "SWMTKN" not in text, name
+        assert command["addPreviousOutputInEnv"] is False, name
+    assert json.loads(revealed(commands["slave-membership"]["stdin"]))["JoinToken"] == "SWMTKN-worker"
+    assert commands["join-tokens"]["logging"] == "none"
+
+
+def test_the_password_is_in_one_secret_and_nowhere_in_the_clear(run_program: Run, values: dict[str, Any]) -> None:
+    for resource in run_program(values).resources:
+        assert PASSWORD not in repr(resource.inputs), resource.name
+
+
+def test_host_keys_are_always_verified(run_program: Run, values: dict[str, Any]) -> None:
+    recorder = run_program(values)
+
+    for command in recorder.commands().values():
+        assert revealed(command["connection"])["hostKey"].startswith("ssh-ed25519 ")
+    for provider in recorder.of_type("pulumi:providers:docker").values():
+        assert "StrictHostKeyChecking=yes" in json.loads(provider["sshOpts"])
+
+
+def test_managers_join_with_the_managers_token(run_program: Run, values: dict[str, Any]) -> None:
+    commands = run_program(with_hosts(values, "worker", "manager", "manager", "worker")).commands()
+
+    tokens = {name: json.loads(revealed(c["stdin"]))["JoinToken"] for name, c in commands.items() if c.get("stdin")}
+    assert tokens == {
+        "host2-membership": "SWMTKN-worker",
+        "host4-membership": "SWMTKN-manager",
+        "host5-membership": "SWMTKN-worker",
+    }
+    assert "swarm init" in commands["host3-membership"]["create"]
+
+
+def test_the_swarm_is_told_its_addresses(run_program: Run, values: dict[str, Any]) -> None:
+    commands = run_program(values).commands()
+
+    assert "--advertise-addr 192.168.50.2" in commands["master-membership"]["create"]
+    assert "--data-path-addr 192.168.50.2" in commands["master-membership"]["create"]
+    request = json.loads(revealed(commands["slave-membership"]["stdin"]))
+    assert request["AdvertiseAddr"] == request["DataPathAddr"] == "192.168.50.3"
+    assert request["RemoteAddrs"] == ["192.168.50.2:2377"]
+
+
+def test_scaling_changes_the_service_and_nothing_else(
+    run_program: Run, values: dict[str, Any], recorder: Recorder
+) -> None:
+    before = {(r.typ, r.name): r.inputs for r in run_program(values).resources}
+    recorder.resources.clear()
+    after = {(r.typ, r.name): r.inputs for r in run_program({**values, "file_service": {"replicas": 7}}).resources}
+
+    changed = {key for key in before if before[key] != after[key]}
+    assert before.keys() == after.keys()
+    assert changed == {("docker:index/service:Service", "files")}
+
+
+def test_a_host_more_changes_nothing_of_the_others(
+    run_program: Run, values: dict[str, Any], recorder: Recorder
+) -> None:
+    before = {(r.typ, r.name): r.inputs for r in run_program(with_hosts(values, "manager", "worker")).resources}
+    recorder.resources.clear()
+    more = with_hosts(values, "manager", "worker", "worker")
+    after = {(r.typ, r.name): r.inputs for r in run_program(more).resources}
+
+    assert all(after[key] == inputs for key, inputs in before.items() if key[0] != "pulumi:pulumi:Stack")
+    assert {name for _, name in after.keys() - before.keys()} == {
+        "host4", "host4-engine", "host4-images", "host4-membership", "host4-node",
+    }  # fmt: skip
+
+
+def test_up_waits_for_every_service(run_program: Run, values: dict[str, Any]) -> None:
+    assert sorted(run_program(values).ready) == ["edge", "files"]
+
+
+def test_a_preview_waits_for_none(run_program: Run, values: dict[str, Any]) -> None:
+    assert run_program(values, preview=True).ready == []
+
+
+def test_a_secret_in_the_clear_is_refused_before_anything_is_registered(
+    run_program: Run, values: dict[str, Any], recorder: Recorder
+) -> None:
+    with pytest.raises(Exception, match="operator_password is stored in the clear: run `pulumi config set --secret"):
+        run_program(values, secrets=())
+
+    assert [r.name for r in recorder.resources if r.typ != "pulumi:pulumi:Stack"] == []

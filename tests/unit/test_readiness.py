@@ -1,0 +1,133 @@
+"""When a service runs as asked, when to go on waiting, and when there is no use in it."""
+
+from typing import Any
+
+import pytest
+
+from components import readiness
+from components.readiness import ServiceNotReadyError, judge
+from components.ssh import SshTarget
+
+NEW = {"ContainerSpec": {"Image": "new"}, "ForceUpdate": 0}
+OLD = {"ContainerSpec": {"Image": "old"}, "ForceUpdate": 0}
+
+
+def service(mode: dict[str, Any], update: str | None = None, constraints: list[str] | None = None) -> dict[str, Any]:
+    template = {**NEW, "Runtime": "container"}
+    if constraints:
+        template["Placement"] = {"Constraints": constraints}
+    return {
+        "Spec": {"Mode": mode, "TaskTemplate": template},
+        "UpdateStatus": {"State": update, "Message": "why"} if update else None,
+    }
+
+
+def replicated(count: int, update: str | None = None) -> dict[str, Any]:
+    return service({"Replicated": {"Replicas": count}}, update)
+
+
+def task(
+    state: str, *, slot: int = 1, spec: dict[str, Any] = NEW, wanted: str = "running", error: str = ""
+) -> dict[str, Any]:
+    return {
+        "Slot": slot,
+        "NodeID": "n1",
+        "Spec": spec,
+        "DesiredState": wanted,
+        "Status": {"State": state, "Err": error},
+        "UpdatedAt": "2026-01-01T00:00:00Z",
+    }
+
+
+def node(identifier: str, state: str = "ready", availability: str = "active", role: str = "worker") -> dict[str, Any]:
+    return {
+        "ID": identifier,
+        "Description": {"Hostname": f"host-{identifier}"},
+        "Spec": {"Availability": availability, "Role": role, "Labels": {"disk": "ssd"}},
+        "Status": {"State": state},
+    }
+
+
+def test_ready_when_every_replica_of_the_newest_version_runs() -> None:
+    assert judge(replicated(2), [task("running", slot=1), task("running", slot=2)], []).state == "ready"
+
+
+@pytest.mark.parametrize(
+    "tasks",
+    [
+        [],
+        [task("running")],
+        [task("running"), task("starting", slot=2)],
+        [task("running"), task("running", slot=2, spec=OLD)],
+        [task("running"), task("running", slot=2), task("running", slot=2, spec=OLD)],
+        [task("running"), task("running", slot=2, wanted="shutdown")],
+    ],
+    ids=["none yet", "one", "one starting", "one old", "an old one left over", "one on its way out"],
+)
+def test_waiting_while_a_replica_is_missing_or_old(tasks: list[dict[str, Any]]) -> None:
+    assert judge(replicated(2), tasks, []).state == "waiting"
+
+
+def test_waiting_while_the_update_is_under_way() -> None:
+    assert judge(replicated(1, "updating"), [task("running")], []).state == "waiting"
+
+
+@pytest.mark.parametrize("state", ["paused", "rollback_started", "rollback_paused", "rollback_completed"])
+def test_failed_when_the_update_was_given_up(state: str) -> None:
+    verdict = judge(replicated(1, state), [task("running")], [])
+
+    assert verdict.state == "failed"
+    assert state in verdict.reason
+
+
+def test_failed_when_one_slot_fails_again_and_again() -> None:
+    tasks = [task("failed", wanted="shutdown") for _ in range(4)]
+
+    assert judge(replicated(1), tasks[:3], []).state == "waiting"
+    assert judge(replicated(1), tasks, []).state == "failed"
+
+
+def test_failures_of_an_older_version_do_not_count() -> None:
+    assert judge(replicated(1), [task("failed", spec=OLD, wanted="shutdown")] * 9, []).state == "waiting"
+
+
+def test_a_global_service_needs_a_task_on_every_node_that_can_have_one() -> None:
+    everywhere = service({"Global": {}})
+    nodes = [node("a"), node("b"), node("down", state="down"), node("drained", availability="drain")]
+
+    assert judge(everywhere, [task("running", slot=0)], nodes).state == "waiting"
+    assert judge(everywhere, [task("running", slot=0), task("running", slot=0)], nodes).state == "ready"
+
+
+@pytest.mark.parametrize(
+    ("constraint", "wanted"),
+    [
+        ("node.role==manager", 1),
+        ("node.role != manager", 1),
+        ("node.labels.disk==ssd", 2),
+        ("node.hostname==host-b", 1),
+    ],
+)
+def test_constraints_say_which_nodes_count(constraint: str, wanted: int) -> None:
+    template = service({"Global": {}}, constraints=[constraint])
+    tasks = [task("running", slot=0, spec=template["Spec"]["TaskTemplate"])] * wanted
+
+    verdict = judge(template, tasks, [node("a", role="manager"), node("b")])
+
+    assert verdict.reason == f"{wanted} of {wanted} tasks run"
+
+
+def test_the_error_has_the_tasks_errors_and_the_last_log_lines(
+    monkeypatch: pytest.MonkeyPatch, target: SshTarget
+) -> None:
+    failing = [task("rejected", wanted="shutdown", error="No such image: x")] * 4
+    monkeypatch.setattr(readiness, "_documents", lambda _: (replicated(1), failing, [node("n1")]))
+    monkeypatch.setattr(readiness, "ask", lambda _, script: "the last words" if "logs" in script else "")
+
+    with pytest.raises(ServiceNotReadyError) as raised:
+        readiness.wait(target, "edge", timeout=60)
+
+    assert "service edge does not run as asked: 0 of 1 tasks run" in str(raised.value)
+    assert "host-n1: rejected: No such image: x" in str(raised.value)
+    assert "the last words" in str(raised.value)
+    assert "pulumi up --refresh" in str(raised.value)

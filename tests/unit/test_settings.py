@@ -1,0 +1,105 @@
+"""Bad settings: one clear error each, with the field, the value and the remedy."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import settings
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def error_of(values: dict[str, Any]) -> str:
+    with pytest.raises(settings.SettingsError) as raised:
+        settings.parse(values)
+    return str(raised.value)
+
+
+def test_the_committed_hosts_are_valid(values: dict[str, Any]) -> None:
+    committed = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]
+    plain = {key.partition(":")[2]: value for key, value in committed.items()}
+
+    parsed = settings.parse({**values, **plain})
+
+    assert [(host.name, str(host.address), host.role, host.memory) for host in parsed.hosts] == [
+        ("master", "192.168.50.2", "manager", 4096),
+        ("slave", "192.168.50.3", "worker", 2048),
+    ]
+    assert parsed.file_service.replicas == 3
+
+
+def test_files_are_kept_on_the_first_manager_unless_said_otherwise(values: dict[str, Any]) -> None:
+    assert settings.parse(values).storage_host == "master"
+    assert settings.parse({**values, "file_service": {"storage_host": "slave"}}).storage_host == "slave"
+
+
+Change = Callable[[dict[str, Any]], Any]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda v: v.update(replcas=3), ("swarm-transfer:replcas", "«3»", "remove it, or use one of")),
+        (lambda v: v["hosts"][1].update(addres="x"), ("hosts[1].addres", "«x»", "address, cpus")),
+        (lambda v: v["hosts"][1].update(name="master"), ("hosts", "«master»", "its own name")),
+        (lambda v: v["hosts"][1].update(address="192.168.50.2"), ("hosts", "«192.168.50.2»", "its own address")),
+        (lambda v: v["hosts"][0].update(role="worker"), ("hosts", "no host has the role manager", "role: manager")),
+        (lambda v: v["hosts"][0].update(role="boss"), ("hosts[0].role", "«boss»", "'manager' or 'worker'")),
+        (lambda v: v["hosts"][0].update(name="Größe"), ("hosts[0].name", "«Größe»", "pattern")),
+        (lambda v: v["hosts"][1].update(address="10.1.1.1"), ("«10.1.1.1»", "«slave»", "private_cidr")),
+        (lambda v: v["hosts"][1].update(address="1.2.3"), ("hosts[1].address", "«1.2.3»", "change it")),
+        (lambda v: v.update(hosts=[]), ("hosts", "no host has the role manager", "role: manager")),
+        (
+            lambda v: v.update(file_service={"replicas": 0}),
+            ("file_service.replicas", "«0»", "greater than or equal to 1"),
+        ),
+        (lambda v: v.update(file_service={"storage_host": "x"}), ("storage_host", "«x»", "a name from hosts")),
+        (lambda v: v.update(network={"subnet": "192.168.50.0/25"}), ("network.subnet", "overlaps", "another subnet")),
+        (lambda v: v.pop("private_cidr"), ("private_cidr is missing", "set it")),
+        (lambda v: v.pop("operator_password"), ("operator_password is missing", "pulumi config set --secret")),
+        (lambda v: v.update(operator_password="short"), ("operator_password", "fewer than 12", "config set --secret")),
+        (
+            lambda v: v.update(operator_password="it's-a-long-one"),
+            ("operator_password", "quote", "config set --secret"),
+        ),
+        (lambda v: v.update(edge_port=70000), ("edge_port", "«70000»", "65535")),
+    ],
+)
+def test_a_bad_setting_is_refused_by_field_value_and_remedy(
+    values: dict[str, Any], change: Change, expected: tuple[str, ...]
+) -> None:
+    change(values)
+
+    message = error_of(values)
+
+    assert all(part in message for part in expected), message
+    assert len(message.splitlines()) == 2, "a heading, and one line for the one problem"
+
+
+def test_every_problem_is_listed(values: dict[str, Any]) -> None:
+    values.update(replcas=3, edge_port=0)
+
+    assert len(error_of(values).splitlines()) == 3
+
+
+@pytest.mark.parametrize("password", ["short-PW", "with a blank in it", "with'quote-in-it"])
+def test_an_error_never_shows_a_password(values: dict[str, Any], password: str) -> None:
+    assert password not in error_of({**values, "operator_password": password})
+
+
+def test_a_host_without_a_recorded_key_is_named_with_the_remedy(values: dict[str, Any]) -> None:
+    values["hosts"].append({"name": "third", "address": "192.168.50.99", "role": "worker"})
+
+    with pytest.raises(settings.SettingsError, match=r"no key of third \(192.168.50.99\): run `vagrant up third`"):
+        settings.ssh_targets(settings.parse(values))
+
+
+@pytest.mark.parametrize("field", ["private_key_file", "known_hosts_file"])
+def test_a_missing_key_file_is_named_with_the_remedy(values: dict[str, Any], field: str) -> None:
+    values["ssh"][field] = "/nowhere"
+
+    with pytest.raises(settings.SettingsError, match=f"ssh.{field}: no file «/nowhere»: `vagrant up` writes it"):
+        settings.ssh_targets(settings.parse(values))
