@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from contextlib import suppress
 
 import pytest
@@ -33,6 +34,10 @@ def lock(tmp_path):
 def running_pulumi(tmp_path):
     program = shutil.copy(shutil.which("sleep"), tmp_path / "pulumi")
     process = subprocess.Popen([program, "60"])
+    # The kernel names the process a moment after `Popen` has returned.
+    deadline = time.monotonic() + 10
+    while interrupted._read(process.pid, "comm") != b"pulumi\n":
+        assert time.monotonic() < deadline
     yield process.pid
     process.kill()
     process.wait()

@@ -29,7 +29,7 @@ case "$*" in
   *refresh*) ;;
   *up*) echo "it went wrong"; exit 3 ;;
   *watch*)
-    trap 'trap "" INT; sleep 1; echo "ended in order" > "$FAKE/end"; exit 0' INT
+    trap 'trap "" INT; sleep 1; : > "$FAKE/end"; exit 0' INT
     echo started
     while :; do sleep 0.1; done ;;
 esac
@@ -217,7 +217,7 @@ except KeyboardInterrupt:
 
     assert started == "started\n"
     assert said == "interrupted\n"
-    assert (tools / "end").read_text() == "ended in order\n"
+    assert (tools / "end").exists()
 
 
 def test_the_environment_is_the_lab_s_own(lab, tools, monkeypatch):
