@@ -133,11 +133,19 @@ docker node rm --force {node} >/dev/null
 
 
 def remove_images(references: Iterable[str]) -> str:
-    """Remove these images once no running container uses them; wait at most a minute for that."""
+    """Remove these images once no running task uses them; wait at most a minute for that.
+
+    Swarm keeps a few ended tasks for their logs: they go with the image. Other people's containers stay, and keep it.
+    """
     return f"""set -eu
 for image in {" ".join(shlex.quote(reference) for reference in references)}; do
   attempts=60
-  while docker image inspect "$image" >/dev/null 2>&1 && ! docker image rm --force "$image" >/dev/null; do
+  while docker image inspect "$image" >/dev/null 2>&1; do
+    ended=$(docker ps --all --quiet \\
+      --filter "ancestor=$image" --filter label=com.docker.swarm.task --filter status=exited)
+    # shellcheck disable=SC2086 # the containers are several words
+    [ -z "$ended" ] || docker rm $ended >/dev/null
+    ! docker image rm "$image" >/dev/null || break
     attempts=$((attempts - 1))
     [ "$attempts" -gt 0 ] || exit 1
     sleep 1
@@ -158,5 +166,5 @@ get http://docker/nodes
 
 
 def last_log_lines(name: str, *, lines: int = 15) -> str:
-    """On a manager: print the last log lines of a service's tasks."""
+    """On a manager: print the last log lines of a task, or of all of a service's tasks."""
     return f"timeout 20 docker service logs --tail {lines} --raw {shlex.quote(name)} 2>&1 | tail -n {lines}\n"

@@ -141,7 +141,9 @@ def _report(
         if task["Status"].get("Err")
     ]
     try:
-        logs = ask(manager, last_log_lines(service)).strip()
+        # A failed task's own words, if there is one: those that run have drowned them in the service's log.
+        failed = [str(task["ID"]) for task in newest if task["Status"]["State"] == "failed"]
+        logs = ask(manager, last_log_lines(failed[0] if failed else service)).strip()
     except SshError as error:
         logs = f"none to be had: {error}"
     lines = [f"service {service} does not run as asked: {verdict.reason}"]

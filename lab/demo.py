@@ -83,7 +83,7 @@ def report(lab: Lab) -> None:
     """
     listed = _hosts(lab)
     first, last = next(iter(listed.values())), list(listed.values())[-1]
-    services = ask_host(lab, next(iter(listed)), _SERVICES)
+    services = ask_host(lab, first, _SERVICES)
     enter = "" if lab.is_online else "lab/exec "
     print(f"""
 The cluster is up.
@@ -109,12 +109,12 @@ def destroy(*labs: Lab) -> None:
             shutil.rmtree(lab.local_dir, ignore_errors=True)
 
 
-def ask_host(lab: Lab, name: str, script: str) -> str:
-    """Run a script on a host and return what it prints."""
+def ask_host(lab: Lab, address: str, script: str) -> str:
+    """Run a script on the host with this address and return what it prints."""
     folder = lab.ssh_dir
     target = SshTarget(
-        name=name,
-        address=_hosts(lab)[name],
+        name=address,
+        address=address,
         user="vagrant",
         private_key_file=folder / "id_ed25519",
         known_hosts_file=folder / "known_hosts",

@@ -3,7 +3,8 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from lab import demo, engine, hosts, stack
 from lab.paths import Lab
 
 _TIMEOUT = 120
+_ADDRESSES = {"master": "192.168.50.2", "slave": "192.168.50.3", "third": "192.168.50.4"}
 
 
 class Cluster:
@@ -95,7 +97,7 @@ class Cluster:
     # Hosts
 
     def on(self, host: str, script: str) -> str:
-        return demo.ask_host(self.lab, host, script)
+        return demo.ask_host(self.lab, _ADDRESSES[host], script)
 
     def vagrant_up(self, host: str) -> None:
         hosts.up(self.lab, host)
@@ -112,6 +114,9 @@ class Cluster:
             yield
         finally:
             hosts.up(self.lab, host)
+
+    def replicas(self, service: str) -> str:
+        return self.on("master", f"docker service ls --filter name={service} --format '{{{{.Replicas}}}}'").strip()
 
     def names(self, kind: str) -> list[str]:
         return self.on("master", f"docker {kind} ls --format '{{{{.Name}}}}'").split()
@@ -152,8 +157,13 @@ class Cluster:
     # Transfers
 
     def url(self, host: str) -> str:
-        addresses = {**{known["name"]: known["address"] for known in self.hosts}, "third": "192.168.50.4"}
-        return f"http://{addresses[host]}:5001"
+        return f"http://{_ADDRESSES[host]}:5001"
+
+    @staticmethod
+    def eventually(holds: Callable[[], bool], *, seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, f"not so within {seconds} s"
 
     def upload(self, name: str, content: bytes, *, through: str) -> None:
         answer = requests.post(f"{self.url(through)}/upload", files={"file": (name, content)}, timeout=_TIMEOUT)

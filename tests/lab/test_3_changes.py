@@ -20,12 +20,12 @@ def test_scaling_is_one_readable_update_in_place(cluster: Cluster) -> None:
     with cluster.configured(file_service={"replicas": 4}):
         assert cluster.planned() == [("update", SERVICE, "files", ("mode",))]
         cluster.up()
-        assert cluster.on("master", "docker service ls --filter name=files --format '{{.Replicas}}'").strip() == "4/4"
+        assert cluster.replicas("files") == "4/4"
         cluster.pulumi("preview", "--expect-no-changes")
     cluster.up()
 
     assert cluster.on("master", "docker service inspect files --format '{{.ID}}'") == before
-    assert cluster.on("master", "docker service ls --filter name=files --format '{{.Replicas}}'").strip() == "3/3"
+    cluster.eventually(lambda: cluster.replicas("files") == "3/3")
 
 
 def test_a_changed_config_moves_the_service_and_takes_the_old_one_away(cluster: Cluster) -> None:

@@ -66,7 +66,7 @@ def test_a_host_in_another_swarm_is_refused_and_left_alone(cluster: Cluster) -> 
         other = cluster.on("third", "docker info --format '{{.Swarm.Cluster.ID}}'")
         failed = cluster.pulumi("up", "--yes", "--skip-preview", check=False)
         assert cluster.on("third", "docker info --format '{{.Swarm.Cluster.ID}}'") == other
-    cluster.vagrant_destroy("third")
+    cluster.vagrant_destroy("third")  # it is not on the list any more
 
     assert failed.returncode != 0
     assert "third: is in another swarm" in failed.stdout

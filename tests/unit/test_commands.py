@@ -42,7 +42,9 @@ case $call in
   "node ls --quiet") printf 'n1\\nmanager\\n' ;;
   "node ps n1"*) echo 'Shutdown 1 second ago' ;;
   "network rm docker_gwbridge") exit 1 ;;
-  "image inspect "*) ! grep -q "image rm --force $3" "$state/changes" 2>/dev/null ;;
+  "ps --all --quiet --filter ancestor="*) cat "$state/ended" ;;
+  "rm "*) : >"$state/ended"; echo "$call" >>"$state/changes" ;;
+  "image inspect "*) ! grep -q "image rm $3" "$state/changes" 2>/dev/null ;;
   *) echo "unexpected: docker $call" >&2; exit 64 ;;
 esac
 """
@@ -59,8 +61,10 @@ class Host:
             ("docker", FAKE_DOCKER),
             (
                 "curl",
-                '#!/bin/sh\necho "curl $*" >>"$FAKE_STATE/changes"\ncat >"$FAKE_STATE/body"\n'
-                'echo active >"$FAKE_STATE/node-state"\n',
+                (
+                    '#!/bin/sh\necho "curl $*" >>"$FAKE_STATE/changes"\ncat >"$FAKE_STATE/body"\n'
+                    'echo active >"$FAKE_STATE/node-state"\n'
+                ),
             ),
             ("sleep", "#!/bin/sh\n"),
         ):
@@ -68,6 +72,7 @@ class Host:
             (programs / name).chmod(0o755)
         (folder / "node-state").write_text("inactive\n")
         (folder / "label").write_text("\n")
+        (folder / "ended").write_text("")
 
     def run(self, script: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         known = {"PATH": f"{self._folder / 'bin'}:{os.environ['PATH']}", "FAKE_STATE": str(self._folder)}
@@ -184,4 +189,11 @@ def test_images_are_removed_once(host: Host) -> None:
 
     assert host.run(script).returncode == 0
     assert host.run(script).returncode == 0
-    assert host.changes == ["image rm --force localhost/x:1"]
+    assert host.changes == ["image rm localhost/x:1"]
+
+
+def test_ended_tasks_go_with_their_image(host: Host) -> None:
+    host.set("ended", "c1\nc2\n")
+
+    assert host.run(commands.remove_images(["localhost/x:1"])).returncode == 0
+    assert host.changes == ["rm c1 c2", "image rm localhost/x:1"]

@@ -30,6 +30,7 @@ def task(
     state: str, *, slot: int = 1, spec: dict[str, Any] = NEW, wanted: str = "running", error: str = ""
 ) -> dict[str, Any]:
     return {
+        "ID": f"task-{slot}",
         "Slot": slot,
         "NodeID": "n1",
         "Spec": spec,

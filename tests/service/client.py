@@ -1,0 +1,75 @@
+"""Asking a WSGI application without sockets, and forms as clients send them."""
+
+import io
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+BOUNDARY = "b0undary"
+FORM = f"multipart/form-data; boundary={BOUNDARY}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`headers` by their names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+class Client:
+    def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
+        self._application = application
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        content_type: str = "",
+        *,
+        length: int | None = None,
+        **headers: str,
+    ) -> Answer:
+        environ: dict[str, Any] = {
+            "REQUEST_METHOD": method,
+            "PATH_INFO": path,
+            "SERVER_NAME": "test",
+            "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(body),
+            "wsgi.errors": io.StringIO(),
+            "CONTENT_TYPE": content_type,
+            **{f"HTTP_{name.upper()}": value for name, value in headers.items()},
+        }
+        if length != -1:
+            environ["CONTENT_LENGTH"] = str(len(body) if length is None else length)
+        started: list[Any] = []
+        chunks = self._application(environ, lambda status, head, _=None: started.extend((status, head)))
+        body_out = b"".join(chunks)
+        getattr(chunks, "close", lambda: None)()
+        headers_out = {name.lower(): value for name, value in started[1]}
+        return Answer(int(started[0].split()[0]), headers_out, body_out)
+
+    def upload(self, name: str, content: bytes, **options: Any) -> Answer:
+        return self.ask("POST", "/upload", file_form(name, content), FORM, **options)
+
+    def download(self, name: str) -> Answer:
+        return self.ask("POST", "/download", text_form("name", name), FORM)
+
+
+def file_form(name: str, content: bytes, field: str = "file") -> bytes:
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n\r\n'
+    return head.encode() + content + f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+def text_form(field: str, value: str) -> bytes:
+    return (
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n{value}\r\n--{BOUNDARY}--\r\n'.encode()
+    )

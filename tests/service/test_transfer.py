@@ -1,0 +1,192 @@
+"""Uploads and downloads: what is stored, what is refused, and what is never touched."""
+
+import hashlib
+import json
+import unicodedata
+
+import pytest
+from client import BOUNDARY, FORM, Client, file_form, text_form
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from file_transfer.directory import DirectoryStorage
+
+MAX = 2**20
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"x", b"\r\n--b0undar", bytes(range(256)) * 999], ids=["0", "1", "near", "big"]
+)
+def test_what_is_sent_comes_back(client: Client, content: bytes) -> None:
+    sent = client.upload("file.bin", content)
+    back = client.download("file.bin")
+
+    assert sent.status == 201
+    assert sent.text == f"file.bin {len(content)} bytes sha256:{hashlib.sha256(content).hexdigest()}\n"
+    assert (back.status, back.body) == (200, content)
+    assert back.headers["content-length"] == str(len(content))
+    assert back.headers["etag"] == f'"{hashlib.sha256(content).hexdigest()}"'
+
+
+def test_a_download_may_be_asked_for_as_either_kind_of_form(client: Client) -> None:
+    client.upload("a b é.txt", b"content")
+
+    encoded = client.ask("POST", "/download", b"name=a+b+%C3%A9.txt", "application/x-www-form-urlencoded")
+
+    assert encoded.body == client.download("a b é.txt").body == b"content"
+
+
+def test_the_answer_is_json_for_those_who_ask(client: Client) -> None:
+    answer = client.upload("x", b"abc", accept="application/json")
+
+    assert json.loads(answer.text)["sha256"] == hashlib.sha256(b"abc").hexdigest()
+    assert json.loads(client.upload("", b"", accept="application/json").text)["error"].startswith("the name is empty")
+
+
+def test_the_last_whole_version_counts(client: Client, storage: DirectoryStorage) -> None:
+    client.upload("name", b"first")
+    client.upload("name", b"second")
+
+    assert client.download("name").body == b"second"
+    assert len(list(storage.files())) == 1
+
+
+def test_the_list_is_sorted_and_says_what_there_is(client: Client) -> None:
+    client.upload("b", b"22")
+    client.upload("a", b"1")
+
+    listed = json.loads(client.ask("GET", "/files").text)
+
+    assert [(file["name"], file["size"]) for file in listed] == [("a", 1), ("b", 2)]
+    assert listed[0]["sha256"] == hashlib.sha256(b"1").hexdigest()
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "..", ".", "a/b", "a\\b", "a\x00b", "a\x1fb", "n" * 300, ""])
+def test_a_bad_name_is_refused_in_one_line(client: Client, storage: DirectoryStorage, name: str) -> None:
+    for answer in (client.upload(name, b"content"), client.download(name)):
+        assert answer.status == 400
+        assert answer.text.startswith("error: ")
+        assert answer.text.count("\n") == 1
+        assert answer.text.isprintable() or answer.text[:-1].isprintable()
+    assert list(storage.files()) == []
+
+
+def test_an_encoded_slash_is_no_path_and_an_encoded_quote_is_a_quote(client: Client) -> None:
+    client.upload("a%2Fb", b"slash")
+    client.upload("a%22b", b"quote")  # how curl writes a quote
+
+    assert client.download("a%2Fb").body == b"slash"
+    assert client.download('a"b').body == b"quote"
+
+
+def test_the_download_keeps_its_name_and_starts_no_program(client: Client) -> None:
+    client.upload("é <script>.html", b"<script>")
+
+    answer = client.download("é <script>.html")
+
+    assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''%C3%A9%20%3Cscript%3E.html"
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        (file_form("kept", b"new")[:-8], FORM, 400),
+        (file_form("kept", b"new")[:80], FORM, 400),
+        (file_form("kept", b"new", field="other"), FORM, 400),
+        (text_form("file", "kept"), FORM, 400),
+        (file_form("kept", b"new").replace(BOUNDARY.encode(), b"another"), FORM, 400),
+        (b"", FORM, 400),
+        (b"new", "application/octet-stream", 415),
+        (b"new", "", 415),
+        (file_form("kept", b"new"), "multipart/form-data", 415),
+        (file_form("kept", b"x" * (MAX + 1)), FORM, 413),
+        (file_form("kept", b"new")[:-4] + b"\r\n" + file_form("kept", b"newer"), FORM, 400),
+        (b"".join(file_form(f"f{n}", b"")[: -len(BOUNDARY) - 8] + b"\r\n" for n in range(40)), FORM, 400),
+    ],
+    ids=[
+        "no end",
+        "cut",
+        "other field",
+        "no file",
+        "boundary",
+        "empty",
+        "no form",
+        "no type",
+        "no boundary",
+        "large",
+        "two",
+        "many",
+    ],
+)
+def test_a_bad_upload_is_refused_and_touches_nothing(
+    client: Client, storage: DirectoryStorage, body: bytes, content_type: str, status: int
+) -> None:
+    client.upload("kept", b"old")
+
+    answer = client.ask("POST", "/upload", body, content_type)
+
+    assert answer.status == status
+    assert answer.text.startswith("error: ")
+    assert answer.text.count("\n") == 1
+    assert client.download("kept").body == b"old"
+    assert len(list(storage.files())) == 1
+
+
+def test_a_body_shorter_than_declared_is_refused(client: Client, storage: DirectoryStorage) -> None:
+    body = file_form("short", b"content")
+
+    assert client.ask("POST", "/upload", body[:-20], FORM, length=len(body)).status == 400
+    assert list(storage.files()) == []
+
+
+def test_a_body_without_length_is_fine(client: Client) -> None:
+    assert client.upload("chunked", b"content", length=-1).status == 201
+    assert client.download("chunked").body == b"content"
+
+
+def test_an_unknown_name_is_not_found_and_the_answer_is_no_file(client: Client) -> None:
+    answer = client.download("nothing here")
+
+    assert answer.status == 404
+    assert answer.text == "error: no file is named 'nothing here'\n"
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert "content-disposition" not in answer.headers
+
+
+def test_unknown_paths_and_methods_are_answered_in_one_line(client: Client) -> None:
+    assert (client.ask("GET", "/nowhere").status, client.ask("GET", "/upload").status) == (404, 405)
+    assert client.ask("GET", "/nowhere").text == "error: not found\n"
+
+
+def test_metrics_count_requests_and_bytes(client: Client) -> None:
+    client.upload("counted", b"12345")
+
+    text = client.ask("GET", "/metrics").text
+
+    assert 'file_transfer_requests_total{route="/upload",status="201"}' in text
+    assert "file_transfer_received_bytes_total" in text
+
+
+def test_health_and_readiness_answer(client: Client) -> None:
+    assert client.ask("GET", "/healthz").status == 200
+    assert client.ask("GET", "/readyz").status == 200
+
+
+GOOD_NAMES = st.text(
+    st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp"), exclude_characters='/\\"%'), min_size=1, max_size=60
+).filter(lambda name: name not in (".", "..") and len(unicodedata.normalize("NFC", name).encode()) <= 255)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(name=GOOD_NAMES, content=st.binary(max_size=300))
+def test_any_good_name_and_content_round_trip(client: Client, name: str, content: bytes) -> None:
+    assert client.upload(name, content).status == 201
+    assert client.download(name).body == content
+
+
+def test_accents_may_be_written_either_way(client: Client) -> None:
+    client.upload(unicodedata.normalize("NFD", "é"), b"content")
+
+    assert client.download(unicodedata.normalize("NFC", "é")).body == b"content"
