@@ -22,6 +22,9 @@ _POLL_SECONDS = 1.0
 _MAX_FAILURES = 4
 """So many failed tasks of the wanted version in one place are no accident."""
 
+VERSION_LABEL = "swarm-transfer.version"
+"""Service label with a hash of what was asked for: after a rollback it shows that something else runs."""
+
 _FAILED_TASK_STATES = ("failed", "rejected")
 
 
@@ -37,8 +40,8 @@ class Verdict:
     reason: str
 
 
-def wait(manager: SshTarget, service: str, *, timeout: int) -> None:
-    """Return when every wanted task of the service runs in its newest version.
+def wait(manager: SshTarget, service: str, *, version: str, timeout: int) -> None:
+    """Return when every wanted task of the service runs in this version.
 
     Raises:
         ServiceNotReadyError: it failed, or did not get there within `timeout` seconds.
@@ -47,7 +50,7 @@ def wait(manager: SshTarget, service: str, *, timeout: int) -> None:
     while True:
         try:
             documents = _documents(ask(manager, inspect_service(service)))
-            verdict = judge(*documents)
+            verdict = judge(*documents, version=version)
         except SshError as error:
             verdict = Verdict("waiting", f"{manager.name}: {error}")
             documents = ({}, [], [])
@@ -59,12 +62,19 @@ def wait(manager: SshTarget, service: str, *, timeout: int) -> None:
 
 
 def judge(
-    service: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]], nodes: Sequence[Mapping[str, Any]]
+    service: Mapping[str, Any],
+    tasks: Sequence[Mapping[str, Any]],
+    nodes: Sequence[Mapping[str, Any]],
+    *,
+    version: str,
 ) -> Verdict:
     """Judge a service by the Engine API's documents (`/services/ID`, `/tasks`, `/nodes`)."""
     update = service.get("UpdateStatus") or {}
-    if update.get("State", "") in ("paused", "rollback_started", "rollback_paused", "rollback_completed"):
-        return Verdict("failed", f"its last update ended as {update['State']}: {update.get('Message', '')}")
+    state = update.get("State", "")
+    if (service["Spec"].get("Labels") or {}).get(VERSION_LABEL) != version:
+        return Verdict("failed", f"another version of it is deployed ({state or 'changed by somebody else'})")
+    if state in ("paused", "rollback_started"):
+        return Verdict("failed", f"its last update ended as {state}: {update.get('Message', '')}")
 
     newest = _version(service["Spec"]["TaskTemplate"])
     current = [task for task in tasks if _version(task["Spec"]) == newest]
@@ -72,7 +82,7 @@ def judge(
     wanted = _wanted(service, nodes)
     running = [t for t in current if t["DesiredState"] == "running" and t["Status"]["State"] == "running"]
     leftover = [t for t in tasks if t["DesiredState"] == "running" and t not in current]
-    if len(running) == wanted and not leftover and update.get("State") != "updating":
+    if len(running) == wanted and not leftover and state != "updating":
         return Verdict("ready", f"{wanted} of {wanted} tasks run")
     reason = f"{len(running)} of {wanted} tasks run"
     if failures and max(failures.values()) >= _MAX_FAILURES:

@@ -1,9 +1,10 @@
 """A Swarm service with the defaults that every service of the cluster shares."""
 
 import asyncio
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import pulumi
 import pulumi_docker as docker
@@ -79,9 +80,11 @@ class SwarmService(pulumi.ComponentResource):
         super().__init__("swarm:service:SwarmService", name, {}, opts)
         self._name = name
         self._args = args
+        version = self._hash_of_what_is_asked()
         self.service = docker.Service(
             name,
             name=name,
+            labels=[docker.ServiceLabelArgs(label=readiness.VERSION_LABEL, value=version)],
             task_spec=self._task_spec(),
             mode=docker.ServiceModeArgs(global_=True)
             if args.replicas is None
@@ -96,15 +99,34 @@ class SwarmService(pulumi.ComponentResource):
             opts=args.cluster.on_manager(self, fixed_name=True),
         )
         # The nodes are part of it: a host that joined must run its task of a global service too.
-        self.ready = pulumi.Output.all(self.service.id, args.cluster.node_ids).apply(self._wait_until_ready)
+        self.ready = pulumi.Output.all(version, self.service.id, args.cluster.node_ids).apply(self._wait_until_ready)
         self.register_outputs({"ready": self.ready})
 
-    async def _wait_until_ready(self, _: Sequence[object]) -> str:
+    async def _wait_until_ready(self, known: Sequence[Any]) -> str:
         if not pulumi.runtime.is_dry_run():
             await asyncio.to_thread(
-                readiness.wait, self._args.cluster.seed.target, self._name, timeout=self._args.ready_timeout
+                readiness.wait,
+                self._args.cluster.seed.target,
+                self._name,
+                version=str(known[0]),
+                timeout=self._args.ready_timeout,
             )
         return self._name
+
+    def _hash_of_what_is_asked(self) -> pulumi.Output[str]:
+        """A hash of all that makes a task what it is; how many there are is not part of it."""
+        args = self._args
+        static = (
+            args.user, args.command, args.environment, args.healthcheck, args.resources, args.volumes, args.tmpfs,
+            args.ports, args.constraints, args.update_order, args.stop_grace,
+        )  # fmt: skip
+        late = pulumi.Output.all(
+            args.image,
+            *[file.mounted.config_id for file in args.files],
+            *[secret.mounted.secret_id for secret in args.secrets],
+            *[network.network_id for network in args.networks],
+        )
+        return late.apply(lambda known: hashlib.sha256(repr((static, known)).encode()).hexdigest()[:12])
 
     def _task_spec(self) -> docker.ServiceTaskSpecArgs:
         args = self._args

@@ -77,12 +77,17 @@ def answers(lab: Lab) -> bool:
 def remove(lab: Lab) -> None:
     """Stop the engine and take away all it has made: containers, data, mounts, control groups, the namespace."""
     if answers(lab):
-        listed = subprocess.run(docker(lab, "ps", "-aq"), capture_output=True, text=True, check=True).stdout.split()
-        if listed:
-            subprocess.run(docker(lab, "rm", "-f", "-v", *listed), check=True, stdout=subprocess.DEVNULL)
+        remove_containers(lab)
     _clear_stale(lab)
     shutil.rmtree(lab.machine_dir, ignore_errors=True)
     (MACHINE_DIR / f"{lab.id}.lock").unlink(missing_ok=True)
+
+
+def remove_containers(lab: Lab) -> None:
+    """Take away all hosts with what they stored, and leave the engine with its images running."""
+    listed = subprocess.run(docker(lab, "ps", "-aq"), capture_output=True, text=True, check=True).stdout.split()
+    if listed:
+        subprocess.run(docker(lab, "rm", "-f", "-v", *listed), check=True, stdout=subprocess.DEVNULL)
 
 
 def sweep_orphans() -> None:

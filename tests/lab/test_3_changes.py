@@ -1,5 +1,7 @@
 """Day-two changes: readable before they happen, in place where they can be, and nothing stored is lost."""
 
+import secrets
+
 import requests
 from cluster import Cluster
 
@@ -48,12 +50,13 @@ def test_a_changed_secret_moves_the_service_and_takes_the_old_one_away(cluster: 
     before = cluster.names("secret")
     old = cluster.operator_password()
 
-    cluster.set_secret("operator_password", "another-Password-1")
+    new = secrets.token_urlsafe(18)
+    cluster.set_secret("operator_password", new)
     cluster.up()
 
     url = f"{cluster.url('master')}/metrics"
     assert requests.get(url, auth=("operator", old), timeout=30).status_code == 401
-    assert requests.get(url, auth=("operator", "another-Password-1"), timeout=30).status_code == 200
+    assert requests.get(url, auth=("operator", new), timeout=30).status_code == 200
     assert len(cluster.names("secret")) == len(before) == 1
     assert cluster.names("secret") != before
     cluster.pulumi("preview", "--expect-no-changes")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from components import readiness
-from components.readiness import ServiceNotReadyError, judge
+from components.readiness import VERSION_LABEL, ServiceNotReadyError, Verdict
 from components.ssh import SshTarget
 
 NEW = {"ContainerSpec": {"Image": "new"}, "ForceUpdate": 0}
@@ -17,9 +17,13 @@ def service(mode: dict[str, Any], update: str | None = None, constraints: list[s
     if constraints:
         template["Placement"] = {"Constraints": constraints}
     return {
-        "Spec": {"Mode": mode, "TaskTemplate": template},
+        "Spec": {"Mode": mode, "TaskTemplate": template, "Labels": {VERSION_LABEL: "v1"}},
         "UpdateStatus": {"State": update, "Message": "why"} if update else None,
     }
+
+
+def judge(*documents: Any, version: str = "v1") -> Verdict:
+    return readiness.judge(*documents, version=version)
 
 
 def replicated(count: int, update: str | None = None) -> dict[str, Any]:
@@ -73,7 +77,23 @@ def test_waiting_while_the_update_is_under_way() -> None:
     assert judge(replicated(1, "updating"), [task("running")], []).state == "waiting"
 
 
-@pytest.mark.parametrize("state", ["paused", "rollback_started", "rollback_paused", "rollback_completed"])
+@pytest.mark.parametrize("state", ["rollback_started", "rollback_paused", "rollback_completed"])
+def test_failed_when_another_version_was_put_back(state: str) -> None:
+    verdict = judge(replicated(1, state), [task("running")], [], version="v2")
+
+    assert verdict.state == "failed"
+    assert state in verdict.reason
+
+
+def test_ready_when_what_was_put_back_is_what_is_asked_for_now() -> None:
+    assert judge(replicated(1, "rollback_completed"), [task("running")], []).state == "ready"
+
+
+def test_failed_when_somebody_else_changed_it() -> None:
+    assert "changed by somebody else" in judge(replicated(1), [task("running")], [], version="v2").reason
+
+
+@pytest.mark.parametrize("state", ["paused", "rollback_started"])
 def test_failed_when_the_update_was_given_up(state: str) -> None:
     verdict = judge(replicated(1, state), [task("running")], [])
 
@@ -126,7 +146,7 @@ def test_the_error_has_the_tasks_errors_and_the_last_log_lines(
     monkeypatch.setattr(readiness, "ask", lambda _, script: "the last words" if "logs" in script else "")
 
     with pytest.raises(ServiceNotReadyError) as raised:
-        readiness.wait(target, "edge", timeout=60)
+        readiness.wait(target, "edge", version="v1", timeout=60)
 
     assert "service edge does not run as asked: 0 of 1 tasks run" in str(raised.value)
     assert "host-n1: rejected: No such image: x" in str(raised.value)

@@ -74,10 +74,10 @@ async def _run_remotely(inputs: Values, command: str, before: dict[str, Any]) ->
     environment = dict(inputs.get("environment", {}))
     if inputs.get("addPreviousOutputInEnv", True):
         environment |= {f"PULUMI_COMMAND_{key.upper()}": value for key, value in before.items() if value}
+    # Without input the command is to see its end at once; asyncssh would keep it open.
+    given = {"input": inputs["stdin"]} if inputs.get("stdin") else {"stdin": asyncssh.DEVNULL}
     async with await dial(inputs["connection"]) as connection:
-        done = await connection.run(
-            command, input=inputs.get("stdin") or "", env=environment, encoding="utf-8", errors="replace"
-        )
+        done = await connection.run(command, **given, env=environment, encoding="utf-8", errors="replace")
     if done.exit_status != 0:
         ended = f"Process exited with status {done.exit_status}" if done.exit_status else "Process was ended"
         raise ProviderError(f"{ended}: running {json.dumps(command)}:\n{_text(done.stdout)}{_text(done.stderr)}")

@@ -1,0 +1,279 @@
+"""The docker stand-in does what the real provider was seen to do."""
+
+import asyncio
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from pulumi.provider.experimental import provider
+from pulumi.provider.experimental.provider import PropertyDiffKind
+
+from lab.plugins.docker.engine_api import EngineError, retry_while
+from lab.plugins.docker.files import Secret, ServiceConfig
+from lab.plugins.docker.image import Image
+from lab.plugins.docker.network import Network
+from lab.plugins.docker.service import Service
+from lab.plugins.docker.volume import Volume
+from lab.plugins.resource import TypedProvider
+from lab.plugins.serve import ProviderError
+from lab.plugins.values import plain_map, wrap
+
+URN = "urn:pulumi:lab::p::swarm:x:Parent${type}::{name}"
+
+
+class FakeEngine:
+    """An engine that answers as told, and remembers what it was asked."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers = answers
+        self.calls: list[tuple[str, str, dict[str, Any]]] = []
+
+    def call(self, method: str, path: str, **request: Any) -> Any:
+        self.calls.append((method, path, request))
+        for key, answer in self.answers.items():
+            wanted_method, _, wanted_path = key.partition("_")
+            if method == wanted_method and path.startswith("/" + wanted_path.replace("__", "/")):
+                if isinstance(answer, Exception):
+                    raise answer
+                return answer
+        return {"ID": "made", "Id": "made", "Scope": "swarm"}
+
+
+def provider_with(kind: Any, token: str) -> TypedProvider:
+    made = TypedProvider()
+    made.types = {token: kind}
+    return made
+
+
+def check(
+    kind: Any, inputs: dict[str, Any], old: dict[str, Any] | None = None, seed: bytes = b"1"
+) -> provider.CheckResponse:
+    token = "docker:index/x:X"
+    request = provider.CheckRequest(
+        URN.format(type=token, name="edge"),
+        {key: wrap(value) for key, value in (old or {}).items()},
+        {key: wrap(value) for key, value in inputs.items()},
+        seed,
+    )
+    return asyncio.run(provider_with(kind, token).check(request))
+
+
+def diff(kind: Any, state: dict[str, Any], inputs: dict[str, Any]) -> provider.DiffResponse:
+    token = "docker:index/x:X"
+    request = provider.DiffRequest(
+        URN.format(type=token, name="edge"),
+        "id",
+        {key: wrap(value) for key, value in state.items()},
+        {key: wrap(value) for key, value in inputs.items()},
+        [],
+    )
+    return asyncio.run(provider_with(kind, token).diff(request))
+
+
+def b64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+SERVICE = {"name": "edge", "taskSpec": {"containerSpec": {"image": "x"}}, "mode": {"replicated": {"replicas": 2}}}
+
+
+def test_a_name_is_made_from_the_logical_one_and_kept() -> None:
+    kind: Any = ServiceConfig(FakeEngine())
+    first = plain_map(check(kind, {"data": b64("x")}).inputs)
+    again = plain_map(check(kind, {"data": b64("y")}, old=first, seed=b"2").inputs)
+    another = plain_map(check(kind, {"data": b64("y")}, seed=b"2").inputs)
+
+    assert first["name"].startswith("edge-")
+    assert len(first["name"]) == len("edge-") + 7
+    assert again["name"] == first["name"]
+    assert another["name"] != first["name"]
+
+
+def test_a_changed_config_is_a_new_one() -> None:
+    old, new = {"name": "c", "data": b64("x")}, {"name": "c", "data": b64("y")}
+    response = diff(ServiceConfig(FakeEngine()), old, new)  # type: ignore[arg-type]
+
+    assert response.replaces == ["data"]
+    assert response.detailed_diff["data"].kind is PropertyDiffKind.UPDATE_REPLACE
+
+
+def test_data_that_is_not_base64_is_refused_and_not_shown() -> None:
+    (failure,) = check(Secret(FakeEngine()), {"data": "pass word!"}).failures or []  # type: ignore[arg-type]
+
+    assert "base64" in failure.reason
+    assert "pass word" not in failure.reason
+
+
+def test_a_secrets_data_stays_secret() -> None:
+    checked = check(Secret(FakeEngine()), {"data": b64("x")}).inputs  # type: ignore[arg-type]
+
+    assert checked is not None
+    assert checked["data"].is_secret
+
+
+def test_the_engines_refusal_is_shown_as_it_is() -> None:
+    refusal = EngineError(
+        400, "rpc error: code = InvalidArgument desc = config 'cfg1' is in use by the following service: edge"
+    )
+    engine: Any = FakeEngine(DELETE_configs=refusal)
+
+    with pytest.raises(ProviderError) as raised:
+        ServiceConfig(engine).delete("c1", {})
+
+    assert str(raised.value).startswith("Error response from daemon: rpc error: code = InvalidArgument")
+    assert "is in use by the following service" in str(raised.value)
+
+
+def test_scaling_updates_in_place_and_says_so() -> None:
+    response = diff(Service(FakeEngine()), SERVICE, {**SERVICE, "mode": {"replicated": {"replicas": 4}}})  # type: ignore[arg-type]
+
+    assert response.changes is True
+    assert response.replaces == []
+    assert {key: detail.kind for key, detail in response.detailed_diff.items()} == {"mode": PropertyDiffKind.UPDATE}
+
+
+def test_a_service_that_somebody_scaled_is_drift_after_a_refresh() -> None:
+    spec = {"Name": "edge", "Mode": {"Replicated": {"Replicas": 9}}, "TaskTemplate": {"ContainerSpec": {"Image": "x"}}}
+    engine: Any = FakeEngine(GET_services={"Spec": spec})
+
+    found = Service(engine).read("s1", SERVICE, SERVICE)
+
+    assert found is not None
+    assert found[0]["mode"] == {"replicated": {"replicas": 9}}
+    assert diff(Service(engine), found[1], SERVICE).diffs == ["mode"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        (Service, "services"),
+        (ServiceConfig, "configs"),
+        (Secret, "secrets"),
+        (Network, "networks"),
+        (Volume, "volumes"),
+    ],
+)
+def test_what_is_gone_is_gone_from_the_state(kind: Any, path: str) -> None:
+    engine = FakeEngine(**{f"GET_{path}": EngineError(404, "not found")})
+
+    assert kind(engine).read("x", SERVICE, SERVICE) is None
+
+
+def test_a_network_without_gateway_is_replaced_after_a_refresh() -> None:
+    live = {
+        "Name": "n",
+        "Driver": "overlay",
+        "Scope": "swarm",
+        "IPAM": {"Config": [{"Subnet": "10.0.10.0/24", "Gateway": "10.0.10.1"}]},
+    }
+    kind: Any = Network(FakeEngine(GET_networks=live))  # type: ignore[arg-type]
+    without = {"name": "n", "driver": "overlay", "ipamConfigs": [{"subnet": "10.0.10.0/24"}]}
+    named = {"name": "n", "driver": "overlay", "ipamConfigs": [{"subnet": "10.0.10.0/24", "gateway": "10.0.10.1"}]}
+
+    assert diff(kind, {**without, "scope": "swarm"}, without).changes is False
+    assert diff(kind, kind.read("n1", without, without)[1], without).replaces == ["ipamConfigs"]
+    assert diff(kind, kind.read("n1", named, named)[1], named).changes is False
+
+
+def test_a_volumes_driver_is_the_engines_choice_and_no_difference() -> None:
+    engine: Any = FakeEngine(POST_volumes={"Name": "files", "Driver": "local", "Mountpoint": "/x"})
+    kind = Volume(engine)
+
+    identifier, state = kind.create({"name": "files"}, "files")
+
+    assert (identifier, state["mountpoint"]) == ("files", "/x")
+    assert diff(kind, state, {"name": "files"}).changes is False
+    assert diff(kind, state, {"name": "files", "driver": "nfs"}).replaces == ["driver"]
+
+
+def test_a_service_with_a_grace_period_is_waited_for_and_fails_like_the_real_one() -> None:
+    tasks = [
+        {"Status": {"State": "running", "ContainerStatus": {"ContainerID": "c1"}}},
+        {"Status": {"State": "shutdown", "ContainerStatus": {"ContainerID": "c0"}}},
+    ]
+    engine: Any = FakeEngine(GET_tasks=tasks, POST_containers__c1=requests.exceptions.ReadTimeout())
+    graced = {**SERVICE, "taskSpec": {"containerSpec": {"image": "x", "stopGracePeriod": "30s"}}}
+
+    with pytest.raises(ProviderError, match="error on wait for container with ID 'c1': context deadline exceeded"):
+        Service(engine).delete("s1", graced)
+
+    assert ("DELETE", "/services/s1", {}) in engine.calls
+    assert engine.calls[-1][2]["timeout"] == 30
+
+
+def test_containers_on_other_engines_are_not_waited_for() -> None:
+    tasks = [{"Status": {"State": "running", "ContainerStatus": {"ContainerID": "elsewhere"}}}]
+    engine: Any = FakeEngine(GET_tasks=tasks, POST_containers=EngineError(404, "No such container"))
+    graced = {**SERVICE, "taskSpec": {"containerSpec": {"image": "x", "stopGracePeriod": "30s"}}}
+
+    Service(engine).delete("s1", graced)
+
+    assert ("DELETE", "/services/s1", {}) in engine.calls
+
+
+def test_a_service_is_updated_from_its_newest_version() -> None:
+    engine: Any = FakeEngine(GET_services={"Version": {"Index": 42}})
+
+    Service(engine).update("s1", SERVICE, {})
+
+    method, path, request = engine.calls[-1]
+    assert (method, path, request["params"]) == ("POST", "/services/s1/update", {"version": 42})
+    assert request["json"]["Mode"] == {"Replicated": {"Replicas": 2}}
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Path:
+    (tmp_path / "Dockerfile").write_text("FROM x\n")
+    (tmp_path / ".dockerignore").write_text("ignored\n")
+    (tmp_path / "kept").write_text("1")
+    return tmp_path
+
+
+def image_inputs(context: Path) -> dict[str, Any]:
+    build = {"context": str(context), "dockerfile": str(context / "Dockerfile")}
+    return plain_map(check(Image(FakeEngine()), {"imageName": "x:1", "skipPush": True, "build": build}).inputs or {})  # type: ignore[arg-type]
+
+
+def test_a_changed_file_rebuilds_in_place_and_an_ignored_one_does_not(context: Path) -> None:
+    before = image_inputs(context)
+    (context / "ignored").write_text("2")
+    assert image_inputs(context) == before
+
+    (context / "kept").write_text("2")
+    response = diff(Image(FakeEngine()), before, image_inputs(context))  # type: ignore[arg-type]
+
+    assert (response.diffs, response.replaces) == (["build"], [])
+
+
+def test_another_name_is_an_update_too() -> None:
+    response = diff(Image(FakeEngine()), {"imageName": "x:1"}, {"imageName": "x:2"})  # type: ignore[arg-type]
+
+    assert (response.diffs, response.replaces) == (["imageName"], [])
+
+
+def test_deleting_an_image_leaves_it_on_the_host() -> None:
+    engine: Any = FakeEngine()
+
+    Image(engine).delete("x:1", {})
+
+    assert engine.calls == []
+
+
+def test_a_missing_dockerfile_is_named(tmp_path: Path) -> None:
+    (failure,) = check(Image(FakeEngine()), {"imageName": "x", "build": {"context": str(tmp_path)}}).failures or []  # type: ignore[arg-type]
+
+    assert "could not open dockerfile" in failure.reason
+
+
+def test_a_refusal_in_other_words_is_not_retried() -> None:
+    asked = []
+
+    def refuse() -> None:
+        asked.append(1)
+        raise EngineError(409, "something else")
+
+    with pytest.raises(EngineError):
+        retry_while(("has active endpoints",), refuse)
+    assert len(asked) == 1

@@ -1,0 +1,89 @@
+"""The stand-ins have the inputs that the real providers' own packages have, and no others."""
+
+import inspect
+from typing import Any
+
+import pulumi_command
+import pulumi_docker
+import pytest
+
+from lab.plugins.command.connection import CONNECTION
+from lab.plugins.command.remote import Command
+from lab.plugins.docker.files import Secret, ServiceConfig
+from lab.plugins.docker.image import Image
+from lab.plugins.docker.network import Network
+from lab.plugins.docker.service_shape import SERVICE
+from lab.plugins.docker.volume import Volume
+from lab.plugins.shape import Many, Shape
+
+# What the program does not use and the stand-ins therefore refuse.
+LEFT_OUT = {
+    "service": {"auth", "convergeConfig"},
+    "service container": {"dnsConfig", "hosts", "privileges"},
+    "service network": {"name"},
+    "reservation": {"genericResources"},
+    "service placement": {"platforms"},
+    "config": {"dataRaw"},
+    "volume": {"cluster"},
+    "connection": {"agentSocketPath", "proxy"},
+}
+# The real provider fills this in by itself; it is no argument of the package's.
+OWN = {"image build": {"contextDigest"}}
+
+docker: Any = pulumi_docker
+
+
+def arguments_of(arguments: type) -> set[str]:
+    names = list(inspect.signature(arguments.__init__).parameters)[1:]
+    words = [name.rstrip("_").split("_") for name in names]
+    return {first + "".join(word.capitalize() for word in rest) for first, *rest in words}
+
+
+@pytest.mark.parametrize(
+    ("shape", "arguments"),
+    [
+        (SERVICE, docker.ServiceArgs),
+        (ServiceConfig.shape, docker.ServiceConfigArgs),
+        (Secret.shape, docker.SecretArgs),
+        (Network.shape, docker.NetworkArgs),
+        (Volume.shape, docker.VolumeArgs),
+        (Image.shape, docker.ImageArgs),
+        (Command.shape, pulumi_command.remote.CommandArgs),
+        (CONNECTION, pulumi_command.remote.ConnectionArgs),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_the_properties_of_a_type_are_the_real_ones(shape: Shape, arguments: type) -> None:
+    assert set(shape.fields) - OWN.get(shape.name, set()) == arguments_of(arguments) - LEFT_OUT.get(shape.name, set())
+
+
+NESTED = {
+    "taskSpec": docker.ServiceTaskSpecArgs,
+    "taskSpec.containerSpec": docker.ServiceTaskSpecContainerSpecArgs,
+    "taskSpec.containerSpec.configs": docker.ServiceTaskSpecContainerSpecConfigArgs,
+    "taskSpec.containerSpec.secrets": docker.ServiceTaskSpecContainerSpecSecretArgs,
+    "taskSpec.containerSpec.mounts": docker.ServiceTaskSpecContainerSpecMountArgs,
+    "taskSpec.containerSpec.mounts.tmpfsOptions": docker.ServiceTaskSpecContainerSpecMountTmpfsOptionsArgs,
+    "taskSpec.containerSpec.mounts.volumeOptions": docker.ServiceTaskSpecContainerSpecMountVolumeOptionsArgs,
+    "taskSpec.containerSpec.healthcheck": docker.ServiceTaskSpecContainerSpecHealthcheckArgs,
+    "taskSpec.networksAdvanceds": docker.ServiceTaskSpecNetworksAdvancedArgs,
+    "taskSpec.placement": docker.ServiceTaskSpecPlacementArgs,
+    "taskSpec.resources": docker.ServiceTaskSpecResourcesArgs,
+    "taskSpec.resources.limits": docker.ServiceTaskSpecResourcesLimitsArgs,
+    "taskSpec.restartPolicy": docker.ServiceTaskSpecRestartPolicyArgs,
+    "taskSpec.logDriver": docker.ServiceTaskSpecLogDriverArgs,
+    "endpointSpec": docker.ServiceEndpointSpecArgs,
+    "endpointSpec.ports": docker.ServiceEndpointSpecPortArgs,
+    "updateConfig": docker.ServiceUpdateConfigArgs,
+    "rollbackConfig": docker.ServiceRollbackConfigArgs,
+}
+
+
+@pytest.mark.parametrize(("path", "arguments"), NESTED.items(), ids=NESTED)
+def test_the_nested_properties_of_a_service_are_the_real_ones(path: str, arguments: type) -> None:
+    shape: Any = SERVICE
+    for part in path.split("."):
+        codec = shape.fields[part].codec
+        shape = codec.item if isinstance(codec, Many) else codec
+
+    assert set(shape.fields) == arguments_of(arguments) - LEFT_OUT.get(shape.name, set())
