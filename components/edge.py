@@ -17,9 +17,13 @@ _FORM_BYTES = 2**20  # room for the rest of the form around a file
 _SLOTS = 64
 """Places for replicas, in steps of so many: scaling within a step leaves the edge alone."""
 
-_HEALTHCHECK = (
-    f"exec 3<>/dev/tcp/127.0.0.1/{_HEALTH_PORT} && printf 'GET /healthz HTTP/1.0\\r\\n\\r\\n' >&3 "
-    "&& head -n 1 <&3 | grep -q ' 200 '"
+HEALTHCHECK = (
+    "bash",
+    "-c",
+    (
+        f"exec 3<>/dev/tcp/127.0.0.1/{_HEALTH_PORT} && printf 'GET /healthz HTTP/1.0\\r\\n\\r\\n' >&3 "
+        "&& head -n 1 <&3 | grep -q ' 200 '"
+    ),
 )
 
 
@@ -87,7 +91,7 @@ class Edge(pulumi.ComponentResource):
                 files=[config],
                 secrets=[operators],
                 ports={args.port: args.port},
-                healthcheck=Healthcheck(command=["bash", "-c", _HEALTHCHECK]),
+                healthcheck=Healthcheck(command=HEALTHCHECK),
                 resources=Resources(cpus=1.0, memory=256, reserved_cpus=0.1, reserved_memory=64),
                 update_order="stop-first",  # the host's port can be held by one task only
                 ready_timeout=args.ready_timeout,

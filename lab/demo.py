@@ -41,7 +41,7 @@ def test(lab: Lab) -> bool:
     """Bring hosts of the tests' own up and run the end-to-end tests where they can be reached; True if all passed."""
     try:
         with engine.exclusive(lab):
-            _discard_hosts(lab)
+            discard_hosts(lab)
             prepare(lab)
             command = namespace.command(lab, [str(Path(sys.prefix) / "bin" / "pytest"), "tests/lab"])
             return subprocess.run(command, cwd=lab.checkout, check=False).returncode == 0
@@ -74,6 +74,20 @@ def prepare(lab: Lab) -> Path:
         hosts.up(lab)
     stack.prepare(lab, tools)
     return tools
+
+
+def discard_hosts(lab: Lab) -> None:
+    """Take away hosts and state of an earlier run, so that the tests begin on fresh ones; the engine stays."""
+    if not engine.answers(lab):
+        return
+    with step("fresh hosts"):
+        if lab.is_online:
+            hosts.destroy(lab)
+        else:
+            engine.remove_containers(lab)
+        for left in ("state", "vagrant"):
+            shutil.rmtree(lab.local_dir / left, ignore_errors=True)
+        lab.config_file.unlink(missing_ok=True)
 
 
 def report(lab: Lab) -> None:
@@ -122,20 +136,6 @@ def ask_host(lab: Lab, address: str, script: str) -> str:
         host_key="",
     )
     return ask(target, script, prefix=namespace.command(lab, []))
-
-
-def _discard_hosts(lab: Lab) -> None:
-    """Take away hosts and state of an earlier run, so that the tests begin on fresh ones; the engine stays."""
-    if not engine.answers(lab):
-        return
-    with step("fresh hosts"):
-        if lab.is_online:
-            hosts.destroy(lab)
-        else:
-            engine.remove_containers(lab)
-        for left in ("state", "vagrant"):
-            shutil.rmtree(lab.local_dir / left, ignore_errors=True)
-        lab.config_file.unlink(missing_ok=True)
 
 
 def _settle_mode(lab: Lab) -> None:

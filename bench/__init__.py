@@ -1,0 +1,1 @@
+"""Measurements; what must hold is in `tests/`."""

@@ -1,0 +1,86 @@
+"""The Vagrantfile: the hosts that the configuration lists, by each provider."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent.parent
+
+pytestmark = pytest.mark.skipif(
+    not shutil.which("vagrant"), reason="Vagrant is not installed here yet; `make demo` installs it"
+)
+
+
+class Vagrant:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.hosts_file = folder / "hosts.yaml"
+        self.hosts_file.write_text((ROOT / "Pulumi.dev.yaml").read_text())
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        known = {
+            "SWARM_HOSTS_FILE": str(self.hosts_file),
+            "SWARM_LOCAL": str(self._folder / "local"),
+            "VAGRANT_CHECKPOINT_DISABLE": "1",
+            "VAGRANT_DOTFILE_PATH": str(self._folder / "dotfile"),
+            "VAGRANT_HOME": str(self._folder / "home"),
+        }
+        return subprocess.run(
+            ["vagrant", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **known, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def knows(self, host: str) -> bool:
+        # Without a Docker Engine here it can say no more than that.
+        return "was not found configured" not in self.run("status", host, VAGRANT_DEFAULT_PROVIDER="docker").stderr
+
+    def add(self, **host: object) -> None:
+        document = yaml.safe_load(self.hosts_file.read_text())
+        document["config"]["swarm-transfer:hosts"].append(host)
+        self.hosts_file.write_text(yaml.safe_dump(document))
+
+    @property
+    def local(self) -> Path:
+        return self._folder / "local"
+
+
+@pytest.fixture
+def vagrant(tmp_path: Path) -> Vagrant:
+    return Vagrant(tmp_path)
+
+
+@pytest.mark.parametrize("provider", ["virtualbox", "libvirt", "docker"])
+def test_it_is_valid_for_each_provider(vagrant: Vagrant, provider: str) -> None:
+    # A provider that is not installed here is not asked whether it could run.
+    done = vagrant.run("validate", "--ignore-provider", VAGRANT_DEFAULT_PROVIDER=provider)
+    if f"The provider '{provider}' could not be found" in done.stderr:
+        pytest.skip(f"Vagrant's plugin for {provider} is not installed here")
+
+    assert done.returncode == 0, done.stderr
+    assert "validated successfully" in done.stdout
+
+
+def test_it_has_the_hosts_of_the_configuration_and_those_added_later(vagrant: Vagrant) -> None:
+    assert [vagrant.knows(host) for host in ("master", "slave", "third")] == [True, True, False]
+
+    vagrant.add(name="third", address="192.168.50.4", role="worker")
+
+    assert vagrant.knows("third")
+
+
+def test_it_makes_one_key_pair_and_keeps_it(vagrant: Vagrant) -> None:
+    vagrant.knows("master")
+    key = (vagrant.local / "ssh" / "id_ed25519").read_text()
+    vagrant.knows("master")
+
+    assert "OPENSSH PRIVATE KEY" in key
+    assert (vagrant.local / "ssh" / "id_ed25519").read_text() == key
+    assert oct((vagrant.local / "ssh" / "id_ed25519").stat().st_mode & 0o777) == "0o600"
