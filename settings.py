@@ -244,7 +244,7 @@ def _problem(*, type: str, loc: tuple[int | str, ...], msg: str, input: Any, **_
             known = ", ".join(sorted(_fields_at(loc[:-1])))
             return f"{field} is not a setting (value «{input}»): remove it, or use one of: {known}"
         case "value_error" if not path or path == "hosts":
-            return f"{field}{'' if path else ':'}{': ' if path else ''}{reason}"
+            return f"{field}: {reason}"
         case _ if secret:
             return f"{field}: {reason}: {_secret_remedy(path)}"
         case _:

@@ -1,6 +1,7 @@
 """Runs a provider as a plugin process, with its errors shown to people as they are."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -41,6 +42,13 @@ class _PlainErrors(grpc.aio.ServerInterceptor):  # type: ignore[misc] # grpc shi
         )
 
 
+async def _orphaned() -> None:
+    """Return when the engine that started this process is gone: a killed one says no goodbye."""
+    parent = os.getppid()
+    while os.getppid() == parent:  # noqa: ASYNC110 - there is no event to wait for
+        await asyncio.sleep(1)
+
+
 def serve(version: str, provider: Provider) -> None:
     """Serve until the engine ends the process; the port goes to standard output, as the engine expects."""
     engine_address = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
@@ -53,7 +61,8 @@ def serve(version: str, provider: Provider) -> None:
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         print(port, flush=True)
-        await server.wait_for_termination()
+        ends = (asyncio.create_task(server.wait_for_termination()), asyncio.create_task(_orphaned()))
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
 
     with suppress(KeyboardInterrupt):  # how the engine ends a plugin
         asyncio.run(run())

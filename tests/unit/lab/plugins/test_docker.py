@@ -267,6 +267,14 @@ def test_a_missing_dockerfile_is_named(tmp_path: Path) -> None:
     assert "could not open dockerfile" in failure.reason
 
 
+def test_a_type_that_the_program_does_not_use_is_refused() -> None:
+    served = provider_with(Volume(FakeEngine()), "docker:index/volume:Volume")  # type: ignore[arg-type]
+    urn = URN.format(type="docker:index/remoteImage:RemoteImage", name="x")
+
+    with pytest.raises(ProviderError, match=r"no resource type «docker:index/remoteImage:RemoteImage»: it has docker:"):
+        asyncio.run(served.check(provider.CheckRequest(urn, {}, {}, b"")))
+
+
 def test_a_refusal_in_other_words_is_not_retried() -> None:
     asked = []
 
