@@ -163,8 +163,13 @@ def load() -> Settings:
         SettingsError: something is missing, unknown or invalid; every problem is listed.
     """
     values = {**pulumi_config.get_config_env(), **pulumi_config.CONFIG.get()}
-    ours = {key.removeprefix(f"{PROJECT}:"): value for key, value in values.items() if key.startswith(f"{PROJECT}:")}
-    settings = parse({key: _decode(value) for key, value in ours.items()})
+    settings = parse(
+        {
+            key.removeprefix(f"{PROJECT}:"): _decode(value, secret=pulumi_config.is_config_secret(key))
+            for key, value in values.items()
+            if key.startswith(f"{PROJECT}:")
+        }
+    )
     for key in ("operator_password",):
         if not pulumi_config.is_config_secret(f"{PROJECT}:{key}"):
             raise SettingsError(f"{PROJECT}:{key} is stored in the clear: {_secret_remedy(key)}")
@@ -222,8 +227,11 @@ def ssh_targets(settings: Settings) -> dict[str, SshTarget]:
     }
 
 
-def _decode(value: Any) -> Any:  # noqa: ANN401 - Pulumi hands over strings; objects are strings of JSON
-    return json.loads(value) if isinstance(value, str) and value[:1] in ("{", "[") else value
+def _decode(value: Any, *, secret: bool) -> Any:  # noqa: ANN401 - Pulumi hands over strings, of JSON for objects
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        return json.loads(value)
+    # A secret is never shown, not even one under a key that does not exist.
+    return SecretStr(value) if secret else value
 
 
 def _secret_remedy(key: str) -> str:

@@ -169,3 +169,12 @@ def test_a_secret_in_the_clear_is_refused_before_anything_is_registered(
         run_program(values, secrets=())
 
     assert [r.name for r in recorder.resources if r.typ != "pulumi:pulumi:Stack"] == []
+
+
+def test_a_secret_under_a_misspelt_key_is_not_shown(run_program: Run, values: dict[str, Any]) -> None:
+    values["operator_pasword"] = values.pop("operator_password")
+
+    with pytest.raises(Exception, match="operator_pasword is not a setting") as raised:
+        run_program(values, secrets=("operator_pasword",))
+
+    assert PASSWORD not in str(raised.value)
