@@ -15,6 +15,26 @@ HOST_LABEL = "swarm-transfer.host"
 
 _SOCKET = "/var/run/docker.sock"
 
+_REMOVAL = """set -eu
+remove() {
+  ended=$(docker ps --all --quiet \\
+    --filter "ancestor=$1" --filter label=com.docker.swarm.task --filter status=exited)
+  # shellcheck disable=SC2086 # the containers are several words
+  [ -z "$ended" ] || docker rm $ended >/dev/null
+  docker image rm "$1" >/dev/null
+}
+remove_all() {
+  attempts=60
+  for image in "$@"; do
+    while docker image inspect "$image" >/dev/null 2>&1 && ! error=$(remove "$image" 2>&1); do
+      attempts=$((attempts - 1))
+      [ "$attempts" -gt 0 ] || { echo "$error" >&2; exit 1; }
+      sleep 1
+    done
+  done
+}
+"""
+
 
 def init_swarm(*, address: str, stack: str) -> str:
     """Make the swarm on this host, unless the stack's swarm is here already; print the node's id."""
@@ -133,25 +153,31 @@ docker node rm --force {node} >/dev/null
 
 
 def remove_images(references: Iterable[str]) -> str:
-    """Remove these images once no running task uses them; wait at most a minute for that.
+    """Remove these images once no task uses them; wait at most a minute for that.
 
     Swarm keeps a few ended tasks for their logs: they go with the image. Other people's containers stay, and keep it.
     """
-    return f"""set -eu
-for image in {" ".join(shlex.quote(reference) for reference in references)}; do
-  attempts=60
-  while docker image inspect "$image" >/dev/null 2>&1; do
-    ended=$(docker ps --all --quiet \\
-      --filter "ancestor=$image" --filter label=com.docker.swarm.task --filter status=exited)
-    # shellcheck disable=SC2086 # the containers are several words
-    [ -z "$ended" ] || docker rm $ended >/dev/null
-    ! docker image rm "$image" >/dev/null || break
-    attempts=$((attempts - 1))
-    [ "$attempts" -gt 0 ] || exit 1
-    sleep 1
-  done
+    return _REMOVAL + f"remove_all {' '.join(shlex.quote(reference) for reference in references)}\n"
+
+
+def remove_repository(repository: str) -> str:
+    """Remove every image of this repository, as `remove_images` does."""
+    words = "# shellcheck disable=SC2046 # the images are several words\n"
+    return _REMOVAL + words + f"remove_all $({_tags_of(repository)})\n"
+
+
+def remove_superseded_images(repository: str, tag: str) -> str:
+    """Remove this repository's images that no task uses, but the one with this tag.
+
+    The one that runs now stays until the next time: a rollback finds it.
+    """
+    return (
+        _REMOVAL
+        + f"""for image in $({_tags_of(repository)}); do
+  [ "$image" = {shlex.quote(f"{repository}:{tag}")} ] || remove "$image" 2>/dev/null || true
 done
 """
+    )
 
 
 def inspect_service(name: str) -> str:
@@ -168,3 +194,7 @@ get http://docker/nodes
 def last_log_lines(name: str, *, lines: int = 15) -> str:
     """On a manager: print the last log lines of a task, or of all of a service's tasks."""
     return f"timeout 20 docker service logs --tail {lines} --raw {shlex.quote(name)} 2>&1 | tail -n {lines}\n"
+
+
+def _tags_of(repository: str) -> str:
+    return f"docker image ls --format '{{{{.Repository}}}}:{{{{.Tag}}}}' {shlex.quote(repository)}"

@@ -10,7 +10,7 @@ import pulumi_command as command
 import pulumi_docker as docker
 from docker.utils.build import exclude_paths
 
-from components.commands import remove_images
+from components.commands import remove_repository, remove_superseded_images
 from components.host import Host
 
 # An engine that cannot find an image here asks the registry in its name. Nobody answers at this one, so a missing
@@ -39,7 +39,7 @@ class ServiceImageArgs:
 
 
 class ServiceImage(pulumi.ComponentResource):
-    """The image, tagged with a hash of all that goes into it; superseded ones are removed from the hosts."""
+    """The image, tagged with a hash of all that goes into it; of those before it, hosts keep the last."""
 
     reference: pulumi.Output[str]
 
@@ -48,7 +48,8 @@ class ServiceImage(pulumi.ComponentResource):
         self._args = args
         registry = args.registry.address if args.registry else _LOCAL_REGISTRY
         tag = context_hash(args.context, args.build_args)
-        self._tagged = f"{registry}/{args.repository}:{tag}"
+        self._repository = f"{registry}/{args.repository}"
+        self._tag = tag
         builders = args.hosts[:1] if args.registry else args.hosts
         images = [self._build(name, host) for host in builders]
         # An Output of all builds, so that a service waits until the image is on every host.
@@ -59,19 +60,18 @@ class ServiceImage(pulumi.ComponentResource):
     def _build(self, name: str, host: Host) -> docker.Image:
         args = self._args
         at = f"{name}-{host.target.name}"
-        # The provider leaves images behind. Replaced after the service has moved to the new image, this removes
-        # the old one.
+        # The provider leaves images behind.
         removal = command.remote.Command(
             f"{at}-removal",
             connection=host.connection,
-            delete=remove_images([self._tagged]),
-            triggers=[self._tagged],
+            update=remove_superseded_images(self._repository, self._tag),
+            delete=remove_repository(self._repository),
             add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions(parent=self),
         )
         return docker.Image(
             at,
-            image_name=self._tagged,
+            image_name=f"{self._repository}:{self._tag}",
             build=docker.DockerBuildArgs(
                 context=str(args.context),
                 dockerfile=str(args.context / "Dockerfile"),

@@ -18,6 +18,8 @@ SCRIPTS = {
     "configure": commands.configure_node(node_id="n1", role="worker", labels={"disk": "ssd", "a b": "it's"}),
     "retire": commands.retire_node(node_id="n1", drain_timeout=600),
     "remove images": commands.remove_images(["localhost/x:1", "y@sha256:0"]),
+    "remove repository": commands.remove_repository("localhost/x"),
+    "remove superseded": commands.remove_superseded_images("localhost/x", "3"),
     "inspect": commands.inspect_service("edge"),
     "logs": commands.last_log_lines("edge"),
 }
@@ -33,6 +35,7 @@ case $call in
   "swarm leave "*) echo "$call" >>"$state/changes"; echo inactive >"$state/node-state" ;;
   "swarm join-token --quiet "*) echo "SWMTKN-$4" ;;
   "node update --label-add swarm-transfer.cluster="*) echo lab >"$state/label"; echo "$call" >>"$state/changes" ;;
+  "image rm localhost/x:2") echo 'conflict: in use by a running container' >&2; exit 1 ;;
   "node update "*|"node demote "*|"node rm "*|"image rm "*) echo "$call" >>"$state/changes" ;;
   "node inspect self --format {{index"*) cat "$state/label" ;;
   "node inspect self --format {{.ID}}") echo "${FAKE_SELF:-manager}" ;;
@@ -44,6 +47,7 @@ case $call in
   "network rm docker_gwbridge") exit 1 ;;
   "ps --all --quiet --filter ancestor="*) cat "$state/ended" ;;
   "rm "*) : >"$state/ended"; echo "$call" >>"$state/changes" ;;
+  "image ls --format {{.Repository}}:{{.Tag}} localhost/x") printf 'localhost/x:%s\n' 1 2 3 ;;
   "image inspect "*) ! grep -q "image rm $3" "$state/changes" 2>/dev/null ;;
   *) echo "unexpected: docker $call" >&2; exit 64 ;;
 esac
@@ -197,3 +201,15 @@ def test_ended_tasks_go_with_their_image(host: Host) -> None:
 
     assert host.run(commands.remove_images(["localhost/x:1"])).returncode == 0
     assert host.changes == ["rm c1 c2", "image rm localhost/x:1"]
+
+
+def test_superseded_images_go_but_for_the_wanted_one_and_one_in_use(host: Host) -> None:
+    assert host.run(SCRIPTS["remove superseded"]).returncode == 0
+    assert host.changes == ["image rm localhost/x:1"]
+
+
+def test_an_image_that_stays_in_use_is_an_error_in_one_line(host: Host) -> None:
+    done = host.run(SCRIPTS["remove repository"])
+
+    assert done.returncode == 1
+    assert done.stderr == "conflict: in use by a running container\n"
