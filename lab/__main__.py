@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from lab import checks, demo, engine, hosts, namespace
+from lab import checks, demo, engine, hosts, namespace, packages
 from lab.packages import LabError
 from lab.paths import Lab
 
@@ -51,7 +51,7 @@ def _run(chosen: argparse.Namespace) -> int:
         case "lint":
             return 0 if checks.run(checks.lint_stages()) else 1
         case "test":
-            return 0 if checks.run(checks.test_stages(lambda: demo.test(TEST))) else 1
+            return 0 if checks.run(checks.test_stages(packages.install, lambda: demo.test(TEST))) else 1
         case "shell":
             enter(DEMO, [os.environ.get("SHELL", "/bin/sh")])
         case "exec":

@@ -29,9 +29,10 @@ def lint_stages() -> list[Stage]:
     ]
 
 
-def test_stages(lab_tests: Callable[[], bool]) -> list[Stage]:
-    """All of it; `lab_tests` brings the lab up and runs the end-to-end tests in it."""
+def test_stages(packages: Callable[[], bool], lab_tests: Callable[[], bool]) -> list[Stage]:
+    """All of it; `packages` installs what tests use, `lab_tests` brings the lab up and runs the end-to-end tests."""
     return [
+        Stage("packages", packages),
         *lint_stages(),
         Stage("unit", lambda: _passes("pytest", "tests/unit")),
         Stage("service", lambda: _passes("pytest", "tests/service")),

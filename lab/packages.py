@@ -28,15 +28,15 @@ class LabError(Exception):
     """The lab cannot be brought up; the text says what to do about it."""
 
 
-def install() -> None:
-    """Install what is missing.
+def install() -> bool:
+    """Install what is missing; True when all is there.
 
     Raises:
         LabError: something is missing, and this is not root on Debian.
     """
     missing = sorted(package for package, program in _PROGRAM_OF_PACKAGE.items() if not shutil.which(program))
     if not missing:
-        return
+        return True
     if os.geteuid() or not shutil.which("apt-get"):
         raise LabError(f"missing: {', '.join(missing)}: install them, or run as root on Debian or Ubuntu")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -44,6 +44,7 @@ def install() -> None:
         subprocess.run(["apt-get", "update", "-qq"], check=True, env=environment)
         command = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *missing]
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+    return True
 
 
 @contextmanager
