@@ -77,14 +77,16 @@ def prepare(lab: Lab) -> Path:
 
 
 def discard_hosts(lab: Lab) -> None:
-    """Take away hosts and state of an earlier run, so that the tests begin on fresh ones; the engine stays."""
-    if not engine.answers(lab):
+    """Take away hosts and state of an earlier run, so that the tests begin on fresh ones; a live engine stays."""
+    if not lab.local_dir.exists():
         return
     with step("fresh hosts"):
         if lab.is_online:
             hosts.destroy(lab)
-        else:
+        elif engine.answers(lab):
             engine.remove_containers(lab)
+        else:
+            engine.remove(lab)
         for left in ("state", "vagrant"):
             shutil.rmtree(lab.local_dir / left, ignore_errors=True)
         lab.config_file.unlink(missing_ok=True)
@@ -122,6 +124,7 @@ def destroy(*labs: Lab) -> None:
             else:
                 engine.remove(lab)
             shutil.rmtree(lab.local_dir, ignore_errors=True)
+            engine.lock_file(lab).unlink()
 
 
 def ask_host(lab: Lab, address: str, script: str) -> str:

@@ -32,12 +32,17 @@ def exclusive(lab: Lab) -> Iterator[None]:
         LabError: somebody else holds it.
     """
     MACHINE_DIR.mkdir(parents=True, exist_ok=True)
-    with (MACHINE_DIR / f"{lab.id}.lock").open("w") as lock:
+    with lock_file(lab).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LabError(f"lab «{lab.name}» of this checkout is being changed by another process") from None
         yield
+
+
+def lock_file(lab: Lab) -> Path:
+    """The file that `exclusive` locks; whoever holds the lock may delete it, last of all."""
+    return MACHINE_DIR / f"{lab.id}.lock"
 
 
 def start(lab: Lab) -> None:
@@ -80,7 +85,6 @@ def remove(lab: Lab) -> None:
         remove_containers(lab)
     _clear_stale(lab)
     shutil.rmtree(lab.machine_dir, ignore_errors=True)
-    (MACHINE_DIR / f"{lab.id}.lock").unlink(missing_ok=True)
 
 
 def remove_containers(lab: Lab) -> None:
