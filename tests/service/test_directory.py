@@ -1,6 +1,7 @@
 """The directory: whole files or none, whatever happens in between."""
 
 import os
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -97,6 +98,54 @@ def test_a_publication_that_dies_half_way_leaves_the_old_version(
         store(storage, "name", b"new")
 
     assert content_of(storage, "name") == b"old"
+
+
+def test_a_failure_after_the_name_changed_hands_keeps_the_new_version(
+    storage: DirectoryStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(storage, "name", b"old")
+    synced = []
+
+    def broken(folder: Path) -> None:
+        synced.append(folder.name)
+        if folder.name == "names":
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(directory, "_sync", broken)
+    with pytest.raises(OSError, match="Input/output error"):
+        store(storage, "name", b"new")
+
+    assert synced == ["objects", "names"]
+    assert content_of(storage, "name") == b"new"
+
+
+def test_content_that_somebody_took_away_is_an_error_and_no_endless_search(
+    storage: DirectoryStorage, tmp_path: Path
+) -> None:
+    store(storage, "name", b"content")
+    for path in (tmp_path / "data" / "objects").iterdir():
+        path.unlink()
+
+    with pytest.raises(FileNotFoundError):
+        storage.open("name")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may mount a small file system")
+def test_a_really_full_disk_takes_nothing_and_keeps_the_old_version(tmp_path: Path) -> None:
+    root = tmp_path / "small"
+    root.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", root], check=True)
+    try:
+        small = DirectoryStorage(root)
+        store(small, "name", b"old")
+        with pytest.raises(StorageFullError):
+            store(small, "name", bytes(2 * 2**20))
+
+        assert content_of(small, "name") == b"old"
+        assert list((root / "incoming").iterdir()) == []
+        store(small, "name", bytes(2**19))
+    finally:
+        subprocess.run(["umount", root], check=True)
 
 
 def test_leftovers_are_swept_by_age_and_nothing_else(storage: DirectoryStorage, tmp_path: Path) -> None:

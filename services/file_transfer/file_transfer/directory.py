@@ -51,12 +51,15 @@ class DirectoryStorage:
 
     def open(self, name: str) -> tuple[StoredFile, BinaryIO]:
         """See `Storage.open`."""
+        gone = None
         while True:
             stored, key = self._look_up(name)
             try:
                 return stored, (self._objects / key).open("rb", buffering=0)
             except FileNotFoundError:
-                continue  # replaced between the two steps: look again
+                if key == gone:
+                    raise  # somebody took it away by hand
+                gone = key  # replaced between the two steps: look again
 
     def files(self) -> Iterator[StoredFile]:
         """See `Storage.files`."""
@@ -101,13 +104,14 @@ class DirectoryStorage:
             with self._locked(stored.name):
                 before = self._key(stored.name)
                 manifest.rename(self._names / stored.name)
-                _sync(self._names)
-                if before:
-                    (self._objects / before).unlink(missing_ok=True)
         except BaseException:
             manifest.unlink(missing_ok=True)
             (self._objects / key).unlink(missing_ok=True)
             raise
+        # The name stands for the object now: nothing that fails from here on may take it away.
+        _sync(self._names)
+        if before:
+            (self._objects / before).unlink(missing_ok=True)
 
     @contextmanager
     def _locked(self, name: str) -> Iterator[None]:
