@@ -3,10 +3,11 @@
 import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 BOUNDARY = "b0undary"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
+MAX_TRANSFERS = 4
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,17 @@ class Client:
         length: int | None = None,
         **headers: str,
     ) -> Answer:
+        """Ask and read the whole answer; `length` is what is declared, -1 declares none."""
+        length = len(body) if length is None else length
+        (status, head), chunks = self.begin(method, path, io.BytesIO(body), content_type, length, **headers)
+        content = b"".join(chunks)
+        getattr(chunks, "close", lambda: None)()
+        return Answer(int(status.split()[0]), {name.lower(): value for name, value in head}, content)
+
+    def begin(
+        self, method: str, path: str, body: BinaryIO, content_type: str, length: int, **headers: str
+    ) -> tuple[list[Any], Any]:
+        """Status and headers, and the content, which has `close` for the server to call."""
         environ: dict[str, Any] = {
             "REQUEST_METHOD": method,
             "PATH_INFO": path,
@@ -43,19 +55,16 @@ class Client:
             "SERVER_PORT": "80",
             "SERVER_PROTOCOL": "HTTP/1.1",
             "wsgi.url_scheme": "http",
-            "wsgi.input": io.BytesIO(body),
+            "wsgi.input": body,
             "wsgi.errors": io.StringIO(),
             "CONTENT_TYPE": content_type,
             **{f"HTTP_{name.upper()}": value for name, value in headers.items()},
         }
         if length != -1:
-            environ["CONTENT_LENGTH"] = str(len(body) if length is None else length)
+            environ["CONTENT_LENGTH"] = str(length)
         started: list[Any] = []
-        chunks = self._application(environ, lambda status, head, _=None: started.extend((status, head)))
-        body_out = b"".join(chunks)
-        getattr(chunks, "close", lambda: None)()
-        headers_out = {name.lower(): value for name, value in started[1]}
-        return Answer(int(started[0].split()[0]), headers_out, body_out)
+        content = self._application(environ, lambda status, head, _=None: started.extend((status, head)))
+        return started, content
 
     def upload(self, name: str, content: bytes, **options: Any) -> Answer:
         return self.ask("POST", "/upload", file_form(name, content), FORM, **options)

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from client import Client
+from client import MAX_TRANSFERS, Client
 
 from file_transfer import app
 from file_transfer.directory import DirectoryStorage
@@ -16,4 +16,4 @@ def storage(tmp_path: Path) -> DirectoryStorage:
 
 @pytest.fixture
 def client(storage: DirectoryStorage) -> Client:
-    return Client(app.create(storage, max_file_bytes=MAX_FILE_BYTES))
+    return Client(app.create(storage, max_file_bytes=MAX_FILE_BYTES, max_transfers=MAX_TRANSFERS))

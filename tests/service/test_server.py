@@ -1,78 +1,25 @@
-"""The real server on loopback, asked by curl as users do."""
+"""The real server, asked by curl as users do."""
 
+import json
 import os
-import signal
-import socket
+import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import requests
+from running import SERVICE, Server, curl, serving, slow_form, upload_head, wait_until
 
-SERVICE = Path(__file__).parent.parent.parent / "services" / "file_transfer"
 MIB = 2**20
-
-
-@dataclass(frozen=True)
-class Server:
-    url: str
-    process: subprocess.Popen[bytes]
-
-    def memory(self) -> int:
-        """Peak resident memory of the largest worker, in bytes."""
-        listed = subprocess.run(
-            ["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=True
-        )
-        peaks = [
-            int(line.split()[1])
-            for pid in listed.stdout.split()
-            for line in Path(f"/proc/{pid}/status").read_text().splitlines()
-            if line.startswith("VmHWM")
-        ]
-        return max(peaks) * 1024
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = {
-        "FILE_TRANSFER_DATA": str(tmp_path / "data"),
-        "FILE_TRANSFER_PORT": str(port),
-        "PYTHONPATH": str(SERVICE),
-    }
-    command = [sys.executable, "-m", "file_transfer"]
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command, env={**os.environ, **settings}, stdout=log, stderr=log, start_new_session=True
-        )
-    url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            requests.get(f"{url}/readyz", timeout=5).raise_for_status()
-            break
-        except requests.ConnectionError:
-            assert process.poll() is None, (tmp_path / "log").read_text()
-            assert time.monotonic() < deadline, (tmp_path / "log").read_text()
-    yield Server(url, process)
-    if process.poll() is None:
-        process.terminate()
-    process.wait(timeout=40)
-
-
-def request_head(length: int) -> bytes:
-    form = "Content-Type: multipart/form-data; boundary=b"
-    return f"POST /upload HTTP/1.1\r\nHost: x\r\n{form}\r\nContent-Length: {length}\r\n\r\n".encode()
-
-
-def curl(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(["curl", "-sS", *arguments], capture_output=True, check=False)
+    with serving(tmp_path) as running:
+        yield running
 
 
 @pytest.mark.parametrize(("name", "size"), [("empty", 0), ("one", 1), ("a b é.bin", 10 * MIB)])
@@ -87,6 +34,15 @@ def test_the_two_lines_that_users_know(server: Server, tmp_path: Path, name: str
     assert received.read_bytes() == sent.read_bytes()
 
 
+def test_curl_saves_a_download_under_its_name(server: Server, tmp_path: Path) -> None:
+    curl("-F", "file=@/dev/null;filename=report (1).txt", f"{server.url}/upload")
+
+    saved = curl("-OJ", "--output-dir", str(tmp_path), "-F", "name=report (1).txt", f"{server.url}/download")
+
+    assert saved.returncode == 0
+    assert (tmp_path / "report (1).txt").read_bytes() == b""
+
+
 def test_memory_does_not_grow_with_the_file(server: Server, tmp_path: Path) -> None:
     sent = tmp_path / "large"
     with sent.open("wb") as file:
@@ -99,42 +55,103 @@ def test_memory_does_not_grow_with_the_file(server: Server, tmp_path: Path) -> N
 
 
 def test_a_client_that_goes_away_leaves_nothing(server: Server, tmp_path: Path) -> None:
-    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="half"\r\n\r\nhalf'
-    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as connection:
-        connection.sendall(request_head(9999) + head)
+    connection, _ = server.begin_upload("half")
+    connection.close()
 
-    deadline = time.monotonic() + 30
-    while list((tmp_path / "data" / "incoming").iterdir()):
-        assert time.monotonic() < deadline
-    assert requests.get(f"{server.url}/files", timeout=10).json() == []
+    wait_until(lambda: not list((tmp_path / "data" / "incoming").iterdir()))
+    assert server.files() == {}
 
 
-def test_a_transfer_that_runs_is_finished_before_the_server_ends(server: Server) -> None:
-    body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="slow"\r\n\r\ncontent\r\n--b--\r\n'
-    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as connection:
-        connection.sendall(request_head(len(body)) + body[:-10])
-        requests.get(f"{server.url}/healthz", timeout=10)  # by now the upload has a thread
-        server.process.send_signal(signal.SIGTERM)
-        connection.sendall(body[-10:])
+@pytest.mark.parametrize("body", [b"400\r\n" + slow_form("half")[:-9], b"5\r\n--b\r\n\r\nnot a size\r\n"])
+def test_broken_chunks_are_the_clients_fault(server: Server, body: bytes) -> None:
+    with server.connect() as connection:
+        connection.sendall(upload_head("Transfer-Encoding: chunked") + body)
+        connection.shutdown(1)
         answer = connection.makefile("rb").readline()
 
+    assert b" 400 " in answer
+    assert server.files() == {}
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_curl_may_send_without_a_length(server: Server) -> None:
+    sent = curl("-H", "Transfer-Encoding: chunked", "-F", "file=@/proc/self/cmdline;filename=c", f"{server.url}/upload")
+
+    assert re.fullmatch(rb"c \d+ bytes sha256:[0-9a-f]{64}\n", sent.stdout)
+
+
+def test_the_server_does_not_say_what_it_is_made_of(server: Server) -> None:
+    assert requests.get(f"{server.url}/healthz", timeout=10).headers["Server"] == "file-transfer"
+
+
+def test_one_whole_version_of_many_sent_at_once_wins(server: Server, tmp_path: Path) -> None:
+    versions = [bytes([number]) * 300_000 for number in range(64)]
+
+    def send(content: bytes) -> int:
+        return requests.post(f"{server.url}/upload", files={"file": ("contested", content)}, timeout=60).status_code
+
+    with ThreadPoolExecutor(64) as pool:
+        assert set(pool.map(send, versions)) == {201}
+
+    assert requests.post(f"{server.url}/download", data={"name": "contested"}, timeout=10).content in versions
+    assert len(list((tmp_path / "data" / "objects").iterdir())) == 1
+
+
+def test_a_container_whose_transfers_fill_it_is_healthy(tmp_path: Path) -> None:
+    with serving(tmp_path, WORKERS="1", THREADS="5") as server:
+        connection, rest = server.begin_upload("slow")
+        refused = requests.post(f"{server.url}/upload", files={"file": ("b", b"")}, timeout=10)
+        health = subprocess.run(
+            [sys.executable, "-m", "file_transfer.healthcheck"], env=server.environment, check=False
+        )
+        connection.sendall(rest)
+        answer = connection.makefile("rb").readline()
+
+    assert (refused.status_code, refused.headers["Retry-After"], health.returncode) == (503, "5", 0)
     assert b" 201 " in answer
-    assert server.process.wait(timeout=40) == 0
+
+
+def test_a_dead_server_is_not_healthy(server: Server) -> None:
+    server.process.terminate()
+    server.process.wait(timeout=40)
+
+    health = subprocess.run([sys.executable, "-m", "file_transfer.healthcheck"], env=server.environment, check=False)
+
+    assert health.returncode == 1
 
 
 def test_metrics_are_summed_over_workers(server: Server) -> None:
     for _ in range(20):
         requests.get(f"{server.url}/files", timeout=10)
 
-    counts = {
-        requests.get(f"{server.url}/metrics", timeout=10).text.partition('route="/files",status="200"} ')[2].split()[0]
-    }
+    text = requests.get(f"{server.url}/metrics", timeout=10).text
 
-    assert counts == {"20.0"}
+    assert text.partition('route="/files",status="200"} ')[2].split()[0] == "20.0"
 
 
-def test_a_bad_setting_is_named(tmp_path: Path) -> None:
-    settings = {"FILE_TRANSFER_WORKERS": "many", "FILE_TRANSFER_DATA": str(tmp_path), "PYTHONPATH": str(SERVICE)}
+def test_no_request_can_forge_the_access_log(server: Server) -> None:
+    with server.connect() as connection:
+        connection.sendall(b'GET /\\","status":999,"x":"\\ HTTP/1.1\r\nHost: x\r\nX-Request-ID: a\\","b":"\r\n\r\n')
+        assert b" 404 " in connection.makefile("rb").readline()
+
+    def lines() -> list[str]:
+        return [line for line in server.log.read_text().splitlines() if "999" in line]
+
+    wait_until(lambda: len(lines()) == 1)
+    logged = json.loads(lines()[0])
+    assert (logged["status"], logged["request"]) == (404, 'a\\","b":"')
+    assert logged.keys() == {"time", "request", "client", "line", "status", "bytes", "seconds"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("WORKERS", "many", "FILE_TRANSFER_WORKERS is «many»: set it to a whole number, 1 or more\n"),
+        ("DATA", "/dev/null/data", "FILE_TRANSFER_DATA is «/dev/null/data»: Not a directory; name a directory that"),
+    ],
+)
+def test_a_bad_setting_is_named(tmp_path: Path, name: str, value: str, error: str) -> None:
+    settings = {"FILE_TRANSFER_DATA": str(tmp_path), "PYTHONPATH": str(SERVICE), f"FILE_TRANSFER_{name}": value}
 
     done = subprocess.run(
         [sys.executable, "-m", "file_transfer"],
@@ -145,4 +162,5 @@ def test_a_bad_setting_is_named(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 1
-    assert done.stderr == "file_transfer: FILE_TRANSFER_WORKERS is «many»: set it to a whole number, 1 or more\n"
+    assert done.stderr.startswith(f"file_transfer: {error}")
+    assert done.stderr.count("\n") == 1

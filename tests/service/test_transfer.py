@@ -1,14 +1,19 @@
 """Uploads and downloads: what is stored, what is refused, and what is never touched."""
 
 import hashlib
+import io
 import json
+import shutil
 import unicodedata
+from pathlib import Path
 
 import pytest
-from client import BOUNDARY, FORM, Client, file_form, text_form
+from client import BOUNDARY, FORM, MAX_TRANSFERS, Client, file_form, text_form
+from gunicorn.http.errors import InvalidChunkSize, NoMoreData
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from file_transfer import app
 from file_transfer.directory import DirectoryStorage
 
 MAX = 2**20
@@ -84,7 +89,9 @@ def test_the_download_keeps_its_name_and_starts_no_program(client: Client) -> No
 
     answer = client.download("é <script>.html")
 
-    assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''%C3%A9%20%3Cscript%3E.html"
+    assert answer.headers["content-disposition"] == (
+        "attachment; filename=\"_ _script_.html\"; filename*=UTF-8''%C3%A9%20%3Cscript%3E.html"
+    )
     assert answer.headers["content-type"] == "application/octet-stream"
     assert answer.headers["x-content-type-options"] == "nosniff"
 
@@ -139,6 +146,79 @@ def test_a_body_shorter_than_declared_is_refused(client: Client, storage: Direct
 
     assert client.ask("POST", "/upload", body[:-20], FORM, length=len(body)).status == 400
     assert list(storage.files()) == []
+
+
+def test_a_form_that_ends_before_its_declared_length_is_refused(client: Client, storage: DirectoryStorage) -> None:
+    body = file_form("short", b"content")
+
+    answer = client.ask("POST", "/upload", body, FORM, length=len(body) + 1)
+
+    assert (answer.status, list(storage.files())) == (400, [])
+    assert answer.text == f"error: the form is cut short: {len(body)} of {len(body) + 1} bytes came\n"
+
+
+@pytest.mark.parametrize("broken", [ConnectionResetError("reset"), NoMoreData(b""), InvalidChunkSize(b"zz")])
+def test_a_client_that_breaks_off_is_its_own_fault(
+    client: Client, storage: DirectoryStorage, broken: Exception
+) -> None:
+    class Body(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            data = super().read(size)
+            if not data:
+                raise broken
+            return data
+
+    (status, _), _ = client.begin("POST", "/upload", Body(file_form("half", b"content")[:-9]), FORM, -1)
+
+    assert (status[:3], list(storage.files())) == ("400", [])
+
+
+@pytest.mark.parametrize(
+    ("body", "length", "status"),
+    [(b"name=kep", 9, 400), (b"name=%FF", -1, 400), (b"name=\xff", -1, 400), (b"name=" + b"n" * 2**16, -1, 413)],
+    ids=["cut", "no text", "no text, not encoded", "large"],
+)
+def test_a_bad_download_form_is_refused(client: Client, body: bytes, length: int, status: int) -> None:
+    client.upload("kep", b"another file")
+
+    answer = client.ask("POST", "/download", body, "application/x-www-form-urlencoded", length=length)
+
+    assert (answer.status, answer.text[:7], answer.text.count("\n")) == (status, "error: ", 1)
+
+
+def test_one_transfer_too_many_is_refused_and_health_still_answers(client: Client) -> None:
+    client.upload("file", b"content")
+    asked = text_form("name", "file")
+    running = [client.begin("POST", "/download", io.BytesIO(asked), FORM, len(asked))[1] for _ in range(MAX_TRANSFERS)]
+
+    for refused in (client.download("file"), client.upload("other", b"content")):
+        assert (refused.status, refused.headers["retry-after"]) == (503, "5")
+    assert client.ask("GET", "/healthz").status == 200
+    assert f"file_transfer_transfers {MAX_TRANSFERS}.0" in client.ask("GET", "/metrics").text
+
+    running[0].close()
+    assert client.download("file").body == b"content"
+
+
+def test_refused_transfers_take_no_room(client: Client) -> None:
+    for _ in range(2 * MAX_TRANSFERS):
+        assert client.download("unknown").status == 404
+        assert client.upload("..", b"content").status == 400
+
+    assert client.upload("file", b"content").status == 201
+
+
+def test_a_replica_about_to_end_is_not_ready_but_serves(storage: DirectoryStorage) -> None:
+    ending = Client(app.create(storage, max_file_bytes=MAX, max_transfers=1, is_draining=lambda: True))
+
+    assert (ending.ask("GET", "/readyz").status, ending.ask("GET", "/healthz").status) == (503, 200)
+    assert ending.upload("late", b"content").status == 201
+
+
+def test_storage_that_cannot_be_written_is_not_ready(client: Client, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "data")
+
+    assert client.ask("GET", "/readyz").status == 503
 
 
 def test_a_body_without_length_is_fine(client: Client) -> None:

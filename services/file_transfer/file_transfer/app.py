@@ -10,14 +10,19 @@ from multipart import MultipartSegment
 
 from file_transfer import forms, metrics, names
 from file_transfer.errors import RefusedError
+from file_transfer.slots import Content, Slots
 from file_transfer.storage import Incoming, Storage, StorageFullError, StoredFile, UnknownFileError
 
+_RETRY_SECONDS = 5
 
-def create(storage: Storage, *, max_file_bytes: int) -> Bottle:
-    """The WSGI application over a storage."""
+
+def create(
+    storage: Storage, *, max_file_bytes: int, max_transfers: int, is_draining: Callable[[], bool] = lambda: False
+) -> Bottle:
+    """The WSGI application over a storage; `max_transfers` run at once in this process, one more is refused."""
     app = Bottle(catchall=True)
     app.default_error_handler = _default_error
-    service = _Service(storage, max_file_bytes)
+    service = _Service(storage, max_file_bytes, Slots(max_transfers), is_draining)
     routes: dict[tuple[str, str], Callable[[], HTTPResponse]] = {
         ("POST", "/upload"): service.upload,
         ("POST", "/download"): service.download,
@@ -32,27 +37,37 @@ def create(storage: Storage, *, max_file_bytes: int) -> Bottle:
 
 
 class _Service:
-    def __init__(self, storage: Storage, max_file_bytes: int) -> None:
+    def __init__(self, storage: Storage, max_file_bytes: int, slots: Slots, is_draining: Callable[[], bool]) -> None:
         self._storage = storage
         self._max_file_bytes = max_file_bytes
+        self._slots = slots
+        self._is_draining = is_draining
 
     def upload(self) -> HTTPResponse:
         """Store the part «file» under its file name; it is there when the answer comes, all of it."""
-        stored = None
-        with self._storage.receive() as incoming:
-            name = self._receive(incoming)
-            stored = incoming.publish(name)
+        slot = self._slots.take()
+        try:
+            with self._storage.receive() as incoming:
+                name = self._receive(incoming)
+                stored = incoming.publish(name)
+        finally:
+            slot.give_back()
         metrics.RECEIVED.inc(stored.size)
         return _answer(201, f"{stored.name} {stored.size} bytes sha256:{stored.sha256}", _described(stored))
 
     def download(self) -> HTTPResponse:
         """The file whose name is in the field «name»."""
-        wanted = forms.field(request.environ["wsgi.input"], request.content_type, request.content_length, "name")
-        stored, content = self._storage.open(names.checked(wanted))
+        slot = self._slots.take()
+        try:
+            wanted = forms.field(request.environ["wsgi.input"], request.content_type, request.content_length, "name")
+            stored, content = self._storage.open(names.checked(wanted))
+        except BaseException:
+            slot.give_back()
+            raise
         metrics.SENT.inc(stored.size)
         # Bottle hands an object with `read` to the server's file wrapper: the kernel copies it to the socket.
         return HTTPResponse(
-            content,
+            Content(content, slot),
             headers={
                 "Content-Type": "application/octet-stream",
                 "Content-Length": str(stored.size),
@@ -71,7 +86,9 @@ class _Service:
         return _answer(200, "alive")
 
     def readyz(self) -> HTTPResponse:
-        """Files can be stored and read."""
+        """Files can be stored and read, and more requests are welcome."""
+        if self._is_draining():
+            raise RefusedError(503, "this replica is about to end")
         if not self._storage.is_ready():
             raise RefusedError(503, "the storage cannot be written to")
         return _answer(200, "ready")
@@ -105,7 +122,10 @@ def _refusals_answered(handler: Callable[[], HTTPResponse]) -> Callable[[], HTTP
         try:
             return handler()
         except RefusedError as error:
-            return _refusal(error.status, error.reason)
+            response = _refusal(error.status, error.reason)
+            if error.status == 503:
+                response.set_header("Retry-After", str(_RETRY_SECONDS))
+            return response
         except names.NameRefusedError as error:
             return _refusal(400, str(error))
         except UnknownFileError as error:

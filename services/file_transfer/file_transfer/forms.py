@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 from urllib.parse import parse_qs
 
+from gunicorn.http.errors import ParseException
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser, parse_options_header
 
 from file_transfer.errors import RefusedError
@@ -22,19 +23,20 @@ def parts(body: BinaryIO, content_type: str, content_length: int) -> Iterator[Mu
     kind, options = parse_options_header(content_type)
     if kind != "multipart/form-data" or not options.get("boundary"):
         raise RefusedError(415, "send the file as multipart/form-data: curl -F 'file=@NAME' does")
+    received = 0
     try:
         with PushMultipartParser(
             options["boundary"], content_length=content_length, max_segment_count=_MAX_PARTS, strict=True
         ) as parser:
-            while not parser.closed:
-                chunk = body.read(_CHUNK)
-                if not chunk:
-                    break
+            while chunk := _read(body, _CHUNK):
+                received += len(chunk)
                 yield from parser.parse(chunk)
     except ParserLimitReached as error:
         raise RefusedError(413, f"the form is too large: {_line(error)}") from error
     except MultipartError as error:
         raise RefusedError(400, f"the form is broken or cut short: {_line(error)}") from error
+    # The parser minds only what is too much.
+    _refuse_cut(received, content_length)
 
 
 def field(body: BinaryIO, content_type: str, content_length: int, name: str) -> str:
@@ -46,8 +48,11 @@ def field(body: BinaryIO, content_type: str, content_length: int, name: str) -> 
     if content_length > _MAX_SMALL_FORM:
         raise RefusedError(413, f"the form has more than {_MAX_SMALL_FORM} bytes")
     if content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded":
-        raw = body.read(_MAX_SMALL_FORM)
-        values = parse_qs(raw.decode("utf-8", "surrogateescape"), keep_blank_values=True).get(name, [])
+        raw = _read(body, _MAX_SMALL_FORM + 1)
+        if len(raw) > _MAX_SMALL_FORM:
+            raise RefusedError(413, f"the form has more than {_MAX_SMALL_FORM} bytes")
+        _refuse_cut(len(raw), content_length)
+        values = _text_values(raw, name)
     else:
         values = list(_text_parts(body, content_type, content_length, name))
     if not values:
@@ -68,6 +73,26 @@ def _text_parts(body: BinaryIO, content_type: str, content_length: int, name: st
             if total > _MAX_SMALL_FORM:
                 raise RefusedError(413, f"the form has more than {_MAX_SMALL_FORM} bytes")
             content += event
+
+
+def _text_values(raw: bytes, name: str) -> list[str]:
+    try:
+        return parse_qs(raw.decode(), keep_blank_values=True, errors="strict").get(name, [])
+    except UnicodeDecodeError:
+        raise RefusedError(400, "the form is not valid UTF-8") from None
+
+
+def _read(body: BinaryIO, size: int) -> bytes:
+    try:
+        return body.read(size)
+    except (OSError, ParseException) as error:
+        # The client went away, or its chunks are broken: gunicorn finds out only when they are read.
+        raise RefusedError(400, f"the form is broken or cut short: {_line(error)}") from error
+
+
+def _refuse_cut(received: int, content_length: int) -> None:
+    if received < content_length:
+        raise RefusedError(400, f"the form is cut short: {received} of {content_length} bytes came")
 
 
 def _line(error: Exception) -> str:

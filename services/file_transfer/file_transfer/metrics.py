@@ -2,12 +2,13 @@
 
 import os
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 REQUESTS = Counter("file_transfer_requests", "Requests, by route and HTTP status.", ["route", "status"])
 RECEIVED = Counter("file_transfer_received_bytes", "Bytes of files that were stored.")
 SENT = Counter("file_transfer_sent_bytes", "Bytes of files that were asked for.")
+TRANSFERS = Gauge("file_transfer_transfers", "Transfers that are running.", multiprocess_mode="livesum")
 SECONDS = Histogram(
     "file_transfer_request_seconds",
     "Time until a request was answered, by route; of a download, until its first byte.",

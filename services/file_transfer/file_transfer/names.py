@@ -1,9 +1,12 @@
 """Names of files: what may be one, and how it is written into headers and logs."""
 
+import string
 import unicodedata
 from urllib.parse import quote
 
 MAX_BYTES = 255
+
+_PLAIN = frozenset(string.ascii_letters + string.digits + " !#$&'()+,-.=@[]^_`{}~")
 
 
 class NameRefusedError(ValueError):
@@ -38,5 +41,9 @@ def printable(name: str) -> str:
 
 
 def content_disposition(name: str) -> str:
-    """The header that makes a browser save the file under its name (RFC 6266, with RFC 8187's encoding)."""
-    return f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+    """The header that makes a browser save the file under its name (RFC 6266, with RFC 8187's encoding).
+
+    `curl -OJ` and other simple clients read the plain form, where «_» stands for what it cannot say.
+    """
+    plain = "".join(character if character in _PLAIN else "_" for character in name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -1,0 +1,30 @@
+"""The access log: one JSON object a line, whatever a client puts into its request."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from gunicorn.glogging import Logger
+
+
+class AccessLog(Logger):  # type: ignore[misc] # gunicorn ships no types
+    """gunicorn's log; its own access lines can be forged, since it escapes quotes but not backslashes."""
+
+    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:  # noqa: ANN401, ARG002 - gunicorn's
+        """Write one line; called by the server when a request has been answered."""
+        self.access_log.info("%s", _line(resp, environ, request_time))
+
+
+def _line(response: Any, environ: dict[str, Any], took: timedelta) -> str:  # noqa: ANN401 - gunicorn's
+    return json.dumps(
+        {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "request": environ.get("HTTP_X_REQUEST_ID", ""),
+            "client": environ.get("HTTP_X_FORWARDED_FOR") or environ.get("REMOTE_ADDR", ""),
+            "line": f"{environ['REQUEST_METHOD']} {environ['RAW_URI']} {environ['SERVER_PROTOCOL']}",
+            "status": int(response.status_code or 0),
+            # gunicorn does not count what the kernel sends by sendfile: that is all of it or an error.
+            "bytes": response.sent or response.response_length or 0,
+            "seconds": round(took.total_seconds(), 6),
+        }
+    )

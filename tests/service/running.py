@@ -1,0 +1,116 @@
+"""The real server on loopback, and requests in pieces."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+SERVICE = Path(__file__).parent.parent.parent / "services" / "file_transfer"
+FORM_TYPE = "Content-Type: multipart/form-data; boundary=b"
+
+
+@dataclass(frozen=True)
+class Server:
+    port: int
+    process: subprocess.Popen[bytes]
+    environment: dict[str, str]
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def workers(self) -> list[int]:
+        parent = str(self.process.pid)
+        listed = subprocess.run(["ps", "-o", "pid=", "--ppid", parent], capture_output=True, text=True, check=False)
+        return [int(pid) for pid in listed.stdout.split()]
+
+    def memory(self) -> int:
+        """Peak resident memory of the largest worker, in bytes."""
+        peaks = [
+            int(line.split()[1])
+            for pid in self.workers()
+            for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+            if line.startswith("VmHWM")
+        ]
+        return max(peaks) * 1024
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+
+    def begin_upload(self, name: str) -> tuple[socket.socket, bytes]:
+        """An upload that a thread has in hand, and the bytes that it still waits for."""
+        body = slow_form(name)
+        before = self.running_transfers()
+        connection = self.connect()
+        connection.sendall(upload_head(f"Content-Length: {len(body)}") + body[:-10])
+        wait_until(lambda: self.running_transfers() == before + 1)
+        return connection, body[-10:]
+
+    def running_transfers(self) -> int:
+        text = requests.get(f"{self.url}/metrics", timeout=10).text
+        return int(float(text.partition("\nfile_transfer_transfers ")[2].split()[0]))
+
+    def files(self) -> dict[str, int]:
+        return {file["name"]: file["size"] for file in requests.get(f"{self.url}/files", timeout=10).json()}
+
+
+@contextmanager
+def serving(tmp_path: Path, **variables: str) -> Iterator[Server]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = {"DATA": str(tmp_path / "data"), "PORT": str(port), "DRAIN_SECONDS": "0", **variables}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(SERVICE),
+        **{f"FILE_TRANSFER_{name}": value for name, value in settings.items()},
+    }
+    log_file = tmp_path / "log"
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "file_transfer"], env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    server = Server(port, process, environment, log_file)
+
+    def answers() -> bool:
+        assert process.poll() is None, log_file.read_text()
+        try:
+            return requests.get(f"{server.url}/readyz", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    try:
+        wait_until(answers)
+        yield server
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait(timeout=40)
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)
+
+
+def upload_head(length: str) -> bytes:
+    return f"POST /upload HTTP/1.1\r\nHost: x\r\n{FORM_TYPE}\r\n{length}\r\n\r\n".encode()
+
+
+def slow_form(name: str) -> bytes:
+    head = f'--b\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+    return f"{head}content\r\n--b--\r\n".encode()
+
+
+def curl(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(["curl", "-sS", *arguments], capture_output=True, check=False)

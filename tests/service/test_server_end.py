@@ -1,0 +1,59 @@
+"""How the real server ends: politely, and when it is killed."""
+
+import os
+import signal
+from pathlib import Path
+
+import requests
+from running import serving, wait_until
+
+
+def test_transfers_that_run_are_finished_after_idle_workers_ended(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        connection, rest = server.begin_upload("slow")
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: len(server.workers()) == 1)
+        connection.sendall(rest)
+        answer = connection.makefile("rb").readline()
+
+        assert b" 201 " in answer
+        assert server.process.wait(timeout=40) == 0
+        assert "Traceback" not in server.log.read_text()
+
+
+def test_readiness_fails_before_the_doors_close(tmp_path: Path) -> None:
+    with serving(tmp_path, DRAIN_SECONDS="20") as server:
+        server.process.send_signal(signal.SIGTERM)
+
+        wait_until(lambda: requests.get(f"{server.url}/readyz", timeout=5).status_code == 503)
+        late = requests.post(f"{server.url}/upload", files={"file": ("late", b"content")}, timeout=10)
+        server.process.send_signal(signal.SIGTERM)
+
+        assert late.status_code == 201
+        assert server.process.wait(timeout=40) == 0
+
+
+def test_counts_outlive_a_worker_that_ended(tmp_path: Path) -> None:
+    with serving(tmp_path, WORKERS="1") as server:
+        server.files()
+        (worker,) = server.workers()
+        os.kill(worker, signal.SIGTERM)
+        wait_until(lambda: server.workers() not in ([], [worker]))
+
+        metrics = requests.get(f"{server.url}/metrics", timeout=30)
+
+    assert 'route="/files",status="200"} 1.0' in metrics.text
+
+
+def test_a_killed_worker_takes_only_its_own_uploads_with_it(tmp_path: Path) -> None:
+    with serving(tmp_path, WORKERS="1") as server:
+        server.begin_upload("kept")[0].close()
+        requests.post(f"{server.url}/upload", files={"file": ("kept", b"whole")}, timeout=10)
+        connection, _ = server.begin_upload("kept")
+        (worker,) = server.workers()
+        os.kill(worker, signal.SIGKILL)
+        wait_until(lambda: server.workers() not in ([], [worker]))
+
+        assert connection.recv(1) == b""
+        assert server.files() == {"kept": 5}
+        assert requests.post(f"{server.url}/download", data={"name": "kept"}, timeout=10).content == b"whole"
