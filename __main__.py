@@ -66,6 +66,7 @@ edge = Edge(
         backend="files",
         backend_port=PORT,
         backend_replicas=settings.file_service.replicas,
+        backend_ready=files.ready,
         max_file_bytes=settings.file_service.max_file_bytes,
         operator_password=configuration.secret(settings.operator_password),
         ready_timeout=settings.ready_timeout,

@@ -191,6 +191,14 @@ get http://docker/nodes
 """
 
 
+def unanswered(urls: Iterable[str]) -> str:
+    """Print those of the URLs that do not answer with success."""
+    return f"""for url in {" ".join(shlex.quote(url) for url in urls)}; do
+  curl --silent --fail --noproxy '*' --max-time 5 --output /dev/null "$url" || echo "$url"
+done
+"""
+
+
 def last_log_lines(name: str, *, lines: int = 15) -> str:
     """On a manager: print the last log lines of a task, or of all of a service's tasks."""
     return f"timeout 20 docker service logs --tail {lines} --raw {shlex.quote(name)} 2>&1 | tail -n {lines}\n"

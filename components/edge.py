@@ -1,9 +1,12 @@
 """The way in: HAProxy on every node, in front of the file service."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 
+from components import readiness
 from components.overlay import OverlayNetwork
 from components.swarm import SwarmCluster
 from components.swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSecretArgs
@@ -38,6 +41,7 @@ class EdgeArgs:
     backend: str
     backend_port: int
     backend_replicas: int
+    backend_ready: pulumi.Output[str]
     max_file_bytes: int
     operator_password: pulumi.Output[str]
     ready_timeout: int
@@ -91,15 +95,25 @@ class Edge(pulumi.ComponentResource):
                 files=[config],
                 secrets=[operators],
                 ports={args.port: args.port},
-                healthcheck=Healthcheck(command=HEALTHCHECK),
+                healthcheck=Healthcheck(command=HEALTHCHECK, interval=2),
                 resources=Resources(cpus=1.0, memory=256, reserved_cpus=0.1, reserved_memory=64),
                 update_order="stop-first",  # the host's port can be held by one task only
                 ready_timeout=args.ready_timeout,
             ),
             opts=child,
         )
-        self.ready = service.ready
+        self._args = args
+        # The nodes come to know the replicas one after the other: only an answer through each edge tells that all do.
+        self.ready = pulumi.Output.all(service.ready, args.backend_ready).apply(self._wait_for_answers)
         self.register_outputs({"ready": self.ready})
+
+    async def _wait_for_answers(self, names: Sequence[str]) -> str:
+        args = self._args
+        if not pulumi.runtime.is_dry_run():
+            urls = [f"http://{host.target.address}:{args.port}/readyz" for host in args.cluster.hosts]
+            manager = args.cluster.seed.target
+            await asyncio.to_thread(readiness.wait_for_answers, manager, urls, timeout=args.ready_timeout)
+        return names[0]
 
 
 def operator_list(password: str) -> str:
@@ -139,6 +153,9 @@ resolvers docker
   timeout resolve 1s
   timeout retry 1s
   hold valid 1s
+  hold nx 1s
+  hold other 1s
+  hold timeout 1s
   hold obsolete 2s
 
 frontend public

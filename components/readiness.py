@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import pulumi
 
-from components.commands import inspect_service, last_log_lines
+from components.commands import inspect_service, last_log_lines, unanswered
 from components.ssh import SshError, SshTarget, ask
 
 State = Literal["ready", "waiting", "failed"]
@@ -58,6 +58,21 @@ def wait(manager: SshTarget, service: str, *, version: str, timeout: int) -> Non
             return
         if verdict.state == "failed" or time.monotonic() > deadline:
             raise ServiceNotReadyError(_report(manager, service, verdict, *documents))
+        time.sleep(_POLL_SECONDS)
+
+
+def wait_for_answers(manager: SshTarget, urls: Sequence[str], *, timeout: int) -> None:
+    """Return when every URL answers, as seen from the manager.
+
+    Raises:
+        ServiceNotReadyError: some did not within `timeout` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while silent := ask(manager, unanswered(urls), timeout=30 + 5 * len(urls)).split():
+        if time.monotonic() > deadline:
+            raise ServiceNotReadyError(
+                f"no answer from {', '.join(silent)}: is the port open between the hosts, and does the network carry VXLAN?"
+            )
         time.sleep(_POLL_SECONDS)
 
 

@@ -34,6 +34,7 @@ class SwarmCluster(pulumi.ComponentResource):
     def __init__(self, name: str, args: SwarmClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:swarm:SwarmCluster", name, {}, opts)
         self._args = args
+        self.hosts = args.hosts
         self.seed = next(host for host in args.hosts if host.args.role == "manager")
         founded = self._create_membership(self.seed, create=commands.init_swarm(
             address=self.seed.target.address, stack=args.stack

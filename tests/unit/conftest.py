@@ -32,6 +32,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder = Recorder()
     monkeypatch.setattr(readiness, "wait", lambda _manager, service, **_: recorder.ready.append(service))
+    monkeypatch.setattr(readiness, "wait_for_answers", lambda _manager, urls, **_: recorder.ready.extend(urls))
     monkeypatch.setattr(preflight, "ask", lambda *_: '{"LocalNodeState": "inactive"}\n')
     return recorder
 

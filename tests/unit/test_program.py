@@ -154,8 +154,13 @@ def test_a_host_more_changes_nothing_of_the_others(
     }  # fmt: skip
 
 
-def test_up_waits_for_every_service(run_program: Run, values: dict[str, Any]) -> None:
-    assert sorted(run_program(values).ready) == ["edge", "files"]
+def test_up_waits_for_every_service_and_then_for_an_answer_through_every_host(
+    run_program: Run, values: dict[str, Any]
+) -> None:
+    waited_for = run_program(values).ready
+
+    assert sorted(waited_for[:2]) == ["edge", "files"]
+    assert waited_for[2:] == ["http://192.168.50.2:5001/readyz", "http://192.168.50.3:5001/readyz"]
 
 
 def test_a_preview_waits_for_none(run_program: Run, values: dict[str, Any]) -> None:

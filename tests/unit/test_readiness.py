@@ -152,3 +152,20 @@ def test_the_error_has_the_tasks_errors_and_the_last_log_lines(
     assert "host-n1: rejected: No such image: x" in str(raised.value)
     assert "the last words" in str(raised.value)
     assert "pulumi up --refresh" in str(raised.value)
+
+
+def test_hosts_are_asked_until_all_answer(monkeypatch: pytest.MonkeyPatch, target: SshTarget) -> None:
+    answers = iter(["http://a\nhttp://b\n", "http://b\n", ""])
+    monkeypatch.setattr(readiness, "_POLL_SECONDS", 0)
+    monkeypatch.setattr(readiness, "ask", lambda *_, **__: next(answers))
+
+    readiness.wait_for_answers(target, ["http://a", "http://b"], timeout=60)
+
+    assert list(answers) == []
+
+
+def test_hosts_that_do_not_answer_in_time_are_named(monkeypatch: pytest.MonkeyPatch, target: SshTarget) -> None:
+    monkeypatch.setattr(readiness, "ask", lambda *_, **__: "http://b\n")
+
+    with pytest.raises(ServiceNotReadyError, match="no answer from http://b:"):
+        readiness.wait_for_answers(target, ["http://a", "http://b"], timeout=-1)
