@@ -71,7 +71,8 @@ def wait_for_answers(manager: SshTarget, urls: Sequence[str], *, timeout: int) -
     while silent := ask(manager, unanswered(urls), timeout=30 + 5 * len(urls)).split():
         if time.monotonic() > deadline:
             raise ServiceNotReadyError(
-                f"no answer from {', '.join(silent)}: is the port open between the hosts, and does the network carry VXLAN?"
+                f"no answer from {', '.join(silent)}: "
+                "is the port open between the hosts, and does their network carry VXLAN?"
             )
         time.sleep(_POLL_SECONDS)
 

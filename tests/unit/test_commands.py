@@ -21,7 +21,7 @@ SCRIPTS = {
     "remove repository": commands.remove_repository("localhost/x"),
     "remove superseded": commands.remove_superseded_images("localhost/x", "3"),
     "inspect": commands.inspect_service("edge"),
-    "unanswered": commands.unanswered(["http://192.168.50.2:5001/readyz"]),
+    "unanswered": commands.unanswered(["http://192.168.50.2:5001/readyz", "http://192.168.50.3:5001/readyz"]),
     "logs": commands.last_log_lines("edge"),
 }
 
