@@ -45,6 +45,15 @@ class EngineApi:
         """
         return _document(self._request(method, path, timeout=timeout, **request))
 
+    def find(self, path: str) -> Any:  # noqa: ANN401 - JSON
+        """The document at the path, None if there is none; raises as `call`."""
+        try:
+            return self.call("GET", path)
+        except EngineError as error:
+            if error.status == requests.codes.not_found:
+                return None
+            raise
+
     def build(self, context: Any, parameters: dict[str, str]) -> None:  # noqa: ANN401 - a file object with a tar
         """Build an image from a tar of its context."""
         headers = {"Content-Type": "application/x-tar"}

@@ -3,9 +3,7 @@
 import base64
 import binascii
 
-import requests
-
-from lab.plugins.docker.engine_api import EngineApi, EngineError
+from lab.plugins.docker.engine_api import EngineApi
 from lab.plugins.resource import ResourceType, Values
 from lab.plugins.shape import Field, Labels, Shape
 
@@ -35,13 +33,7 @@ class _SwarmFile(ResourceType):
 
     def read(self, identifier: str, inputs: Values, properties: Values) -> tuple[Values, Values] | None:
         """Whether it is there: it cannot have changed."""
-        try:
-            self._engine.call("GET", f"{self.path}/{identifier}")
-        except EngineError as error:
-            if error.status == requests.codes.not_found:
-                return None
-            raise
-        return inputs, properties
+        return (inputs, properties) if self._engine.find(f"{self.path}/{identifier}") else None
 
     def delete(self, identifier: str, properties: Values) -> None:  # noqa: ARG002 - the id says it all
         """Delete it; the Engine refuses while a service uses it."""

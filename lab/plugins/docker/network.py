@@ -1,8 +1,6 @@
 """docker:index/network:Network: everything about it is fixed when it is made."""
 
-import requests
-
-from lab.plugins.docker.engine_api import EngineApi, EngineError, retry_while
+from lab.plugins.docker.engine_api import EngineApi, retry_while
 from lab.plugins.resource import ResourceType, Values, unknown
 from lab.plugins.shape import Field, Labels, Many, Shape
 
@@ -53,12 +51,9 @@ class Network(ResourceType):
 
     def read(self, identifier: str, inputs: Values, properties: Values) -> tuple[Values, Values] | None:  # noqa: ARG002
         """What the engine has, its own choices of addresses among it."""
-        try:
-            network = self._engine.call("GET", f"/networks/{identifier}")
-        except EngineError as error:
-            if error.status == requests.codes.not_found:
-                return None
-            raise
+        network = self._engine.find(f"/networks/{identifier}")
+        if network is None:
+            return None
         live = self.shape.from_api(network)
         seen = self.shape.seen({key: value for key, value in inputs.items() if key != "options"}, live)
         # The driver adds options of its own (its VXLAN number); those that were asked for cannot change.

@@ -31,12 +31,10 @@ class Service(ResourceType):
 
     def read(self, identifier: str, inputs: Values, properties: Values) -> tuple[Values, Values] | None:
         """What the manager has, in the program's terms."""
-        try:
-            live = SERVICE.from_api(self._engine.call("GET", f"/services/{identifier}")["Spec"])
-        except EngineError as error:
-            if error.status == requests.codes.not_found:
-                return None
-            raise
+        service = self._engine.find(f"/services/{identifier}")
+        if service is None:
+            return None
+        live = SERVICE.from_api(service["Spec"])
         known = inputs or {key: value for key, value in properties.items() if key in SERVICE.fields}
         seen = SERVICE.seen(known, live)
         return seen, seen

@@ -1,8 +1,6 @@
 """docker:index/volume:Volume."""
 
-import requests
-
-from lab.plugins.docker.engine_api import EngineApi, EngineError, retry_while
+from lab.plugins.docker.engine_api import EngineApi, retry_while
 from lab.plugins.resource import ResourceType, Values, unknown
 from lab.plugins.shape import Field, Labels, Shape
 
@@ -35,13 +33,7 @@ class Volume(ResourceType):
 
     def read(self, identifier: str, inputs: Values, properties: Values) -> tuple[Values, Values] | None:
         """Whether it is there."""
-        try:
-            self._engine.call("GET", f"/volumes/{identifier}")
-        except EngineError as error:
-            if error.status == requests.codes.not_found:
-                return None
-            raise
-        return inputs, properties
+        return (inputs, properties) if self._engine.find(f"/volumes/{identifier}") else None
 
     def delete(self, identifier: str, properties: Values) -> None:  # noqa: ARG002 - the id says it all
         """Delete it with all it holds, once no container uses it."""

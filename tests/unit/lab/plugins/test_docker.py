@@ -10,7 +10,7 @@ import requests
 from pulumi.provider.experimental import provider
 from pulumi.provider.experimental.provider import PropertyDiffKind
 
-from lab.plugins.docker.engine_api import EngineError, retry_while
+from lab.plugins.docker.engine_api import EngineApi, EngineError, retry_while
 from lab.plugins.docker.files import Secret, ServiceConfig
 from lab.plugins.docker.image import Image
 from lab.plugins.docker.network import Network
@@ -23,7 +23,7 @@ from lab.plugins.values import plain_map, wrap
 URN = "urn:pulumi:lab::p::swarm:x:Parent${type}::{name}"
 
 
-class FakeEngine:
+class FakeEngine(EngineApi):
     """An engine that answers as told, and remembers what it was asked."""
 
     def __init__(self, **answers: Any) -> None:
@@ -93,21 +93,21 @@ def test_a_name_is_made_from_the_logical_one_and_kept() -> None:
 
 def test_a_changed_config_is_a_new_one() -> None:
     old, new = {"name": "c", "data": b64("x")}, {"name": "c", "data": b64("y")}
-    response = diff(ServiceConfig(FakeEngine()), old, new)  # type: ignore[arg-type]
+    response = diff(ServiceConfig(FakeEngine()), old, new)
 
     assert response.replaces == ["data"]
     assert response.detailed_diff["data"].kind is PropertyDiffKind.UPDATE_REPLACE
 
 
 def test_data_that_is_not_base64_is_refused_and_not_shown() -> None:
-    (failure,) = check(Secret(FakeEngine()), {"data": "pass word!"}).failures or []  # type: ignore[arg-type]
+    (failure,) = check(Secret(FakeEngine()), {"data": "pass word!"}).failures or []
 
     assert "base64" in failure.reason
     assert "pass word" not in failure.reason
 
 
 def test_a_secrets_data_stays_secret() -> None:
-    checked = check(Secret(FakeEngine()), {"data": b64("x")}).inputs  # type: ignore[arg-type]
+    checked = check(Secret(FakeEngine()), {"data": b64("x")}).inputs
 
     assert checked is not None
     assert checked["data"].is_secret
@@ -127,7 +127,7 @@ def test_the_engines_refusal_is_shown_as_it_is() -> None:
 
 
 def test_scaling_updates_in_place_and_says_so() -> None:
-    response = diff(Service(FakeEngine()), SERVICE, {**SERVICE, "mode": {"replicated": {"replicas": 4}}})  # type: ignore[arg-type]
+    response = diff(Service(FakeEngine()), SERVICE, {**SERVICE, "mode": {"replicated": {"replicas": 4}}})
 
     assert response.changes is True
     assert response.replaces == []
@@ -168,7 +168,7 @@ def test_a_network_without_gateway_is_replaced_after_a_refresh() -> None:
         "Scope": "swarm",
         "IPAM": {"Config": [{"Subnet": "10.0.10.0/24", "Gateway": "10.0.10.1"}]},
     }
-    kind: Any = Network(FakeEngine(GET_networks=live))  # type: ignore[arg-type]
+    kind: Any = Network(FakeEngine(GET_networks=live))
     without = {"name": "n", "driver": "overlay", "ipamConfigs": [{"subnet": "10.0.10.0/24"}]}
     named = {"name": "n", "driver": "overlay", "ipamConfigs": [{"subnet": "10.0.10.0/24", "gateway": "10.0.10.1"}]}
 
@@ -233,7 +233,7 @@ def context(tmp_path: Path) -> Path:
 
 def image_inputs(context: Path) -> dict[str, Any]:
     build = {"context": str(context), "dockerfile": str(context / "Dockerfile")}
-    return plain_map(check(Image(FakeEngine()), {"imageName": "x:1", "skipPush": True, "build": build}).inputs or {})  # type: ignore[arg-type]
+    return plain_map(check(Image(FakeEngine()), {"imageName": "x:1", "skipPush": True, "build": build}).inputs or {})
 
 
 def test_a_changed_file_rebuilds_in_place_and_an_ignored_one_does_not(context: Path) -> None:
@@ -242,13 +242,13 @@ def test_a_changed_file_rebuilds_in_place_and_an_ignored_one_does_not(context: P
     assert image_inputs(context) == before
 
     (context / "kept").write_text("2")
-    response = diff(Image(FakeEngine()), before, image_inputs(context))  # type: ignore[arg-type]
+    response = diff(Image(FakeEngine()), before, image_inputs(context))
 
     assert (response.diffs, response.replaces) == (["build"], [])
 
 
 def test_another_name_is_an_update_too() -> None:
-    response = diff(Image(FakeEngine()), {"imageName": "x:1"}, {"imageName": "x:2"})  # type: ignore[arg-type]
+    response = diff(Image(FakeEngine()), {"imageName": "x:1"}, {"imageName": "x:2"})
 
     assert (response.diffs, response.replaces) == (["imageName"], [])
 
@@ -262,13 +262,13 @@ def test_deleting_an_image_leaves_it_on_the_host() -> None:
 
 
 def test_a_missing_dockerfile_is_named(tmp_path: Path) -> None:
-    (failure,) = check(Image(FakeEngine()), {"imageName": "x", "build": {"context": str(tmp_path)}}).failures or []  # type: ignore[arg-type]
+    (failure,) = check(Image(FakeEngine()), {"imageName": "x", "build": {"context": str(tmp_path)}}).failures or []
 
     assert "could not open dockerfile" in failure.reason
 
 
 def test_a_type_that_the_program_does_not_use_is_refused() -> None:
-    served = provider_with(Volume(FakeEngine()), "docker:index/volume:Volume")  # type: ignore[arg-type]
+    served = provider_with(Volume(FakeEngine()), "docker:index/volume:Volume")
     urn = URN.format(type="docker:index/remoteImage:RemoteImage", name="x")
 
     with pytest.raises(ProviderError, match=r"no resource type «docker:index/remoteImage:RemoteImage»: it has docker:"):
