@@ -25,6 +25,7 @@ from pydantic import (
 
 import images
 from components.ssh import SshTarget, known_host_key
+from settings_errors import problem, secret_remedy
 
 PROJECT = "swarm-transfer"
 
@@ -172,7 +173,7 @@ def load() -> Settings:
     )
     for key in ("operator_password",):
         if not pulumi_config.is_config_secret(f"{PROJECT}:{key}"):
-            raise SettingsError(f"{PROJECT}:{key} is stored in the clear: {_secret_remedy(key)}")
+            raise SettingsError(f"{PROJECT}:{key} is stored in the clear: {secret_remedy(PROJECT, key)}")
     return settings
 
 
@@ -186,7 +187,7 @@ def parse(values: Mapping[str, Any]) -> Settings:
         return Settings.model_validate(values)
     except ValidationError as error:
         # Values are not shown by pydantic's own text: it would print secrets.
-        problems = [_problem(**detail) for detail in error.errors(include_url=False)]
+        problems = [problem(PROJECT, _fields_at, **detail) for detail in error.errors(include_url=False)]
         raise SettingsError("the stack's configuration cannot be used:\n  " + "\n  ".join(problems)) from None
 
 
@@ -232,31 +233,6 @@ def _decode(value: Any, *, secret: bool) -> Any:  # noqa: ANN401 - Pulumi hands 
         return json.loads(value)
     # A secret is never shown, not even one under a key that does not exist.
     return SecretStr(value) if secret else value
-
-
-def _secret_remedy(key: str) -> str:
-    return f"run `pulumi config set --secret {PROJECT}:{key}`"
-
-
-def _problem(*, type: str, loc: tuple[int | str, ...], msg: str, input: Any, **_: Any) -> str:  # noqa: A002, ANN401 - pydantic's names
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
-    field = f"{PROJECT}:{path}" if path else PROJECT
-    secret = path in ("operator_password", "registry.password")
-    reason = msg.removeprefix("Value error, ")
-    match type:
-        case "missing" if secret:
-            return f"{field} is missing: {_secret_remedy(path)}"
-        case "missing":
-            return f"{field} is missing: set it in the stack's configuration file"
-        case "extra_forbidden":
-            known = ", ".join(sorted(_fields_at(loc[:-1])))
-            return f"{field} is not a setting (value «{input}»): remove it, or use one of: {known}"
-        case "value_error" if not path or path == "hosts":
-            return f"{field}: {reason}"
-        case _ if secret:
-            return f"{field}: {reason}: {_secret_remedy(path)}"
-        case _:
-            return f"{field}: «{input}»: {reason}: change it in the stack's configuration file"
 
 
 def _fields_at(loc: tuple[int | str, ...]) -> list[str]:

@@ -1,0 +1,44 @@
+"""The words for settings that cannot be used: the field, the value, the remedy."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Location = tuple[int | str, ...]
+
+_SECRETS = ("operator_password", "registry.password")
+
+
+def secret_remedy(project: str, key: str) -> str:
+    """How a secret is set."""
+    return f"run `pulumi config set --secret {project}:{key}`"
+
+
+def problem(
+    project: str,
+    fields_at: Callable[[Location], Sequence[str]],
+    *,
+    type: str,  # noqa: A002 - pydantic's names
+    loc: Location,
+    msg: str,
+    input: Any,  # noqa: A002, ANN401 - as above
+    **_: Any,  # noqa: ANN401 - as above
+) -> str:
+    """One line for one of pydantic's error details; `fields_at` names the settings that a location can have."""
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+    field = f"{project}:{path}" if path else project
+    secret = path in _SECRETS
+    reason = msg.removeprefix("Value error, ")
+    match type:
+        case "missing" if secret:
+            return f"{field} is missing: {secret_remedy(project, path)}"
+        case "missing":
+            return f"{field} is missing: set it in the stack's configuration file"
+        case "extra_forbidden":
+            known = ", ".join(sorted(fields_at(loc[:-1])))
+            return f"{field} is not a setting (value «{input}»): remove it, or use one of: {known}"
+        case "value_error" if not path or path == "hosts":
+            return f"{field}: {reason}"
+        case _ if secret:
+            return f"{field}: {reason}: {secret_remedy(project, path)}"
+        case _:
+            return f"{field}: «{input}»: {reason}: change it in the stack's configuration file"
