@@ -100,7 +100,9 @@ def sweep_orphans() -> None:
         known = json.loads(record.read_text())
         if not Path(known["checkout"], "Pulumi.yaml").exists():
             with step(f"clearing the lab of {known['checkout']}, which is gone"):
-                remove(_Orphan(name=known["name"], checkout=Path(known["checkout"]), directory=record.parent))
+                orphan = _Orphan(name=known["name"], checkout=Path(known["checkout"]), directory=record.parent)
+                remove(orphan)
+                lock_file(orphan).unlink(missing_ok=True)
 
 
 def docker(lab: Lab, *arguments: str) -> list[str]:

@@ -65,10 +65,13 @@ def test_labs_of_one_checkout_and_of_two_never_meet(tmp_path: Path) -> None:
 def test_a_lab_whose_checkout_is_gone_is_taken_away_with_its_processes(
     living: Lab, orphan: Lab, straggler: subprocess.Popen[bytes]
 ) -> None:
+    engine.lock_file(orphan).touch()
+
     engine.sweep_orphans()
 
     assert straggler.wait(timeout=30) != 0
     assert not orphan.machine_dir.exists()
+    assert not engine.lock_file(orphan).exists()
     assert living.machine_dir.exists()
 
 
