@@ -159,6 +159,7 @@ def main() -> None:
             again.append(no_op)
             script.append(by_script())
         engine.remove(LAB)
+        engine.lock_file(LAB).unlink()
     shutil.rmtree(LAB.local_dir)
     medians = {
         name: statistics.median(values) for name, values in (("up", first), ("no_op", again), ("script", script))
