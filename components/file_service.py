@@ -1,6 +1,5 @@
 """The file service: replicas of the Bottle program, and the volume that they share."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +57,7 @@ class FileService(pulumi.ComponentResource):
             ServiceImageArgs(
                 repository="swarm-transfer/file-transfer",
                 context=_CONTEXT,
-                hosts=self._hosts(args),
+                hosts=[args.storage_host],
                 build_args={"PYTHON_IMAGE": args.python_image},
                 registry=args.registry,
             ),
@@ -88,7 +87,3 @@ class FileService(pulumi.ComponentResource):
         )
         self.ready = service.ready
         self.register_outputs({"ready": self.ready})
-
-    @staticmethod
-    def _hosts(args: FileServiceArgs) -> Sequence[Host]:
-        return [args.storage_host]
