@@ -27,6 +27,9 @@ VERSION_LABEL = "swarm-transfer.version"
 
 _FAILED_TASK_STATES = ("failed", "rejected")
 
+_UNDER_WAY = ("updating", "rollback_started")
+"""Update states in which tasks are still replaced; what is rolled back to may be just what is asked for now."""
+
 
 class ServiceNotReadyError(pulumi.RunError):
     """A service does not run as asked; the text has its tasks' errors and last log lines."""
@@ -89,7 +92,7 @@ def judge(
     state = update.get("State", "")
     if (service["Spec"].get("Labels") or {}).get(VERSION_LABEL) != version:
         return Verdict("failed", f"another version of it is deployed ({state or 'changed by somebody else'})")
-    if state in ("paused", "rollback_started"):
+    if state in ("paused", "rollback_paused"):
         return Verdict("failed", f"its last update ended as {state}: {update.get('Message', '')}")
 
     newest = _version(service["Spec"]["TaskTemplate"])
@@ -98,7 +101,7 @@ def judge(
     wanted = _wanted(service, nodes)
     running = [t for t in current if t["DesiredState"] == "running" and t["Status"]["State"] == "running"]
     leftover = [t for t in tasks if t["DesiredState"] == "running" and t not in current]
-    if len(running) == wanted and not leftover and state != "updating":
+    if len(running) == wanted and not leftover and state not in _UNDER_WAY:
         return Verdict("ready", f"{wanted} of {wanted} tasks run")
     reason = f"{len(running)} of {wanted} tasks run"
     if failures and max(failures.values()) >= _MAX_FAILURES:

@@ -73,8 +73,9 @@ def test_waiting_while_a_replica_is_missing_or_old(tasks: list[dict[str, Any]]) 
     assert judge(replicated(2), tasks, []).state == "waiting"
 
 
-def test_waiting_while_the_update_is_under_way() -> None:
-    assert judge(replicated(1, "updating"), [task("running")], []).state == "waiting"
+@pytest.mark.parametrize("state", ["updating", "rollback_started"])
+def test_waiting_while_the_update_or_what_puts_the_wanted_version_back_is_under_way(state: str) -> None:
+    assert judge(replicated(1, state), [task("running")], []).state == "waiting"
 
 
 @pytest.mark.parametrize("state", ["rollback_started", "rollback_paused", "rollback_completed"])
@@ -93,7 +94,7 @@ def test_failed_when_somebody_else_changed_it() -> None:
     assert "changed by somebody else" in judge(replicated(1), [task("running")], [], version="v2").reason
 
 
-@pytest.mark.parametrize("state", ["paused", "rollback_started"])
+@pytest.mark.parametrize("state", ["paused", "rollback_paused"])
 def test_failed_when_the_update_was_given_up(state: str) -> None:
     verdict = judge(replicated(1, state), [task("running")], [])
 
