@@ -1,0 +1,104 @@
+"""Programs built once from Go modules, and kept in the cache of tools; a build that was cut off leaves no tool."""
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab.packages import LabError
+from lab.paths import cache_dir
+
+MODULES = Path(__file__).parent / "go"
+_UNFINISHED = ".unfinished-"
+
+
+def once(name: str, build: Callable[[Path], None]) -> Path:
+    """Return the folder of the tool `name`; unless it is cached, `build` fills it, while other builds wait.
+
+    An interrupted build leaves nothing that a later one would use.
+    """
+    folder = cache_dir() / "tools" / name
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _one_at_a_time(folder.parent):
+            if not folder.exists():  # somebody else may have built it meanwhile
+                _build(folder, build)
+    return folder
+
+
+def require_go(module: Path, alternative: str = "") -> None:
+    """Refuse a machine without Go, or with an older one than the module asks for.
+
+    Args:
+        module: The folder with the module's go.mod.
+        alternative: What would do instead of Go, for the error's text.
+
+    Raises:
+        LabError: as said.
+    """
+    needed = re.search(r"^go (\S+)$", (module / "go.mod").read_text(), re.MULTILINE)
+    assert needed, "every go.mod names a Go version"  # noqa: S101 - a broken checkout, not a user's mistake
+    remedy = f"install Go {needed[1]} or newer" + (f", or {alternative}" if alternative else "")
+    if not shutil.which("go"):
+        raise LabError(f"Go is missing: {remedy}")
+    installed = go(module, "env", "GOVERSION").removeprefix("go")
+    if _numbers(installed) < _numbers(needed[1]):
+        raise LabError(f"Go {installed} is too old: {remedy}")
+
+
+def go(module: Path, *arguments: str) -> str:
+    """Run `go` in the module's folder, without C, and return what it prints.
+
+    Raises:
+        LabError: it failed; it has said why by then.
+    """
+    done = subprocess.run(
+        ["go", *arguments],
+        cwd=module,
+        env={**os.environ, "CGO_ENABLED": "0"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise LabError(f"go {arguments[0]} failed in {module}: see above")
+    return done.stdout.strip()
+
+
+def key(module: Path) -> str:
+    """First 12 hex digits of a hash over the module folder's files, by name and content."""
+    digest = hashlib.sha256()
+    for path in sorted(module.iterdir()):
+        digest.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()[:12]
+
+
+def _build(folder: Path, build: Callable[[Path], None]) -> None:
+    for abandoned in folder.parent.glob(f"{_UNFINISHED}*"):
+        shutil.rmtree(abandoned)
+    unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=_UNFINISHED))
+    try:
+        build(unfinished)
+        unfinished.chmod(0o755)
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait for another build to end: two at once would take twice as long, each."""
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Comparable form of «1.25.11»; «1.26rc1» counts as 1.26."""
+    return tuple(int(number) for number in re.findall(r"\d+", version.partition("rc")[0].partition("-")[0]))
