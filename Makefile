@@ -12,7 +12,7 @@ test: venv ## everything: lint, types, unit, service, end to end on two hosts of
 destroy: venv ## take away all that demo and test have made (built tools and images stay cached)
 	@.venv/bin/python -m lab destroy
 
-lint: venv ## formatting, lint, types, shell scripts, Dockerfiles
+lint: venv ## formatting, lint, types, shell scripts, Dockerfiles, rules
 	@.venv/bin/python -m lab lint
 
 shell: venv ## a shell where the demo's hosts can be reached

@@ -3,17 +3,38 @@
 import pulumi
 
 import settings as configuration
-from components import preflight
+from components import alertmanager, grafana, influxdb, preflight, prometheus
+from components.alertmanager import Alertmanager, AlertmanagerArgs
+from components.docker_api import DockerApi, DockerApiArgs
 from components.edge import Edge, EdgeArgs
+from components.exporters import Exporters, ExportersArgs
 from components.file_service import PORT, FileService, FileServiceArgs
+from components.grafana import Grafana, GrafanaArgs
 from components.host import Host, HostArgs
 from components.image import RegistryArgs
+from components.influxdb import InfluxDb, InfluxDbArgs
 from components.overlay import OverlayNetwork, OverlayNetworkArgs
+from components.prometheus import Prometheus, PrometheusArgs
 from components.swarm import SwarmCluster, SwarmClusterArgs
+from monitoring import promtool
+from monitoring.alertmanager import configuration as alertmanager_configuration
+from monitoring.configuration import PrometheusFilesArgs, prometheus_files
+from monitoring.dashboards import dashboard_files
 
 settings = configuration.load()
+monitoring = settings.monitoring
 targets = configuration.ssh_targets(settings)
 preflight.check(list(targets.values()), managers=[host.name for host in settings.managers], stack=pulumi.get_stack())
+prometheus_folder = prometheus_files(
+    PrometheusFilesArgs(
+        cluster=pulumi.get_stack(),
+        scrape_interval=f"{monitoring.scrape_interval}s",
+        nodes=[host.name for host in settings.hosts],
+        tasks=configuration.expected_tasks(settings),
+        alert_for=settings.alerting.for_,
+    )
+)
+promtool.check(prometheus_folder)
 
 hosts = {
     host.name: Host(
@@ -22,7 +43,7 @@ hosts = {
             target=targets[host.name],
             role=host.role,
             labels=host.labels,
-            upstream_images=(settings.images.haproxy, settings.images.python),
+            upstream_images=tuple(sorted(set(settings.images.model_dump().values()))),
         ),
     )
     for host in settings.hosts
@@ -44,6 +65,7 @@ files = FileService(
         network=network,
         storage_host=hosts[settings.storage_host],
         python_image=settings.images.python,
+        volume_image=settings.images.haproxy,  # every host has it: the edge runs on it
         replicas=settings.file_service.replicas,
         max_file_bytes=settings.file_service.max_file_bytes,
         ready_timeout=settings.ready_timeout,
@@ -70,9 +92,96 @@ edge = Edge(
         max_file_bytes=settings.file_service.max_file_bytes,
         operator_password=configuration.secret(settings.operator_password),
         ready_timeout=settings.ready_timeout,
+        consoles={
+            module.PORT: f"{name}:{module.PORT}"
+            for name, module in (("prometheus", prometheus), ("alertmanager", alertmanager), ("grafana", grafana))
+            if name in monitoring.publish
+        },
     ),
 )
 
+exporters = Exporters(
+    "exporters",
+    ExportersArgs(
+        cluster=cluster,
+        network=network,
+        node_exporter_image=settings.images.node_exporter,
+        cadvisor_image=settings.images.cadvisor,
+        housekeeping=monitoring.scrape_interval,
+        ready_timeout=settings.ready_timeout,
+    ),
+)
+api_network = OverlayNetwork(
+    "api-net",
+    OverlayNetworkArgs(cluster=cluster, name="DockerApiNet", subnet=settings.network.api_subnet, internal=True),
+)
+docker_api = DockerApi(
+    "docker-api",
+    DockerApiArgs(
+        cluster=cluster, network=api_network, image=settings.images.haproxy, ready_timeout=settings.ready_timeout
+    ),
+)
+databases = {
+    database: InfluxDb(
+        f"influxdb-{database}",
+        InfluxDbArgs(
+            cluster=cluster,
+            network=network,
+            host=hosts[settings.monitoring_host],
+            image=settings.images.influxdb,
+            database=database,
+            retention=monitoring.retention,
+            writer_password=configuration.secret(settings.influxdb_writer_password),
+            reader_password=configuration.secret(settings.influxdb_reader_password),
+            ready_timeout=settings.ready_timeout,
+            ports={port: influxdb.PORT} if "influxdb" in monitoring.publish else {},
+        ),
+    )
+    for database, port in configuration.DATABASE_PORTS.items()
+}
+alerts = Alertmanager(
+    "alertmanager",
+    AlertmanagerArgs(
+        cluster=cluster,
+        network=network,
+        host=hosts[settings.monitoring_host],
+        image=settings.images.alertmanager,
+        config=pulumi.Output.secret(alertmanager_configuration(configuration.receiver(settings.alerting))),
+        ready_timeout=settings.ready_timeout,
+    ),
+)
+metrics = Prometheus(
+    "prometheus",
+    PrometheusArgs(
+        cluster=cluster,
+        networks=[network, api_network],
+        host=hosts[settings.monitoring_host],
+        image=settings.images.prometheus,
+        files=prometheus_folder,
+        writer_password=configuration.secret(settings.influxdb_writer_password),
+        databases_ready=pulumi.Output.all(*[database.ready for database in databases.values()]),
+        ready_timeout=settings.ready_timeout,
+    ),
+)
+services = [files.ready, edge.ready, docker_api.ready, alerts.ready, metrics.ready]
+if monitoring.grafana:
+    services.append(
+        Grafana(
+            "grafana",
+            GrafanaArgs(
+                cluster=cluster,
+                network=network,
+                host=hosts[settings.monitoring_host],
+                image=settings.images.grafana,
+                dashboards=dashboard_files(),
+                databases={f"influxdb-{database}": database for database in databases},
+                reader_password=configuration.secret(settings.influxdb_reader_password),
+                operator_password=configuration.secret(settings.operator_password),
+                ready_timeout=settings.ready_timeout,
+            ),
+        ).ready
+    )
+
 pulumi.export("hosts", {host.name: f"{host.address} ({host.role})" for host in settings.hosts})
 pulumi.export("addresses", [f"http://{host.address}:{settings.edge_port}" for host in settings.hosts])
-pulumi.export("services", pulumi.Output.all(files.ready, edge.ready))
+pulumi.export("services", pulumi.Output.all(*services, *[d.ready for d in databases.values()], exporters.ready))

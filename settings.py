@@ -25,13 +25,20 @@ from pydantic import (
 
 import images
 from components.ssh import SshTarget, known_host_key
+from monitoring.alertmanager import Receiver
+from monitoring.configuration import alert_names
 from settings_errors import problem, secret_remedy
 
 PROJECT = "swarm-transfer"
 
+DATABASE_PORTS = {"vms": 8086, "containers": 8087}
+"""The two InfluxDB databases, and the host's port of each where it is published."""
+
 _HOST_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 _MAX_REPLICAS = 1000
 _MIN_PASSWORD = 12
+_PASSWORDS = ("operator_password", "influxdb_writer_password", "influxdb_reader_password")
+_DURATION = r"^[1-9][0-9]*(s|m|h|d|w)$"
 
 
 class SettingsError(pulumi.RunError):
@@ -74,13 +81,80 @@ class Network(_Settings):
     """The overlay network that all services share."""
 
     subnet: IPv4Network = IPv4Network("10.0.10.0/24")
+    api_subnet: IPv4Network = IPv4Network("10.0.11.0/24")
+    """Of the network between Prometheus and the Docker API."""
     encrypted: bool = False
+
+
+class Monitoring(_Settings):
+    """What is kept of the metrics, where, and who may look at it."""
+
+    host: str | None = None
+    """Name of the host with Prometheus and the databases; the first manager by default."""
+    scrape_interval: Annotated[int, Field(ge=5, le=60)] = 15
+    """Seconds between two looks at every task and node."""
+    retention: str = "30d"
+    """How long both InfluxDBs keep what they get."""
+    publish: frozenset[Literal["influxdb", "prometheus", "alertmanager", "grafana"]] = frozenset()
+    """What can be reached from outside: the InfluxDBs on their host, the others on every host for the operator."""
+    grafana: bool = True
+
+    @field_validator("retention")
+    @classmethod
+    def _long_enough(cls, retention: str) -> str:
+        if not re.fullmatch(r"[1-9][0-9]*(h|d|w)", retention):
+            raise ValueError("is not a number with h, d or w after it, such as 30d: one hour or more")
+        return retention
+
+
+class Alerting(_Settings):
+    """Who is told, and how long something must last (`for`: alert -> duration) before anybody is."""
+
+    receiver: Literal["none", "webhook", "email"] = "none"
+    webhook_url: SecretStr = SecretStr("")
+    email_to: str = ""
+    email_from: str = ""
+    smtp_host: str = ""
+    smtp_user: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    heartbeat_url: SecretStr = SecretStr("")
+    for_: Annotated[Mapping[str, str], Field(alias="for")] = Field(default_factory=dict)
+
+    @field_validator("for_")
+    @classmethod
+    def _known_and_timed(cls, durations: Mapping[str, str]) -> Mapping[str, str]:
+        for name, duration in durations.items():
+            if name not in alert_names():
+                raise ValueError(f"no alert is named «{name}»: use one of {', '.join(alert_names())}")
+            if not re.fullmatch(_DURATION, duration):
+                raise ValueError(f"«{duration}» of {name} is no duration: write a number with s, m, h, d or w after it")
+        return durations
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        needed = {"none": (), "webhook": ("webhook_url",), "email": ("email_to", "email_from", "smtp_host")}
+        for field in needed[self.receiver]:
+            if not getattr(self, field):
+                raise ValueError(f"receiver {self.receiver} needs {field}: set it, or another receiver")
+        for field in ("webhook_url", "heartbeat_url"):
+            url = getattr(self, field).get_secret_value()
+            if url and not re.match(r"https?://[^/\s]+", url):
+                raise ValueError(f"{field} is no http or https address: correct it")
+        if self.smtp_host and not re.fullmatch(r"[^\s:]+:\d+", self.smtp_host):
+            raise ValueError(f"smtp_host «{self.smtp_host}» has no port: write it as HOST:PORT")
+        return self
 
 
 class Images(_Settings):
     """References of the upstream images; `images.py` has the pinned defaults."""
 
+    alertmanager: str = images.ALERTMANAGER
+    cadvisor: str = images.CADVISOR
+    grafana: str = images.GRAFANA
     haproxy: str = images.HAPROXY
+    influxdb: str = images.INFLUXDB
+    node_exporter: str = images.NODE_EXPORTER
+    prometheus: str = images.PROMETHEUS
     python: str = images.PYTHON
 
 
@@ -99,8 +173,12 @@ class Settings(_Settings):
     hosts: tuple[Host, ...]
     ssh: Ssh
     operator_password: SecretStr
+    influxdb_writer_password: SecretStr
+    influxdb_reader_password: SecretStr
     network: Network = Network()
     file_service: FileService = FileService()
+    monitoring: Monitoring = Monitoring()
+    alerting: Alerting = Alerting()
     images: Images = Images()
     registry: Registry | None = None
     edge_port: Annotated[int, Field(ge=1, le=65535)] = 5001
@@ -117,6 +195,11 @@ class Settings(_Settings):
         """Name of the host that holds the files."""
         return self.file_service.storage_host or self.managers[0].name
 
+    @property
+    def monitoring_host(self) -> str:
+        """Name of the host with Prometheus and the databases."""
+        return self.monitoring.host or self.managers[0].name
+
     @field_validator("hosts")
     @classmethod
     def _distinct_and_led(cls, hosts: tuple[Host, ...]) -> tuple[Host, ...]:
@@ -128,13 +211,13 @@ class Settings(_Settings):
             raise ValueError("no host has the role manager: set `role: manager` on one (or three) of them")
         return hosts
 
-    @field_validator("operator_password")
+    @field_validator(*_PASSWORDS)
     @classmethod
     def _strong_and_printable(cls, password: SecretStr) -> SecretStr:
         if len(password) < _MIN_PASSWORD:
             raise ValueError(f"has {len(password)} characters, fewer than {_MIN_PASSWORD}: choose another password")
-        if not re.fullmatch(r"[!-&(-~]+", password.get_secret_value()):
-            raise ValueError("has a blank, a quote (') or a character outside ASCII: choose another password")
+        if not re.fullmatch(r"[!-&(-\[\]-~]+", password.get_secret_value()):
+            raise ValueError("has a blank, a quote ('), a backslash or no ASCII character: choose another password")
         return password
 
     @model_validator(mode="after")
@@ -145,15 +228,22 @@ class Settings(_Settings):
                     f"hosts: address «{host.address}» of «{host.name}» is outside private_cidr "
                     f"«{self.private_cidr}»: change the address or private_cidr"
                 )
-        if self.private_cidr.overlaps(self.network.subnet):
+        for field in ("subnet", "api_subnet"):
+            subnet = getattr(self.network, field)
+            if self.private_cidr.overlaps(subnet):
+                raise ValueError(
+                    f"network.{field}: «{subnet}» overlaps private_cidr «{self.private_cidr}»: choose another subnet"
+                )
+        if self.network.subnet.overlaps(self.network.api_subnet):
             raise ValueError(
-                f"network.subnet: «{self.network.subnet}» overlaps private_cidr «{self.private_cidr}»: "
-                "choose another subnet"
+                f"network.api_subnet: «{self.network.api_subnet}» overlaps network.subnet: choose another subnet"
             )
-        if self.storage_host not in {host.name for host in self.hosts}:
-            raise ValueError(
-                f"file_service.storage_host: no host is named «{self.storage_host}»: use a name from hosts"
-            )
+        for field, name in (
+            ("file_service.storage_host", self.storage_host),
+            ("monitoring.host", self.monitoring_host),
+        ):
+            if name not in {host.name for host in self.hosts}:
+                raise ValueError(f"{field}: no host is named «{name}»: use a name from hosts")
         return self
 
 
@@ -164,21 +254,24 @@ def load() -> Settings:
         SettingsError: something is missing, unknown or invalid; every problem is listed.
     """
     values = {**pulumi_config.get_config_env(), **pulumi_config.CONFIG.get()}
+    ours = {key.removeprefix(f"{PROJECT}:"): value for key, value in values.items() if key.startswith(f"{PROJECT}:")}
+    secrets = frozenset(key for key in ours if pulumi_config.is_config_secret(f"{PROJECT}:{key}"))
     settings = parse(
-        {
-            key.removeprefix(f"{PROJECT}:"): _decode(value, secret=pulumi_config.is_config_secret(key))
-            for key, value in values.items()
-            if key.startswith(f"{PROJECT}:")
-        }
+        {key: _decode(value, secret=key in secrets) for key, value in ours.items()},
+        secrets=secrets,
     )
-    for key in ("operator_password",):
-        if not pulumi_config.is_config_secret(f"{PROJECT}:{key}"):
+    alerting = settings.alerting
+    in_alerting = [f for f in ("webhook_url", "smtp_password", "heartbeat_url") if getattr(alerting, f)]
+    for key in (*_PASSWORDS, *(f"alerting.{field}" for field in in_alerting)):
+        if key.partition(".")[0] not in secrets:
             raise SettingsError(f"{PROJECT}:{key} is stored in the clear: {secret_remedy(PROJECT, key)}")
     return settings
 
 
-def parse(values: Mapping[str, Any]) -> Settings:
+def parse(values: Mapping[str, Any], *, secrets: frozenset[str] = frozenset()) -> Settings:
     """Validate plain values, keyed as in the stack's file without the project's prefix.
+
+    Nothing below the keys in `secrets` is shown in an error.
 
     Raises:
         SettingsError: as `load`.
@@ -187,13 +280,44 @@ def parse(values: Mapping[str, Any]) -> Settings:
         return Settings.model_validate(values)
     except ValidationError as error:
         # Values are not shown by pydantic's own text: it would print secrets.
-        problems = [problem(PROJECT, _fields_at, **detail) for detail in error.errors(include_url=False)]
+        details = [
+            {**detail, "input": "(secret)"} if detail["loc"][:1] and detail["loc"][0] in secrets else detail
+            for detail in error.errors(include_url=False)
+        ]
+        problems = [problem(PROJECT, _fields_at, **detail) for detail in details]
         raise SettingsError("the stack's configuration cannot be used:\n  " + "\n  ".join(problems)) from None
 
 
 def secret(value: SecretStr) -> pulumi.Output[str]:
     """A secret setting as Pulumi carries it: encrypted in state, hidden in output."""
     return pulumi.Output.secret(value.get_secret_value())
+
+
+def expected_tasks(settings: Settings) -> dict[str, int]:
+    """How many tasks each service is to have, by its name: alerts compare what runs with this."""
+    nodes = len(settings.hosts)
+    return {
+        "files": settings.file_service.replicas,
+        **dict.fromkeys(("edge", "node-exporter", "cadvisor"), nodes),
+        "docker-api": len(settings.managers),
+        **dict.fromkeys((f"influxdb-{database}" for database in DATABASE_PORTS), 1),
+        **dict.fromkeys(("alertmanager", "prometheus"), 1),
+        **({"grafana": 1} if settings.monitoring.grafana else {}),
+    }
+
+
+def receiver(alerting: Alerting) -> Receiver:
+    """Who is told of alerts, with the secrets laid open: for Alertmanager's configuration file only."""
+    return Receiver(
+        kind=alerting.receiver,
+        webhook_url=alerting.webhook_url.get_secret_value(),
+        email_to=alerting.email_to,
+        email_from=alerting.email_from,
+        smtp_host=alerting.smtp_host,
+        smtp_user=alerting.smtp_user,
+        smtp_password=alerting.smtp_password.get_secret_value(),
+        heartbeat_url=alerting.heartbeat_url.get_secret_value(),
+    )
 
 
 def ssh_targets(settings: Settings) -> dict[str, SshTarget]:
@@ -242,6 +366,8 @@ def _fields_at(loc: tuple[int | str, ...]) -> list[str]:
         "ssh": Ssh,
         "network": Network,
         "file_service": FileService,
+        "monitoring": Monitoring,
+        "alerting": Alerting,
         "images": Images,
         "registry": Registry,
     }

@@ -5,12 +5,24 @@ from typing import Any
 
 Location = tuple[int | str, ...]
 
-_SECRETS = ("operator_password", "registry.password")
+_SECRETS = (
+    "alerting.heartbeat_url",
+    "alerting.smtp_password",
+    "alerting.webhook_url",
+    "influxdb_reader_password",
+    "influxdb_writer_password",
+    "operator_password",
+    "registry.password",
+)
+
+_WHOLES = ("", "alerting", "alerting.for", "hosts")
+"""Whose errors name what is wrong in them themselves: the whole value would say less, or too much."""
 
 
 def secret_remedy(project: str, key: str) -> str:
     """How a secret is set."""
-    return f"run `pulumi config set --secret {project}:{key}`"
+    path = " --path" if "." in key else ""
+    return f"run `pulumi config set --secret{path} {project}:{key}`"
 
 
 def problem(
@@ -36,7 +48,7 @@ def problem(
         case "extra_forbidden":
             known = ", ".join(sorted(fields_at(loc[:-1])))
             return f"{field} is not a setting (value «{input}»): remove it, or use one of: {known}"
-        case "value_error" if not path or path == "hosts":
+        case "value_error" if path in _WHOLES:
             return f"{field}: {reason}"
         case _ if secret:
             return f"{field}: {reason}: {secret_remedy(project, path)}"

@@ -36,6 +36,18 @@ remove_all() {
 """
 
 
+_PROMETHEUS_ARRIVAL = """set -eu
+cd /etc/prometheus
+rm -rf new old
+mkdir -p new/rules new/alerts
+awk '/^==> .* <==$/ { if (file) close(file); file = "new/" $2; next } { print > file }'
+promtool check config new/prometheus.yml
+[ ! -e live ] || mv live old
+mv new live
+rm -rf old
+"""
+
+
 def init_swarm(*, address: str, stack: str) -> str:
     """Make the swarm on this host, unless the stack's swarm is here already; print the node's id."""
     quoted = shlex.quote(address)
@@ -178,6 +190,41 @@ def remove_superseded_images(repository: str, tag: str) -> str:
 done
 """
     )
+
+
+def own_volume(*, volume: str, owner: int, image: str) -> str:
+    """Give the volume's top folder to this user and group, by number."""
+    return f"""set -eu
+docker run --rm --user 0:0 --cap-drop ALL --cap-add CHOWN --network none --read-only \\
+  --volume {shlex.quote(volume)}:/volume --entrypoint chown {shlex.quote(image)} {owner}:{owner} /volume >/dev/null
+"""
+
+
+def deliver_prometheus_files(*, volume: str, image: str, owner: int, service: str) -> str:
+    """Put the files on standard input into the volume and have the running Prometheus read them, if there is one.
+
+    Standard input is `==> PATH <==` before each file's lines. What promtool refuses stays out: nothing changes then.
+    """
+    arrival = shlex.quote(_PROMETHEUS_ARRIVAL)
+    return f"""set -eu
+docker run --rm --interactive --user {owner}:{owner} --cap-drop ALL --network none --read-only \\
+  --volume {shlex.quote(volume)}:/etc/prometheus:nocopy --entrypoint sh {shlex.quote(image)} -c {arrival} >&2
+last_reload() {{
+  docker exec "$1" wget -q -O - http://127.0.0.1:9090/metrics \\
+    | grep -E '^prometheus_config_last_reload_(successful|success_timestamp_seconds) '
+}}
+for task in $(docker ps --quiet --filter label=com.docker.swarm.service.name={shlex.quote(service)}); do
+  before=$(last_reload "$task") || continue # one that starts reads the new files anyway
+  docker kill --signal HUP "$task" >/dev/null
+  attempts=60
+  while [ "$(last_reload "$task" || true)" = "$before" ]; do
+    attempts=$((attempts - 1))
+    [ "$attempts" -gt 0 ] || {{ echo 'Prometheus did not read its new configuration' >&2; exit 1; }}
+    sleep 0.5
+  done
+  last_reload "$task" | grep -q 'successful 1$' || {{ docker logs --tail 5 "$task" >&2; exit 1; }}
+done
+"""
 
 
 def inspect_service(name: str) -> str:

@@ -1,8 +1,8 @@
 """The way in: HAProxy on every node, in front of the file service."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pulumi
 
@@ -32,7 +32,10 @@ HEALTHCHECK = (
 
 @dataclass(frozen=True, kw_only=True)
 class EdgeArgs:
-    """Where the edge listens on every host, and the service behind it (`name` and port on the network)."""
+    """Where the edge listens on every host, and the service behind it (`name` and port on the network).
+
+    `consoles` are further ways in, for the operator only: a port of the hosts, and «SERVICE:PORT» behind it.
+    """
 
     cluster: SwarmCluster
     network: OverlayNetwork
@@ -45,6 +48,7 @@ class EdgeArgs:
     max_file_bytes: int
     operator_password: pulumi.Output[str]
     ready_timeout: int
+    consoles: Mapping[int, str] = field(default_factory=dict)
 
 
 class Edge(pulumi.ComponentResource):
@@ -69,6 +73,7 @@ class Edge(pulumi.ComponentResource):
                     backend_port=args.backend_port,
                     replicas=args.backend_replicas,
                     max_file_bytes=args.max_file_bytes,
+                    consoles=args.consoles,
                 ),
                 path=_CONFIG,
             ),
@@ -94,7 +99,7 @@ class Edge(pulumi.ComponentResource):
                 command=["haproxy", "-W", "-db", "-f", f"/run/secrets/{_OPERATORS}", "-f", _CONFIG],
                 files=[config],
                 secrets=[operators],
-                ports={args.port: args.port},
+                ports={port: port for port in (args.port, *args.consoles)},
                 healthcheck=Healthcheck(command=HEALTHCHECK, interval=2),
                 resources=Resources(cpus=1.0, memory=256, reserved_cpus=0.1, reserved_memory=64),
                 update_order="stop-first",  # the host's port can be held by one task only
@@ -121,11 +126,20 @@ def operator_list(password: str) -> str:
     return f"userlist operators\n  user operator insecure-password '{password}'\n"
 
 
-def haproxy_config(*, port: int, backend: str, backend_port: int, replicas: int, max_file_bytes: int) -> str:
-    """HAProxy's configuration: one frontend, replicas found by DNS and checked, one health port.
+def haproxy_config(
+    *,
+    port: int,
+    backend: str,
+    backend_port: int,
+    replicas: int,
+    max_file_bytes: int,
+    consoles: Mapping[int, str] | None = None,
+) -> str:
+    """HAProxy's configuration: one frontend, replicas found by DNS and checked, one health port, and consoles.
 
     A body that says itself that it is too large is refused before it is sent; the service counts the others.
     """
+    further = "".join(_console(console, target) for console, target in (consoles or {}).items())
     slots = -(-replicas // _SLOTS) * _SLOTS
     return f"""global
   log stdout format raw local0 info
@@ -182,4 +196,13 @@ backend replicas
 frontend health
   bind 127.0.0.1:{_HEALTH_PORT}
   monitor-uri /healthz
+{further}"""
+
+
+def _console(port: int, target: str) -> str:
+    return f"""
+listen console-{port}
+  bind :{port}
+  http-request auth realm operator unless {{ http_auth(operators) }}
+  server console {target} resolvers docker init-addr none
 """

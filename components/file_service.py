@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
-import pulumi_docker as docker
 
 from components.commands import HOST_LABEL
 from components.host import Host
@@ -12,22 +11,27 @@ from components.image import RegistryArgs, ServiceImage, ServiceImageArgs
 from components.overlay import OverlayNetwork
 from components.swarm import SwarmCluster
 from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
+from components.volume import OwnedVolume, OwnedVolumeArgs
 
 PORT = 8080
 """Where a replica listens."""
 
 _CONTEXT = Path("services/file_transfer")  # relative, so that a moved checkout changes nothing in Pulumi's state
-_USER = "10001:10001"
+_OWNER = 10001
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileServiceArgs:
-    """`storage_host` holds the volume, and so the replicas; `max_file_bytes` bounds one file."""
+    """`storage_host` holds the volume, and so the replicas; `max_file_bytes` bounds one file.
+
+    `volume_image` is any image that has a `chown`: the volume is given to the service's user with it.
+    """
 
     cluster: SwarmCluster
     network: OverlayNetwork
     storage_host: Host
     python_image: str
+    volume_image: str
     replicas: int
     max_file_bytes: int
     ready_timeout: int
@@ -45,12 +49,12 @@ class FileService(pulumi.ComponentResource):
     def __init__(self, name: str, args: FileServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:files:FileService", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        volume = docker.Volume(
+        volume = OwnedVolume(
             f"{name}-volume",
-            name=name,
-            opts=pulumi.ResourceOptions(
-                parent=self, provider=args.storage_host.provider, depends_on=args.cluster.nodes
+            OwnedVolumeArgs(
+                cluster=args.cluster, host=args.storage_host, name=name, owner=_OWNER, image=args.volume_image
             ),
+            opts=child,
         )
         image = ServiceImage(
             f"{name}-image",
@@ -68,9 +72,8 @@ class FileService(pulumi.ComponentResource):
             SwarmServiceArgs(
                 cluster=args.cluster,
                 networks=[args.network],
-                # Both are waited for: Swarm would make a missing volume by itself, on the wrong terms.
-                image=pulumi.Output.all(image.reference, volume.id).apply(lambda known: str(known[0])),
-                user=_USER,
+                image=image.reference,
+                user=f"{_OWNER}:{_OWNER}",
                 replicas=args.replicas,
                 environment={
                     "FILE_TRANSFER_DATA": "/data",
@@ -82,6 +85,7 @@ class FileService(pulumi.ComponentResource):
                 healthcheck=Healthcheck(command=["python3", "-m", "file_transfer.healthcheck"], interval=5, timeout=5),
                 resources=Resources(cpus=1.0, memory=512, reserved_cpus=0.1, reserved_memory=128),
                 ready_timeout=args.ready_timeout,
+                after=[volume],  # Swarm would make a missing volume by itself, on the wrong terms
             ),
             opts=child,
         )

@@ -11,12 +11,13 @@ from components.swarm import SwarmCluster
 
 @dataclass(frozen=True, kw_only=True)
 class OverlayNetworkArgs:
-    """`name` is what the engines call it; services on it find each other by name."""
+    """`name` is what the engines call it; services on it find each other by name, on an `internal` one nothing else."""
 
     cluster: SwarmCluster
     name: str
     subnet: IPv4Network
     encrypted: bool = False
+    internal: bool = False
 
 
 class OverlayNetwork(pulumi.ComponentResource):
@@ -31,6 +32,7 @@ class OverlayNetwork(pulumi.ComponentResource):
             name=args.name,
             driver="overlay",
             options={"encrypted": ""} if args.encrypted else None,
+            internal=args.internal or None,
             # Left out, the engine's choice of gateway shows up after a refresh as a reason to replace the network.
             ipam_configs=[
                 docker.NetworkIpamConfigArgs(subnet=str(args.subnet), gateway=str(args.subnet.network_address + 1))

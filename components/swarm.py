@@ -53,15 +53,17 @@ class SwarmCluster(pulumi.ComponentResource):
         self.node_ids = pulumi.Output.all(**ids)
         self.register_outputs({"node_ids": self.node_ids})
 
-    def on_manager(self, parent: pulumi.Resource, *, fixed_name: bool = False) -> pulumi.ResourceOptions:
-        """Options of a resource that only the finished swarm has: made through the first manager.
+    def on_manager(
+        self, parent: pulumi.Resource, *, fixed_name: bool = False, after: Sequence[pulumi.Resource] = ()
+    ) -> pulumi.ResourceOptions:
+        """Options of a resource that only the finished swarm has: made through the first manager, `after` others.
 
         One with a fixed name has to go before its replacement can come.
         """
         return pulumi.ResourceOptions(
             parent=parent,
             provider=self.seed.provider,
-            depends_on=self.nodes,
+            depends_on=[*self.nodes, *after],
             delete_before_replace=fixed_name or None,
         )
 

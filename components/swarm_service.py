@@ -43,8 +43,9 @@ class Resources:
 class SwarmServiceArgs:
     """A service; `replicas` None means one task on every node.
 
-    `ports` maps a port of the host to one of the container. `volumes` maps a volume's name to a path, `tmpfs` a path
-    to its size in MiB. `stop_grace` is in seconds: the program must end within it on SIGTERM.
+    `ports` maps a port of the host to one of the container. `volumes` maps a volume's name to a path, `host_paths` a
+    path of the host to one where the task may read it, `tmpfs` a path to its size in MiB. `stop_grace` is in seconds:
+    the program must end within it on SIGTERM. The service is made once the resources in `after` are there.
     """
 
     cluster: SwarmCluster
@@ -60,11 +61,13 @@ class SwarmServiceArgs:
     files: Sequence[SwarmFile] = ()
     secrets: Sequence[SwarmSecret] = ()
     volumes: Mapping[str, str] = field(default_factory=dict)
+    host_paths: Mapping[str, str] = field(default_factory=dict)
     tmpfs: Mapping[str, int] = field(default_factory=dict)
     ports: Mapping[int, int] = field(default_factory=dict)
     constraints: Sequence[str] = ()
     update_order: Literal["start-first", "stop-first"] = "start-first"
     stop_grace: int = 30
+    after: Sequence[pulumi.Resource] = ()
 
 
 class SwarmService(pulumi.ComponentResource):
@@ -96,7 +99,7 @@ class SwarmService(pulumi.ComponentResource):
             rollback_config=docker.ServiceRollbackConfigArgs(
                 parallelism=1, order=args.update_order, monitor="5s", failure_action="pause"
             ),
-            opts=args.cluster.on_manager(self, fixed_name=True),
+            opts=args.cluster.on_manager(self, fixed_name=True, after=args.after),
         )
         # The nodes are part of it: a host that joined must run its task of a global service too.
         self.ready = pulumi.Output.all(version, self.service.id, args.cluster.node_ids).apply(self._wait_until_ready)
@@ -117,8 +120,8 @@ class SwarmService(pulumi.ComponentResource):
         """A hash of all that makes a task what it is; how many there are is not part of it."""
         args = self._args
         static = (
-            args.user, args.command, args.environment, args.healthcheck, args.resources, args.volumes, args.tmpfs,
-            args.ports, args.constraints, args.update_order, args.stop_grace,
+            args.user, args.command, args.environment, args.healthcheck, args.resources, args.volumes, args.host_paths,
+            args.tmpfs, args.ports, args.constraints, args.update_order, args.stop_grace,
         )  # fmt: skip
         late = pulumi.Output.all(
             args.image,
@@ -177,8 +180,18 @@ class SwarmService(pulumi.ComponentResource):
 
     def _mounts(self) -> list[docker.ServiceTaskSpecContainerSpecMountArgs]:
         volumes = [
-            docker.ServiceTaskSpecContainerSpecMountArgs(type="volume", source=volume, target=path)
+            docker.ServiceTaskSpecContainerSpecMountArgs(
+                type="volume",
+                source=volume,
+                target=path,
+                # What an image has there would come into an empty volume, together with its owner.
+                volume_options=docker.ServiceTaskSpecContainerSpecMountVolumeOptionsArgs(no_copy=True),
+            )
             for volume, path in self._args.volumes.items()
+        ]
+        host_paths = [
+            docker.ServiceTaskSpecContainerSpecMountArgs(type="bind", source=path, target=target, read_only=True)
+            for path, target in self._args.host_paths.items()
         ]
         memory = [
             docker.ServiceTaskSpecContainerSpecMountArgs(
@@ -190,7 +203,7 @@ class SwarmService(pulumi.ComponentResource):
             )
             for path, size in self._args.tmpfs.items()
         ]
-        return volumes + memory
+        return volumes + host_paths + memory
 
     def _ports(self) -> list[docker.ServiceEndpointSpecPortArgs] | None:
         return [

@@ -21,7 +21,7 @@ def main() -> int:
     for name, text in (
         ("demo", "bring the cluster up, send a file across, report"),
         ("report", "say what runs where, and how to reach it"),
-        ("lint", "formatting, lint, types, shell scripts, Dockerfiles"),
+        ("lint", "formatting, lint, types, shell scripts, Dockerfiles, rules"),
         ("test", "lint and all tests"),
         ("destroy", "take away all that demo and test have made"),
         ("shell", "a shell where the demo's hosts can be reached"),
@@ -49,7 +49,7 @@ def _run(chosen: argparse.Namespace) -> int:
         case "destroy":
             demo.destroy(DEMO, TEST)
         case "lint":
-            return 0 if checks.run(checks.lint_stages()) else 1
+            return 0 if checks.run(checks.lint_stages(packages.install)) else 1
         case "test":
             return 0 if checks.run(checks.test_stages(packages.install, lambda: demo.test(TEST))) else 1
         case "shell":

@@ -18,22 +18,23 @@ class Stage:
     run: Callable[[], bool]
 
 
-def lint_stages() -> list[Stage]:
-    """Formatting, lint, types, shell scripts, Dockerfiles."""
+def lint_stages(packages: Callable[[], bool]) -> list[Stage]:
+    """Formatting, lint, types, shell scripts, Dockerfiles, Prometheus's rules; `packages` installs what checks use."""
     return [
+        Stage("packages", packages),
         Stage("format", lambda: _passes("ruff", "format", "--check", "--diff", ".")),
         Stage("lint", lambda: _passes("ruff", "check", ".")),
         Stage("types", lambda: _passes("mypy")),
         Stage("shell scripts", lambda: _passes("shellcheck", *_tracked(_is_shell_script))),
         Stage("Dockerfiles", lambda: _passes("hadolint", *_tracked(lambda path: path.name == "Dockerfile"))),
+        Stage("monitoring", lambda: _passes("pytest", "tests/monitoring")),
     ]
 
 
 def test_stages(packages: Callable[[], bool], lab_tests: Callable[[], bool]) -> list[Stage]:
     """All of it; `packages` installs what tests use, `lab_tests` brings the lab up and runs the end-to-end tests."""
     return [
-        Stage("packages", packages),
-        *lint_stages(),
+        *lint_stages(packages),
         Stage("unit", lambda: _passes("pytest", "tests/unit")),
         Stage("service", lambda: _passes("pytest", "tests/service")),
         Stage("end to end", lab_tests),

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from components.ssh import SshTarget, ask
-from lab import engine, hosts, mode, namespace, packages, pulumi_cli, python_image, registry, rootfs, stack
+from lab import cadvisor, engine, hosts, mode, namespace, packages, pulumi_cli, python_image, registry, rootfs, stack
 from lab.packages import LabError
 from lab.paths import Lab
 from lab.plugins import choice
@@ -64,8 +64,14 @@ def prepare(lab: Lab) -> Path:
         engine.sweep_orphans()
         engine.start(lab)
         registry.start(lab)
+        monitoring = registry.publish(lab, rootfs.MONITORING)
         images = {
+            "alertmanager": monitoring,
+            "cadvisor": registry.publish(lab, cadvisor.recipe()),
             "haproxy": registry.publish(lab, rootfs.HAPROXY),
+            "influxdb": monitoring,
+            "node_exporter": registry.publish(lab, rootfs.NODE_EXPORTER),
+            "prometheus": monitoring,
             "python": registry.publish(lab, python_image.recipe(lab.checkout / _REQUIREMENTS)),
         }
     _install_plugins(lab, tools)

@@ -18,6 +18,7 @@ _PROGRAM_OF_PACKAGE = {
     "iptables": "iptables",
     "mmdebstrap": "mmdebstrap",
     "openssh-client": "ssh",
+    "prometheus": "promtool",
     "util-linux": "nsenter",
     "vagrant": "vagrant",
 }

@@ -27,11 +27,13 @@ class Recipe:
     files: tuple[tuple[str, str], ...] = ()
     trees: tuple[tuple[str, Path], ...] = ()
     """Folders to copy in: (path in the image, folder here)."""
+    links: tuple[tuple[str, str], ...] = ()
+    """Where upstream images have a program that Debian's package calls otherwise: (path, what it points to)."""
 
     @property
     def key(self) -> str:
         """First 12 hex digits of a hash over all that the recipe says."""
-        digest = hashlib.sha256(repr((SUITE, self.name, self.packages, self.files, _LEAN)).encode())
+        digest = hashlib.sha256(repr((SUITE, self.name, self.packages, self.files, self.links, _LEAN)).encode())
         for target, tree in self.trees:
             digest.update(target.encode())
             for path in sorted(tree.rglob("*")):
@@ -56,6 +58,19 @@ HOST = Recipe(
 
 HAPROXY = Recipe(name="haproxy", packages=("bash", "haproxy"))
 
+MONITORING = Recipe(
+    name="monitoring",
+    packages=("curl", "influxdb", "influxdb-client", "prometheus", "prometheus-alertmanager", "wget"),
+    links=(("/bin/alertmanager", "/usr/bin/prometheus-alertmanager"),),
+)
+"""Prometheus, Alertmanager and InfluxDB: they run on one host, which so pulls one image."""
+
+NODE_EXPORTER = Recipe(
+    name="node-exporter",
+    packages=("prometheus-node-exporter", "wget"),
+    links=(("/bin/node_exporter", "/usr/bin/prometheus-node-exporter"),),
+)
+
 
 def build(recipe: Recipe) -> Path:
     """Build the recipe unless it is cached, and return its tar file; an interrupted build leaves nothing behind."""
@@ -64,6 +79,7 @@ def build(recipe: Recipe) -> Path:
     recipe.tar.parent.mkdir(parents=True, exist_ok=True)
     unfinished = recipe.tar.with_name(f".{recipe.tar.stem}-{os.getpid()}.tar")
     hooks = [_write_hook(path, content) for path, content in recipe.files]
+    hooks += [f'ln -s {target} "$1{path}"' for path, target in recipe.links]
     hooks += [f'mkdir -p "$1{target}" && cp -r {tree}/. "$1{target}"' for target, tree in recipe.trees]
     command = [
         "mmdebstrap",

@@ -20,17 +20,22 @@ from lab.progress import step
 
 NAME = "lab"
 _PROJECT = "swarm-transfer"
-_SECRETS = ("operator_password",)
+_SECRETS = ("operator_password", "influxdb_writer_password", "influxdb_reader_password")
 _WITH_CONFIG = ("config", "destroy", "import", "preview", "refresh", "up")
 
 
 def compose(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """One configuration file out of several: a later layer's keys win, and what is not under `config` is kept."""
+    """One configuration file out of several: a later layer's values win, and what is not under `config` is kept.
+
+    Of a setting that is a mapping in both, what only the earlier layer has stays.
+    """
     composed: dict[str, Any] = {}
     config: dict[str, Any] = {}
     for layer in layers:
         composed |= layer
-        config |= layer.get("config", {})
+        for key, value in layer.get("config", {}).items():
+            known = config.get(key)
+            config[key] = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
     return {**composed, "config": config}
 
 
@@ -54,9 +59,8 @@ def write_config(
         **{_key(name): value for name, value in (overrides or {}).items()},
     }
     salt = {key: value for key, value in known.items() if key == "encryptionsalt"}
-    composed = compose(
-        _load(root / "Pulumi.dev.yaml"), _load(root / "Pulumi.lab.yaml"), {**salt, "config": {**kept, **ours}}
-    )
+    offline = {} if lab.is_online else _load(root / "Pulumi.lab.yaml")
+    composed = compose(_load(root / "Pulumi.dev.yaml"), offline, {**salt, "config": {**kept, **ours}})
     lab.config_file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = lab.config_file.with_suffix(".new")
     unfinished.write_text(yaml.safe_dump(composed, sort_keys=False, allow_unicode=True))

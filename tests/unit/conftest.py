@@ -11,7 +11,7 @@ import pulumi
 import pytest
 from pulumi.runtime import mocks
 from pulumi.runtime.config import set_all_config
-from recorder import PASSWORD, Recorder
+from recorder import PASSWORDS, Recorder
 
 from components import preflight, readiness
 from components.ssh import SshTarget
@@ -57,7 +57,7 @@ def values(keys: dict[str, str]) -> dict[str, Any]:
             {"name": "slave", "address": "192.168.50.3", "role": "worker", "cpus": 1, "memory": 2048},
         ],
         "ssh": keys,
-        "operator_password": PASSWORD,
+        **PASSWORDS,
     }
 
 
@@ -67,9 +67,7 @@ def run_program(
 ) -> Callable[..., Recorder]:
     """Run the whole program with these settings, and wait until every registration has landed."""
 
-    def run(
-        values: dict[str, Any], *, preview: bool = False, secrets: tuple[str, ...] = ("operator_password",)
-    ) -> Recorder:
+    def run(values: dict[str, Any], *, preview: bool = False, secrets: tuple[str, ...] = tuple(PASSWORDS)) -> Recorder:
         monkeypatch.chdir(ROOT)
         mocks.set_mocks(recorder, project="swarm-transfer", stack="lab", preview=preview)
         texts = {

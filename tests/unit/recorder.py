@@ -7,6 +7,11 @@ from typing import Any
 from pulumi.runtime import mocks, rpc
 
 PASSWORD = "correct-Horse-battery"
+PASSWORDS = {
+    "operator_password": PASSWORD,
+    "influxdb_writer_password": "writer-Horse-battery",
+    "influxdb_reader_password": "reader-Horse-battery",
+}
 
 
 @dataclass

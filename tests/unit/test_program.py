@@ -6,11 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from recorder import PASSWORD, Recorder, revealed
+from recorder import PASSWORD, PASSWORDS, Recorder, revealed
 
 Run = Callable[..., Recorder]
 HASHED = re.compile(r"^localhost/swarm-transfer/[a-z-]+:[0-9a-f]{12}$")
 PINNED = re.compile(r"^[a-z0-9./:-]+@sha256:[0-9a-f]{64}$")
+
+
+SOCKET_READERS = {"cadvisor", "docker-api"}
+"""Services that read the Engine's socket, which belongs to root: they are root, without capabilities."""
+
+SINGLE_WRITERS = {"alertmanager", "grafana", "influxdb-containers", "influxdb-vms", "prometheus"}
+"""Services whose data two tasks at once would spoil."""
 
 
 def with_hosts(values: dict[str, Any], *roles: str) -> dict[str, Any]:
@@ -24,13 +31,13 @@ def with_hosts(values: dict[str, Any], *roles: str) -> dict[str, Any]:
 def test_every_service_is_hardened_bounded_and_watched(run_program: Run, values: dict[str, Any]) -> None:
     services = run_program(values).services()
 
-    assert set(services) == {"files", "edge"}
+    assert set(services) == {"files", "edge", "node-exporter", *SOCKET_READERS, *SINGLE_WRITERS}
     for name, service in services.items():
         container, task = service["taskSpec"]["containerSpec"], service["taskSpec"]
         assert service["name"] == name, "peers look it up"
         assert HASHED.match(container["image"]) or PINNED.match(container["image"])
         assert container["healthcheck"]["tests"][0] == "CMD"
-        assert not container["user"].startswith(("0", "root"))
+        assert container["user"].startswith(("0", "root")) == (name in SOCKET_READERS)
         assert container["readOnly"] is True
         assert container["init"] is True
         assert container["capDrops"] == ["ALL"]
@@ -47,10 +54,24 @@ def test_every_service_is_hardened_bounded_and_watched(run_program: Run, values:
         assert all(port["publishMode"] == "host" for port in service["endpointSpec"].get("ports", []))
 
 
-def test_a_service_that_holds_a_port_stops_before_it_starts(run_program: Run, values: dict[str, Any]) -> None:
-    for service in run_program(values).services().values():
-        holds_port = bool(service["endpointSpec"].get("ports"))
-        assert (service["updateConfig"]["order"] == "stop-first") == holds_port
+def test_a_service_that_holds_a_port_or_data_of_its_own_stops_before_it_starts(
+    run_program: Run, values: dict[str, Any]
+) -> None:
+    for name, service in run_program(values).services().items():
+        holds = bool(service["endpointSpec"].get("ports")) or name in SINGLE_WRITERS
+        assert (service["updateConfig"]["order"] == "stop-first") == holds, name
+
+
+def test_what_a_task_sees_of_its_host_it_cannot_change(run_program: Run, values: dict[str, Any]) -> None:
+    binds = [
+        mount
+        for service in run_program(values).services().values()
+        for mount in service["taskSpec"]["containerSpec"].get("mounts", [])
+        if mount["type"] == "bind"
+    ]
+
+    assert binds
+    assert all(mount["readOnly"] is True for mount in binds)
 
 
 def test_docker_resources_go_through_explicit_providers(run_program: Run, values: dict[str, Any]) -> None:
@@ -67,18 +88,19 @@ def test_swarm_files_and_secrets_leave_their_names_to_pulumi(run_program: Run, v
         for r in recorder.resources
         if r.typ in ("docker:index/serviceConfig:ServiceConfig", "docker:index/secret:Secret")
     ]
-    assert len(immutable) == 2
+    assert len(immutable) > 10
     for resource in immutable:
         assert "name" not in resource.inputs
         assert len(resource.name) <= 48
 
 
-def test_the_network_names_its_gateway(run_program: Run, values: dict[str, Any]) -> None:
-    (network,) = run_program(values).of_type("docker:index/network:Network").values()
+def test_networks_name_their_gateways(run_program: Run, values: dict[str, Any]) -> None:
+    networks = run_program(values).of_type("docker:index/network:Network")
 
-    assert network["name"] == "ClusterNet"
-    assert network["driver"] == "overlay"
-    assert network["ipamConfigs"] == [{"subnet": "10.0.10.0/24", "gateway": "10.0.10.1"}]
+    assert {network["name"] for network in networks.values()} == {"ClusterNet", "DockerApiNet"}
+    assert {network["driver"] for network in networks.values()} == {"overlay"}
+    assert networks["cluster-net"]["ipamConfigs"] == [{"subnet": "10.0.10.0/24", "gateway": "10.0.10.1"}]
+    assert networks["api-net"]["ipamConfigs"] == [{"subnet": "10.0.11.0/24", "gateway": "10.0.11.1"}]
 
 
 def test_join_tokens_come_on_standard_input_only(run_program: Run, values: dict[str, Any]) -> None:
@@ -92,9 +114,10 @@ def test_join_tokens_come_on_standard_input_only(run_program: Run, values: dict[
     assert commands["join-tokens"]["logging"] == "none"
 
 
-def test_the_password_is_in_one_secret_and_nowhere_in_the_clear(run_program: Run, values: dict[str, Any]) -> None:
+def test_passwords_are_nowhere_in_the_clear(run_program: Run, values: dict[str, Any]) -> None:
     for resource in run_program(values).resources:
-        assert PASSWORD not in repr(resource.inputs), resource.name
+        for password in PASSWORDS.values():
+            assert password not in repr(resource.inputs), resource.name
 
 
 def test_host_keys_are_always_verified(run_program: Run, values: dict[str, Any]) -> None:
@@ -109,7 +132,11 @@ def test_host_keys_are_always_verified(run_program: Run, values: dict[str, Any])
 def test_managers_join_with_the_managers_token(run_program: Run, values: dict[str, Any]) -> None:
     commands = run_program(with_hosts(values, "worker", "manager", "manager", "worker")).commands()
 
-    tokens = {name: json.loads(revealed(c["stdin"]))["JoinToken"] for name, c in commands.items() if c.get("stdin")}
+    tokens = {
+        name: json.loads(revealed(command["stdin"]))["JoinToken"]
+        for name, command in commands.items()
+        if name.endswith("-membership") and command.get("stdin")
+    }
     assert tokens == {
         "host2-membership": "SWMTKN-worker",
         "host4-membership": "SWMTKN-manager",
@@ -137,7 +164,10 @@ def test_scaling_changes_the_service_and_nothing_else(
 
     changed = {key for key in before if before[key] != after[key]}
     assert before.keys() == after.keys()
-    assert changed == {("docker:index/service:Service", "files")}
+    assert changed == {
+        ("docker:index/service:Service", "files"),
+        ("command:remote:Command", "prometheus-files"),  # how many there should be
+    }
 
 
 def test_a_host_more_changes_nothing_of_the_others(
@@ -148,30 +178,34 @@ def test_a_host_more_changes_nothing_of_the_others(
     more = with_hosts(values, "manager", "worker", "worker")
     after = {(r.typ, r.name): r.inputs for r in run_program(more).resources}
 
-    assert all(after[key] == inputs for key, inputs in before.items() if key[0] != "pulumi:pulumi:Stack")
+    changed = {key for key in before if before[key] != after[key] and key[0] != "pulumi:pulumi:Stack"}
+    assert changed == {("command:remote:Command", "prometheus-files")}  # which ones there should be
     assert {name for _, name in after.keys() - before.keys()} == {
         "host4", "host4-engine", "host4-images", "host4-membership", "host4-node",
     }  # fmt: skip
 
 
 def test_up_waits_for_every_service_and_then_for_an_answer_through_every_host(
-    run_program: Run, values: dict[str, Any]
+    run_program: Run, values: dict[str, Any], recorder: Recorder
 ) -> None:
     waited_for = run_program(values).ready
 
-    assert sorted(waited_for[:2]) == ["edge", "files"]
-    assert waited_for[2:] == ["http://192.168.50.2:5001/readyz", "http://192.168.50.3:5001/readyz"]
+    answers = ["http://192.168.50.2:5001/readyz", "http://192.168.50.3:5001/readyz"]
+    assert sorted(set(waited_for) - set(answers)) == sorted(recorder.services())
+    assert set(answers) < set(waited_for)
+    assert waited_for.index(answers[0]) > max(waited_for.index("edge"), waited_for.index("files"))
 
 
 def test_a_preview_waits_for_none(run_program: Run, values: dict[str, Any]) -> None:
     assert run_program(values, preview=True).ready == []
 
 
+@pytest.mark.parametrize("secret", PASSWORDS)
 def test_a_secret_in_the_clear_is_refused_before_anything_is_registered(
-    run_program: Run, values: dict[str, Any], recorder: Recorder
+    run_program: Run, values: dict[str, Any], recorder: Recorder, secret: str
 ) -> None:
-    with pytest.raises(Exception, match="operator_password is stored in the clear: run `pulumi config set --secret"):
-        run_program(values, secrets=())
+    with pytest.raises(Exception, match=f"{secret} is stored in the clear: run `pulumi config set --secret"):
+        run_program(values, secrets=tuple(PASSWORDS.keys() - {secret}))
 
     assert [r.name for r in recorder.resources if r.typ != "pulumi:pulumi:Stack"] == []
 

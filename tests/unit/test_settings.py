@@ -65,6 +65,34 @@ Change = Callable[[dict[str, Any]], Any]
             lambda v: v.update(operator_password="it's-a-long-one"),
             ("operator_password", "quote", "config set --secret"),
         ),
+        (
+            lambda v: v.update(influxdb_reader_password="has-a\\backslash"),
+            ("influxdb_reader_password", "backslash", "config set --secret"),
+        ),
+        (lambda v: v.pop("influxdb_writer_password"), ("influxdb_writer_password is missing", "config set --secret")),
+        (lambda v: v.update(monitoring={"retention": "30 days"}), ("monitoring.retention", "«30 days»", "such as 30d")),
+        (lambda v: v.update(monitoring={"retention": "10m"}), ("monitoring.retention", "«10m»", "one hour or more")),
+        (lambda v: v.update(monitoring={"scrape_interval": 1}), ("monitoring.scrape_interval", "«1»", "5")),
+        (lambda v: v.update(monitoring={"publish": ["grfana"]}), ("monitoring.publish", "«grfana»", "'grafana'")),
+        (lambda v: v.update(monitoring={"host": "x"}), ("monitoring.host", "«x»", "a name from hosts")),
+        (lambda v: v.update(alerting={"receiver": "pager"}), ("alerting.receiver", "«pager»", "'webhook' or 'email'")),
+        (lambda v: v.update(alerting={"receiver": "webhook"}), ("alerting", "needs webhook_url", "set it")),
+        (
+            lambda v: v.update(alerting={"receiver": "webhook", "webhook_url": "alerts.example"}),
+            ("alerting", "webhook_url", "no http or https address"),
+        ),
+        (
+            lambda v: v.update(
+                alerting={"receiver": "email", "email_to": "a@b", "email_from": "c@d", "smtp_host": "mail"}
+            ),
+            ("alerting", "smtp_host", "«mail»", "HOST:PORT"),
+        ),
+        (lambda v: v.update(alerting={"for": {"NodeMising": "1m"}}), ("alerting", "«NodeMising»", "NodeMissing")),
+        (lambda v: v.update(alerting={"for": {"NodeMissing": "soon"}}), ("alerting", "«soon»", "NodeMissing", "s, m")),
+        (
+            lambda v: v.update(network={"api_subnet": "10.0.10.128/25"}),
+            ("network.api_subnet", "overlaps network.subnet", "another subnet"),
+        ),
         (lambda v: v.update(edge_port=70000), ("edge_port", "«70000»", "65535")),
     ],
 )
@@ -88,6 +116,20 @@ def test_every_problem_is_listed(values: dict[str, Any]) -> None:
 @pytest.mark.parametrize("password", ["short-PW", "with a blank in it", "with'quote-in-it"])
 def test_an_error_never_shows_a_password(values: dict[str, Any], password: str) -> None:
     assert password not in error_of({**values, "operator_password": password})
+
+
+@pytest.mark.parametrize(
+    "alerting",
+    [{"receiver": "webhook", "webhok_url": "https://token"}, {"receiver": 7, "webhook_url": "https://token"}],
+)
+def test_an_error_shows_nothing_of_an_object_with_a_secret_in_it(
+    values: dict[str, Any], alerting: dict[str, Any]
+) -> None:
+    with pytest.raises(settings.SettingsError) as raised:
+        settings.parse({**values, "alerting": alerting}, secrets=frozenset({"alerting"}))
+
+    assert "alerting.w" in str(raised.value) or "alerting.receiver" in str(raised.value)
+    assert "token" not in str(raised.value)
 
 
 def test_a_host_without_a_recorded_key_is_named_with_the_remedy(values: dict[str, Any]) -> None:

@@ -66,10 +66,19 @@ def _arguments(tools):
     return (tools / "arguments").read_text().splitlines()
 
 
-def test_a_later_layer_s_key_wins_whole():
-    composed = stack.compose({"config": {"a": {"x": 1, "y": 2}, "b": 1}}, {"config": {"a": {"x": 3}}})
+def test_a_later_layer_s_values_win():
+    composed = stack.compose({"config": {"a": {"x": 1, "y": 2}, "b": [1, 2]}}, {"config": {"a": {"x": 3}, "b": [4]}})
 
-    assert composed == {"config": {"a": {"x": 3}, "b": 1}}
+    assert composed == {"config": {"a": {"x": 3, "y": 2}, "b": [4]}}
+
+
+def test_an_online_lab_has_nothing_of_what_an_offline_one_needs(lab):
+    lab.local_dir.mkdir(parents=True)
+    lab.mode_file.write_text("online\n")
+
+    stack.write_config(lab, {})
+
+    assert not LAB["config"].keys() & _config(lab)["config"].keys()
 
 
 def test_what_is_beside_the_settings_is_kept():
@@ -143,7 +152,7 @@ def test_a_secret_is_set_once_and_is_on_nobody_s_command_line(lab, tools):
 def test_a_secret_that_is_there_is_left(lab, tools):
     stack.write_config(lab, IMAGES)
     known = _config(lab)
-    known["config"][PASSWORD] = {"secure": "v1:secret"}
+    known["config"] |= {f"swarm-transfer:{name}": {"secure": "v1:secret"} for name in stack._SECRETS}
     lab.config_file.write_text(yaml.safe_dump(known))
 
     stack.prepare(lab, tools)

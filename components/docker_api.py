@@ -1,0 +1,92 @@
+"""The part of the Docker API from which Prometheus learns the cluster's nodes and tasks."""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components.overlay import OverlayNetwork
+from components.swarm import SwarmCluster
+from components.swarm_file import SwarmFile, SwarmFileArgs
+from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
+
+PORT = 2375
+
+_CONFIG = "/etc/haproxy/haproxy.cfg"
+_SOCKET = "/var/run/docker.sock"
+_LISTS = ("_ping", "networks", "nodes", "services", "tasks")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockerApiArgs:
+    """`network` should be an internal one, with the API's one reader on it."""
+
+    cluster: SwarmCluster
+    network: OverlayNetwork
+    image: str
+    ready_timeout: int
+
+
+class DockerApi(pulumi.ComponentResource):
+    """HAProxy before the socket of every manager: a few lists may be read, and nothing else.
+
+    Whoever has the socket itself is root on the host; this much tells which services there are, and no secrets.
+    """
+
+    ready: pulumi.Output[str]
+
+    def __init__(self, name: str, args: DockerApiArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("swarm:docker_api:DockerApi", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        config = SwarmFile(
+            f"{name}-config",
+            SwarmFileArgs(cluster=args.cluster, content=haproxy_config(), path=_CONFIG),
+            opts=child,
+        )
+        service = SwarmService(
+            name,
+            SwarmServiceArgs(
+                cluster=args.cluster,
+                networks=[args.network],
+                image=args.image,
+                user="0:0",  # the socket's owner; without capabilities
+                command=["haproxy", "-W", "-db", "-f", _CONFIG],
+                files=[config],
+                host_paths={_SOCKET: _SOCKET},
+                constraints=["node.role==manager"],
+                healthcheck=Healthcheck(command=["bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{PORT}"], interval=10),
+                resources=Resources(cpus=0.25, memory=128, reserved_cpus=0.02, reserved_memory=32),
+                stop_grace=10,
+                ready_timeout=args.ready_timeout,
+            ),
+            opts=child,
+        )
+        self.ready = service.ready
+        self.register_outputs({"ready": self.ready})
+
+
+def haproxy_config() -> str:
+    """HAProxy's configuration: GET and HEAD of the lists that Prometheus's discovery asks for; 403 for all else."""
+    return f"""global
+  log stdout format raw local0 notice
+  maxconn 256
+  hard-stop-after 5s
+
+defaults
+  mode http
+  log global
+  option dontlog-normal
+  timeout connect 5s
+  timeout http-request 5s
+  timeout client 30s
+  timeout server 30s
+
+frontend api
+  bind :{PORT}
+  acl read method GET HEAD
+  acl list path_reg ^(/v1\\.[0-9]+)?/({"|".join(_LISTS)})$
+  http-request return status 403 content-type text/plain string "closed: not a list to read\\n" if !read or !list
+  default_backend engine
+
+backend engine
+  server engine {_SOCKET}
+"""

@@ -1,0 +1,123 @@
+"""What every node tells of itself and of its containers: node-exporter and cAdvisor, one task of each a node."""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components.overlay import OverlayNetwork
+from components.swarm import SwarmCluster
+from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
+
+NODE_EXPORTER_PORT = 9100
+CADVISOR_PORT = 8080
+
+_NOBODY = "65534:65534"
+_HOST = "/host"
+
+# node-exporter follows /proc/net to the network of whoever reads it: its own. These files, taken from the host one by
+# one, make a /proc in which `net` is that of the host's first process. So it needs neither the host's network, nor a
+# port there, nor any privilege.
+_HOST_PROC = {
+    **{f"/proc/{name}": f"{_HOST}/proc/{name}" for name in ("diskstats", "loadavg", "meminfo", "stat")},
+    **{f"/proc/1/{name}": f"{_HOST}/proc/1/{name}" for name in ("mountinfo", "mounts")},
+    "/proc/1/net": f"{_HOST}/proc/net",
+}
+_COLLECTORS = ("cpu", "diskstats", "filesystem", "loadavg", "meminfo", "netdev")
+_SWARM_LABELS = ",".join(f"com.docker.swarm.{name}" for name in ("service.name", "task.name"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportersArgs:
+    """Both images, and how often cAdvisor looks at its containers, in seconds."""
+
+    cluster: SwarmCluster
+    network: OverlayNetwork
+    node_exporter_image: str
+    cadvisor_image: str
+    housekeeping: int
+    ready_timeout: int
+
+
+class Exporters(pulumi.ComponentResource):
+    """Both are reachable on the overlay network only, and run on every node that joins."""
+
+    ready: pulumi.Output[list[str]]
+
+    def __init__(self, name: str, args: ExportersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("swarm:exporters:Exporters", name, {}, opts)
+        self._args = args
+        services = (self._create_node_exporter(), self._create_cadvisor())
+        self.ready = pulumi.Output.all(*[service.ready for service in services])
+        self.register_outputs({"ready": self.ready})
+
+    def _create_node_exporter(self) -> SwarmService:
+        args = self._args
+        return SwarmService(
+            "node-exporter",
+            SwarmServiceArgs(
+                cluster=args.cluster,
+                networks=[args.network],
+                image=args.node_exporter_image,
+                user=_NOBODY,
+                command=[
+                    "/bin/node_exporter",
+                    f"--web.listen-address=:{NODE_EXPORTER_PORT}",
+                    f"--path.procfs={_HOST}/proc",
+                    f"--path.rootfs={_HOST}/root",
+                    # Netlink, too, would tell of the exporter's own network.
+                    "--no-collector.netdev.netlink",
+                    "--collector.disable-defaults",
+                    *(f"--collector.{collector}" for collector in _COLLECTORS),
+                    "--log.level=warn",
+                ],
+                host_paths={**_HOST_PROC, "/": f"{_HOST}/root"},
+                healthcheck=_answers(NODE_EXPORTER_PORT, "/"),
+                resources=Resources(cpus=0.25, memory=64, reserved_cpus=0.02, reserved_memory=24),
+                stop_grace=10,
+                ready_timeout=args.ready_timeout,
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _create_cadvisor(self) -> SwarmService:
+        args = self._args
+        return SwarmService(
+            "cadvisor",
+            SwarmServiceArgs(
+                cluster=args.cluster,
+                networks=[args.network],
+                image=args.cadvisor_image,
+                # The Engine's socket is root's. Without capabilities, root may read it and /proc, and little else.
+                user="0:0",
+                command=[
+                    "/usr/bin/cadvisor",
+                    f"-port={CADVISOR_PORT}",
+                    "-logtostderr",
+                    "-docker_only=true",
+                    "-enable_metrics=cpu,memory,network",
+                    "-store_container_labels=false",
+                    f"-whitelisted_container_labels={_SWARM_LABELS}",
+                    f"-housekeeping_interval={args.housekeeping}s",
+                    "-allow_dynamic_housekeeping=false",
+                    "-jitter_factor=0",  # or the interval would be stretched by up to its double
+                    "-global_housekeeping_interval=2m",
+                    "-storage_duration=1m",
+                ],
+                host_paths={
+                    "/sys": "/sys",
+                    "/var/run/docker.sock": "/var/run/docker.sock",
+                    # Network counters are those of each container's own /proc/PID/net.
+                    "/proc": "/rootfs/proc",
+                    "/var/lib/docker/image": "/rootfs/var/lib/docker/image",
+                },
+                healthcheck=_answers(CADVISOR_PORT, "/healthz"),
+                resources=Resources(cpus=0.5, memory=192, reserved_cpus=0.05, reserved_memory=64),
+                stop_grace=10,
+                ready_timeout=args.ready_timeout,
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+
+def _answers(port: int, path: str) -> Healthcheck:
+    return Healthcheck(command=["wget", "-q", "-O", "/dev/null", f"http://127.0.0.1:{port}{path}"], interval=10)

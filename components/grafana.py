@@ -1,0 +1,146 @@
+"""Grafana: the dashboards, with both InfluxDBs and Prometheus behind them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import yaml
+
+from components import influxdb, prometheus
+from components.commands import HOST_LABEL
+from components.host import Host
+from components.overlay import OverlayNetwork
+from components.swarm import SwarmCluster
+from components.swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSecretArgs
+from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
+from components.volume import OwnedVolume, OwnedVolumeArgs
+
+PORT = 3000
+
+_OWNER = 472  # grafana's in the upstream image
+_PROVISIONING = "/etc/grafana/provisioning"
+_DASHBOARDS = "/etc/grafana/dashboards"
+_DATA = "/var/lib/grafana"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrafanaArgs:
+    """`dashboards` maps a file's name to its JSON; `databases` an InfluxDB service to its database.
+
+    `operator_password` is that of Grafana's one user, `operator`.
+    """
+
+    cluster: SwarmCluster
+    network: OverlayNetwork
+    host: Host
+    image: str
+    dashboards: Mapping[str, str]
+    databases: Mapping[str, str]
+    reader_password: pulumi.Output[str]
+    operator_password: pulumi.Output[str]
+    ready_timeout: int
+
+
+class Grafana(pulumi.ComponentResource):
+    """Everything in it is provisioned: a change made by hand is not kept, but its users and stars are."""
+
+    ready: pulumi.Output[str]
+
+    def __init__(self, name: str, args: GrafanaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("swarm:grafana:Grafana", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        data = OwnedVolume(
+            f"{name}-data",
+            OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=name, owner=_OWNER, image=args.image),
+            opts=child,
+        )
+        files = {
+            "sources": (f"{_PROVISIONING}/datasources/cluster.yaml", data_sources(args.databases)),
+            "provider": (f"{_PROVISIONING}/dashboards/cluster.yaml", dashboard_provider()),
+            **{
+                dashboard.removesuffix(".json"): (f"{_DASHBOARDS}/{dashboard}", text)
+                for dashboard, text in args.dashboards.items()
+            },
+        }
+        mounted = [
+            SwarmFile(f"{name}-{file}", SwarmFileArgs(cluster=args.cluster, content=text, path=path), opts=child)
+            for file, (path, text) in files.items()
+        ]
+        secrets = [
+            SwarmSecret(
+                f"{name}-{secret}",
+                SwarmSecretArgs(cluster=args.cluster, content=password, file_name=secret, uid=_OWNER),
+                opts=child,
+            )
+            for secret, password in (("reader", args.reader_password), ("operator", args.operator_password))
+        ]
+        service = SwarmService(
+            name,
+            SwarmServiceArgs(
+                cluster=args.cluster,
+                networks=[args.network],
+                image=args.image,
+                user=f"{_OWNER}:{_OWNER}",
+                replicas=1,
+                environment={
+                    "GF_SECURITY_ADMIN_USER": "operator",
+                    "GF_SECURITY_ADMIN_PASSWORD__FILE": "/run/secrets/operator",
+                    "GF_ANALYTICS_REPORTING_ENABLED": "false",
+                    "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
+                    "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
+                    "GF_PLUGINS_PREINSTALL_DISABLED": "true",
+                    "GF_LOG_LEVEL": "warn",
+                },
+                files=mounted,
+                secrets=secrets,
+                volumes={name: _DATA},
+                tmpfs={"/tmp": 16},  # noqa: S108 - a path in the container
+                constraints=[f"node.labels.{HOST_LABEL}=={args.host.target.name}"],
+                healthcheck=Healthcheck(
+                    command=["wget", "-q", "-O", "/dev/null", f"http://127.0.0.1:{PORT}/api/health"], start_period=60
+                ),
+                resources=Resources(cpus=0.5, memory=384, reserved_cpus=0.05, reserved_memory=128),
+                update_order="stop-first",  # its own database is a file
+                ready_timeout=args.ready_timeout,
+                after=[data],
+            ),
+            opts=child,
+        )
+        self.ready = service.ready
+        self.register_outputs({"ready": self.ready})
+
+
+def data_sources(databases: Mapping[str, str]) -> str:
+    """Grafana's provisioning file of data sources; their passwords stay in files of the container."""
+    sources: list[dict[str, Any]] = [
+        {
+            "name": service,
+            "uid": service,
+            "type": "influxdb",
+            "access": "proxy",
+            "url": f"http://{service}:{influxdb.PORT}",
+            "user": influxdb.READER,
+            "jsonData": {"dbName": database, "httpMode": "GET"},
+            "secureJsonData": {"password": "$__file{/run/secrets/reader}"},
+        }
+        for service, database in databases.items()
+    ]
+    sources.append(
+        {
+            "name": "prometheus",
+            "uid": "prometheus",
+            "type": "prometheus",
+            "access": "proxy",
+            "url": f"http://prometheus:{prometheus.PORT}",
+            "isDefault": True,
+        }
+    )
+    return yaml.safe_dump({"apiVersion": 1, "datasources": sources}, sort_keys=False)
+
+
+def dashboard_provider() -> str:
+    """Grafana's provisioning file of dashboards: all that lie in one folder."""
+    provider = {"name": "cluster", "type": "file", "allowUiUpdates": False, "options": {"path": _DASHBOARDS}}
+    return json.dumps({"apiVersion": 1, "providers": [provider]}, indent=2)

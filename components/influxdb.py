@@ -1,0 +1,123 @@
+"""A time-series database of its own for one kind of metrics: used twice, for the VMs and for the containers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pulumi
+
+from components.commands import HOST_LABEL
+from components.host import Host
+from components.overlay import OverlayNetwork
+from components.swarm import SwarmCluster
+from components.swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSecretArgs
+from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
+from components.volume import OwnedVolume, OwnedVolumeArgs
+
+PORT = 8086
+"""Where the database listens in its container."""
+
+WRITER = "writer"
+READER = "reader"
+
+_OWNER = 65534
+_DATA = "/var/lib/influxdb"
+_START = "/start.sh"
+_SCRIPT = Path("monitoring/influxdb/start.sh")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfluxDbArgs:
+    """`retention` is an InfluxDB duration such as «30d»; `ports` maps a port of the host to the database's."""
+
+    cluster: SwarmCluster
+    network: OverlayNetwork
+    host: Host
+    image: str
+    database: str
+    retention: str
+    writer_password: pulumi.Output[str]
+    reader_password: pulumi.Output[str]
+    ready_timeout: int
+    ports: Mapping[int, int] = field(default_factory=dict)
+
+
+class InfluxDb(pulumi.ComponentResource):
+    """InfluxDB 1.x with one database; nobody gets in without a password, and two users do: a writer and a reader.
+
+    Database, retention policy and users are in place whenever it answers: each start sees to that first. The
+    administrator's password is made anew at every start and told to nobody.
+    """
+
+    ready: pulumi.Output[str]
+
+    def __init__(self, name: str, args: InfluxDbArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("swarm:influxdb:InfluxDb", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        volume = OwnedVolume(
+            f"{name}-data",
+            OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=name, owner=_OWNER, image=args.image),
+            opts=child,
+        )
+        start = SwarmFile(
+            f"{name}-start",
+            SwarmFileArgs(cluster=args.cluster, content=_SCRIPT.read_text(), path=_START),
+            opts=child,
+        )
+        secrets = [
+            SwarmSecret(
+                f"{name}-{user}",
+                SwarmSecretArgs(cluster=args.cluster, content=password, file_name=user, uid=_OWNER),
+                opts=child,
+            )
+            for user, password in ((WRITER, args.writer_password), (READER, args.reader_password))
+        ]
+        service = SwarmService(
+            name,
+            SwarmServiceArgs(
+                cluster=args.cluster,
+                networks=[args.network],
+                image=args.image,
+                user=f"{_OWNER}:{_OWNER}",
+                replicas=1,
+                command=["sh", _START],
+                environment=environment(database=args.database, retention=args.retention),
+                files=[start],
+                secrets=secrets,
+                volumes={name: _DATA},
+                tmpfs={"/tmp": 16},  # noqa: S108 - a path in the container
+                ports=args.ports,
+                constraints=[f"node.labels.{HOST_LABEL}=={args.host.target.name}"],
+                healthcheck=Healthcheck(
+                    command=["curl", "-fsS", "-o", "/dev/null", f"http://127.0.0.1:{PORT}/ping"], start_period=120
+                ),
+                resources=Resources(cpus=1.0, memory=512, reserved_cpus=0.1, reserved_memory=128),
+                update_order="stop-first",  # two on one volume would spoil it
+                stop_grace=60,
+                ready_timeout=args.ready_timeout,
+                after=[volume],
+            ),
+            opts=child,
+        )
+        self.ready = service.ready
+        self.register_outputs({"ready": self.ready})
+
+
+def environment(*, database: str, retention: str) -> dict[str, str]:
+    """InfluxDB's settings, and what the start script needs to know; no configuration file takes part."""
+    return {
+        "START_DATABASE": database,
+        "START_RETENTION": retention,
+        "INFLUXDB_REPORTING_DISABLED": "true",
+        "INFLUXDB_META_DIR": f"{_DATA}/meta",
+        "INFLUXDB_DATA_DIR": f"{_DATA}/data",
+        "INFLUXDB_DATA_WAL_DIR": f"{_DATA}/wal",
+        # The index in memory, the default, grows with every series that ever was.
+        "INFLUXDB_DATA_INDEX_VERSION": "tsi1",
+        "INFLUXDB_DATA_QUERY_LOG_ENABLED": "false",
+        "INFLUXDB_HTTP_AUTH_ENABLED": "true",
+        "INFLUXDB_HTTP_BIND_ADDRESS": f":{PORT}",
+        "INFLUXDB_HTTP_LOG_ENABLED": "false",
+        "INFLUXDB_MONITOR_STORE_ENABLED": "false",
+        "INFLUXDB_LOGGING_LEVEL": "warn",
+    }

@@ -1,0 +1,110 @@
+"""Prometheus: finds all tasks by itself, keeps rules and alerts, hands the recorded metrics on to both InfluxDBs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_command as command
+
+from components.commands import HOST_LABEL, deliver_prometheus_files
+from components.host import Host
+from components.overlay import OverlayNetwork
+from components.swarm import SwarmCluster
+from components.swarm_file import SwarmSecret, SwarmSecretArgs
+from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
+from components.volume import OwnedVolume, OwnedVolumeArgs
+from monitoring.configuration import delivery
+
+PORT = 9090
+
+_OWNER = 65534
+_FOLDER = "/etc/prometheus"
+_DATA = "/prometheus"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrometheusArgs:
+    """`networks` must reach the exporters and the Docker API; `files` are its configuration, by path.
+
+    `databases_ready` resolves when what it writes to is in place: a refused sample would be lost.
+    """
+
+    cluster: SwarmCluster
+    networks: Sequence[OverlayNetwork]
+    host: Host
+    image: str
+    files: Mapping[str, str]
+    writer_password: pulumi.Output[str]
+    databases_ready: pulumi.Output[list[str]]
+    ready_timeout: int
+
+
+class Prometheus(pulumi.ComponentResource):
+    """One Prometheus on one host. A change of its files is checked by promtool there, and read without a restart.
+
+    A restart during an outage of InfluxDB would lose what has not been written yet: so the files are no Swarm
+    configs, whose change replaces the task, but a volume.
+    """
+
+    ready: pulumi.Output[str]
+
+    def __init__(self, name: str, args: PrometheusArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("swarm:prometheus:Prometheus", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        data, config = (
+            OwnedVolume(
+                f"{name}-{kind}",
+                OwnedVolumeArgs(
+                    cluster=args.cluster, host=args.host, name=f"{name}-{kind}", owner=_OWNER, image=args.image
+                ),
+                opts=child,
+            )
+            for kind in ("data", "config")
+        )
+        delivered = command.remote.Command(
+            f"{name}-files",
+            connection=args.host.connection,
+            create=deliver_prometheus_files(volume=f"{name}-config", image=args.image, owner=_OWNER, service=name),
+            stdin=delivery(args.files),
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[config]),
+        )
+        password = SwarmSecret(
+            f"{name}-influxdb-writer",
+            SwarmSecretArgs(
+                cluster=args.cluster, content=args.writer_password, file_name="influxdb-writer", uid=_OWNER
+            ),
+            opts=child,
+        )
+        service = SwarmService(
+            name,
+            SwarmServiceArgs(
+                cluster=args.cluster,
+                networks=args.networks,
+                image=pulumi.Output.all(args.image, args.databases_ready).apply(lambda known: str(known[0])),
+                user=f"{_OWNER}:{_OWNER}",
+                replicas=1,
+                command=[
+                    "/bin/prometheus",
+                    f"--config.file={_FOLDER}/live/prometheus.yml",
+                    f"--storage.tsdb.path={_DATA}",
+                    "--storage.tsdb.retention.time=15d",
+                    f"--web.listen-address=:{PORT}",
+                    "--log.level=warn",
+                ],
+                secrets=[password],
+                volumes={f"{name}-data": _DATA, f"{name}-config": _FOLDER},
+                constraints=[f"node.labels.{HOST_LABEL}=={args.host.target.name}"],
+                healthcheck=Healthcheck(
+                    command=["promtool", "check", "ready", f"--url=http://127.0.0.1:{PORT}"], start_period=300
+                ),
+                resources=Resources(cpus=1.0, memory=1024, reserved_cpus=0.2, reserved_memory=256),
+                update_order="stop-first",  # two on one volume would spoil it
+                stop_grace=60,
+                ready_timeout=args.ready_timeout,
+                after=[data, delivered],
+            ),
+            opts=child,
+        )
+        self.ready = service.ready
+        self.register_outputs({"ready": self.ready})

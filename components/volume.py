@@ -1,0 +1,45 @@
+"""A volume on one host that a service's user may write to."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_command as command
+import pulumi_docker as docker
+
+from components.commands import own_volume
+from components.host import Host
+from components.swarm import SwarmCluster
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnedVolumeArgs:
+    """The volume's `name` on its host, and the user and group (by number) that own it; `image` must have a `chown`."""
+
+    cluster: SwarmCluster
+    host: Host
+    name: str
+    owner: int
+    image: str
+
+
+class OwnedVolume(pulumi.ComponentResource):
+    """A new volume belongs to root, or to whom an image's own folder does: this one belongs to its service's user.
+
+    It outlives every change of the service: only `pulumi destroy`, or another host for it, takes its data away.
+    """
+
+    def __init__(self, name: str, args: OwnedVolumeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("swarm:volume:OwnedVolume", name, {}, opts)
+        volume = docker.Volume(
+            name,
+            name=args.name,
+            opts=pulumi.ResourceOptions(parent=self, provider=args.host.provider, depends_on=args.cluster.nodes),
+        )
+        command.remote.Command(
+            f"{name}-owner",
+            connection=args.host.connection,
+            create=own_volume(volume=args.name, owner=args.owner, image=args.image),
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[volume]),
+        )
+        self.register_outputs({})

@@ -1,0 +1,231 @@
+"""The monitoring part of the program: who reaches what, what is published, what waits for what."""
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+from recorder import PASSWORDS, Recorder, revealed
+
+from components import docker_api, grafana
+
+Run = Callable[..., Recorder]
+
+
+def mounts(service: dict[str, Any], kind: str) -> dict[str, str]:
+    listed = service["taskSpec"]["containerSpec"].get("mounts", [])
+    return {mount["source"]: mount["target"] for mount in listed if mount["type"] == kind}
+
+
+def networks(service: dict[str, Any]) -> set[str]:
+    return {network["id"] for network in service["taskSpec"]["networksAdvanceds"]}
+
+
+def published(service: dict[str, Any]) -> dict[int, int]:
+    return {port["publishedPort"]: port["targetPort"] for port in service["endpointSpec"].get("ports", [])}
+
+
+def secret_named(recorder: Recorder, name: str) -> str:
+    return base64.b64decode(revealed(recorder.of_type("docker:index/secret:Secret")[name]["data"])).decode()
+
+
+def delivered(recorder: Recorder) -> dict[str, str]:
+    """Prometheus's files, as its host gets them."""
+    files: dict[str, str] = {}
+    path = ""
+    for line in recorder.commands()["prometheus-files"]["stdin"].splitlines():
+        if line.startswith("==> "):
+            path = line.split()[1]
+            files[path] = ""
+        else:
+            files[path] += f"{line}\n"
+    return files
+
+
+def test_exporters_run_on_every_node_and_publish_nothing(run_program: Run, values: dict[str, Any]) -> None:
+    services = run_program(values).services()
+
+    for name in ("node-exporter", "cadvisor"):
+        assert services[name]["mode"] == {"global": True}
+        assert "constraints" not in services[name]["taskSpec"].get("placement", {})
+        assert published(services[name]) == {}
+        assert networks(services[name]) == {"cluster-net-id"}
+
+
+def test_node_exporter_reads_the_host_s_network_without_being_on_it(run_program: Run, values: dict[str, Any]) -> None:
+    service = run_program(values).services()["node-exporter"]
+    command = service["taskSpec"]["containerSpec"]["commands"]
+
+    assert mounts(service, "bind")["/proc/1/net"] == "/host/proc/net"
+    assert "--path.procfs=/host/proc" in command
+    assert "--no-collector.netdev.netlink" in command
+
+
+def test_the_docker_api_is_read_by_prometheus_alone(run_program: Run, values: dict[str, Any]) -> None:
+    recorder = run_program(values)
+
+    assert {name for name, s in recorder.services().items() if "api-net-id" in networks(s)} == {
+        "docker-api",
+        "prometheus",
+    }
+    assert networks(recorder.services()["docker-api"]) == {"api-net-id"}
+    assert recorder.of_type("docker:index/network:Network")["api-net"]["internal"] is True
+
+
+def test_only_lists_can_be_read_from_the_docker_api() -> None:
+    config = docker_api.haproxy_config()
+
+    assert "acl read method GET HEAD\n" in config
+    assert "path_reg ^(/v1\\.[0-9]+)?/(_ping|networks|nodes|services|tasks)$" in config
+    assert "status 403" in config
+    assert "if !read or !list" in config
+
+
+def test_databases_have_a_volume_each_and_are_published_on_request(
+    run_program: Run, values: dict[str, Any], recorder: Recorder
+) -> None:
+    kept_in = run_program(values).services()
+    assert published(kept_in["influxdb-vms"]) == {}
+    recorder.resources.clear()
+    services = run_program({**values, "monitoring": {"publish": ["influxdb"]}}).services()
+
+    assert published(services["influxdb-vms"]) == {8086: 8086}
+    assert published(services["influxdb-containers"]) == {8087: 8086}
+    volumes = [mounts(services[f"influxdb-{name}"], "volume") for name in ("vms", "containers")]
+    assert volumes == [{"influxdb-vms": "/var/lib/influxdb"}, {"influxdb-containers": "/var/lib/influxdb"}]
+    for service in services.values():
+        assert published(service).keys() <= {5001, 8086, 8087}
+
+
+def test_consoles_are_published_by_the_edge_for_the_operator(run_program: Run, values: dict[str, Any]) -> None:
+    recorder = run_program({**values, "monitoring": {"publish": ["prometheus", "alertmanager", "grafana"]}})
+    config = base64.b64decode(
+        recorder.of_type("docker:index/serviceConfig:ServiceConfig")["edge-config"]["data"]
+    ).decode()
+
+    assert published(recorder.services()["edge"]).keys() == {5001, 9090, 9093, 3000}
+    for port, target in ((9090, "prometheus:9090"), (9093, "alertmanager:9093"), (3000, "grafana:3000")):
+        section = config[config.index(f"listen console-{port}") :]
+        assert section.index("auth realm operator unless { http_auth(operators) }") < section.index(target)
+    for name in ("prometheus", "alertmanager", "grafana"):
+        assert published(recorder.services()[name]) == {}
+
+
+def test_settings_reach_the_database(run_program: Run, values: dict[str, Any]) -> None:
+    recorder = run_program({**values, "monitoring": {"retention": "52w"}})
+
+    for name in ("vms", "containers"):
+        environment = recorder.services()[f"influxdb-{name}"]["taskSpec"]["containerSpec"]["env"]
+        assert environment["START_DATABASE"] == name
+        assert environment["START_RETENTION"] == "52w"
+        assert environment["INFLUXDB_DATA_INDEX_VERSION"] == "tsi1"
+        assert environment["INFLUXDB_HTTP_AUTH_ENABLED"] == "true"
+        assert secret_named(recorder, f"influxdb-{name}-writer") == PASSWORDS["influxdb_writer_password"]
+        assert secret_named(recorder, f"influxdb-{name}-reader") == PASSWORDS["influxdb_reader_password"]
+    assert secret_named(recorder, "prometheus-influxdb-writer") == PASSWORDS["influxdb_writer_password"]
+
+
+def test_a_changed_rule_leaves_prometheus_running(run_program: Run, values: dict[str, Any], recorder: Recorder) -> None:
+    before = run_program(values).services()
+    recorder.resources.clear()
+    after = run_program({**values, "alerting": {"for": {"NodeMissing": "7s"}}})
+
+    assert after.services() == before
+    assert "for: 7s" in delivered(after)["alerts/nodes.yml"]
+
+
+def test_prometheus_knows_how_much_there_should_be(run_program: Run, values: dict[str, Any]) -> None:
+    recorder = run_program({**values, "file_service": {"replicas": 5}})
+    (group,) = yaml.safe_load(delivered(recorder)["rules/expected.yml"])["groups"]
+
+    expected = {(r["record"], *r["labels"].values()): r["expr"] for r in group["rules"]}
+    for name, service in recorder.services().items():
+        mode = service["mode"]
+        replicas = int(mode["replicated"]["replicas"]) if "replicated" in mode else 2
+        managers_only = service["taskSpec"].get("placement", {}).get("constraints") == ["node.role==manager"]
+        assert expected["swarm:service_tasks_expected", name] == f"vector({1 if managers_only else replicas})"
+    assert {key[1] for key in expected if key[0] == "swarm:node_expected"} == {"master", "slave"}
+
+
+@pytest.mark.parametrize(
+    ("alerting", "expected"),
+    [
+        ({}, {"name": "people"}),
+        (
+            {"receiver": "webhook", "webhook_url": "https://alerts.example/x?token=1"},
+            {"name": "people", "webhook_configs": [{"url": "https://alerts.example/x?token=1"}]},
+        ),
+        (
+            {
+                "receiver": "email",
+                "email_to": "ops@example.org",
+                "email_from": "cluster@example.org",
+                "smtp_host": "mail.example.org:587",
+                "smtp_user": "cluster",
+                "smtp_password": "p",
+            },
+            {
+                "name": "people",
+                "email_configs": [
+                    {
+                        "to": "ops@example.org",
+                        "from": "cluster@example.org",
+                        "smarthost": "mail.example.org:587",
+                        "auth_username": "cluster",
+                        "auth_password": "p",
+                    }
+                ],
+            },
+        ),
+    ],
+    ids=["none", "webhook", "email"],
+)
+def test_alerts_go_where_the_settings_say(
+    run_program: Run, values: dict[str, Any], alerting: dict[str, str], expected: dict[str, Any]
+) -> None:
+    recorder = run_program({**values, "alerting": alerting}, secrets=(*PASSWORDS, "alerting"))
+    config = yaml.safe_load(secret_named(recorder, "alertmanager-config"))
+
+    assert config["receivers"][0] == expected
+    assert config["receivers"][1] == {"name": "heartbeat"}
+
+
+def test_the_dead_man_s_switch_calls_its_own_address_every_minute(run_program: Run, values: dict[str, Any]) -> None:
+    alerting = {"heartbeat_url": "https://beat.example/1"}
+    config = yaml.safe_load(
+        secret_named(
+            run_program({**values, "alerting": alerting}, secrets=(*PASSWORDS, "alerting")), "alertmanager-config"
+        )
+    )
+
+    assert config["receivers"][1]["webhook_configs"][0]["url"] == "https://beat.example/1"
+    (route,) = config["route"]["routes"]
+    assert route["matchers"] == ['alertname="DeadMansSwitch"']
+    assert route["repeat_interval"] == "1m"
+
+
+def test_a_receiver_s_secret_in_the_clear_is_refused(run_program: Run, values: dict[str, Any]) -> None:
+    alerting = {"receiver": "webhook", "webhook_url": "https://alerts.example/x"}
+
+    with pytest.raises(Exception, match=r"alerting\.webhook_url is stored in the clear: .* --path"):
+        run_program({**values, "alerting": alerting})
+
+
+def test_grafana_is_left_out_on_request(run_program: Run, values: dict[str, Any]) -> None:
+    recorder = run_program({**values, "monitoring": {"grafana": False}})
+
+    assert not [r.name for r in recorder.resources if r.name.startswith("grafana")]
+
+
+def test_grafana_reads_both_databases_and_prometheus() -> None:
+    sources = yaml.safe_load(grafana.data_sources({"influxdb-vms": "vms", "influxdb-containers": "containers"}))
+
+    assert [(source["uid"], source["url"]) for source in sources["datasources"]] == [
+        ("influxdb-vms", "http://influxdb-vms:8086"),
+        ("influxdb-containers", "http://influxdb-containers:8086"),
+        ("prometheus", "http://prometheus:9090"),
+    ]
+    assert sources["datasources"][0]["secureJsonData"] == {"password": "$__file{/run/secrets/reader}"}
+    assert json.loads(grafana.dashboard_provider())["providers"][0]["options"]["path"] == "/etc/grafana/dashboards"
