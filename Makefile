@@ -1,4 +1,4 @@
-.PHONY: help demo test destroy lint shell venv
+.PHONY: help demo test destroy lint metrics report shell venv
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -14,6 +14,12 @@ destroy: venv ## take away all that demo and test have made (built tools and ima
 
 lint: venv ## formatting, lint, types, shell scripts, Dockerfiles, rules
 	@.venv/bin/python -m lab lint
+
+metrics: venv ## the eight metrics of the demo's hosts and services, from both InfluxDBs
+	@.venv/bin/python -m lab metrics
+
+report: venv ## the same as pictures: eight panels in one page
+	@.venv/bin/python -m lab report
 
 shell: venv ## a shell where the demo's hosts can be reached
 	@.venv/bin/python -m lab shell

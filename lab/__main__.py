@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from lab import checks, demo, engine, hosts, namespace, packages
+from lab import checks, demo, engine, hosts, metrics, namespace, packages
 from lab.packages import LabError
 from lab.paths import Lab
 
@@ -19,8 +19,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="lab", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
-        ("demo", "bring the cluster up, send a file across, report"),
-        ("report", "say what runs where, and how to reach it"),
+        ("demo", "bring the cluster up, send a file across, show its metrics, report"),
+        ("status", "say what runs where, and how to reach it"),
+        ("metrics", "the eight metrics of every host and service, from both InfluxDBs"),
+        ("report", "draw the eight panels of the last half hour into one page"),
         ("lint", "formatting, lint, types, shell scripts, Dockerfiles, rules"),
         ("test", "lint and all tests"),
         ("destroy", "take away all that demo and test have made"),
@@ -44,8 +46,14 @@ def _run(chosen: argparse.Namespace) -> int:
     match chosen.command:
         case "demo":
             demo.run(DEMO)
-        case "report":
+        case "status":
             demo.report(DEMO)
+        case "metrics":
+            demo.require(DEMO)
+            print(metrics.table(DEMO), end="")
+        case "report":
+            demo.require(DEMO)
+            print(metrics.draw(DEMO))
         case "destroy":
             demo.destroy(DEMO, TEST)
         case "lint":

@@ -10,7 +10,20 @@ from pathlib import Path
 import yaml
 
 from components.ssh import SshTarget, ask
-from lab import cadvisor, engine, hosts, mode, namespace, packages, pulumi_cli, python_image, registry, rootfs, stack
+from lab import (
+    cadvisor,
+    engine,
+    hosts,
+    metrics,
+    mode,
+    namespace,
+    packages,
+    pulumi_cli,
+    python_image,
+    registry,
+    rootfs,
+    stack,
+)
 from lab.packages import LabError
 from lab.paths import Lab
 from lab.plugins import choice
@@ -34,7 +47,11 @@ def run(lab: Lab) -> None:
         with step("pulumi up"):
             stack.pulumi(lab, tools, "up", "--yes", "--skip-preview", capture=False)
         _transfer(lab)
+        with step("metrics of all hosts, from both InfluxDBs"):
+            table = metrics.wait_for_all(lab)
+        page = metrics.draw(lab)
     report(lab)
+    print(f"\nThe same as pictures: {page}. Again: make metrics, make report.\n\n{table}", end="")
 
 
 def test(lab: Lab) -> bool:
@@ -133,8 +150,8 @@ def destroy(*labs: Lab) -> None:
             engine.lock_file(lab).unlink()
 
 
-def ask_host(lab: Lab, address: str, script: str) -> str:
-    """Run a script on the host with this address and return what it prints."""
+def ask_host(lab: Lab, address: str, script: str, *, timeout: int = 60) -> str:
+    """Run a script on the host with this address and return what it prints; it may take `timeout` seconds."""
     folder = lab.ssh_dir
     target = SshTarget(
         name=address,
@@ -144,7 +161,7 @@ def ask_host(lab: Lab, address: str, script: str) -> str:
         known_hosts_file=folder / "known_hosts",
         host_key="",
     )
-    return ask(target, script, prefix=namespace.command(lab, []))
+    return ask(target, script, timeout=timeout, prefix=namespace.command(lab, []))
 
 
 def _settle_mode(lab: Lab) -> None:
@@ -170,9 +187,18 @@ def _install_plugins(lab: Lab, tools: Path) -> None:
     choice.install(plugins, stack.pulumi_home(lab))
 
 
-def _hosts(lab: Lab) -> dict[str, str]:
+def require(lab: Lab) -> None:
+    """Refuse to go on without a running lab.
+
+    Raises:
+        LabError: as said.
+    """
     if not engine.answers(lab) or not lab.config_file.exists():
         raise LabError("the lab is not up: run `make demo`")
+
+
+def _hosts(lab: Lab) -> dict[str, str]:
+    require(lab)
     config = yaml.safe_load(lab.config_file.read_text())["config"]
     return {host["name"]: host["address"] for host in config["swarm-transfer:hosts"]}
 

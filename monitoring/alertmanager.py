@@ -46,13 +46,10 @@ def configuration(receiver: Receiver) -> str:
                 }
             ],
         },
-        # A node that is gone takes its tasks with it: one alert tells enough.
+        # What follows from another alert tells nothing more.
         "inhibit_rules": [
-            {
-                "source_matchers": ['alertname="NodeMissing"'],
-                "target_matchers": ['alertname="TargetDown"'],
-                "equal": ["node"],
-            }
+            _inhibit("TargetDown", by="NodeMissing", on="node"),
+            _inhibit("TargetDown", by="ServiceBelowReplicas", on="service"),
         ],
         "receivers": [
             {"name": "people", **_people(receiver)},
@@ -60,6 +57,14 @@ def configuration(receiver: Receiver) -> str:
         ],
     }
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+
+
+def _inhibit(alert: str, *, by: str, on: str) -> dict[str, Any]:
+    return {
+        "source_matchers": [f'alertname="{by}"'],
+        "target_matchers": [f'alertname="{alert}"', f'{on}!=""'],
+        "equal": [on],
+    }
 
 
 def _people(receiver: Receiver) -> dict[str, Any]:

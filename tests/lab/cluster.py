@@ -1,9 +1,11 @@
 """The deployed cluster as the end-to-end tests handle it: settings, Pulumi, hosts, transfers."""
 
 import json
+import shlex
 import shutil
 import subprocess
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ import yaml
 
 from lab import demo, engine, hosts, stack
 from lab.paths import Lab
+from monitoring import influxdb_client
 
 _TIMEOUT = 120
 _ADDRESSES = {"master": "192.168.50.2", "slave": "192.168.50.3", "third": "192.168.50.4"}
@@ -26,6 +29,7 @@ class Cluster:
         self.lab = lab
         self._tools = tools
         self._project = lab.local_dir / "project"
+        self._read: influxdb_client.Read | None = None
         shutil.rmtree(self._project, ignore_errors=True)
         tracked = subprocess.run(
             ["git", "ls-files", "-z"], cwd=lab.checkout, capture_output=True, text=True, check=True
@@ -78,10 +82,15 @@ class Cluster:
             self.lab.config_file.write_text(before)
 
     def set_secret(self, name: str, value: str) -> None:
-        self.pulumi("config", "set", "--secret", f"swarm-transfer:{name}", told=value)
+        """Set a secret setting; a dot leads into a setting that is an object."""
+        path = ["--path"] if "." in name else []
+        self.pulumi("config", "set", "--secret", *path, f"swarm-transfer:{name}", told=value)
+
+    def secret(self, name: str) -> str:
+        return self.pulumi("config", "get", f"swarm-transfer:{name}").stdout.strip()
 
     def operator_password(self) -> str:
-        return self.pulumi("config", "get", "swarm-transfer:operator_password").stdout.strip()
+        return self.secret("operator_password")
 
     @contextmanager
     def edited(self, name: str, text: str, *, front: bool = False) -> Iterator[None]:
@@ -96,8 +105,11 @@ class Cluster:
 
     # Hosts
 
-    def on(self, host: str, script: str) -> str:
-        return demo.ask_host(self.lab, _ADDRESSES[host], script)
+    def on(self, host: str, script: str, *, timeout: int = 60) -> str:
+        return demo.ask_host(self.lab, _ADDRESSES[host], script, timeout=timeout)
+
+    def address(self, host: str) -> str:
+        return _ADDRESSES[host]
 
     def vagrant_up(self, host: str) -> None:
         hosts.up(self.lab, host)
@@ -118,8 +130,14 @@ class Cluster:
     def replicas(self, service: str) -> str:
         return self.on("master", f"docker service ls --filter name={service} --format '{{{{.Replicas}}}}'").strip()
 
-    def names(self, kind: str) -> list[str]:
-        return self.on("master", f"docker {kind} ls --format '{{{{.Name}}}}'").split()
+    def names(self, kind: str, beginning: str = "") -> list[str]:
+        """Names of the swarm's configs or secrets."""
+        listed = self.on("master", f"docker {kind} ls --format '{{{{.Name}}}}'").split()
+        return [name for name in listed if name.startswith(beginning)]
+
+    def containers(self, service: str, host: str = "master") -> list[str]:
+        """Ids of a service's running containers on a host."""
+        return self.on(host, f"docker ps -q --filter label=com.docker.swarm.service.name={service}").split()
 
     def own_images(self, host: str) -> list[str]:
         return self.on(host, "docker image ls --format '{{.Repository}}:{{.Tag}}' 'localhost/swarm-transfer/*'").split()
@@ -153,6 +171,23 @@ class Cluster:
         if not path.exists():
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
         return path
+
+    # Metrics
+
+    @property
+    def read(self) -> influxdb_client.Read:
+        """Reads the InfluxDBs as the reader."""
+        if self._read is None:
+            urls = {"vms": f"http://{_ADDRESSES['master']}:8086", "containers": f"http://{_ADDRESSES['master']}:8087"}
+            self._read = influxdb_client.reader(urls, "reader", self.secret("influxdb_reader_password"))
+        return self._read
+
+    def prometheus(self, query: str) -> list[dict[str, Any]]:
+        """The result of an instant query, asked in Prometheus's own container: it is not published."""
+        (container,) = self.containers("prometheus")
+        url = f"http://127.0.0.1:9090/api/v1/query?{urllib.parse.urlencode({'query': query})}"
+        answer = self.on("master", f"docker exec {container} wget -q -O - {shlex.quote(url)}")
+        return list(json.loads(answer)["data"]["result"])
 
     # Transfers
 

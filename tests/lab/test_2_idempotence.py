@@ -17,11 +17,13 @@ def test_a_refresh_finds_what_the_state_says(cluster: Cluster) -> None:
 
 
 def test_outputs_hold_no_secret_and_the_state_holds_none_in_the_clear(cluster: Cluster) -> None:
-    password = cluster.operator_password()
+    passwords = [
+        cluster.secret(name) for name in ("operator_password", "influxdb_writer_password", "influxdb_reader_password")
+    ]
     token = cluster.on("master", "docker swarm join-token --quiet worker").strip()
 
     state = cluster.pulumi("stack", "export").stdout
 
-    assert password not in state
+    assert not [password for password in passwords if password in state]
     assert token not in state
     assert "PRIVATE KEY" not in state

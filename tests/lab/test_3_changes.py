@@ -6,6 +6,7 @@ import requests
 from cluster import Cluster
 
 SERVICE = "docker:index/service:Service"
+COMMAND = "command:remote:Command"
 
 
 def test_files_survive_new_tasks(cluster: Cluster) -> None:
@@ -20,7 +21,10 @@ def test_scaling_is_one_readable_update_in_place(cluster: Cluster) -> None:
     before = cluster.on("master", "docker service inspect files --format '{{.ID}}'")
 
     with cluster.configured(file_service={"replicas": 4}):
-        assert cluster.planned() == [("update", SERVICE, "files", ("mode",))]
+        assert sorted(cluster.planned()) == [
+            ("update", COMMAND, "prometheus-files", ("stdin",)),  # how many there should be
+            ("update", SERVICE, "files", ("mode",)),
+        ]
         cluster.up()
         # Swarm counts replicas that are on their way out as well, as long as they serve.
         cluster.eventually(lambda: cluster.replicas("files") == "4/4")
@@ -32,23 +36,23 @@ def test_scaling_is_one_readable_update_in_place(cluster: Cluster) -> None:
 
 
 def test_a_changed_config_moves_the_service_and_takes_the_old_one_away(cluster: Cluster) -> None:
-    before = cluster.names("config")
+    before = cluster.names("config", "edge-config")
 
     with cluster.configured(file_service={"max_file_bytes": 1000}):
         cluster.up()
         refused = requests.post(f"{cluster.url('slave')}/upload", files={"file": ("big", b"x" * 200_000)}, timeout=30)
         assert refused.status_code == 413
-        changed = cluster.names("config")
+        changed = cluster.names("config", "edge-config")
         cluster.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
         cluster.pulumi("preview", "--expect-no-changes")
     cluster.up()
 
-    assert len(changed) == len(before) == len(cluster.names("config")) == 1
+    assert len(changed) == len(before) == len(cluster.names("config", "edge-config")) == 1
     assert changed != before
 
 
 def test_a_changed_secret_moves_the_service_and_takes_the_old_one_away(cluster: Cluster) -> None:
-    before = cluster.names("secret")
+    before = cluster.names("secret", "edge-operators")
     old = cluster.operator_password()
 
     new = secrets.token_urlsafe(18)
@@ -58,8 +62,8 @@ def test_a_changed_secret_moves_the_service_and_takes_the_old_one_away(cluster: 
     url = f"{cluster.url('master')}/metrics"
     assert requests.get(url, auth=("operator", old), timeout=30).status_code == 401
     assert requests.get(url, auth=("operator", new), timeout=30).status_code == 200
-    assert len(cluster.names("secret")) == len(before) == 1
-    assert cluster.names("secret") != before
+    assert len(cluster.names("secret", "edge-operators")) == len(before) == 1
+    assert cluster.names("secret", "edge-operators") != before
     cluster.pulumi("preview", "--expect-no-changes")
 
 

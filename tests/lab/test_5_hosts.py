@@ -18,7 +18,12 @@ def test_a_host_that_is_added_joins_and_gets_the_edge_and_one_that_is_removed_is
 
     with cluster.configured(hosts=[*cluster.hosts, THIRD]):
         cluster.vagrant_up("third")
+        watching = cluster.containers("prometheus")
         cluster.up()
+        for job in ("node-exporter", "cadvisor"):
+            seen = f'up{{job="{job}",node="third"}} == 1'
+            cluster.eventually(lambda seen=seen: len(cluster.prometheus(seen)) == 1, seconds=60)
+        assert cluster.containers("prometheus") == watching, "Prometheus has not been restarted"
         assert cluster.download("for-the-third", back="third") == b"content"
         labels = cluster.on("master", "docker node inspect third --format '{{json .Spec.Labels}}'")
         assert '"disk":"ssd"' in labels

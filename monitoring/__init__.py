@@ -1,0 +1,1 @@
+"""Monitoring: what its services read, and what reads the metrics that they keep."""

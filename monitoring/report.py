@@ -1,0 +1,118 @@
+"""The eight panels as a picture: what Grafana shows, where there is none."""
+
+import base64
+import io
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from monitoring import influxql
+from monitoring.influxdb_client import Read, Series
+from monitoring.metrics import CONTAINER_METRICS, VM_METRICS, Metric, line_name
+from monitoring.units import human
+
+_STEP = 15
+"""Seconds between two points; the databases have no more."""
+
+_GAP = 150
+"""Seconds without a value after which a line breaks off."""
+
+_MOST_LINES = 12
+"""So many colours can be told apart; of more lines the ones with the highest values are drawn."""
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Metrics of the cluster</title>
+<style>body{{font-family:system-ui,sans-serif;margin:2rem auto;max-width:90rem;padding:0 1rem}}img{{width:100%}}</style>
+</head>
+<body>
+<h1>Metrics of the cluster</h1>
+<p>The {minutes} minutes before {now}, from the InfluxDBs of the VMs and of the containers.</p>
+<img alt="CPU, memory, network in and network out of VMs and of containers" src="data:image/png;base64,{picture}">
+</body>
+</html>
+"""
+
+
+def write(read: Read, page: Path, *, minutes: int = 30, now: float | None = None) -> None:
+    """Write the page with the eight panels, and the picture in it beside it as a PNG.
+
+    Raises:
+        InfluxdbError: a database cannot be read.
+    """
+    at = time.time() if now is None else now
+    picture = draw(read, minutes=minutes, now=at)
+    page.with_suffix(".png").write_bytes(picture)
+    page.write_text(
+        _PAGE.format(
+            minutes=minutes,
+            now=datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+            picture=base64.b64encode(picture).decode(),
+        )
+    )
+
+
+def draw(read: Read, *, minutes: int, now: float) -> bytes:
+    """The eight panels as a PNG: VMs on the left, containers on the right.
+
+    Raises:
+        InfluxdbError: a database cannot be read.
+    """
+    figure = Figure(figsize=(16, 18), layout="constrained")
+    panels = figure.subplots(len(VM_METRICS), 2, squeeze=False)
+    for row, pair in zip(panels, zip(VM_METRICS, CONTAINER_METRICS, strict=True), strict=True):
+        for axes, kind, metric in zip(row, ("VMs", "Containers"), pair, strict=True):
+            _panel(
+                axes, f"{kind}: {metric.title}", metric, read(metric.database, influxql.history(metric, minutes, _STEP))
+            )
+            axes.set_xlim(_time(now - minutes * 60), _time(now))
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=100)
+    return picture.getvalue()
+
+
+def _panel(axes: Axes, title: str, metric: Metric, lines: Sequence[Series]) -> None:
+    axes.set_title(title, loc="left", fontweight="bold")
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: human(value, metric.unit)))
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call] # not annotated there
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call] # as above
+    if not lines:
+        axes.text(0.5, 0.5, "no data in this time", transform=axes.transAxes, ha="center", va="center", color="gray")
+        return
+    highest = sorted(lines, key=lambda series: max(value for _, value in series.rows), reverse=True)
+    for number, series in enumerate(highest[:_MOST_LINES]):
+        rows = _with_gaps(series.rows)
+        axes.plot(
+            [_time(at) for at, _ in rows],
+            [value for _, value in rows],
+            label=line_name(series.tags),
+            color=f"C{number % 10}",
+            linestyle="-" if number < 10 else "--",  # the colours repeat after ten
+        )
+    axes.set_ylim(bottom=0)
+    more = f"and {len(lines) - _MOST_LINES} below these" if len(lines) > _MOST_LINES else None
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small", title=more)
+
+
+def _with_gaps(rows: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
+    """The rows, with a point that is no number wherever too much time lies between two."""
+    drawn: list[tuple[float, float]] = []
+    for at, value in rows:
+        if drawn and at - drawn[-1][0] > _GAP:
+            drawn.append((at, float("nan")))
+        drawn.append((at, value))
+    return drawn
+
+
+def _time(seconds: float) -> float:
+    """Matplotlib's number of a moment."""
+    return float(date2num(datetime.fromtimestamp(seconds, UTC)))  # type: ignore[no-untyped-call] # as above

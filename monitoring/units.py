@@ -1,0 +1,37 @@
+"""Numbers as people read them: 0.123 is 12.3 %, 1536 bytes are 1.5 KiB."""
+
+from monitoring.metrics import Unit
+
+_PREFIXES = ("", "Ki", "Mi", "Gi", "Ti")
+
+
+def human(value: float, unit: Unit) -> str:
+    """A stored value with its unit, short enough for a table's cell or an axis."""
+    match unit:
+        case "percent":
+            return f"{value * 100:.1f} %"
+        case "bytes":
+            return f"{_binary(value)}B"
+        case "bytes per second":
+            return f"{_binary(value)}B/s"
+        case "CPUs":
+            return f"{_short(value, 3)} CPU"
+        case "per second":
+            return f"{_short(value, 2)}/s"
+        case "seconds":
+            return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
+        case "ratio":
+            return f"{value:.2f}"
+
+
+def _binary(value: float) -> str:
+    """The number and the prefix of its unit: 1024 apart, three digits or four before the prefix."""
+    step = 0
+    # What would be written as 1024 is 1.0 of the next.
+    while abs(value) >= 1023.5 and step < len(_PREFIXES) - 1:
+        value, step = value / 1024, step + 1
+    return f"{value:.{1 if step and abs(value) < 100 else 0}f} {_PREFIXES[step]}"
+
+
+def _short(value: float, digits: int) -> str:
+    return f"{value:.{digits if abs(value) < 1 else 1}f}"

@@ -1,0 +1,454 @@
+"""Both nodes, all services and their eight metrics: complete, true, in the right database, and kept."""
+
+import itertools
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any, ClassVar
+
+import pytest
+import requests
+from cluster import Cluster
+
+from components import commands
+from monitoring import dashboards, influxql
+from monitoring.influxdb_client import Series
+from monitoring.metrics import CONTAINER_METRICS, EIGHT, FILE_METRICS, FURTHER_VM_METRICS, VM_METRICS, Metric
+
+MIB = 2**20
+NODES = {"master", "slave"}
+GRID = 15  # seconds between two samples
+OUTAGE = 180  # seconds
+BUSY_CPUS = 0.5
+HELD_BYTES = 64 * MIB
+SENT_BYTES = 400 * MIB
+LAB_ADDRESS = "192.168.50.1"
+
+# What a container in the lab does to be measured: it uses half a CPU and holds memory, and then says how much it used.
+TRUTH = f"""
+import time
+held = bytearray({HELD_BYTES})
+end = time.monotonic() + {OUTAGE + 20}
+while time.monotonic() < end:
+    busy = time.monotonic() + 0.05
+    while time.monotonic() < busy:
+        pass
+    time.sleep({0.05 / BUSY_CPUS - 0.05})
+print("used", time.process_time(), flush=True)
+"""
+
+
+def latest(cluster: Cluster, metric: Metric, minutes: int = 2) -> list[Series]:
+    return cluster.read(metric.database, influxql.latest(metric, minutes))
+
+
+def services(cluster: Cluster) -> set[str]:
+    return set(cluster.on("master", "docker service ls --format '{{.Name}}'").split())
+
+
+def targets(cluster: Cluster, **labels: str) -> int:
+    """How many targets with these labels Prometheus reads."""
+    selector = ",".join(f'{key}="{value}"' for key, value in labels.items())
+    found = cluster.prometheus(f"count(up{{{selector}}} == 1)")
+    return int(found[0]["value"][1]) if found else 0
+
+
+# Complete, and where it belongs
+
+
+@pytest.mark.parametrize("metric", VM_METRICS + FURTHER_VM_METRICS, ids=lambda metric: metric.measurement)
+def test_every_vm_metric_of_both_nodes_is_in_its_database(cluster: Cluster, metric: Metric) -> None:
+    cluster.eventually(lambda: {series.tags["node"] for series in latest(cluster, metric)} == NODES, seconds=90)
+
+
+@pytest.mark.parametrize("metric", CONTAINER_METRICS, ids=lambda metric: metric.measurement)
+def test_every_container_metric_of_all_services_is_in_its_database(cluster: Cluster, metric: Metric) -> None:
+    expected = services(cluster)
+
+    cluster.eventually(lambda: {series.tags["service"] for series in latest(cluster, metric)} == expected, seconds=90)
+    assert {series.tags["node"] for series in latest(cluster, metric)} == NODES
+
+
+@pytest.mark.parametrize("metric", FILE_METRICS, ids=lambda metric: metric.measurement)
+def test_every_metric_of_the_file_service_is_in_its_database(cluster: Cluster, metric: Metric) -> None:
+    def measured() -> bool:
+        # Enough, one after the other, for every replica to get some.
+        for number in range(6):
+            cluster.upload(f"measured-{number}", b"x" * 1000, through="slave")
+            cluster.download(f"measured-{number}", back="master")
+        return {series.tags["slot"] for series in latest(cluster, metric)} == {"1", "2", "3"}
+
+    cluster.eventually(measured, seconds=90)
+
+
+@pytest.mark.parametrize(("database", "level"), [("vms", "instance:"), ("containers", "container:")])
+def test_a_database_holds_its_own_first_level_and_nothing_else(cluster: Cluster, database: str, level: str) -> None:
+    (measurements,) = cluster.read(database, "SHOW MEASUREMENTS")
+
+    assert len(measurements.rows) >= 4
+    assert all(name.startswith(level) for (name,) in measurements.rows)
+
+
+def test_no_label_of_a_single_task_reaches_a_database(cluster: Cluster) -> None:
+    keys = {
+        key
+        for database in ("vms", "containers")
+        for series in cluster.read(database, "SHOW TAG KEYS")
+        for (key,) in series.rows
+    }
+
+    assert keys == {"cluster", "node", "mountpoint", "service", "slot"}
+
+
+def test_a_redeployed_service_goes_on_with_its_series(cluster: Cluster) -> None:
+    def slots() -> set[tuple[str, ...]]:
+        found = cluster.read("containers", 'SHOW SERIES FROM "container:memory_working_set_bytes:sum"')
+        return {row for series in found for row in series.rows}
+
+    def age() -> float:
+        found = cluster.prometheus('time() - max(container_start_time_seconds{service="edge",node="slave"})')
+        return float(found[0]["value"][1]) if found else float("inf")
+
+    before, before_age = slots(), age()
+    old = cluster.containers("edge", "slave")
+    cluster.on("master", "docker service update --force --detach=false --quiet edge", timeout=120)
+    (new,) = cluster.containers("edge", "slave")
+    assert new not in old
+    cluster.eventually(lambda: age() < before_age, seconds=60)
+
+    assert slots() == before
+
+
+def test_every_panel_of_every_dashboard_has_data_of_both_nodes(cluster: Cluster) -> None:
+    for name, dashboard in dashboards.dashboards().items():
+        for source, query in dashboards.queries(dashboard):
+            if source == "prometheus":
+                cluster.prometheus(query)  # raises if Prometheus does not understand it
+                continue
+            found = cluster.read(source.removeprefix("influxdb-"), influxql.filled(query, minutes=10))
+            assert found, f"{name}: no data for {query}"
+            nodes = {series.tags["node"] for series in found if "node" in series.tags}
+            if "file_transfer" not in query:  # its replicas are all on one host
+                assert nodes in (set(), NODES), f"{name}: {query}"
+
+
+# Closed to everybody else
+
+
+def test_wrong_credentials_are_refused(cluster: Cluster) -> None:
+    url = f"http://{cluster.address('master')}:8086"
+    writer = ("writer", cluster.secret("influxdb_writer_password"))
+    reader = ("reader", cluster.secret("influxdb_reader_password"))
+
+    def ask(text: str, auth: tuple[str, str] | None) -> requests.Response:
+        return requests.get(f"{url}/query", params={"db": "vms", "q": text}, auth=auth, timeout=30)
+
+    def write(auth: tuple[str, str]) -> requests.Response:
+        return requests.post(f"{url}/write", params={"db": "vms"}, data="intruder value=1", auth=auth, timeout=30)
+
+    assert ask("SHOW MEASUREMENTS", None).status_code == 401
+    assert ask("SHOW MEASUREMENTS", ("reader", "a wrong password")).status_code == 401
+    assert ask("CREATE DATABASE other", reader).status_code == 403
+    assert "error" in ask("SELECT * FROM /.*/ LIMIT 1", writer).json()
+    assert write(reader).status_code == 403
+    assert write(("writer", "a wrong password")).status_code == 401
+    assert ask("CREATE USER mallory WITH PASSWORD 'm' WITH ALL PRIVILEGES", None).status_code == 401
+
+
+@pytest.mark.parametrize("port", [2375, 8080, 9090, 9093, 9100])
+def test_nothing_else_is_published(cluster: Cluster, port: int) -> None:
+    for host in sorted(NODES):
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"http://{cluster.address(host)}:{port}/", timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [
+        ("http://docker-api:2375/v1.45/nodes", 200),
+        ("http://docker-api:2375/tasks", 200),
+        ("http://docker-api:2375/v1.45/containers/json", 403),
+        ("http://docker-api:2375/v1.45/secrets", 403),
+        ("http://docker-api:2375/v1.45/nodes/../secrets", 403),
+        ("http://docker-api:2375/v1.45/swarm/unlockkey", 403),
+        ("--post-data={} http://docker-api:2375/v1.45/services", 403),
+    ],
+)
+def test_of_the_docker_api_a_few_lists_can_be_read(cluster: Cluster, request_line: str, status: int) -> None:
+    (container,) = cluster.containers("prometheus")
+    answer = cluster.on("master", f"docker exec {container} wget -S -O /dev/null {request_line} 2>&1 || true")
+
+    assert re.search(rf"HTTP/1\.1 {status} ", answer), answer
+
+
+# True
+
+
+@dataclass
+class Outage:
+    """What happened while the databases were down."""
+
+    begin: float
+    end: float = 0
+    used_cpu_seconds: float = 0
+    host_bytes: dict[tuple[str, str], float] = field(default_factory=dict)
+    """What `ip -s link` on a host counted during the transfer: (node, receive or transmit) -> bytes."""
+    cpu_of_host: float = 0
+    memory_of_host: float = 0
+    counters: dict[tuple[str, ...], float] = field(default_factory=dict)
+    """What Prometheus's counters grew by during the transfer."""
+
+
+def interface_bytes(cluster: Cluster) -> dict[tuple[str, str], float]:
+    counted = {}
+    for host in sorted(NODES):
+        links = json.loads(cluster.on(host, "ip -json -stats link show type veth"))
+        own = [link["stats64"] for link in links if link["ifname"].startswith("eth")]
+        counted[host, "receive"] = sum(stats["rx"]["bytes"] for stats in own)
+        counted[host, "transmit"] = sum(stats["tx"]["bytes"] for stats in own)
+    return counted
+
+
+def counters(cluster: Cluster) -> dict[tuple[str, ...], float]:
+    counted: dict[tuple[str, ...], float] = {}
+    for direction in ("receive", "transmit"):
+        for found in cluster.prometheus(f'sum by (node) (node_network_{direction}_bytes_total{{device=~"eth.*"}})'):
+            counted[found["metric"]["node"], direction] = float(found["value"][1])
+        query = f'sum by (node) (container_network_{direction}_bytes_total{{service="edge"}})'
+        for found in cluster.prometheus(query):
+            counted["edge", found["metric"]["node"], direction] = float(found["value"][1])
+    return counted
+
+
+def cpu_seconds(cluster: Cluster) -> tuple[float, float]:
+    """(busy, all) CPU time of a host since it started, from the kernel."""
+    fields = [float(word) for word in cluster.on("slave", "head -n 1 /proc/stat").split()[1:9]]
+    return sum(fields) - fields[3] - fields[4] - fields[7], sum(fields)
+
+
+@pytest.fixture(scope="module")
+def outage(cluster: Cluster) -> Iterator[Outage]:
+    """Three minutes without either database, in which a file is sent and a container works."""
+    image = cluster.on("master", "docker service inspect files --format '{{.Spec.TaskTemplate.ContainerSpec.Image}}'")
+    truth = TRUTH.replace("'", '"')
+    for database in ("vms", "containers"):
+        cluster.on("master", f"docker service scale influxdb-{database}=0 >/dev/null", timeout=120)
+    story = Outage(begin=time.time())
+    busy_before, all_before = cpu_seconds(cluster)
+    cluster.on(
+        "master",
+        "docker service create --quiet --detach=false --name truth --network ClusterNet --restart-condition none "
+        "--endpoint-mode dnsrr --no-resolve-image "
+        f"--constraint node.hostname==master {image.strip()} python3 -c '{truth}' >/dev/null",
+    )
+    counted, linked = counters(cluster), interface_bytes(cluster)
+    cluster.upload("measured", b"\0" * SENT_BYTES, through="slave")
+    linked_after = interface_bytes(cluster)
+    story.host_bytes = {key: linked_after[key] - linked[key] for key in linked}
+
+    (working,) = cluster.containers("truth")
+    cluster.on("master", f"docker wait {working}", timeout=OUTAGE + 120)
+    printed = cluster.on("master", f"docker logs {working}")
+    story.used_cpu_seconds = float(printed.split()[1])
+    counted_after = counters(cluster)
+    story.counters = {key: counted_after[key] - counted[key] for key in counted}
+    busy_after, all_after = cpu_seconds(cluster)
+    story.cpu_of_host = (busy_after - busy_before) / (all_after - all_before)
+    memory = dict(re.findall(r"^(\w+): +(\d+)", cluster.on("slave", "cat /proc/meminfo"), re.MULTILINE))
+    story.memory_of_host = 1 - int(memory["MemAvailable"]) / int(memory["MemTotal"])
+    story.end = time.time()
+    assert story.end - story.begin >= OUTAGE
+    for database in ("vms", "containers"):
+        cluster.on("master", f"docker service scale influxdb-{database}=1 >/dev/null", timeout=120)
+    for metric in EIGHT:
+        cluster.eventually(
+            lambda metric=metric: (
+                max((series.rows[0][0] for series in latest(cluster, metric)), default=0) > story.end + GRID
+            ),
+            seconds=120,
+        )
+    yield story
+    cluster.on("master", "docker service rm truth")
+
+
+def samples(cluster: Cluster, metric: Metric, story: Outage, **tags: str) -> list[float]:
+    """A line's values from begin to end of the outage."""
+    where = " AND ".join(f"\"{key}\" = '{value}'" for key, value in tags.items())
+    (series,) = cluster.read(
+        metric.database,
+        f'SELECT "value" FROM "{metric.measurement}" WHERE {where} '
+        f"AND time >= {int(story.begin)}s AND time <= {int(story.end)}s",
+    )
+    return [value for _, value in series.rows]
+
+
+@pytest.mark.parametrize("metric", EIGHT, ids=lambda metric: metric.measurement)
+def test_an_outage_of_three_minutes_leaves_no_gap(cluster: Cluster, outage: Outage, metric: Metric) -> None:
+    kept = cluster.read(
+        metric.database,
+        f'SELECT "value" FROM "{metric.measurement}" '
+        f"WHERE time >= {int(outage.begin) - 60}s AND time <= {int(outage.end)}s GROUP BY *",
+    )
+    whole = [s for s in kept if s.tags.get("service") not in ("truth", "influxdb-vms", "influxdb-containers")]
+
+    assert {series.tags["node"] for series in whole} == NODES
+    for series in whole:
+        times = [row[0] for row in series.rows]
+        steps = [later - earlier for earlier, later in itertools.pairwise(times)]
+        assert max(steps) <= GRID * 1.1, f"{series.tags}: a gap of {max(steps)} s"
+        assert times[-1] - times[0] > OUTAGE
+
+
+def test_a_transfer_is_in_the_counters_of_its_host_and_its_container(outage: Outage) -> None:
+    for node, direction in (("slave", "receive"), ("slave", "transmit"), ("master", "receive")):
+        # The kernel's own count of the transfer, and Prometheus's: of the same interfaces, a little longer.
+        assert outage.host_bytes[node, direction] == pytest.approx(SENT_BYTES, rel=0.1)
+        assert outage.counters[node, direction] == pytest.approx(SENT_BYTES, rel=0.1)
+    for direction in ("receive", "transmit"):
+        assert outage.counters["edge", "slave", direction] == pytest.approx(SENT_BYTES, rel=0.1)
+        assert outage.counters["edge", "master", direction] < 0.1 * SENT_BYTES
+
+
+@pytest.mark.parametrize(("metric", "tags"), [
+    (VM_METRICS[2], {"node": "slave"}),
+    (VM_METRICS[3], {"node": "slave"}),
+    (CONTAINER_METRICS[2], {"node": "slave", "service": "edge"}),
+    (CONTAINER_METRICS[3], {"node": "slave", "service": "edge"}),
+], ids=lambda value: getattr(value, "measurement", ""))  # fmt: skip
+def test_a_transfer_is_in_the_recorded_rates(
+    cluster: Cluster, outage: Outage, metric: Metric, tags: dict[str, str]
+) -> None:
+    # rate() stretches what it has seen to its window: by up to a sixth for a series as young as this.
+    sent = max(samples(cluster, metric, outage, **tags)) * 300
+
+    assert 0.9 * SENT_BYTES < sent < 1.3 * SENT_BYTES
+
+
+def test_a_busy_container_shows_its_cpu_time_and_its_memory(cluster: Cluster, outage: Outage) -> None:
+    cpu, memory = CONTAINER_METRICS[:2]
+    used = samples(cluster, cpu, outage, service="truth")[-1] * 300
+    held = samples(cluster, memory, outage, service="truth")
+
+    assert used == pytest.approx(outage.used_cpu_seconds, rel=0.1)
+    assert HELD_BYTES < max(held) < HELD_BYTES + 24 * MIB  # Python itself takes some
+
+
+def test_a_host_s_cpu_and_memory_are_what_its_kernel_says(cluster: Cluster, outage: Outage) -> None:
+    cpu, memory = VM_METRICS[:2]
+    busy = samples(cluster, cpu, outage, node="slave")[-1]
+    in_use = samples(cluster, memory, outage, node="slave")[-1]
+
+    assert busy == pytest.approx(outage.cpu_of_host, rel=0.25), "over five minutes, of which the outage was three"
+    assert in_use == pytest.approx(outage.memory_of_host, rel=0.1)
+
+
+# Kept
+
+
+@pytest.mark.parametrize("service", ["influxdb-vms", "influxdb-containers", "prometheus"])
+def test_data_survive_a_new_task(cluster: Cluster, service: str) -> None:
+    def first_kept() -> object:
+        if service == "prometheus":
+            return cluster.prometheus('min_over_time(timestamp(up{job="prometheus"})[30m:15s])')[0]["value"][1]
+        database = service.removeprefix("influxdb-")
+        metric = VM_METRICS[0] if database == "vms" else CONTAINER_METRICS[0]
+        return cluster.read(database, f'SELECT FIRST("value") FROM "{metric.measurement}"')[0].rows
+
+    before, (old,) = first_kept(), cluster.containers(service)
+    cluster.on("master", f"docker service update --force --detach=false --quiet {service}", timeout=180)
+
+    assert cluster.containers(service) != [old]
+    cluster.eventually(lambda: first_kept() == before, seconds=30)
+
+
+# Alerts, and what is published on request
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Takes what Alertmanager sends."""
+
+    alerts: ClassVar[list[dict[str, Any]]] = []
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.alerts += body["alerts"]
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: a test's output is its verdict."""
+
+
+@pytest.fixture
+def receiver() -> Iterator[str]:
+    server = ThreadingHTTPServer((LAB_ADDRESS, 0), Receiver)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://{LAB_ADDRESS}:{server.server_port}/alerts"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_node_without_its_exporter_is_told_and_consoles_open_for_the_operator(
+    cluster: Cluster, receiver: str
+) -> None:
+    def told(name: str, **labels: str) -> bool:
+        return any(
+            alert["labels"]["alertname"] == name and labels.items() <= alert["labels"].items()
+            for alert in Receiver.alerts
+        )
+
+    before = cluster.containers("prometheus")
+    with cluster.configured(
+        alerting={"receiver": "webhook", "for": {"NodeMissing": "5s"}},
+        monitoring={"publish": ["influxdb", "prometheus", "alertmanager"]},
+    ):
+        cluster.set_secret("alerting.webhook_url", receiver)
+        cluster.set_secret("alerting.heartbeat_url", receiver)
+        cluster.up()
+        assert cluster.containers("prometheus") == before, "rules are read anew, without a restart"
+
+        operator = ("operator", cluster.operator_password())
+        for port in (9090, 9093):
+            url = f"http://{cluster.address('slave')}:{port}/-/ready"
+            assert requests.get(url, timeout=30).status_code == 401
+            assert requests.get(url, auth=operator, timeout=30).status_code == 200
+        cluster.eventually(lambda: told("DeadMansSwitch"), seconds=120)
+        assert not told("NodeMissing")
+
+        elsewhere = "node.labels.swarm-transfer.host!=slave"
+        cluster.on("master", f"docker service update --quiet --constraint-add {elsewhere} node-exporter >/dev/null")
+        cluster.eventually(lambda: told("NodeMissing", node="slave", severity="critical"), seconds=120)
+        assert not told("NodeMissing", node="master")
+        runbooks = [a["annotations"]["runbook"] for a in Receiver.alerts if a["labels"]["alertname"] == "NodeMissing"]
+        assert "docker node ls" in runbooks[0]
+    cluster.up("--refresh")
+
+    cluster.eventually(lambda: targets(cluster, job="node-exporter", node="slave") == 1)
+    cluster.pulumi("preview", "--expect-no-changes")
+
+
+def test_files_that_promtool_rejects_never_reach_prometheus(cluster: Cluster) -> None:
+    image = cluster.on(
+        "master", "docker service inspect prometheus --format '{{.Spec.TaskTemplate.ContainerSpec.Image}}'"
+    )
+    deliver = commands.deliver_prometheus_files(
+        volume="prometheus-config", image=image.strip(), owner=65534, service="prometheus"
+    )
+    (container,) = cluster.containers("prometheus")
+    read = f"docker exec {container} cat /etc/prometheus/live/prometheus.yml"
+    before = cluster.on("master", read)
+
+    told = cluster.on(
+        "master",
+        f"cat > deliver.sh <<'EOF'\n{deliver}\nEOF\n"
+        "sh deliver.sh 2>&1 <<'EOF' && echo accepted || rm deliver.sh\n"
+        "==> prometheus.yml <==\nscrape_config: []\nEOF\n",
+    )
+
+    assert "accepted" not in told
+    assert "field scrape_config not found" in told
+    assert cluster.on("master", read) == before

@@ -1,0 +1,17 @@
+"""An InfluxDB in memory, for what reads one."""
+
+from monitoring.influxdb_client import Series
+from monitoring.metrics import CONTAINERS, EIGHT
+
+NOW = 1_795_000_000.0
+
+
+def measured(database: str, text: str) -> list[Series]:
+    """Both hosts and two tasks of the file service, for any metric that is asked."""
+    (measurement,) = [metric.measurement for metric in EIGHT if f'"{metric.measurement}"' in text]
+    of_tasks = [{"service": "files", "slot": slot, "node": "master", "cluster": "lab"} for slot in ("1", "2")]
+    of_hosts = [{"node": node, "cluster": "lab"} for node in ("master", "slave")]
+    return [
+        Series(measurement, tags, ("time", "last"), tuple((NOW - age, 0.25) for age in (5.0, 20.0, 400.0)))
+        for tags in (of_tasks if database == CONTAINERS else of_hosts)
+    ]

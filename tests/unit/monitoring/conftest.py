@@ -1,0 +1,16 @@
+"""InfluxDBs that tests read: one with data, one without."""
+
+import pytest
+from fake_influxdb import measured
+
+from monitoring.influxdb_client import Read
+
+
+@pytest.fixture
+def read() -> Read:
+    return measured
+
+
+@pytest.fixture
+def empty() -> Read:
+    return lambda _database, _text: []

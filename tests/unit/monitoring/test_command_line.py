@@ -1,0 +1,34 @@
+"""`python -m monitoring`: what it asks for, and how it fails."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent.parent
+URLS = ("--vms-url", "http://127.0.0.1:9", "--containers-url", "http://127.0.0.1:9")
+
+
+def run(*arguments: str, password: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "monitoring", *arguments],
+        cwd=ROOT,
+        env={"INFLUXDB_READER_PASSWORD": password, "HOME": "/nonexistent", "MPLCONFIGDIR": "/tmp"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_without_a_password_it_says_where_to_put_it() -> None:
+    done = run("metrics", *URLS)
+
+    assert done.returncode == 1
+    assert done.stderr == "INFLUXDB_READER_PASSWORD is not set: give it the password of user reader\n"
+
+
+def test_a_database_that_is_out_of_reach_is_one_line() -> None:
+    done = run("report", *URLS, password="secret")
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("InfluxDB http://127.0.0.1:9, database vms: no answer")
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,71 @@
+"""`make report`: the page and the picture in it."""
+
+from pathlib import Path
+
+import pytest
+from fake_influxdb import NOW
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from monitoring import report
+from monitoring.influxdb_client import Read
+
+TITLES = [
+    f"{kind}: {metric}" for metric in ("CPU", "Memory", "Network in", "Network out") for kind in ("VMs", "Containers")
+]
+
+
+@pytest.fixture
+def panels(monkeypatch: pytest.MonkeyPatch) -> list[Axes]:
+    """The panels of what is drawn, once it is."""
+    drawn: list[Axes] = []
+    save = Figure.savefig
+
+    def keep(figure: Figure, *args: object, **options: object) -> None:
+        drawn.extend(figure.axes)
+        save(figure, *args, **options)
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    return drawn
+
+
+def test_the_eight_panels_have_a_line_for_each_host_and_each_task(read: Read, panels: list[Axes]) -> None:
+    report.draw(read, minutes=30, now=NOW)
+
+    assert [axes.get_title(loc="left") for axes in panels] == TITLES
+    for axes in panels:
+        names = [text.get_text() for text in axes.get_legend().get_texts()]
+        hosts = axes.get_title(loc="left").startswith("VMs")
+        assert names == (["master", "slave"] if hosts else ["files.1 on master", "files.2 on master"])
+
+
+def test_axes_speak_the_metric_s_unit(read: Read, panels: list[Axes]) -> None:
+    report.draw(read, minutes=30, now=NOW)
+
+    formats = {axes.get_title(loc="left"): axes.yaxis.get_major_formatter()(0.5) for axes in panels}
+    assert formats["VMs: CPU"] == "50.0 %"
+    assert formats["Containers: CPU"] == "0.500 CPU"
+    assert formats["VMs: Network in"].endswith("B/s")
+
+
+def test_a_panel_without_data_says_so(empty: Read, panels: list[Axes]) -> None:
+    report.draw(empty, minutes=30, now=NOW)
+
+    assert len(panels) == 8
+    assert all(axes.texts[0].get_text() == "no data in this time" for axes in panels)
+
+
+def test_a_long_silence_is_a_gap_in_the_line() -> None:
+    rows = report._with_gaps([(0, 1.0), (15, 2.0), (400, 3.0)])
+
+    assert [at for at, _ in rows] == [0, 15, 400, 400]
+    assert rows[2][1] != rows[2][1], "no number: matplotlib draws nothing there"
+
+
+def test_the_page_is_whole_in_itself_and_the_picture_lies_beside_it(read: Read, tmp_path: Path) -> None:
+    report.write(read, tmp_path / "report.html", minutes=30, now=NOW)
+
+    page = (tmp_path / "report.html").read_text()
+    assert (tmp_path / "report.png").read_bytes().startswith(b"\x89PNG")
+    assert 'src="data:image/png;base64,iVBOR' in page
+    assert "http" not in page
