@@ -26,6 +26,9 @@ _GAP = 150
 _MOST_LINES = 12
 """So many colours can be told apart; of more lines the ones with the highest values are drawn."""
 
+_FEW = 20
+"""Of so few points each is marked: a single one makes no line."""
+
 _PAGE = """<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><title>Metrics of the cluster</title>
@@ -66,12 +69,15 @@ def draw(read: Read, *, minutes: int, now: float) -> bytes:
     """
     figure = Figure(figsize=(16, 18), layout="constrained")
     panels = figure.subplots(len(VM_METRICS), 2, squeeze=False)
+    first = now
     for row, pair in zip(panels, zip(VM_METRICS, CONTAINER_METRICS, strict=True), strict=True):
         for axes, kind, metric in zip(row, ("VMs", "Containers"), pair, strict=True):
-            _panel(
-                axes, f"{kind}: {metric.title}", metric, read(metric.database, influxql.history(metric, minutes, _STEP))
-            )
-            axes.set_xlim(_time(now - minutes * 60), _time(now))
+            lines = read(metric.database, influxql.history(metric, minutes, _STEP))
+            _panel(axes, f"{kind}: {metric.title}", metric, lines)
+            first = min([first, *(series.rows[0][0] for series in lines)])
+    # A cluster that is younger than the window is drawn from its beginning, with all panels alike.
+    for axes in panels.flat:
+        axes.set_xlim(_time(max(first, now - minutes * 60) - _STEP), _time(now))
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=100)
     return picture.getvalue()
@@ -96,6 +102,7 @@ def _panel(axes: Axes, title: str, metric: Metric, lines: Sequence[Series]) -> N
             [value for _, value in rows],
             label=line_name(series.tags),
             color=f"C{number % 10}",
+            marker="." if len(rows) < _FEW else "",
             linestyle="-" if number < 10 else "--",  # the colours repeat after ten
         )
     axes.set_ylim(bottom=0)

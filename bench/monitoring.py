@@ -1,0 +1,107 @@
+"""What monitoring costs a node, and how soon a scraped value can be queried in InfluxDB.
+
+    python -m bench.monitoring [MINUTES]
+
+Deploys the cluster on hosts of its own, lets it run for a while, and prints one line of JSON: seconds from scrape to
+queryable (p50, p99), CPU and memory of both exporters on the worker, series and samples a second of one node, and the
+same for fifty nodes, extrapolated.
+"""
+
+import json
+import shlex
+import shutil
+import statistics
+import sys
+import time
+import urllib.parse
+from pathlib import Path
+from typing import Any
+
+from lab import demo, engine, stack
+from lab.paths import Lab
+from monitoring import influxdb_client, influxql
+from monitoring.metrics import FURTHER_VM_METRICS
+
+ROOT = Path(__file__).parent.parent
+LAB = Lab(name="bench", checkout=ROOT)
+MASTER = "192.168.50.2"
+WORKER = "slave"
+LOAD = FURTHER_VM_METRICS[1]
+NODES = 50
+MIB = 2**20
+
+
+def ask(query: str, at: float | None = None) -> list[dict[str, Any]]:
+    """The result of an instant query, asked in Prometheus's own container."""
+    parameters = {"query": query} | ({"time": f"{at:.3f}"} if at else {})
+    url = f"http://127.0.0.1:9090/api/v1/query?{urllib.parse.urlencode(parameters)}"
+    container = "$(docker ps -q --filter label=com.docker.swarm.service.name=prometheus)"
+    answer = demo.ask_host(LAB, MASTER, f"docker exec {container} wget -q -O - {shlex.quote(url)}")
+    return list(json.loads(answer)["data"]["result"])
+
+
+def number(query: str) -> float:
+    """The one value of a query; 0 if there is none."""
+    found = ask(query)
+    return float(found[0]["value"][1]) if found else 0.0
+
+
+def delays(read: influxdb_client.Read, seconds: float) -> list[float]:
+    """Seconds between a scrape of the worker and the moment when what it led to could be queried."""
+    arrived: dict[float, float] = {}
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for series in read(LOAD.database, influxql.latest(LOAD, 2)):
+            if series.tags["node"] == WORKER:
+                arrived.setdefault(series.rows[0][0], time.time())
+    # The first one may have lain there for a while.
+    evaluated = sorted(arrived)[1:]
+    scraped = [float(ask(f'timestamp(node_load1{{node="{WORKER}"}})', at)[0]["value"][1]) for at in evaluated]
+    return [arrived[at] - scrape for at, scrape in zip(evaluated, scraped, strict=True)]
+
+
+def costs(minutes: float) -> dict[str, float]:
+    """CPU (percent of a core) and memory (MiB) of the worker's exporters, and how much the worker is measured."""
+    window = f"{int(minutes * 60)}s"
+    exporters = f'service=~"node-exporter|cadvisor",node="{WORKER}"'
+    interval = 15
+    recorded = f'{{__name__=~"(instance|container):.+",node="{WORKER}"}}'
+    return {
+        "exporters_cpu_percent": 100 * number(f"sum(rate(container_cpu_usage_seconds_total{{{exporters}}}[{window}]))"),
+        "exporters_memory_mib": number(f"sum(container_memory_working_set_bytes{{{exporters}}})") / MIB,
+        "prometheus_series_per_node": number(f'count({{node="{WORKER}"}})'),
+        "prometheus_samples_per_second_per_node": number(
+            f'sum(scrape_samples_post_metric_relabeling{{node="{WORKER}"}})'
+        )
+        / interval,
+        "influxdb_series_per_node": number(f"count({recorded})"),
+        "prometheus_cpu_percent": 100
+        * number(f'sum(rate(container_cpu_usage_seconds_total{{service="prometheus"}}[{window}]))'),
+        "influxdbs_cpu_percent": 100
+        * number(f'sum(rate(container_cpu_usage_seconds_total{{service=~"influxdb-.+"}}[{window}]))'),
+    }
+
+
+def main() -> None:
+    """Deploy, wait, measure, take away."""
+    minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 4
+    with engine.exclusive(LAB):
+        demo.discard_hosts(LAB)
+        tools = demo.prepare(LAB)
+        stack.pulumi(LAB, tools, "up", "--yes", "--skip-preview")
+        password = stack.pulumi(LAB, tools, "config", "get", "swarm-transfer:influxdb_reader_password").stdout.strip()
+        read = influxdb_client.reader({"vms": f"http://{MASTER}:8086"}, "reader", password)
+        waited = sorted(delays(read, minutes * 60))
+        measured = costs(minutes - 1)
+        engine.remove(LAB)
+        engine.lock_file(LAB).unlink()
+    shutil.rmtree(LAB.local_dir)
+    for key in ("prometheus_series", "prometheus_samples_per_second", "influxdb_series"):
+        measured[f"{key}_{NODES}_nodes"] = NODES * measured[f"{key}_per_node"]
+    measured["scrape_to_queryable_p50"] = statistics.median(waited)
+    measured["scrape_to_queryable_p99"] = waited[min(len(waited) - 1, int(0.99 * len(waited)))]
+    print(json.dumps({name: round(value, 2) for name, value in measured.items()}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
