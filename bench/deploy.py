@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +21,8 @@ from typing import Any
 
 import yaml
 
-from components.edge import HEALTHCHECK as EDGE_HEALTHCHECK
-from components.edge import haproxy_config, operator_list
+from bench.stack_file import preparations, stack_file
+from components.commands import HOST_LABEL
 from components.ssh import SshTarget
 from lab import demo, engine, namespace, stack
 from lab.paths import Lab
@@ -30,66 +31,18 @@ ROOT = Path(__file__).parent.parent
 LAB = Lab(name="bench", checkout=ROOT)
 MASTER, WORKER = "192.168.50.2", "192.168.50.3"
 IMAGE = "localhost/swarm-transfer/file-transfer:bench"
-MIB = 2**20
 
 SCRIPT = f"""set -eu
 docker swarm init --advertise-addr {MASTER} --data-path-addr {MASTER} >/dev/null
 docker swarm join-token --quiet worker >token
 ssh -i key -o StrictHostKeyChecking=no vagrant@{WORKER} docker swarm join \\
   --advertise-addr {WORKER} --token "$(cat token)" {MASTER}:2377 >/dev/null
+for node in master slave; do docker node update --label-add {HOST_LABEL}=$node $node >/dev/null; done
 docker build --quiet --tag {IMAGE} --build-arg PYTHON_IMAGE="$(cat python)" context >/dev/null
+sh prepare.sh
 docker stack deploy --detach=true --compose-file stack.yml bench >/dev/null 2>&1
-while docker stack services bench --format '{{{{.Replicas}}}}' | grep -vqE '^(2/2|3/3)'; do sleep 0.2; done
+while docker stack services bench --format '{{{{.Replicas}}}}' | grep -vqE '^(1/1|2/2|3/3)'; do sleep 0.2; done
 """
-
-
-def service(image: str, user: str, **more: object) -> dict[str, Any]:
-    """What all services share, in compose's words; the program's defaults are the model."""
-    return {
-        "image": image,
-        "user": user,
-        "init": True,
-        "read_only": True,
-        "cap_drop": ["ALL"],
-        "networks": ["ClusterNet"],
-        "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
-        **more,
-    }
-
-
-def compose(images: dict[str, str]) -> str:
-    """The cluster's services as a stack file."""
-    healthy = {"interval": "5s", "timeout": "5s", "retries": 3, "start_period": "20s"}
-    return yaml.safe_dump(
-        {
-            "version": "3.8",
-            "services": {
-                "files": service(
-                    IMAGE, "10001:10001",
-                    volumes=["files:/data", {"type": "tmpfs", "target": "/tmp", "tmpfs": {"size": 64 * MIB}}],
-                    healthcheck={"test": ["CMD", "python3", "-m", "file_transfer.healthcheck"], **healthy},
-                    deploy={
-                        "replicas": 3,
-                        "endpoint_mode": "dnsrr",
-                        "placement": {"constraints": ["node.role==manager"]},
-                    },
-                ),
-                "edge": service(
-                    images["haproxy"], "99:99",
-                    command=["haproxy", "-W", "-db", "-f", "/run/secrets/operators", "-f", "/etc/haproxy/haproxy.cfg"],
-                    configs=[{"source": "edge", "target": "/etc/haproxy/haproxy.cfg"}],
-                    secrets=[{"source": "operators", "uid": "99", "mode": 0o400}],
-                    ports=[{"target": 5001, "published": 5001, "mode": "host"}],
-                    healthcheck={"test": ["CMD", *EDGE_HEALTHCHECK], **healthy},
-                    deploy={"mode": "global", "endpoint_mode": "dnsrr"},
-                ),
-            },
-            "networks": {"ClusterNet": {"driver": "overlay", "ipam": {"config": [{"subnet": "10.0.10.0/24"}]}}},
-            "volumes": {"files": {}},
-            "configs": {"edge": {"file": "haproxy.cfg"}},
-            "secrets": {"operators": {"file": "operators.cfg"}},
-        }
-    )  # fmt: skip
 
 
 def fresh_hosts() -> Path:
@@ -98,23 +51,28 @@ def fresh_hosts() -> Path:
     return demo.prepare(LAB)
 
 
-def by_pulumi() -> tuple[float, float]:
-    """Seconds of the first `up` on fresh hosts, and of a second one."""
+def by_pulumi() -> tuple[float, float, list[dict[str, Any]]]:
+    """Seconds of the first `up` on fresh hosts, and of a second one; and the resources that there are then."""
     tools = fresh_hosts()
     command = ("up", "--yes", "--skip-preview")
-    return timed(lambda: stack.pulumi(LAB, tools, *command)), timed(lambda: stack.pulumi(LAB, tools, *command))
+    first = timed(lambda: stack.pulumi(LAB, tools, *command))
+    again = timed(lambda: stack.pulumi(LAB, tools, *command))
+    with tempfile.TemporaryDirectory() as folder:
+        state = Path(folder) / "state.json"
+        stack.pulumi(LAB, tools, "stack", "export", "--show-secrets", "--file", str(state))
+        return first, again, json.loads(state.read_text())["deployment"]["resources"]
 
 
-def by_script() -> float:
-    """Seconds of the script on fresh hosts."""
+def by_script(resources: list[dict[str, Any]]) -> float:
+    """Seconds of the script on fresh hosts, for the services of a deployment by Pulumi."""
     fresh_hosts()
     images = yaml.safe_load(LAB.config_file.read_text())["config"]["swarm-transfer:images"]
-    config = haproxy_config(port=5001, backend="bench_files", backend_port=8080, replicas=3, max_file_bytes=64 * 2**30)
-    files = {
-        "haproxy.cfg": config,
-        "operators.cfg": operator_list("a-long-password"),
+    text, files = stack_file(resources, IMAGE)
+    # Within a stack, a service's tasks are found by the stack's name before its own.
+    files = {name: content.replace("tasks.files", "tasks.bench_files") for name, content in files.items()} | {
         "python": images["python"],
-        "stack.yml": compose(images),
+        "prepare.sh": preparations(resources),
+        "stack.yml": text,
         "key": (LAB.ssh_dir / "id_ed25519").read_text(),
     }
     archive = io.BytesIO()
@@ -154,10 +112,10 @@ def main() -> None:
     first, again, script = [], [], []
     with engine.exclusive(LAB):
         for _ in range(rounds):
-            up, no_op = by_pulumi()
+            up, no_op, resources = by_pulumi()
             first.append(up)
             again.append(no_op)
-            script.append(by_script())
+            script.append(by_script(resources))
         engine.remove(LAB)
         engine.lock_file(LAB).unlink()
     shutil.rmtree(LAB.local_dir)

@@ -1,0 +1,61 @@
+"""The lab's images: they stand in for the upstream ones, so what components run must be in them by the same path."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from recorder import Recorder
+
+import settings
+from lab import rootfs
+
+ROOT = Path(__file__).parent.parent.parent.parent
+
+# What Debian's packages bring by the upstream path; what they do not is a link in the recipe.
+DEBIAN_PROGRAMS = {
+    "curl": {"curl"},
+    "haproxy": {"haproxy"},
+    "bash": {"bash"},
+    "influxdb": {"influxd"},
+    "influxdb-client": {"influx"},
+    "prometheus": {"/bin/prometheus", "promtool"},
+    "wget": {"wget"},
+}
+RECIPE_OF_SERVICE = {
+    "alertmanager": rootfs.MONITORING,
+    "docker-api": rootfs.HAPROXY,
+    "edge": rootfs.HAPROXY,
+    "influxdb-containers": rootfs.MONITORING,
+    "influxdb-vms": rootfs.MONITORING,
+    "node-exporter": rootfs.NODE_EXPORTER,
+    "prometheus": rootfs.MONITORING,
+}
+
+
+def programs(recipe: rootfs.Recipe) -> set[str]:
+    of_packages = (DEBIAN_PROGRAMS.get(package, set()) for package in recipe.packages)
+    return {"sh"}.union(*of_packages, (path for path, _ in recipe.links))
+
+
+def test_every_program_that_a_service_runs_is_in_its_image(
+    run_program: Callable[..., Recorder], values: dict[str, Any]
+) -> None:
+    for name, service in run_program(values).services().items():
+        if name in ("files", "grafana", "cadvisor"):  # built with our own Dockerfile; not in the lab; has its own test
+            continue
+        container = service["taskSpec"]["containerSpec"]
+        needed = {container["commands"][0], container["healthcheck"]["tests"][1]}
+        assert needed <= programs(RECIPE_OF_SERVICE[name]), name
+
+
+def test_links_lead_to_what_debian_s_packages_bring() -> None:
+    assert rootfs.MONITORING.links == (("/bin/alertmanager", "/usr/bin/prometheus-alertmanager"),)
+    assert rootfs.NODE_EXPORTER.links == (("/bin/node_exporter", "/usr/bin/prometheus-node-exporter"),)
+
+
+def test_the_lab_names_an_image_for_all_but_grafana() -> None:
+    lab = yaml.safe_load((ROOT / "Pulumi.lab.yaml").read_text())["config"]
+
+    assert set(lab["swarm-transfer:images"]) == set(settings.Images.model_fields) - {"grafana"}
+    assert lab["swarm-transfer:monitoring"] == {"grafana": False}
