@@ -32,6 +32,7 @@ prometheus_folder = prometheus_files(
         nodes=[host.name for host in settings.hosts],
         tasks=configuration.expected_tasks(settings),
         alert_for=settings.alerting.for_,
+        certificates=configuration.certificate_ends(settings),
     )
 )
 promtool.check(prometheus_folder)
@@ -97,6 +98,7 @@ edge = Edge(
             for name, module in (("prometheus", prometheus), ("alertmanager", alertmanager), ("grafana", grafana))
             if name in monitoring.publish
         },
+        certificate=configuration.secret(settings.edge_certificate) if settings.edge_certificate else None,
     ),
 )
 
@@ -183,5 +185,6 @@ if monitoring.grafana:
     )
 
 pulumi.export("hosts", {host.name: f"{host.address} ({host.role})" for host in settings.hosts})
-pulumi.export("addresses", [f"http://{host.address}:{settings.edge_port}" for host in settings.hosts])
+scheme = "https" if settings.edge_certificate else "http"
+pulumi.export("addresses", [f"{scheme}://{host.address}:{settings.edge_port}" for host in settings.hosts])
 pulumi.export("services", pulumi.Output.all(*services, *[d.ready for d in databases.values()], exporters.ready))

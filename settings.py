@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 import images
+from components import certificate
 from components.ssh import SshTarget, known_host_key
 from monitoring.alertmanager import Receiver
 from monitoring.configuration import alert_names
@@ -182,6 +183,8 @@ class Settings(_Settings):
     images: Images = Images()
     registry: Registry | None = None
     edge_port: Annotated[int, Field(ge=1, le=65535)] = 5001
+    edge_certificate: SecretStr | None = None
+    """With it the edge speaks TLS: PEM, the certificate, those between it and its root, and the private key."""
     ready_timeout: Annotated[int, Field(ge=1)] = 300
     """Seconds that `pulumi up` waits for a service to run as asked."""
 
@@ -219,6 +222,13 @@ class Settings(_Settings):
         if not re.fullmatch(r"[!-&(-\[\]-~]+", password.get_secret_value()):
             raise ValueError("has a blank, a quote ('), a backslash or no ASCII character: choose another password")
         return password
+
+    @field_validator("edge_certificate")
+    @classmethod
+    def _usable(cls, pem: SecretStr | None) -> SecretStr | None:
+        if pem is not None:
+            certificate.not_after(pem.get_secret_value())
+        return pem
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -262,7 +272,8 @@ def load() -> Settings:
     )
     alerting = settings.alerting
     in_alerting = [f for f in ("webhook_url", "smtp_password", "heartbeat_url") if getattr(alerting, f)]
-    for key in (*_PASSWORDS, *(f"alerting.{field}" for field in in_alerting)):
+    optional = ["edge_certificate"] if settings.edge_certificate else []
+    for key in (*_PASSWORDS, *optional, *(f"alerting.{field}" for field in in_alerting)):
         if key.partition(".")[0] not in secrets:
             raise SettingsError(f"{PROJECT}:{key} is stored in the clear: {secret_remedy(PROJECT, key)}")
     return settings
@@ -291,6 +302,12 @@ def parse(values: Mapping[str, Any], *, secrets: frozenset[str] = frozenset()) -
 def secret(value: SecretStr) -> pulumi.Output[str]:
     """A secret setting as Pulumi carries it: encrypted in state, hidden in output."""
     return pulumi.Output.secret(value.get_secret_value())
+
+
+def certificate_ends(settings: Settings) -> dict[str, int]:
+    """When each certificate ends, in seconds since 1970, by its name: an alert comes two weeks before."""
+    pem = settings.edge_certificate
+    return {"edge": certificate.not_after(pem.get_secret_value())} if pem else {}
 
 
 def expected_tasks(settings: Settings) -> dict[str, int]:

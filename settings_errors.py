@@ -9,6 +9,7 @@ _SECRETS = (
     "alerting.heartbeat_url",
     "alerting.smtp_password",
     "alerting.webhook_url",
+    "edge_certificate",
     "influxdb_reader_password",
     "influxdb_writer_password",
     "operator_password",

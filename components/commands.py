@@ -239,9 +239,9 @@ get http://docker/nodes
 
 
 def unanswered(urls: Iterable[str]) -> str:
-    """Print those of the URLs that do not answer with success."""
+    """Print those of the URLs that do not answer with success; whose certificate they show is not the question here."""
     return f"""for url in {" ".join(shlex.quote(url) for url in urls)}; do
-  curl --silent --fail --noproxy '*' --max-time 5 --output /dev/null "$url" || echo "$url"
+  curl --silent --insecure --fail --noproxy '*' --max-time 5 --output /dev/null "$url" || echo "$url"
 done
 """
 

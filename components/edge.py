@@ -15,6 +15,7 @@ from components.swarm_service import Healthcheck, Resources, SwarmService, Swarm
 _UID = 99  # haproxy's in the upstream image
 _CONFIG = "/etc/haproxy/haproxy.cfg"
 _OPERATORS = "operators.cfg"
+_CERTIFICATE = "edge.pem"
 _HEALTH_PORT = 8404
 _FORM_BYTES = 2**20  # room for the rest of the form around a file
 _SLOTS = 64
@@ -34,7 +35,8 @@ HEALTHCHECK = (
 class EdgeArgs:
     """Where the edge listens on every host, and the service behind it (`name` and port on the network).
 
-    `consoles` are further ways in, for the operator only: a port of the hosts, and «SERVICE:PORT» behind it.
+    `consoles` are further ways in, for the operator only: a port of the hosts, and «SERVICE:PORT» behind it. With a
+    `certificate` (PEM, with its key) all ways in speak TLS.
     """
 
     cluster: SwarmCluster
@@ -49,6 +51,7 @@ class EdgeArgs:
     operator_password: pulumi.Output[str]
     ready_timeout: int
     consoles: Mapping[int, str] = field(default_factory=dict)
+    certificate: pulumi.Output[str] | None = None
 
 
 class Edge(pulumi.ComponentResource):
@@ -74,21 +77,24 @@ class Edge(pulumi.ComponentResource):
                     replicas=args.backend_replicas,
                     max_file_bytes=args.max_file_bytes,
                     consoles=args.consoles,
+                    tls=args.certificate is not None,
                 ),
                 path=_CONFIG,
             ),
             opts=child,
         )
-        operators = SwarmSecret(
-            f"{name}-operators",
-            SwarmSecretArgs(
-                cluster=args.cluster,
-                content=args.operator_password.apply(operator_list),
-                file_name=_OPERATORS,
-                uid=_UID,
-            ),
-            opts=child,
-        )
+        secrets = [
+            SwarmSecret(
+                f"{name}-{purpose}",
+                SwarmSecretArgs(cluster=args.cluster, content=content, file_name=file_name, uid=_UID),
+                opts=child,
+            )
+            for purpose, file_name, content in (
+                ("operators", _OPERATORS, args.operator_password.apply(operator_list)),
+                ("certificate", _CERTIFICATE, args.certificate),
+            )
+            if content is not None
+        ]
         service = SwarmService(
             name,
             SwarmServiceArgs(
@@ -98,7 +104,7 @@ class Edge(pulumi.ComponentResource):
                 user=f"{_UID}:{_UID}",
                 command=["haproxy", "-W", "-db", "-f", f"/run/secrets/{_OPERATORS}", "-f", _CONFIG],
                 files=[config],
-                secrets=[operators],
+                secrets=secrets,
                 ports={port: port for port in (args.port, *args.consoles)},
                 healthcheck=Healthcheck(command=HEALTHCHECK, interval=2),
                 resources=Resources(cpus=1.0, memory=256, reserved_cpus=0.1, reserved_memory=64),
@@ -115,7 +121,8 @@ class Edge(pulumi.ComponentResource):
     async def _wait_for_answers(self, names: Sequence[str]) -> str:
         args = self._args
         if not pulumi.runtime.is_dry_run():
-            urls = [f"http://{host.target.address}:{args.port}/readyz" for host in args.cluster.hosts]
+            scheme = "https" if args.certificate is not None else "http"
+            urls = [f"{scheme}://{host.target.address}:{args.port}/readyz" for host in args.cluster.hosts]
             manager = args.cluster.seed.target
             await asyncio.to_thread(readiness.wait_for_answers, manager, urls, timeout=args.ready_timeout)
         return names[0]
@@ -134,17 +141,20 @@ def haproxy_config(
     replicas: int,
     max_file_bytes: int,
     consoles: Mapping[int, str] | None = None,
+    tls: bool = False,
 ) -> str:
     """HAProxy's configuration: one frontend, replicas found by DNS and checked, one health port, and consoles.
 
     A body that says itself that it is too large is refused before it is sent; the service counts the others.
     """
-    further = "".join(_console(console, target) for console, target in (consoles or {}).items())
+    bind = f" ssl crt /run/secrets/{_CERTIFICATE} alpn h2,http/1.1" if tls else ""
+    further = "".join(_console(console, target, bind) for console, target in (consoles or {}).items())
     slots = -(-replicas // _SLOTS) * _SLOTS
     return f"""global
   log stdout format raw local0 info
   maxconn 4096
   hard-stop-after 25s
+  ssl-default-bind-options ssl-min-ver TLSv1.2
 
 defaults
   mode http
@@ -173,7 +183,7 @@ resolvers docker
   hold obsolete 2s
 
 frontend public
-  bind :{port}
+  bind :{port}{bind}
   unique-id-format %[uuid()]
   http-request set-header X-Request-ID %[unique-id]
   http-request set-header X-Forwarded-For %[src]
@@ -199,10 +209,10 @@ frontend health
 {further}"""
 
 
-def _console(port: int, target: str) -> str:
+def _console(port: int, target: str, bind: str) -> str:
     return f"""
 listen console-{port}
-  bind :{port}
+  bind :{port}{bind}
   http-request auth realm operator unless {{ http_auth(operators) }}
   server console {target} resolvers docker init-addr none
 """

@@ -1,0 +1,74 @@
+"""TLS at the edge: the certificate is looked at first, reaches the edge as a secret, and its end is watched."""
+
+import base64
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+from certificates import self_signed
+from recorder import PASSWORDS, Recorder, revealed
+
+from components import certificate
+
+Run = Callable[..., Recorder]
+DAY = 24 * 3600
+
+
+def test_the_end_of_the_first_certificate_counts() -> None:
+    chain = self_signed(days=5, with_key=False) + self_signed(days=60, with_key=False)
+
+    with pytest.raises(ValueError, match="no PEM private key"):
+        certificate.not_after(chain)
+    assert certificate.not_after(self_signed(days=5)) == pytest.approx(time.time() + 5 * DAY, abs=60)
+
+
+@pytest.mark.parametrize(
+    ("pem", "told"),
+    [
+        ("nonsense", "has no PEM certificate"),
+        (self_signed(with_key=False), "has no PEM private key"),
+        (self_signed(with_another_key=True), "not its first certificate's"),
+        (self_signed(days=-1), "expired on 20"),
+    ],
+    ids=["no certificate", "no key", "another's key", "expired"],
+)
+def test_a_certificate_that_cannot_serve_is_refused_without_being_shown(
+    run_program: Run, values: dict[str, Any], recorder: Recorder, pem: str, told: str
+) -> None:
+    with pytest.raises(Exception, match="edge_certificate: .*" + told) as raised:
+        run_program({**values, "edge_certificate": pem}, secrets=(*PASSWORDS, "edge_certificate"))
+
+    assert pem not in str(raised.value)
+    assert [r.name for r in recorder.resources if r.typ != "pulumi:pulumi:Stack"] == []
+
+
+def test_a_certificate_in_the_clear_is_refused(run_program: Run, values: dict[str, Any]) -> None:
+    with pytest.raises(Exception, match="edge_certificate is stored in the clear"):
+        run_program({**values, "edge_certificate": self_signed()})
+
+
+def test_with_a_certificate_every_way_in_speaks_tls_and_its_end_is_watched(
+    run_program: Run, values: dict[str, Any]
+) -> None:
+    pem = self_signed(days=30)
+    recorder = run_program(
+        {**values, "edge_certificate": pem, "monitoring": {"publish": ["prometheus"]}},
+        secrets=(*PASSWORDS, "edge_certificate"),
+    )
+    config = base64.b64decode(
+        recorder.of_type("docker:index/serviceConfig:ServiceConfig")["edge-config"]["data"]
+    ).decode()
+    secret = revealed(recorder.of_type("docker:index/secret:Secret")["edge-certificate"]["data"])
+
+    assert "bind :5001 ssl crt /run/secrets/edge.pem" in config
+    assert "bind :9090 ssl crt /run/secrets/edge.pem" in config
+    assert base64.b64decode(secret).decode() == pem
+    assert "https://192.168.50.2:5001/readyz" in recorder.ready
+    delivered = recorder.commands()["prometheus-files"]["stdin"]
+    expected = delivered[delivered.index("==> rules/expected.yml <==\n") :].split("\n==>")[0].partition("\n")[2]
+    (group,) = yaml.safe_load(expected)["groups"]
+    (rule,) = [rule for rule in group["rules"] if rule["record"] == "swarm:certificate_not_after:seconds"]
+    assert rule["labels"] == {"certificate": "edge"}
+    assert rule["expr"] == f"vector({certificate.not_after(pem)})"
