@@ -5,6 +5,7 @@ with its logs. So the program asks the manager itself, on every `up`: also one t
 """
 
 import json
+import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,9 @@ from components.ssh import SshError, SshTarget, ask
 State = Literal["ready", "waiting", "failed"]
 
 _POLL_SECONDS = 1.0
+_AT_ONCE = threading.Semaphore(4)
+"""All services ask the one manager: its ssh server turns away who comes while ten others are logging in."""
+
 _MAX_FAILURES = 4
 """So many failed tasks of the wanted version in one place are no accident."""
 
@@ -52,7 +56,9 @@ def wait(manager: SshTarget, service: str, *, version: str, timeout: int) -> Non
     deadline = time.monotonic() + timeout
     while True:
         try:
-            documents = _documents(ask(manager, inspect_service(service)))
+            with _AT_ONCE:
+                answer = ask(manager, inspect_service(service))
+            documents = _documents(answer)
             verdict = judge(*documents, version=version)
         except SshError as error:
             verdict = Verdict("waiting", f"{manager.name}: {error}")

@@ -1,6 +1,7 @@
 """The Docker Engine API of a remote host, through ssh."""
 
 import json
+import socket
 import subprocess
 import tempfile
 import threading
@@ -93,7 +94,7 @@ class EngineApi:
                 command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
             )
             deadline = time.monotonic() + _CONNECT_SECONDS
-            while not self._socket.exists():
+            while not _listens(self._socket):
                 if self._tunnel.poll() is not None or time.monotonic() > deadline:
                     self._tunnel.kill()
                     reason = self._tunnel.communicate()[1].decode(errors="replace").strip()
@@ -113,6 +114,12 @@ def retry_while(words: Sequence[str], action: Callable[[], object], *, seconds: 
             time.sleep(0.5)
         else:
             return
+
+
+def _listens(path: Path) -> bool:
+    """Whether somebody takes connections there: the file is there a moment earlier."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 def _document(answer: requests.Response) -> Any:  # noqa: ANN401 - JSON

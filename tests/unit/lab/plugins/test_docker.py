@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import requests
 from pulumi.provider.experimental import provider
 from pulumi.provider.experimental.provider import PropertyDiffKind
 
+from lab.plugins.docker import engine_api
 from lab.plugins.docker.engine_api import EngineApi, EngineError, retry_while
 from lab.plugins.docker.files import Secret, ServiceConfig
 from lab.plugins.docker.image import Image
@@ -285,3 +287,13 @@ def test_a_refusal_in_other_words_is_not_retried() -> None:
     with pytest.raises(EngineError):
         retry_while(("has active endpoints",), refuse)
     assert len(asked) == 1
+
+
+def test_a_tunnel_counts_once_somebody_listens_at_its_socket(tmp_path: Path) -> None:
+    path = tmp_path / "docker.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        assert not engine_api._listens(path)
+        server.bind(str(path))
+        assert not engine_api._listens(path), "ssh makes the file a moment before it listens"
+        server.listen()
+        assert engine_api._listens(path)
