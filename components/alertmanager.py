@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.commands import HOST_LABEL
 from components.host import Host
 from components.overlay import OverlayNetwork
 from components.swarm import SwarmCluster
@@ -67,7 +66,7 @@ class Alertmanager(pulumi.ComponentResource):
                 ],
                 secrets=[config],
                 volumes={name: _DATA},
-                constraints=[f"node.labels.{HOST_LABEL}=={args.host.target.name}"],
+                constraints=[args.host.only_here],
                 healthcheck=Healthcheck(command=["wget", "-q", "-O", "/dev/null", f"http://127.0.0.1:{PORT}/-/ready"]),
                 resources=Resources(cpus=0.25, memory=128, reserved_cpus=0.02, reserved_memory=32),
                 update_order="stop-first",  # two on one volume would overwrite each other's silences

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pulumi
 
-from components.commands import HOST_LABEL
 from components.host import Host
 from components.image import RegistryArgs, ServiceImage, ServiceImageArgs
 from components.overlay import OverlayNetwork
@@ -81,7 +80,7 @@ class FileService(pulumi.ComponentResource):
                 },
                 volumes={name: "/data"},
                 tmpfs={"/tmp": 64},  # noqa: S108 - a path in the container
-                constraints=[f"node.labels.{HOST_LABEL}=={args.storage_host.target.name}"],
+                constraints=[args.storage_host.only_here],
                 healthcheck=Healthcheck(command=["python3", "-m", "file_transfer.healthcheck"], interval=5, timeout=5),
                 resources=Resources(cpus=1.0, memory=512, reserved_cpus=0.1, reserved_memory=128),
                 ready_timeout=args.ready_timeout,

@@ -9,7 +9,6 @@ import pulumi
 import yaml
 
 from components import influxdb, prometheus
-from components.commands import HOST_LABEL
 from components.host import Host
 from components.overlay import OverlayNetwork
 from components.swarm import SwarmCluster
@@ -97,7 +96,7 @@ class Grafana(pulumi.ComponentResource):
                 secrets=secrets,
                 volumes={name: _DATA},
                 tmpfs={"/tmp": 16},  # noqa: S108 - a path in the container
-                constraints=[f"node.labels.{HOST_LABEL}=={args.host.target.name}"],
+                constraints=[args.host.only_here],
                 healthcheck=Healthcheck(
                     command=["wget", "-q", "-O", "/dev/null", f"http://127.0.0.1:{PORT}/api/health"], start_period=60
                 ),

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_command as command
 import pulumi_docker as docker
 
-from components.commands import remove_images
+from components.commands import HOST_LABEL, remove_images
 from components.ssh import SshTarget
 
 
@@ -56,5 +56,7 @@ class Host(pulumi.ComponentResource):
             add_previous_output_in_env=False,
             opts=child,
         )
+        self.only_here = f"node.labels.{HOST_LABEL}=={args.target.name}"
+        """The placement constraint of a service that belongs on this host."""
         self.address = pulumi.Output.from_input(args.target.address)
         self.register_outputs({"address": self.address})

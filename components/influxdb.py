@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pulumi
 
-from components.commands import HOST_LABEL
 from components.host import Host
 from components.overlay import OverlayNetwork
 from components.swarm import SwarmCluster
@@ -87,7 +86,7 @@ class InfluxDb(pulumi.ComponentResource):
                 volumes={name: _DATA},
                 tmpfs={"/tmp": 16},  # noqa: S108 - a path in the container
                 ports=args.ports,
-                constraints=[f"node.labels.{HOST_LABEL}=={args.host.target.name}"],
+                constraints=[args.host.only_here],
                 healthcheck=Healthcheck(
                     command=["curl", "-fsS", "-o", "/dev/null", f"http://127.0.0.1:{PORT}/ping"], start_period=120
                 ),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_command as command
 
-from components.commands import HOST_LABEL, deliver_prometheus_files
+from components.commands import deliver_prometheus_files
 from components.host import Host
 from components.overlay import OverlayNetwork
 from components.swarm import SwarmCluster
@@ -94,7 +94,7 @@ class Prometheus(pulumi.ComponentResource):
                 ],
                 secrets=[password],
                 volumes={f"{name}-data": _DATA, f"{name}-config": _FOLDER},
-                constraints=[f"node.labels.{HOST_LABEL}=={args.host.target.name}"],
+                constraints=[args.host.only_here],
                 healthcheck=Healthcheck(
                     command=["promtool", "check", "ready", f"--url=http://127.0.0.1:{PORT}"], start_period=300
                 ),

@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from components import commands
+from monitoring.configuration import delivery
 
 SCRIPTS = {
     "init": commands.init_swarm(address="192.168.50.2", stack="lab"),
@@ -20,6 +22,9 @@ SCRIPTS = {
     "remove images": commands.remove_images(["localhost/x:1", "y@sha256:0"]),
     "remove repository": commands.remove_repository("localhost/x"),
     "remove superseded": commands.remove_superseded_images("localhost/x", "3"),
+    "own volume": commands.own_volume(volume="prometheus-data", owner=65534, image="x@sha256:0"),
+    "deliver": commands.deliver_prometheus_files(volume="v", image="x@sha256:0", owner=65534, service="prometheus"),
+    "arrive": commands._PROMETHEUS_ARRIVAL,
     "inspect": commands.inspect_service("edge"),
     "unanswered": commands.unanswered(["http://192.168.50.2:5001/readyz", "http://192.168.50.3:5001/readyz"]),
     "logs": commands.last_log_lines("edge"),
@@ -214,3 +219,55 @@ def test_an_image_that_stays_in_use_is_an_error_in_one_line(host: Host) -> None:
 
     assert done.returncode == 1
     assert done.stderr == "conflict: in use by a running container\n"
+
+
+@pytest.fixture
+def arrive(tmp_path: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """Prometheus's folder, into which the files on standard input arrive; promtool refuses what says so."""
+    promtool = tmp_path / "bin" / "promtool"
+    promtool.parent.mkdir()
+    promtool.write_text('#!/bin/sh\n! grep -rq "refuse me" "$(dirname "$3")"\n')
+    promtool.chmod(0o755)
+    folder = tmp_path / "prometheus"
+    folder.mkdir()
+    script = commands._PROMETHEUS_ARRIVAL.replace("/etc/prometheus", str(folder))
+    environment = {"PATH": f"{promtool.parent}:{os.environ['PATH']}"}
+    return lambda files: subprocess.run(
+        ["sh", "-c", script], input=files, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def arrived(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_files_arrive_whole_in_place_of_the_ones_before(
+    arrive: Callable[[str], subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    files = {"prometheus.yml": "a: 1\n# b\n", "rules/x.yml": "groups: []\n", "alerts/y.yml": "==> no heading\n"}
+    assert arrive(delivery({"prometheus.yml": "old: 1\n", "rules/gone.yml": "old: 2\n"})).returncode == 0
+
+    assert arrive(delivery(files)).returncode == 0
+
+    assert arrived(tmp_path / "prometheus") == {f"live/{path}": content for path, content in files.items()}
+
+
+def test_files_that_promtool_refuses_leave_the_ones_before_in_place(
+    arrive: Callable[[str], subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    arrive(delivery({"prometheus.yml": "good: 1\n"}))
+
+    assert arrive(delivery({"prometheus.yml": "refuse me\n"})).returncode != 0
+
+    assert arrived(tmp_path / "prometheus")["live/prometheus.yml"] == "good: 1\n"
+
+
+def test_an_arrival_that_was_cut_off_between_old_and_new_is_mended_by_the_next(
+    arrive: Callable[[str], subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    arrive(delivery({"prometheus.yml": "good: 1\n"}))
+    (tmp_path / "prometheus" / "live").rename(tmp_path / "prometheus" / "old")
+
+    assert arrive(delivery({"prometheus.yml": "better: 1\n"})).returncode == 0
+
+    assert arrived(tmp_path / "prometheus") == {"live/prometheus.yml": "better: 1\n"}
