@@ -7,11 +7,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any, ClassVar
 
 import pytest
 import requests
+from certificates import self_signed
 from cluster import Cluster
 
 from components import commands
@@ -403,8 +405,8 @@ def receiver() -> Iterator[str]:
     server.server_close()
 
 
-def test_a_node_without_its_exporter_is_told_and_consoles_open_for_the_operator(
-    cluster: Cluster, receiver: str
+def test_a_node_without_its_exporter_is_told_and_consoles_open_for_the_operator_by_tls(
+    cluster: Cluster, receiver: str, tmp_path: Path
 ) -> None:
     def told(name: str, **labels: str) -> bool:
         return any(
@@ -412,6 +414,9 @@ def test_a_node_without_its_exporter_is_told_and_consoles_open_for_the_operator(
             for alert in Receiver.alerts
         )
 
+    certificate = self_signed(address=cluster.address("slave"))
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_text(certificate.partition("-----BEGIN PRIVATE KEY")[0])
     before = cluster.containers("prometheus")
     with cluster.configured(
         alerting={"receiver": "webhook", "for": {"NodeMissing": "5s"}},
@@ -419,14 +424,22 @@ def test_a_node_without_its_exporter_is_told_and_consoles_open_for_the_operator(
     ):
         cluster.set_secret("alerting.webhook_url", receiver)
         cluster.set_secret("alerting.heartbeat_url", receiver)
+        cluster.set_secret("edge_certificate", certificate)
         cluster.up()
         assert cluster.containers("prometheus") == before, "rules are read anew, without a restart"
 
-        operator = ("operator", cluster.operator_password())
-        for port in (9090, 9093):
-            url = f"http://{cluster.address('slave')}:{port}/-/ready"
-            assert requests.get(url, timeout=30).status_code == 401
-            assert requests.get(url, auth=operator, timeout=30).status_code == 200
+        url = f"https://{cluster.address('slave')}"
+        with requests.Session() as session:
+            session.verify = str(trusted)
+            for port in (9090, 9093):
+                assert session.get(f"{url}:{port}/-/ready", timeout=30).status_code == 401
+                session.auth = ("operator", cluster.operator_password())
+                assert session.get(f"{url}:{port}/-/ready", timeout=30).status_code == 200
+                session.auth = None
+            sent = session.post(f"{url}:5001/upload", files={"file": ("by-tls", b"content")}, timeout=30)
+            assert sent.status_code == 201
+            assert session.post(f"{url}:5001/download", data={"name": "by-tls"}, timeout=30).content == b"content"
+        assert cluster.prometheus("swarm:certificate_not_after:seconds")[0]["metric"]["certificate"] == "edge"
         cluster.eventually(lambda: told("DeadMansSwitch"), seconds=120)
         assert not told("NodeMissing")
 

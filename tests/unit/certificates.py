@@ -1,6 +1,7 @@
 """Certificates for tests."""
 
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -9,8 +10,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 
-def self_signed(*, days: int = 30, with_key: bool = True, with_another_key: bool = False) -> str:
-    """PEM of a certificate for `edge.example` that ends in so many days, with its key after it."""
+def self_signed(
+    *, days: int = 30, with_key: bool = True, with_another_key: bool = False, address: str = "127.0.0.1"
+) -> str:
+    """PEM of a certificate for an address that ends in so many days, with its key after it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "edge.example")])
     end = datetime.now(UTC) + timedelta(days=days)
@@ -22,6 +25,7 @@ def self_signed(*, days: int = 30, with_key: bool = True, with_another_key: bool
         .serial_number(x509.random_serial_number())
         .not_valid_before(end - timedelta(days=90))
         .not_valid_after(end)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False)
         .sign(key, hashes.SHA256())
     )
     text = made.public_bytes(Encoding.PEM).decode()
