@@ -3,8 +3,8 @@
     python -m bench.monitoring [MINUTES]
 
 Deploys the cluster on hosts of its own, lets it run for a while, and prints one line of JSON: seconds from scrape to
-queryable (p50, p99), CPU and memory of both exporters on the worker, series and samples a second of one node, and the
-same for fifty nodes, extrapolated.
+queryable (p50, p99), CPU and memory of both exporters on the worker, series and samples a second of one node, the same
+for fifty nodes, extrapolated, and what they cost Prometheus and the databases when forty-eight are added (load.py).
 """
 
 import json
@@ -14,11 +14,13 @@ import shutil
 import statistics
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 from pathlib import Path
 from typing import Any
 
+from bench import load
 from lab import demo, engine, namespace, stack
 from lab.paths import Lab
 from monitoring import influxdb_client, influxql
@@ -31,6 +33,7 @@ WORKER = "slave"
 LOAD = FURTHER_VM_METRICS[1]
 NODES = 50
 MIB = 2**20
+_LOADED_SECONDS = 120
 
 
 def ask(query: str, at: float | None = None) -> list[dict[str, Any]]:
@@ -90,6 +93,27 @@ def measure(minutes: float) -> dict[str, float]:
     measured = costs(minutes - 1)
     for key in ("prometheus_series", "prometheus_samples_per_second", "influxdb_series"):
         measured[f"{key}_{NODES}_nodes"] = NODES * measured[f"{key}_per_node"]
+    with load.nodes(LAB, NODES - 2):
+        pause = threading.Event()
+        pause.wait(_LOADED_SECONDS)
+        window = f"{_LOADED_SECONDS - 30}s"
+        measured |= {
+            f"nodes_measured_of_{NODES}": number('count(up{job="node-exporter"} == 1)'),
+            "loaded_prometheus_series": number("prometheus_tsdb_head_series"),
+            "loaded_samples_per_second": number(f"rate(prometheus_tsdb_head_samples_appended_total[{window}])"),
+            "loaded_prometheus_cpu_percent": 100
+            * number(f'sum(rate(container_cpu_usage_seconds_total{{service="prometheus"}}[{window}]))'),
+            "loaded_prometheus_memory_mib": number('sum(container_memory_working_set_bytes{service="prometheus"})')
+            / MIB,
+            "loaded_influxdbs_cpu_percent": 100
+            * number(f'sum(rate(container_cpu_usage_seconds_total{{service=~"influxdb-.+"}}[{window}]))'),
+            "loaded_influxdb_series": number('count({__name__=~"(instance|container):.+"})'),
+            "loaded_samples_lost": number("sum(prometheus_remote_storage_samples_failed_total)"),
+            "loaded_remote_write_seconds_behind": number(
+                "max(prometheus_remote_storage_highest_timestamp_in_seconds - ignoring(remote_name, url) group_right "
+                "prometheus_remote_storage_queue_highest_sent_timestamp_seconds)"
+            ),
+        }
     measured["scrape_to_queryable_p50"] = statistics.median(waited)
     measured["scrape_to_queryable_p99"] = waited[min(len(waited) - 1, int(0.99 * len(waited)))]
     return measured
