@@ -3,14 +3,16 @@
 import base64
 import io
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from math import log2
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from monitoring import influxql
 from monitoring.influxdb_client import Read, Series
@@ -23,8 +25,12 @@ _STEP = 15
 _GAP = 150
 """Seconds without a value after which a line breaks off."""
 
-_MOST_LINES = 12
-"""So many colours can be told apart; of more lines the ones with the highest values are drawn."""
+_STYLES = ("-", "--")
+_COLOURS = 10
+_MOST_LINES = _COLOURS * len(_STYLES)
+"""So many can be told apart, and fit into a legend; of more lines the ones with the highest values are drawn."""
+
+_BINARY = ("bytes", "bytes per second")
 
 _FEW = 20
 """Of so few points each is marked: a single one makes no line."""
@@ -70,10 +76,15 @@ def draw(read: Read, *, minutes: int, now: float) -> bytes:
     figure = Figure(figsize=(16, 18), layout="constrained")
     panels = figure.subplots(len(VM_METRICS), 2, squeeze=False)
     first = now
+    # Each host and task looks the same in all panels, in the order of their names.
+    looks: dict[str, dict[str, int]] = {}
     for row, pair in zip(panels, zip(VM_METRICS, CONTAINER_METRICS, strict=True), strict=True):
         for axes, kind, metric in zip(row, ("VMs", "Containers"), pair, strict=True):
             lines = read(metric.database, influxql.history(metric, minutes, _STEP))
-            _panel(axes, f"{kind}: {metric.title}", metric, lines)
+            names = looks.setdefault(metric.database, {})
+            for name in sorted(line_name(series.tags) for series in lines):
+                names.setdefault(name, len(names))
+            _panel(axes, f"{kind}: {metric.title}", metric, lines, names)
             first = min([first, *(series.rows[0][0] for series in lines)])
     # A cluster that is younger than the window is drawn from its beginning, with all panels alike.
     for axes in panels.flat:
@@ -83,7 +94,7 @@ def draw(read: Read, *, minutes: int, now: float) -> bytes:
     return picture.getvalue()
 
 
-def _panel(axes: Axes, title: str, metric: Metric, lines: Sequence[Series]) -> None:
+def _panel(axes: Axes, title: str, metric: Metric, lines: Sequence[Series], looks: Mapping[str, int]) -> None:
     axes.set_title(title, loc="left", fontweight="bold")
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
@@ -95,19 +106,33 @@ def _panel(axes: Axes, title: str, metric: Metric, lines: Sequence[Series]) -> N
         axes.text(0.5, 0.5, "no data in this time", transform=axes.transAxes, ha="center", va="center", color="gray")
         return
     highest = sorted(lines, key=lambda series: max(value for _, value in series.rows), reverse=True)
-    for number, series in enumerate(highest[:_MOST_LINES]):
+    drawn = sorted(highest[:_MOST_LINES], key=lambda series: looks[line_name(series.tags)])
+    for series in drawn:
         rows = _with_gaps(series.rows)
+        name = line_name(series.tags)
+        style, colour = divmod(looks[name], _COLOURS)
         axes.plot(
             [_time(at) for at, _ in rows],
             [value for _, value in rows],
-            label=line_name(series.tags),
-            color=f"C{number % 10}",
+            label=name,
+            color=f"C{colour}",
             marker="." if len(rows) < _FEW else "",
-            linestyle="-" if number < 10 else "--",  # the colours repeat after ten
+            linestyle=_STYLES[style % len(_STYLES)],
         )
     axes.set_ylim(bottom=0)
-    more = f"and {len(lines) - _MOST_LINES} below these" if len(lines) > _MOST_LINES else None
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small", title=more)
+    if metric.unit in _BINARY:
+        axes.set_yticks(_binary_ticks(axes.get_ylim()[1]))
+    handles = [*axes.get_lines()]
+    if len(lines) > _MOST_LINES:
+        handles.append(Line2D([], [], linestyle="", label=f"and {len(lines) - _MOST_LINES} lower ones"))
+    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small")
+
+
+def _binary_ticks(highest: float) -> list[float]:
+    """From 0 to the highest value, at round numbers of KiB, MiB and so on."""
+    prefix = 1024.0 ** max(0, int(log2(highest) // 10)) if highest > 1 else 1.0
+    ticks = MaxNLocator(nbins=6, steps=(1, 2, 5, 10)).tick_values(0, highest / prefix)
+    return [float(tick * prefix) for tick in ticks if tick * prefix <= highest]
 
 
 def _with_gaps(rows: Sequence[Sequence[float]]) -> list[tuple[float, float]]:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from monitoring import report
-from monitoring.influxdb_client import Read
+from monitoring.influxdb_client import Read, Series
 
 TITLES = [
     f"{kind}: {metric}" for metric in ("CPU", "Memory", "Network in", "Network out") for kind in ("VMs", "Containers")
@@ -37,6 +37,35 @@ def test_the_eight_panels_have_a_line_for_each_host_and_each_task(read: Read, pa
         names = [text.get_text() for text in axes.get_legend().get_texts()]
         hosts = axes.get_title(loc="left").startswith("VMs")
         assert names == (["master", "slave"] if hosts else ["files.1 on master", "files.2 on master"])
+
+
+def test_a_task_looks_the_same_in_all_panels(read: Read, panels: list[Axes]) -> None:
+    report.draw(read, minutes=30, now=NOW)
+
+    for kind in ("VMs", "Containers"):
+        of_kind = [axes for axes in panels if axes.get_title(loc="left").startswith(kind)]
+        looks = [
+            {line.get_label(): (line.get_color(), line.get_linestyle()) for line in a.get_lines()} for a in of_kind
+        ]
+        assert all(look == looks[0] for look in looks)
+
+
+def test_of_too_many_lines_the_legend_says_how_many_are_left_out(panels: list[Axes]) -> None:
+    def read(_: str, text: str) -> list[Series]:
+        name = text.split('"')[3]
+        return [Series(name, {"node": f"n{i}"}, ("time", "mean"), ((NOW - 60, i),)) for i in range(40)]
+
+    report.draw(read, minutes=30, now=NOW)
+
+    drawn = [text.get_text() for text in panels[0].get_legend().get_texts()]
+    assert "n39" in drawn
+    assert "n9" not in drawn
+    assert drawn[-1] == "and 20 lower ones"
+
+
+@pytest.mark.parametrize(("highest", "last"), [(200 * 1024, 200 * 1024), (3.4 * 2**20, 3 * 2**20), (0.4, 0.4)])
+def test_bytes_are_marked_at_round_numbers(highest: float, last: float) -> None:
+    assert report._binary_ticks(highest)[-1] == pytest.approx(last)
 
 
 def test_axes_speak_the_metric_s_unit(read: Read, panels: list[Axes]) -> None:
