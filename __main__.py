@@ -94,7 +94,7 @@ edge = Edge(
         operator_password=configuration.secret(settings.operator_password),
         ready_timeout=settings.ready_timeout,
         consoles={
-            module.PORT: f"{name}:{module.PORT}"
+            configuration.PUBLISHED_PORTS[name]: f"{name}:{module.PORT}"
             for name, module in (("prometheus", prometheus), ("alertmanager", alertmanager), ("grafana", grafana))
             if name in monitoring.publish
         },

@@ -35,6 +35,14 @@ PROJECT = "swarm-transfer"
 DATABASE_PORTS = {"vms": 8086, "containers": 8087}
 """The two InfluxDB databases, and the host's port of each where it is published."""
 
+PUBLISHED_PORTS = {
+    **{f"influxdb-{database}": port for database, port in DATABASE_PORTS.items()},
+    "prometheus": 9090,
+    "alertmanager": 9093,
+    "grafana": 3000,
+}
+"""What can be published, and the hosts' port of each."""
+
 _HOST_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 _MAX_REPLICAS = 1000
 _MIN_PASSWORD = 12
@@ -203,6 +211,14 @@ class Settings(_Settings):
         """Name of the host with Prometheus and the databases."""
         return self.monitoring.host or self.managers[0].name
 
+    def _check_ports(self) -> None:
+        published = self.monitoring.publish
+        if "grafana" in published and not self.monitoring.grafana:
+            raise ValueError("monitoring.publish: grafana is not there: set monitoring.grafana, or do not publish it")
+        for service, port in PUBLISHED_PORTS.items():
+            if port == self.edge_port and service.split("-")[0] in published:
+                raise ValueError(f"edge_port: «{port}» is published for {service}: choose another port")
+
     @field_validator("hosts")
     @classmethod
     def _distinct_and_led(cls, hosts: tuple[Host, ...]) -> tuple[Host, ...]:
@@ -248,6 +264,7 @@ class Settings(_Settings):
             raise ValueError(
                 f"network.api_subnet: «{self.network.api_subnet}» overlaps network.subnet: choose another subnet"
             )
+        self._check_ports()
         for field, name in (
             ("file_service.storage_host", self.storage_host),
             ("monitoring.host", self.monitoring_host),
@@ -255,6 +272,19 @@ class Settings(_Settings):
             if name not in {host.name for host in self.hosts}:
                 raise ValueError(f"{field}: no host is named «{name}»: use a name from hosts")
         return self
+
+
+_MODELS: dict[int | str, type[BaseModel]] = {
+    "hosts": Host,
+    "ssh": Ssh,
+    "network": Network,
+    "file_service": FileService,
+    "monitoring": Monitoring,
+    "alerting": Alerting,
+    "images": Images,
+    "registry": Registry,
+}
+"""The settings that are objects, or lists of them, by key."""
 
 
 def load() -> Settings:
@@ -267,7 +297,7 @@ def load() -> Settings:
     ours = {key.removeprefix(f"{PROJECT}:"): value for key, value in values.items() if key.startswith(f"{PROJECT}:")}
     secrets = frozenset(key for key in ours if pulumi_config.is_config_secret(f"{PROJECT}:{key}"))
     settings = parse(
-        {key: _decode(value, secret=key in secrets) for key, value in ours.items()},
+        {key: _decode(key, value, secret=key in secrets) for key, value in ours.items()},
         secrets=secrets,
     )
     alerting = settings.alerting
@@ -369,23 +399,17 @@ def ssh_targets(settings: Settings) -> dict[str, SshTarget]:
     }
 
 
-def _decode(value: Any, *, secret: bool) -> Any:  # noqa: ANN401 - Pulumi hands over strings, of JSON for objects
-    if isinstance(value, str) and value[:1] in ("{", "["):
-        return json.loads(value)
+def _decode(key: str, value: str, *, secret: bool) -> Any:  # noqa: ANN401 - text, or what a JSON text says
+    # Pulumi hands over objects as JSON. Only where an object belongs: a password may begin with a bracket, too.
+    if key in _MODELS:
+        try:
+            return json.loads(value)
+        except ValueError:
+            pass  # what it is instead is told when it is validated
     # A secret is never shown, not even one under a key that does not exist.
     return SecretStr(value) if secret else value
 
 
 def _fields_at(loc: tuple[int | str, ...]) -> list[str]:
     """Names of the settings that are valid at a location such as ("hosts", 0)."""
-    models: dict[int | str, type[BaseModel]] = {
-        "hosts": Host,
-        "ssh": Ssh,
-        "network": Network,
-        "file_service": FileService,
-        "monitoring": Monitoring,
-        "alerting": Alerting,
-        "images": Images,
-        "registry": Registry,
-    }
-    return list((models[loc[0]] if loc else Settings).model_fields)
+    return list((_MODELS[loc[0]] if loc else Settings).model_fields)

@@ -14,7 +14,6 @@ from components.overlay import OverlayNetwork
 from components.swarm import SwarmCluster
 from components.swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSecretArgs
 from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
-from components.volume import OwnedVolume, OwnedVolumeArgs
 
 PORT = 3000
 
@@ -43,18 +42,16 @@ class GrafanaArgs:
 
 
 class Grafana(pulumi.ComponentResource):
-    """Everything in it is provisioned: a change made by hand is not kept, but its users and stars are."""
+    """Everything in it is provisioned, and nothing else outlives a task.
+
+    Its database is made anew at every start: an old one would keep the operator's old password.
+    """
 
     ready: pulumi.Output[str]
 
     def __init__(self, name: str, args: GrafanaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:grafana:Grafana", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        data = OwnedVolume(
-            f"{name}-data",
-            OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=name, owner=_OWNER, image=args.image),
-            opts=child,
-        )
         files = {
             "sources": (f"{_PROVISIONING}/datasources/cluster.yaml", data_sources(args.databases)),
             "provider": (f"{_PROVISIONING}/dashboards/cluster.yaml", dashboard_provider()),
@@ -94,16 +91,13 @@ class Grafana(pulumi.ComponentResource):
                 },
                 files=mounted,
                 secrets=secrets,
-                volumes={name: _DATA},
-                tmpfs={"/tmp": 16},  # noqa: S108 - a path in the container
+                tmpfs={_DATA: 128, "/tmp": 16},  # noqa: S108 - a path in the container
                 constraints=[args.host.only_here],
                 healthcheck=Healthcheck(
                     command=["wget", "-q", "-O", "/dev/null", f"http://127.0.0.1:{PORT}/api/health"], start_period=60
                 ),
                 resources=Resources(cpus=0.5, memory=384, reserved_cpus=0.05, reserved_memory=128),
-                update_order="stop-first",  # its own database is a file
                 ready_timeout=args.ready_timeout,
-                after=[data],
             ),
             opts=child,
         )

@@ -13,6 +13,10 @@ from components.ssh import SshError, SshTarget, ask
 _PROBE = f"""
 command -v docker >/dev/null || {{ echo 'docker is not installed' >&2; exit 1; }}
 command -v curl >/dev/null || {{ echo 'curl is not installed' >&2; exit 1; }}
+if docker info --format '{{{{json .DriverStatus}}}}' | grep -q 'io.containerd.snapshotter'; then
+  echo "the engine keeps images in containerd's store" >&2
+  exit 1
+fi
 docker info --format '{{{{json .Swarm}}}}'
 docker node inspect self --format '{{{{index .Spec.Labels "{CLUSTER_LABEL}"}}}}' 2>/dev/null || true
 """
@@ -27,6 +31,8 @@ _SSH_FAILURES = (
     ("Permission denied (", "it refuses the user or the key", "check ssh.user and ssh.private_key_file"),
     ("permission denied while trying to connect to the Docker", "the user may not use Docker",
      "add the user of ssh.user to the group docker"),
+    ("containerd's store", "its Docker Engine keeps images in containerd's store, where cAdvisor sees no containers",
+     'set `"features": {"containerd-snapshotter": false}` in /etc/docker/daemon.json there, and restart it'),
     ("is not installed", "it lacks a program", "install Docker Engine and curl there"),
     ("Cannot connect to the Docker daemon", "its Docker Engine does not run", "start it: `systemctl start docker`"),
 )  # fmt: skip

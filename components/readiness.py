@@ -77,13 +77,24 @@ def wait_for_answers(manager: SshTarget, urls: Sequence[str], *, timeout: int) -
         ServiceNotReadyError: some did not within `timeout` seconds.
     """
     deadline = time.monotonic() + timeout
-    while silent := ask(manager, unanswered(urls), timeout=30 + 5 * len(urls)).split():
+    while problem := _silence(manager, urls):
         if time.monotonic() > deadline:
-            raise ServiceNotReadyError(
-                f"no answer from {', '.join(silent)}: "
-                "is the port open between the hosts, and does their network carry VXLAN?"
-            )
+            raise ServiceNotReadyError(problem)
         time.sleep(_POLL_SECONDS)
+
+
+def _silence(manager: SshTarget, urls: Sequence[str]) -> str:
+    """Which URLs do not answer, and what to look at; empty if all do."""
+    try:
+        with _AT_ONCE:
+            silent = ask(manager, unanswered(urls), timeout=30 + 5 * len(urls)).split()
+    except SshError as error:
+        return f"{manager.name}, which looks whether every host answers, cannot be asked: {error}"
+    if not silent:
+        return ""
+    return (
+        f"no answer from {', '.join(silent)}: is the port open between the hosts, and does their network carry VXLAN?"
+    )
 
 
 def judge(

@@ -41,8 +41,9 @@ def configuration(receiver: Receiver) -> str:
                     "matchers": [f'alertname="{HEARTBEAT_ALERT}"'],
                     "receiver": "heartbeat",
                     "group_wait": "0s",
-                    "group_interval": "1m",
-                    "repeat_interval": "1m",
+                    # What was sent is looked at every group_interval: every minute takes a repeat of less than one.
+                    "group_interval": "20s",
+                    "repeat_interval": "50s",
                 }
             ],
         },

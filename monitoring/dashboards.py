@@ -53,7 +53,7 @@ def file_service() -> dict[str, Any]:
     page = _page("file-service", "File service", "Uploads and downloads.").with_variable(_variable("node", _REQUESTS))
     for metric in (_REQUESTS, _ERRORS, _RECEIVED, _SENT, _SECONDS):
         page.with_panel(panels.lines(metric, ["node"]))
-    page.with_panel(panels.counts(_REQUESTS, "Replicas", "Those that are measured, on each host.", ["service"]))
+    page.with_panel(panels.counts(_REQUESTS, "Replicas", "Those that are measured, on each host.", ["node"], ["node"]))
     page.with_row(builders.Row("All replicas together"))
     for metric in (_REQUESTS, _ERRORS, _RECEIVED, _SENT):
         page.with_panel(panels.sums(metric, f"{metric.title}, all replicas", [], ["node"]))

@@ -74,9 +74,13 @@ def sums(metric: Metric, title: str, by: Sequence[str] = (), variables: Sequence
     return panel.fill_opacity(25).stacking(common.StackingConfig().mode(looks.StackingMode.NORMAL))
 
 
-def counts(metric: Metric, title: str, description: str, by: Sequence[str]) -> timeseries.Panel:
+def counts(
+    metric: Metric, title: str, description: str, by: Sequence[str], variables: Sequence[str] = ()
+) -> timeseries.Panel:
     """How many lines of the metric there are for each value of the tags `by`."""
-    panel = _time_series(metric, influxql.counts(metric, by), tuple(by)).title(title).description(description)
+    panel = (
+        _time_series(metric, influxql.counts(metric, by, variables), tuple(by)).title(title).description(description)
+    )
     return panel.unit("short").decimals(0).line_interpolation(looks.LineInterpolation.STEP_AFTER)
 
 
@@ -155,7 +159,7 @@ def _time_series(metric: Metric, text: str, by: tuple[str, ...]) -> timeseries.P
         .description(metric.description)
         .datasource(data_source(metric.database))
         .with_target(Influxql(text, _ALIASES[by]))
-        .interval("15s")  # nothing is measured more often
+        .interval("15s")  # the default of monitoring.scrape_interval
         .unit(_UNITS[metric.unit])
         .min(0)
         .no_value("no data")

@@ -20,7 +20,7 @@ from monitoring.metrics import CONTAINER_METRICS, VM_METRICS, Metric, line_name
 from monitoring.units import human
 
 _STEP = 15
-"""Seconds between two points; the databases have no more."""
+"""Seconds between two points: the default of `monitoring.scrape_interval`."""
 
 _GAP = 150
 """Seconds without a value after which a line breaks off."""

@@ -21,7 +21,8 @@ done
 
 writer=$(cat /run/secrets/writer)
 reader=$(cat /run/secrets/reader)
-policy="\"kept\" ON \"$START_DATABASE\" DURATION $START_RETENTION REPLICATION 1 DEFAULT"
+# Shards of 0s are of whatever length suits the duration; kept as they are, they would forbid a shorter one.
+policy="\"kept\" ON \"$START_DATABASE\" DURATION $START_RETENTION REPLICATION 1 SHARD DURATION 0s DEFAULT"
 
 run <<EOF
 CREATE DATABASE "$START_DATABASE"

@@ -124,6 +124,15 @@ def test_a_redeployed_service_goes_on_with_its_series(cluster: Cluster) -> None:
     (new,) = cluster.containers("edge", "slave")
     assert new not in old
     cluster.eventually(lambda: age() < before_age, seconds=60)
+    # Scraped is not recorded yet, nor sent: a sample of a later round has to be there.
+    scraped = time.time()
+    memory = CONTAINER_METRICS[1]
+
+    def recorded() -> float:
+        found = [s for s in latest(cluster, memory) if (s.tags["service"], s.tags["node"]) == ("edge", "slave")]
+        return max((series.rows[0][0] for series in found), default=0)
+
+    cluster.eventually(lambda: recorded() > scraped + GRID, seconds=90)
 
     assert slots() == before
 
@@ -385,10 +394,14 @@ class Receiver(BaseHTTPRequestHandler):
     """Takes what Alertmanager sends."""
 
     alerts: ClassVar[list[dict[str, Any]]] = []
+    beats: ClassVar[list[float]] = []
+    """When the dead man's switch has come."""
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.alerts += body["alerts"]
+        if any(alert["labels"]["alertname"] == "DeadMansSwitch" for alert in body["alerts"]):
+            self.beats.append(time.monotonic())
         self.send_response(200)
         self.end_headers()
 
@@ -414,13 +427,18 @@ def test_a_node_without_its_exporter_is_told_and_consoles_open_for_the_operator_
             for alert in Receiver.alerts
         )
 
+    def kept(database: str) -> str:
+        (policies,) = cluster.read(database, f'SHOW RETENTION POLICIES ON "{database}"')
+        (duration,) = [row[1] for row in policies.rows if row[0] == "kept"]
+        return str(duration)
+
     certificate = self_signed(address=cluster.address("slave"))
     trusted = tmp_path / "trusted.pem"
     trusted.write_text(certificate.partition("-----BEGIN PRIVATE KEY")[0])
     before = cluster.containers("prometheus")
     with cluster.configured(
         alerting={"receiver": "webhook", "for": {"NodeMissing": "5s"}},
-        monitoring={"publish": ["influxdb", "prometheus", "alertmanager"]},
+        monitoring={"publish": ["influxdb", "prometheus", "alertmanager"], "retention": "12h"},
     ):
         cluster.set_secret("alerting.webhook_url", receiver)
         cluster.set_secret("alerting.heartbeat_url", receiver)
@@ -441,6 +459,7 @@ def test_a_node_without_its_exporter_is_told_and_consoles_open_for_the_operator_
             assert sent.status_code == 201
             assert session.post(f"{url}:5001/download", data={"name": "by-tls"}, timeout=30).content == b"content"
         assert cluster.prometheus("swarm:certificate_not_after:seconds")[0]["metric"]["certificate"] == "edge"
+        assert {kept(database) for database in ("vms", "containers")} == {"12h0m0s"}
         cluster.eventually(lambda: told("DeadMansSwitch"), seconds=120)
         assert not told("NodeMissing")
 
@@ -448,10 +467,13 @@ def test_a_node_without_its_exporter_is_told_and_consoles_open_for_the_operator_
         cluster.on("master", f"docker service update --quiet --constraint-add {elsewhere} node-exporter >/dev/null")
         cluster.eventually(lambda: told("NodeMissing", node="slave", severity="critical"), seconds=120)
         assert not told("NodeMissing", node="master")
+        cluster.eventually(lambda: len(Receiver.beats) > 1, seconds=90)
+        assert Receiver.beats[1] - Receiver.beats[0] < 90, "every minute"  # and not every other
         runbooks = [a["annotations"]["runbook"] for a in Receiver.alerts if a["labels"]["alertname"] == "NodeMissing"]
         assert "docker node ls" in runbooks[0]
     cluster.up("--refresh")
 
+    assert {kept(database) for database in ("vms", "containers")} == {"720h0m0s"}
     cluster.eventually(lambda: targets(cluster, job="node-exporter", node="slave") == 1)
     cluster.pulumi("preview", "--expect-no-changes")
 

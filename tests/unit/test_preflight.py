@@ -2,6 +2,7 @@
 
 import json
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +133,31 @@ def test_fit_hosts_pass(fake_ssh: Path) -> None:
     (fake_ssh / "w1").write_text('{"LocalNodeState": "inactive"}\n')
 
     preflight.check(targets("m1", "w1"), managers=["m1"], stack="lab")
+
+
+@pytest.mark.parametrize(("driver", "fit"), [("overlay2", True), ("io.containerd.snapshotter.v1", False)])
+def test_an_engine_that_keeps_images_where_cadvisor_sees_nothing_is_not_fit(
+    tmp_path: Path, driver: str, fit: bool
+) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text(
+        "#!/bin/sh\n"
+        f"case $* in *DriverStatus*) echo '[[\"driver-type\",\"{driver}\"]]' ;; *.Swarm*) echo '{{}}' ;; esac\n"
+    )
+    (tmp_path / "curl").write_text("#!/bin/sh\n")
+    for program in (docker, tmp_path / "curl"):
+        program.chmod(0o755)
+
+    done = subprocess.run(
+        ["sh", "-s"],
+        input=preflight._PROBE,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode == 0) == fit
+    if not fit:
+        assert "w1: its Docker Engine keeps images" in preflight.explain("w1", done.stderr)
+        assert "containerd-snapshotter" in preflight.explain("w1", done.stderr)

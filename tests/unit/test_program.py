@@ -1,5 +1,6 @@
 """The whole program: what holds for every resource that it registers, whatever the settings."""
 
+import base64
 import json
 import re
 from collections.abc import Callable
@@ -16,7 +17,7 @@ PINNED = re.compile(r"^[a-z0-9./:-]+@sha256:[0-9a-f]{64}$")
 SOCKET_READERS = {"cadvisor", "docker-api"}
 """Services that read the Engine's socket, which belongs to root: they are root, without capabilities."""
 
-SINGLE_WRITERS = {"alertmanager", "grafana", "influxdb-containers", "influxdb-vms", "prometheus"}
+SINGLE_WRITERS = {"alertmanager", "influxdb-containers", "influxdb-vms", "prometheus"}
 """Services whose data two tasks at once would spoil."""
 
 
@@ -31,7 +32,7 @@ def with_hosts(values: dict[str, Any], *roles: str) -> dict[str, Any]:
 def test_every_service_is_hardened_bounded_and_watched(run_program: Run, values: dict[str, Any]) -> None:
     services = run_program(values).services()
 
-    assert set(services) == {"files", "edge", "node-exporter", *SOCKET_READERS, *SINGLE_WRITERS}
+    assert set(services) == {"files", "edge", "grafana", "node-exporter", *SOCKET_READERS, *SINGLE_WRITERS}
     for name, service in services.items():
         container, task = service["taskSpec"]["containerSpec"], service["taskSpec"]
         assert service["name"] == name, "peers look it up"
@@ -217,3 +218,16 @@ def test_a_secret_under_a_misspelt_key_is_not_shown(run_program: Run, values: di
         run_program(values, secrets=("operator_pasword",))
 
     assert PASSWORD not in str(raised.value)
+
+
+@pytest.mark.parametrize("password", ["[a-long-password", "{a-long-password", "[1,2,3,4,5,6,7]"])
+def test_a_password_may_begin_like_json(run_program: Run, values: dict[str, Any], password: str) -> None:
+    recorder = run_program({**values, "operator_password": password})
+
+    data = revealed(recorder.of_type("docker:index/secret:Secret")["edge-operators"]["data"])
+    assert f"insecure-password '{password}'" in base64.b64decode(data).decode()
+
+
+def test_an_object_that_is_no_json_is_refused_by_its_name(run_program: Run, values: dict[str, Any]) -> None:
+    with pytest.raises(Exception, match=r"swarm-transfer:network: «\{subnet» *: .*change it"):
+        run_program({**values, "network": "{subnet"})

@@ -6,7 +6,7 @@ import pytest
 
 from components import readiness
 from components.readiness import VERSION_LABEL, ServiceNotReadyError, Verdict
-from components.ssh import SshTarget
+from components.ssh import SshError, SshTarget
 
 NEW = {"ContainerSpec": {"Image": "new"}, "ForceUpdate": 0}
 OLD = {"ContainerSpec": {"Image": "old"}, "ForceUpdate": 0}
@@ -170,3 +170,30 @@ def test_hosts_that_do_not_answer_in_time_are_named(monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(ServiceNotReadyError, match="no answer from http://b:"):
         readiness.wait_for_answers(target, ["http://a", "http://b"], timeout=-1)
+
+
+def test_a_login_that_is_turned_away_is_tried_again(monkeypatch: pytest.MonkeyPatch, target: SshTarget) -> None:
+    answers = iter([SshError("kex_exchange_identification: Connection reset"), ""])
+
+    def ask(*_: object, **__: object) -> str:
+        answer = next(answers)
+        if isinstance(answer, SshError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(readiness, "_POLL_SECONDS", 0)
+    monkeypatch.setattr(readiness, "ask", ask)
+
+    readiness.wait_for_answers(target, ["http://a"], timeout=60)
+
+    assert list(answers) == []
+
+
+def test_a_manager_that_cannot_be_asked_in_time_is_named(monkeypatch: pytest.MonkeyPatch, target: SshTarget) -> None:
+    def ask(*_: object, **__: object) -> str:
+        raise SshError("no answer within 35 s")
+
+    monkeypatch.setattr(readiness, "ask", ask)
+
+    with pytest.raises(ServiceNotReadyError, match=r"master, .* cannot be asked: no answer within 35 s"):
+        readiness.wait_for_answers(target, ["http://a"], timeout=-1)

@@ -93,6 +93,18 @@ Change = Callable[[dict[str, Any]], Any]
             lambda v: v.update(network={"api_subnet": "10.0.10.128/25"}),
             ("network.api_subnet", "overlaps network.subnet", "another subnet"),
         ),
+        (
+            lambda v: v.update(monitoring={"publish": ["grafana"], "grafana": False}),
+            ("monitoring.publish", "grafana is not there", "do not publish it"),
+        ),
+        (
+            lambda v: v.update(edge_port=9090, monitoring={"publish": ["prometheus"]}),
+            ("edge_port", "«9090»", "prometheus", "another port"),
+        ),
+        (
+            lambda v: v.update(edge_port=8087, monitoring={"publish": ["influxdb"]}),
+            ("edge_port", "«8087»", "influxdb-containers", "another port"),
+        ),
         (lambda v: v.update(edge_port=70000), ("edge_port", "«70000»", "65535")),
     ],
 )

@@ -53,3 +53,10 @@ def test_each_fits_into_a_swarm_config() -> None:
         assert name.endswith(".json")
         assert json.loads(text)["uid"] == name.removesuffix(".json")
         assert len(text.encode()) < 1_000_000
+
+
+def test_replicas_are_counted_on_each_host_and_narrowed_by_the_page_s_host() -> None:
+    (replicas,) = [text for _, text in asked("file-service") if 'count("line")' in text]
+
+    assert replicas.endswith('GROUP BY time($__interval), "node" fill(null)')
+    assert '"node" =~ /^$node$/' in replicas
