@@ -118,6 +118,15 @@ def test_a_redeployed_service_goes_on_with_its_series(cluster: Cluster) -> None:
         found = cluster.prometheus('time() - max(container_start_time_seconds{service="edge",node="slave"})')
         return float(found[0]["value"][1]) if found else float("inf")
 
+    def recorded() -> float:
+        found = [s for s in latest(cluster, memory) if (s.tags["service"], s.tags["node"]) == ("edge", "slave")]
+        return max((series.rows[0][0] for series in found), default=0)
+
+    memory = CONTAINER_METRICS[1]
+    everything = services(cluster)
+    cluster.eventually(lambda: {s.tags["service"] for s in latest(cluster, memory)} == everything, seconds=90)
+    # Of a service on both nodes, each node has its own.
+    cluster.eventually(lambda: recorded() > 0)
     before, before_age = slots(), age()
     old = cluster.containers("edge", "slave")
     cluster.on("master", "docker service update --force --detach=false --quiet edge", timeout=120)
@@ -126,12 +135,6 @@ def test_a_redeployed_service_goes_on_with_its_series(cluster: Cluster) -> None:
     cluster.eventually(lambda: age() < before_age, seconds=60)
     # Scraped is not recorded yet, nor sent: a sample of a later round has to be there.
     scraped = time.time()
-    memory = CONTAINER_METRICS[1]
-
-    def recorded() -> float:
-        found = [s for s in latest(cluster, memory) if (s.tags["service"], s.tags["node"]) == ("edge", "slave")]
-        return max((series.rows[0][0] for series in found), default=0)
-
     cluster.eventually(lambda: recorded() > scraped + GRID, seconds=90)
 
     assert slots() == before
