@@ -1,4 +1,4 @@
-.PHONY: help demo test destroy lint metrics report shell venv
+.PHONY: help demo test destroy lint metrics report shell status venv
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -17,6 +17,9 @@ lint: venv ## formatting, lint, types, shell scripts, Dockerfiles, rules
 
 metrics: venv ## the eight metrics of the demo's hosts and services, from both InfluxDBs
 	@.venv/bin/python -m lab metrics
+
+status: venv ## what of the demo runs where, and how to reach it
+	@.venv/bin/python -m lab status
 
 report: venv ## the same as pictures: eight panels in one page
 	@.venv/bin/python -m lab report

@@ -47,7 +47,7 @@ def _run(chosen: argparse.Namespace) -> int:
         case "demo":
             demo.run(DEMO)
         case "status":
-            demo.report(DEMO)
+            demo.status(DEMO)
         case "metrics":
             demo.require(DEMO)
             print(metrics.table(DEMO), end="")

@@ -50,7 +50,7 @@ def run(lab: Lab) -> None:
         with step("metrics of all hosts, from both InfluxDBs"):
             table = metrics.wait_for_all(lab)
         page = metrics.draw(lab)
-    report(lab)
+    status(lab)
     print(f"\nThe same as pictures: {page}. Again: make metrics, make report.\n\n{table}", end="")
 
 
@@ -115,7 +115,7 @@ def discard_hosts(lab: Lab) -> None:
         lab.config_file.unlink(missing_ok=True)
 
 
-def report(lab: Lab) -> None:
+def status(lab: Lab) -> None:
     """Say what runs where, and how to reach it.
 
     Raises:

@@ -39,14 +39,11 @@ def compose(*layers: Mapping[str, Any]) -> dict[str, Any]:
     return {**composed, "config": config}
 
 
-def write_config(
-    lab: Lab, images: Mapping[str, str], overrides: Mapping[str, Any] | None = None, *, project: Path | None = None
-) -> None:
-    """Write the lab's configuration file: the committed ones, this machine's values, and `overrides` of settings.
+def write_config(lab: Lab, images: Mapping[str, str]) -> None:
+    """Write the lab's configuration file: the committed ones, and this machine's values.
 
     Secrets that are in the file already stay as they are.
     """
-    root = project or lab.checkout
     known = _load(lab.config_file)
     kept = {key: value for key, value in known.get("config", {}).items() if key in map(_key, _SECRETS)}
     ours = {
@@ -56,11 +53,10 @@ def write_config(
             "private_key_file": str(lab.ssh_dir / "id_ed25519"),
             "known_hosts_file": str(lab.ssh_dir / "known_hosts"),
         },
-        **{_key(name): value for name, value in (overrides or {}).items()},
     }
     salt = {key: value for key, value in known.items() if key == "encryptionsalt"}
-    offline = {} if lab.is_online else _load(root / "Pulumi.lab.yaml")
-    composed = compose(_load(root / "Pulumi.dev.yaml"), offline, {**salt, "config": {**kept, **ours}})
+    offline = {} if lab.is_online else _load(lab.checkout / "Pulumi.lab.yaml")
+    composed = compose(_load(lab.checkout / "Pulumi.dev.yaml"), offline, {**salt, "config": {**kept, **ours}})
     lab.config_file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = lab.config_file.with_suffix(".new")
     unfinished.write_text(yaml.safe_dump(composed, sort_keys=False, allow_unicode=True))
