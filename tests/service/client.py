@@ -38,19 +38,23 @@ class Client:
         **headers: str,
     ) -> Answer:
         """Ask and read the whole answer; `length` is what is declared, -1 declares none."""
+        path, _, query = path.partition("?")
         length = len(body) if length is None else length
-        (status, head), chunks = self.begin(method, path, io.BytesIO(body), content_type, length, **headers)
+        (status, head), chunks = self.begin(
+            method, path, io.BytesIO(body), content_type, length, query=query, **headers
+        )
         content = b"".join(chunks)
         getattr(chunks, "close", lambda: None)()
         return Answer(int(status.split()[0]), {name.lower(): value for name, value in head}, content)
 
     def begin(
-        self, method: str, path: str, body: BinaryIO, content_type: str, length: int, **headers: str
+        self, method: str, path: str, body: BinaryIO, content_type: str, length: int, *, query: str = "", **headers: str
     ) -> tuple[list[Any], Any]:
         """Status and headers, and the content, which has `close` for the server to call."""
         environ: dict[str, Any] = {
             "REQUEST_METHOD": method,
-            "PATH_INFO": path,
+            "PATH_INFO": path.encode().decode("latin-1"),
+            "QUERY_STRING": query,
             "SERVER_NAME": "test",
             "SERVER_PORT": "80",
             "SERVER_PROTOCOL": "HTTP/1.1",
@@ -65,6 +69,12 @@ class Client:
         started: list[Any] = []
         content = self._application(environ, lambda status, head, _=None: started.extend((status, head)))
         return started, content
+
+    def put(self, name: str, content: bytes, **options: Any) -> Answer:
+        return self.ask("PUT", f"/files/{name}", content, **options)
+
+    def get(self, name: str, **headers: str) -> Answer:
+        return self.ask("GET", f"/files/{name}", **headers)
 
     def upload(self, name: str, content: bytes, **options: Any) -> Answer:
         return self.ask("POST", "/upload", file_form(name, content), FORM, **options)

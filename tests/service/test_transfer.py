@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from file_transfer import app
+from file_transfer.catalogue import Catalogue
 from file_transfer.directory import DirectoryStorage
 
 MAX = 2**20
@@ -48,12 +49,12 @@ def test_the_answer_is_json_for_those_who_ask(client: Client) -> None:
     assert json.loads(client.upload("", b"", accept="application/json").text)["error"].startswith("the name is empty")
 
 
-def test_the_last_whole_version_counts(client: Client, storage: DirectoryStorage) -> None:
+def test_the_last_whole_version_counts(client: Client, catalogue: Catalogue) -> None:
     client.upload("name", b"first")
     client.upload("name", b"second")
 
     assert client.download("name").body == b"second"
-    assert len(list(storage.files())) == 1
+    assert len(list(catalogue.files())) == 1
 
 
 def test_the_list_is_sorted_and_says_what_there_is(client: Client) -> None:
@@ -67,13 +68,13 @@ def test_the_list_is_sorted_and_says_what_there_is(client: Client) -> None:
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "..", ".", "a/b", "a\\b", "a\x00b", "a\x1fb", "n" * 300, ""])
-def test_a_bad_name_is_refused_in_one_line(client: Client, storage: DirectoryStorage, name: str) -> None:
+def test_a_bad_name_is_refused_in_one_line(client: Client, catalogue: Catalogue, name: str) -> None:
     for answer in (client.upload(name, b"content"), client.download(name)):
         assert answer.status == 400
         assert answer.text.startswith("error: ")
         assert answer.text.count("\n") == 1
         assert answer.text.isprintable() or answer.text[:-1].isprintable()
-    assert list(storage.files()) == []
+    assert list(catalogue.files()) == []
 
 
 def test_an_encoded_slash_is_no_path_and_an_encoded_quote_is_a_quote(client: Client) -> None:
@@ -128,7 +129,7 @@ def test_the_download_keeps_its_name_and_starts_no_program(client: Client) -> No
     ],
 )
 def test_a_bad_upload_is_refused_and_touches_nothing(
-    client: Client, storage: DirectoryStorage, body: bytes, content_type: str, status: int
+    client: Client, catalogue: Catalogue, body: bytes, content_type: str, status: int
 ) -> None:
     client.upload("kept", b"old")
 
@@ -138,29 +139,27 @@ def test_a_bad_upload_is_refused_and_touches_nothing(
     assert answer.text.startswith("error: ")
     assert answer.text.count("\n") == 1
     assert client.download("kept").body == b"old"
-    assert len(list(storage.files())) == 1
+    assert len(list(catalogue.files())) == 1
 
 
-def test_a_body_shorter_than_declared_is_refused(client: Client, storage: DirectoryStorage) -> None:
+def test_a_body_shorter_than_declared_is_refused(client: Client, catalogue: Catalogue) -> None:
     body = file_form("short", b"content")
 
     assert client.ask("POST", "/upload", body[:-20], FORM, length=len(body)).status == 400
-    assert list(storage.files()) == []
+    assert list(catalogue.files()) == []
 
 
-def test_a_form_that_ends_before_its_declared_length_is_refused(client: Client, storage: DirectoryStorage) -> None:
+def test_a_form_that_ends_before_its_declared_length_is_refused(client: Client, catalogue: Catalogue) -> None:
     body = file_form("short", b"content")
 
     answer = client.ask("POST", "/upload", body, FORM, length=len(body) + 1)
 
-    assert (answer.status, list(storage.files())) == (400, [])
-    assert answer.text == f"error: the form is cut short: {len(body)} of {len(body) + 1} bytes came\n"
+    assert (answer.status, list(catalogue.files())) == (400, [])
+    assert answer.text == f"error: the body is broken or cut short: {len(body)} of {len(body) + 1} bytes came\n"
 
 
 @pytest.mark.parametrize("broken", [ConnectionResetError("reset"), NoMoreData(b""), InvalidChunkSize(b"zz")])
-def test_a_client_that_breaks_off_is_its_own_fault(
-    client: Client, storage: DirectoryStorage, broken: Exception
-) -> None:
+def test_a_client_that_breaks_off_is_its_own_fault(client: Client, catalogue: Catalogue, broken: Exception) -> None:
     class Body(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
             data = super().read(size)
@@ -170,7 +169,7 @@ def test_a_client_that_breaks_off_is_its_own_fault(
 
     (status, _), _ = client.begin("POST", "/upload", Body(file_form("half", b"content")[:-9]), FORM, -1)
 
-    assert (status[:3], list(storage.files())) == ("400", [])
+    assert (status[:3], list(catalogue.files())) == ("400", [])
 
 
 @pytest.mark.parametrize(
@@ -196,7 +195,8 @@ def test_one_transfer_too_many_is_refused_and_health_still_answers(client: Clien
     assert client.ask("GET", "/healthz").status == 200
     assert f"file_transfer_transfers {MAX_TRANSFERS}.0" in client.ask("GET", "/metrics").text
 
-    running[0].close()
+    for transfer in running:
+        transfer.close()
     assert client.download("file").body == b"content"
 
 
@@ -208,17 +208,17 @@ def test_refused_transfers_take_no_room(client: Client) -> None:
     assert client.upload("file", b"content").status == 201
 
 
-def test_a_replica_about_to_end_is_not_ready_but_serves(storage: DirectoryStorage) -> None:
-    ending = Client(app.create(storage, max_file_bytes=MAX, max_transfers=1, is_draining=lambda: True))
+def test_a_replica_about_to_end_is_not_ready_but_serves(catalogue: Catalogue) -> None:
+    ending = Client(app.create(catalogue, max_transfers=1, is_draining=lambda: True))
 
     assert (ending.ask("GET", "/readyz").status, ending.ask("GET", "/healthz").status) == (503, 200)
     assert ending.upload("late", b"content").status == 201
 
 
-def test_storage_that_cannot_be_written_is_not_ready(client: Client, tmp_path: Path) -> None:
+def test_a_directory_that_is_gone_is_not_ready(directory: DirectoryStorage, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "data")
 
-    assert client.ask("GET", "/readyz").status == 503
+    assert not directory.is_ready()
 
 
 def test_a_body_without_length_is_fine(client: Client) -> None:
@@ -245,7 +245,7 @@ def test_metrics_count_requests_and_bytes(client: Client) -> None:
 
     text = client.ask("GET", "/metrics").text
 
-    assert 'file_transfer_requests_total{route="/upload",status="201"}' in text
+    assert 'file_transfer_requests_total{method="POST",route="/upload",status="201"}' in text
     assert "file_transfer_received_bytes_total" in text
 
 

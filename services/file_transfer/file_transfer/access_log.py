@@ -6,6 +6,8 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
+from file_transfer.app import WHO
+
 
 class AccessLog(Logger):  # type: ignore[misc] # gunicorn ships no types
     """gunicorn's log; its own access lines can be forged, since it escapes quotes but not backslashes."""
@@ -21,6 +23,7 @@ def _line(response: Any, environ: dict[str, Any], took: timedelta) -> str:  # no
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "request": environ.get("HTTP_X_REQUEST_ID", ""),
             "client": environ.get("HTTP_X_FORWARDED_FOR") or environ.get("REMOTE_ADDR", ""),
+            "token": environ.get(WHO, ""),
             "line": f"{environ['REQUEST_METHOD']} {environ['RAW_URI']} {environ['SERVER_PROTOCOL']}",
             "status": int(response.status_code or 0),
             # gunicorn does not count what the kernel sends by sendfile: that is all of it or an error.

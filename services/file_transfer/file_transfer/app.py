@@ -1,179 +1,155 @@
-"""The routes. POST /upload and POST /download are what users know, and stay as they are."""
+"""The WSGI application: which route is answered by what, and what all of them have in common."""
 
-import json
 import time
 from collections.abc import Callable
-from typing import Any
+from importlib import resources
 
 from bottle import Bottle, HTTPError, HTTPResponse, request
-from multipart import MultipartSegment
 
-from file_transfer import forms, metrics, names
+from file_transfer import answers, metrics, names, tus_routes
+from file_transfer.catalogue import Catalogue, UnknownFileError
 from file_transfer.errors import RefusedError
-from file_transfer.slots import Content, Slots
-from file_transfer.storage import Incoming, Storage, StorageFullError, StoredFile, UnknownFileError
+from file_transfer.file_routes import FileRoutes
+from file_transfer.form_routes import FormRoutes
+from file_transfer.slots import Slots
+from file_transfer.storage import StorageFullError, StorageUnavailableError
+from file_transfer.tokens import DELETE, READ, WRITE, Tokens
+from file_transfer.tus_routes import TusRoutes
+from file_transfer.uploads import UnknownUploadError
 
-_RETRY_SECONDS = 5
+Handler = Callable[..., HTTPResponse]
+
+WHO = "file_transfer.token"
+"""Where the access log finds the name of the token that opened the request, in its environment."""
 
 
 def create(
-    storage: Storage, *, max_file_bytes: int, max_transfers: int, is_draining: Callable[[], bool] = lambda: False
+    catalogue: Catalogue,
+    *,
+    max_transfers: int,
+    known: Tokens | None = None,
+    is_draining: Callable[[], bool] = lambda: False,
 ) -> Bottle:
-    """The WSGI application over a storage; `max_transfers` run at once in this process, one more is refused."""
+    """The application over a catalogue; `max_transfers` run at once in this process, one more is refused.
+
+    Without `known` tokens everybody may do everything.
+    """
     app = Bottle(catchall=True)
     app.default_error_handler = _default_error
-    service = _Service(storage, max_file_bytes, Slots(max_transfers), is_draining)
-    routes: dict[tuple[str, str], Callable[[], HTTPResponse]] = {
-        ("POST", "/upload"): service.upload,
-        ("POST", "/download"): service.download,
-        ("GET", "/files"): service.files,
-        ("GET", "/healthz"): service.healthz,
-        ("GET", "/readyz"): service.readyz,
-        ("GET", "/metrics"): service.metrics,
-    }
-    for (method, path), handler in routes.items():
-        app.route(path, method, _measured(path, _refusals_answered(handler)))
+    slots = Slots(max_transfers)
+    files = FileRoutes(catalogue, slots)
+    forms = FormRoutes(catalogue, slots, files)
+    tus = TusRoutes(catalogue, slots)
+    service = _ServiceRoutes(catalogue, is_draining)
+    routes: list[tuple[str, str, str | None, Handler]] = [
+        ("POST", "/upload", WRITE, forms.upload),
+        ("POST", "/download", READ, forms.download),
+        ("GET", "/files", READ, files.list),
+        ("PUT", "/files/<name:path>", WRITE, files.put),
+        ("GET", "/files/<name:path>", READ, files.get),
+        ("HEAD", "/files/<name:path>", READ, files.head),
+        ("DELETE", "/files/<name:path>", DELETE, files.delete),
+        ("OPTIONS", "/uploads", None, tus.options),
+        ("OPTIONS", "/uploads/<identifier>", None, tus.options),
+        ("POST", "/uploads", WRITE, _of_its_version(tus.create)),
+        ("HEAD", "/uploads/<identifier>", WRITE, _of_its_version(tus.head)),
+        ("PATCH", "/uploads/<identifier>", WRITE, _of_its_version(tus.append)),
+        ("DELETE", "/uploads/<identifier>", WRITE, _of_its_version(tus.remove)),
+        ("POST", "/uploads/<identifier>", WRITE, _of_its_version(tus.overridden)),
+        ("GET", "/openapi.json", None, service.openapi),
+        ("GET", "/healthz", None, service.healthz),
+        ("GET", "/readyz", None, service.readyz),
+        ("GET", "/metrics", None, service.metrics),
+    ]
+    for method, path, scope, handler in routes:
+        app.route(path, method, _measured(method, path, _refusals_answered(_opened(known, scope, handler))))
     return app
 
 
-class _Service:
-    def __init__(self, storage: Storage, max_file_bytes: int, slots: Slots, is_draining: Callable[[], bool]) -> None:
-        self._storage = storage
-        self._max_file_bytes = max_file_bytes
-        self._slots = slots
+class _ServiceRoutes:
+    """What the service says of itself."""
+
+    def __init__(self, catalogue: Catalogue, is_draining: Callable[[], bool]) -> None:
+        self._storage = catalogue.storage
         self._is_draining = is_draining
+        self._openapi = resources.files("file_transfer").joinpath("openapi.json").read_text()
 
-    def upload(self) -> HTTPResponse:
-        """Store the part «file» under its file name; it is there when the answer comes, all of it."""
-        slot = self._slots.take()
-        try:
-            with self._storage.receive() as incoming:
-                name = self._receive(incoming)
-                stored = incoming.publish(name)
-        finally:
-            slot.give_back()
-        metrics.RECEIVED.inc(stored.size)
-        return _answer(201, f"{stored.name} {stored.size} bytes sha256:{stored.sha256}", _described(stored))
-
-    def download(self) -> HTTPResponse:
-        """The file whose name is in the field «name»."""
-        slot = self._slots.take()
-        try:
-            wanted = forms.field(request.environ["wsgi.input"], request.content_type, request.content_length, "name")
-            stored, content = self._storage.open(names.checked(wanted))
-        except BaseException:
-            slot.give_back()
-            raise
-        metrics.SENT.inc(stored.size)
-        # Bottle hands an object with `read` to the server's file wrapper: the kernel copies it to the socket.
-        return HTTPResponse(
-            Content(content, slot),
-            headers={
-                "Content-Type": "application/octet-stream",
-                "Content-Length": str(stored.size),
-                "Content-Disposition": names.content_disposition(stored.name),
-                "ETag": f'"{stored.sha256}"',
-                "X-Content-Type-Options": "nosniff",
-            },
-        )
-
-    def files(self) -> HTTPResponse:
-        """All files, as JSON."""
-        return _json(200, [_described(stored) for stored in self._storage.files()])
+    def openapi(self) -> HTTPResponse:
+        """The description of all this."""
+        return HTTPResponse(self._openapi, headers={"Content-Type": "application/json"})
 
     def healthz(self) -> HTTPResponse:
         """The process answers."""
-        return _answer(200, "alive")
+        return answers.text(200, "alive")
 
     def readyz(self) -> HTTPResponse:
-        """Files can be stored and read, and more requests are welcome."""
+        """Files can be read, and more requests are welcome."""
         if self._is_draining():
             raise RefusedError(503, "this replica is about to end")
         if not self._storage.is_ready():
-            raise RefusedError(503, "the storage cannot be written to")
-        return _answer(200, "ready")
+            raise RefusedError(503, "the storage does not answer")
+        return answers.text(200, "ready")
 
     def metrics(self) -> HTTPResponse:
         """For Prometheus."""
         return HTTPResponse(metrics.exposition(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
-    def _receive(self, incoming: Incoming) -> str:
-        """Read the form to its very end, so that a file that is cut short is never taken for whole."""
-        name, inside, size = "", False, 0
-        for event in forms.parts(request.environ["wsgi.input"], request.content_type, request.content_length):
-            if isinstance(event, MultipartSegment):
-                inside = event.name == "file"
-                if inside and name:
-                    raise RefusedError(400, "the form has more than one part «file»: send one file a request")
-                if inside:
-                    name = names.checked(event.filename)
-            elif event and inside:
-                size += len(event)
-                if size > self._max_file_bytes:
-                    raise RefusedError(413, f"the file has more than {self._max_file_bytes} bytes")
-                incoming.write(event)
-        if not name:
-            raise RefusedError(400, "the form has no part «file»: curl -F 'file=@NAME' sends one")
-        return name
 
+def _opened(known: Tokens | None, scope: str | None, handler: Handler) -> Handler:
+    if known is None or scope is None:
+        return handler
 
-def _refusals_answered(handler: Callable[[], HTTPResponse]) -> Callable[[], HTTPResponse]:
-    def answer() -> HTTPResponse:
-        try:
-            return handler()
-        except RefusedError as error:
-            response = _refusal(error.status, error.reason)
-            if error.status == 503:
-                response.set_header("Retry-After", str(_RETRY_SECONDS))
-            return response
-        except names.NameRefusedError as error:
-            return _refusal(400, str(error))
-        except UnknownFileError as error:
-            return _refusal(404, f"no file is named {names.printable(str(error.args[0]))}")
-        except StorageFullError:
-            return _refusal(507, "there is no room for the file")
+    def answer(**arguments: str) -> HTTPResponse:
+        request.environ[WHO] = known.name_for(request.get_header("Authorization", ""), scope)
+        return handler(**arguments)
 
     return answer
 
 
-def _measured(route: str, handler: Callable[[], HTTPResponse]) -> Callable[[], HTTPResponse]:
-    def answer() -> HTTPResponse:
+def _of_its_version(handler: Handler) -> Handler:
+    def answer(**arguments: str) -> HTTPResponse:
+        tus_routes.check_version()
+        return handler(**arguments)
+
+    return answer
+
+
+def _refusals_answered(handler: Handler) -> Handler:
+    def answer(**arguments: str) -> HTTPResponse:
+        try:
+            return handler(**arguments)
+        except RefusedError as error:
+            return answers.refusal(error.status, error.reason)
+        except names.NameRefusedError as error:
+            return answers.refusal(400, str(error))
+        except UnknownFileError as error:
+            return answers.refusal(404, f"no file is named {names.printable(str(error.args[0]))}")
+        except UnknownUploadError:
+            return answers.refusal(404, "there is no such upload: it was published, given up, or is too old")
+        except StorageFullError:
+            return answers.refusal(507, "there is no room for the file")
+        except StorageUnavailableError as error:
+            request.environ["wsgi.errors"].write(f"storage: {error}\n")
+            return answers.refusal(503, "the storage cannot do this now: try again in a moment")
+
+    return answer
+
+
+def _measured(method: str, path: str, handler: Handler) -> Handler:
+    route = path.replace("<name:path>", "NAME").replace("<identifier>", "ID")
+
+    def answer(**arguments: str) -> HTTPResponse:
         started = time.perf_counter()
         status = 500
         try:
-            response = handler()
+            response = handler(**arguments)
             status = response.status_code
             return response
         finally:
-            metrics.REQUESTS.labels(route, str(status)).inc()
-            metrics.SECONDS.labels(route).observe(time.perf_counter() - started)
+            metrics.REQUESTS.labels(method, route, str(status)).inc()
+            metrics.SECONDS.labels(method, route).observe(time.perf_counter() - started)
 
     return answer
-
-
-def _described(stored: StoredFile) -> dict[str, Any]:
-    return {
-        "name": stored.name,
-        "size": stored.size,
-        "sha256": stored.sha256,
-        "modified": stored.modified.isoformat(),
-    }
-
-
-def _refusal(status: int, reason: str) -> HTTPResponse:
-    return _answer(status, f"error: {reason}", {"error": reason})
-
-
-def _answer(status: int, line: str, document: dict[str, Any] | None = None) -> HTTPResponse:
-    """One line of text, or the document for those who ask for JSON."""
-    if document is not None and "application/json" in request.get_header("Accept", ""):
-        return _json(status, document)
-    return HTTPResponse(f"{line}\n", status, {"Content-Type": "text/plain; charset=utf-8"})
-
-
-def _json(status: int, document: Any) -> HTTPResponse:  # noqa: ANN401 - what JSON can hold
-    text = json.dumps(document, ensure_ascii=False) + "\n"
-    return HTTPResponse(text, status, {"Content-Type": "application/json"})
 
 
 def _default_error(error: HTTPError) -> str:

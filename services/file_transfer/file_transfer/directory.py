@@ -1,29 +1,41 @@
 """Files in a directory that all replicas see.
 
-objects/KEY      content: written once, never changed
-names/NAME       which object the name stands for, its size and digest (JSON): replaced in one step
+pieces/KEY       content: written once, never changed
+files/NAME       what the name stands for (`catalogue`): replaced in one step
+uploads/ID       a resumable upload (`uploads`)
 incoming/KEY     on its way in
-locks/NN         held while a name changes hands, so that no object is forgotten
+locks/NN         held while a record changes
 """
 
 import errno
 import fcntl
-import hashlib
-import json
 import os
+import shutil
 import time
 import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from file_transfer.storage import StorageFullError, StoredFile, UnknownFileError
+from file_transfer import metrics
+from file_transfer.storage import (
+    FILES,
+    UPLOADS,
+    ConflictError,
+    Content,
+    Piece,
+    Record,
+    StorageFullError,
+    StoredPiece,
+    UnknownRecordError,
+)
 
 _LEFTOVER_SECONDS = 24 * 3600
 _LOCKS = 64
+_READ_BYTES = 1024 * 1024
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -31,11 +43,11 @@ class DirectoryStorage:
     """Storage in `root`, on one file system that knows atomic renames and locks."""
 
     def __init__(self, root: Path) -> None:
-        self._objects = root / "objects"
-        self._names = root / "names"
+        self._root = root
+        self._pieces = root / "pieces"
         self._incoming = root / "incoming"
         self._locks = root / "locks"
-        for folder in (self._objects, self._names, self._incoming, self._locks):
+        for folder in (self._pieces, self._incoming, self._locks, root / FILES, root / UPLOADS):
             folder.mkdir(parents=True, exist_ok=True)
 
     @contextmanager
@@ -45,109 +57,113 @@ class DirectoryStorage:
         path = self._incoming / key
         try:
             with _full_disk_named(), path.open("xb", buffering=0) as file:
-                yield _IncomingFile(self, key, path, file)
+                yield _IncomingFile(key, file, self._pieces)
         finally:
             path.unlink(missing_ok=True)
 
-    def open(self, name: str) -> tuple[StoredFile, BinaryIO]:
+    def open(self, pieces: Sequence[Piece], start: int, size: int) -> Content:
         """See `Storage.open`."""
-        gone = None
-        while True:
-            stored, key = self._look_up(name)
-            try:
-                return stored, (self._objects / key).open("rb", buffering=0)
-            except FileNotFoundError:
-                if key == gone:
-                    raise  # somebody took it away by hand
-                gone = key  # replaced between the two steps: look again
+        if len(pieces) == 1:
+            file = (self._pieces / pieces[0].key).open("rb", buffering=0)
+            file.seek(start)
+            return file
+        # All at once: a piece that is open stays readable when it is discarded.
+        files: list[BinaryIO] = []
+        try:
+            for piece in pieces:
+                files.append((self._pieces / piece.key).open("rb", buffering=0))  # noqa: PERF401 - see `_joined`
+        except BaseException:
+            _close(files)
+            raise
+        return _joined(files, start, size)
 
-    def files(self) -> Iterator[StoredFile]:
-        """See `Storage.files`."""
-        for name in sorted(entry.name for entry in os.scandir(self._names)):
+    def discard(self, pieces: Sequence[Piece]) -> None:
+        """See `Storage.discard`."""
+        for piece in pieces:
+            (self._pieces / piece.key).unlink(missing_ok=True)
+
+    def pieces(self) -> Iterator[StoredPiece]:
+        """See `Storage.pieces`."""
+        for entry in os.scandir(self._pieces):
             try:
-                yield self._look_up(name)[0]
-            except UnknownFileError:
-                continue  # gone since the listing
+                known = entry.stat()
+            except FileNotFoundError:
+                continue
+            modified = datetime.fromtimestamp(known.st_mtime, UTC)
+            yield StoredPiece(Piece(entry.name, known.st_size), modified)
+
+    def read(self, kind: str, name: str) -> Record:
+        """See `Storage.read`."""
+        try:
+            content = (self._root / kind / name).read_bytes()
+        except FileNotFoundError:
+            raise UnknownRecordError(name) from None
+        return Record(content, content.decode())
+
+    def write(self, kind: str, name: str, content: bytes, expected: str | None) -> str:
+        """See `Storage.write`."""
+        unfinished = self._incoming / f"{uuid.uuid4().hex}.record"
+        try:
+            with _full_disk_named(), metrics.storage("write"), unfinished.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+                with self._unchanged(kind, name, expected):
+                    unfinished.rename(self._root / kind / name)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        _sync(self._root / kind)
+        return content.decode()
+
+    def remove(self, kind: str, name: str, expected: str) -> None:
+        """See `Storage.remove`."""
+        with self._unchanged(kind, name, expected):
+            (self._root / kind / name).unlink()
+        _sync(self._root / kind)
+
+    def names(self, kind: str, prefix: str = "", after: str = "") -> Iterator[str]:
+        """See `Storage.names`."""
+        found = (entry.name for entry in os.scandir(self._root / kind))
+        return iter(sorted(name for name in found if name.startswith(prefix) and name > after))
+
+    def tidy(self) -> None:
+        """Take away what killed processes left unfinished more than a day ago."""
+        oldest = time.time() - _LEFTOVER_SECONDS
+        for entry in os.scandir(self._incoming):
+            try:
+                if entry.stat().st_mtime < oldest:
+                    Path(entry.path).unlink()
+            except FileNotFoundError:
+                continue  # finished meanwhile
+
+    def free_bytes(self) -> int | None:
+        """See `Storage.free_bytes`."""
+        return shutil.disk_usage(self._root).free
 
     def is_ready(self) -> bool:
         """Whether the directory is there and may be written to."""
-        return os.access(self._incoming, os.W_OK) and os.access(self._names, os.W_OK)
-
-    def sweep(self) -> int:
-        """Take away what killed processes left more than a day ago; returns how many."""
-        named = {self._look_up(entry.name)[1] for entry in os.scandir(self._names)}
-        oldest = time.time() - _LEFTOVER_SECONDS
-        swept = 0
-        for folder in (self._incoming, self._objects):
-            for entry in os.scandir(folder):
-                if entry.name not in named and entry.stat().st_mtime < oldest:
-                    Path(entry.path).unlink(missing_ok=True)
-                    swept += 1
-        return swept
-
-    def publish(self, key: str, stored: StoredFile) -> None:
-        """Let the name stand for the received object, which is complete on disk; drop the one it stood for."""
-        (self._incoming / key).rename(self._objects / key)
-        _sync(self._objects)
-        manifest = self._incoming / f"{key}.json"
-        description = {
-            "key": key,
-            "size": stored.size,
-            "sha256": stored.sha256,
-            "modified": stored.modified.isoformat(),
-        }
-        try:
-            with manifest.open("x") as file:
-                json.dump(description, file)
-                file.flush()
-                os.fsync(file.fileno())
-            with self._locked(stored.name):
-                before = self._key(stored.name)
-                manifest.rename(self._names / stored.name)
-        except BaseException:
-            manifest.unlink(missing_ok=True)
-            (self._objects / key).unlink(missing_ok=True)
-            raise
-        # The name stands for the object now: nothing that fails from here on may take it away.
-        _sync(self._names)
-        if before:
-            (self._objects / before).unlink(missing_ok=True)
+        return all(os.access(folder, os.W_OK) for folder in (self._incoming, self._pieces, self._root / FILES))
 
     @contextmanager
-    def _locked(self, name: str) -> Iterator[None]:
+    def _unchanged(self, kind: str, name: str, expected: str | None) -> Iterator[None]:
         with (self._locks / str(zlib.crc32(name.encode()) % _LOCKS)).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                version: str | None = self.read(kind, name).version
+            except UnknownRecordError:
+                version = None
+            if version != expected:
+                raise ConflictError(name)
             yield
-
-    def _key(self, name: str) -> str | None:
-        try:
-            return self._look_up(name)[1]
-        except UnknownFileError:
-            return None
-
-    def _look_up(self, name: str) -> tuple[StoredFile, str]:
-        try:
-            manifest = json.loads((self._names / name).read_text())
-        except FileNotFoundError:
-            raise UnknownFileError(name) from None
-        stored = StoredFile(
-            name=name,
-            size=manifest["size"],
-            sha256=manifest["sha256"],
-            modified=datetime.fromisoformat(manifest["modified"]),
-        )
-        return stored, manifest["key"]
 
 
 class _IncomingFile:
-    """A file on its way into a directory."""
+    """Content on its way into a directory: one piece."""
 
-    def __init__(self, storage: DirectoryStorage, key: str, path: Path, file: BinaryIO) -> None:
-        self._storage = storage
+    def __init__(self, key: str, file: BinaryIO, pieces: Path) -> None:
         self._key = key
-        self._path = path
         self._file = file
-        self._digest = hashlib.sha256()
+        self._folder = pieces
         self._size = 0
 
     def write(self, data: bytes) -> None:
@@ -156,16 +172,39 @@ class _IncomingFile:
         with _full_disk_named():
             while rest:
                 rest = rest[self._file.write(rest) :]
-        self._digest.update(data)
         self._size += len(data)
 
-    def publish(self, name: str) -> StoredFile:
-        """See `Incoming.publish`."""
-        stored = StoredFile(name=name, size=self._size, sha256=self._digest.hexdigest(), modified=datetime.now(UTC))
-        with _full_disk_named():
+    def keep(self) -> list[Piece]:
+        """See `Incoming.keep`."""
+        if self._size == 0:
+            return []
+        with _full_disk_named(), metrics.storage("keep"):
             os.fsync(self._file.fileno())
-            self._storage.publish(self._key, stored)
-        return stored
+            Path(self._file.name).rename(self._folder / self._key)
+            _sync(self._folder)
+        return [Piece(self._key, self._size)]
+
+
+def _joined(files: list[BinaryIO], start: int, size: int) -> Generator[bytes, None, None]:
+    """`size` bytes from `start` of the files one after the other; the files are closed with it."""
+    try:
+        for file in files:
+            length = os.fstat(file.fileno()).st_size
+            if start >= length:
+                start -= length
+                continue
+            file.seek(start)
+            start = 0
+            while size and (data := file.read(min(size, _READ_BYTES))):
+                size -= len(data)
+                yield data
+    finally:
+        _close(files)
+
+
+def _close(files: list[BinaryIO]) -> None:
+    for file in files:
+        file.close()
 
 
 @contextmanager

@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from typing import BinaryIO
 from urllib.parse import parse_qs
 
-from gunicorn.http.errors import ParseException
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser, parse_options_header
 
+from file_transfer.bodies import CHUNK, line, read, refuse_cut
 from file_transfer.errors import RefusedError
 
-_CHUNK = 256 * 1024
-_MAX_PARTS = 16
+_MAX_PARTS = 256
 _MAX_SMALL_FORM = 64 * 1024
 
 
@@ -28,15 +27,15 @@ def parts(body: BinaryIO, content_type: str, content_length: int) -> Iterator[Mu
         with PushMultipartParser(
             options["boundary"], content_length=content_length, max_segment_count=_MAX_PARTS, strict=True
         ) as parser:
-            while chunk := _read(body, _CHUNK):
+            while chunk := read(body, CHUNK):
                 received += len(chunk)
                 yield from parser.parse(chunk)
     except ParserLimitReached as error:
-        raise RefusedError(413, f"the form is too large: {_line(error)}") from error
+        raise RefusedError(413, f"the form is too large: {line(error)}") from error
     except MultipartError as error:
-        raise RefusedError(400, f"the form is broken or cut short: {_line(error)}") from error
+        raise RefusedError(400, f"the form is broken or cut short: {line(error)}") from error
     # The parser minds only what is too much.
-    _refuse_cut(received, content_length)
+    refuse_cut(received, content_length)
 
 
 def field(body: BinaryIO, content_type: str, content_length: int, name: str) -> str:
@@ -48,10 +47,10 @@ def field(body: BinaryIO, content_type: str, content_length: int, name: str) -> 
     if content_length > _MAX_SMALL_FORM:
         raise RefusedError(413, f"the form has more than {_MAX_SMALL_FORM} bytes")
     if content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded":
-        raw = _read(body, _MAX_SMALL_FORM + 1)
+        raw = read(body, _MAX_SMALL_FORM + 1)
         if len(raw) > _MAX_SMALL_FORM:
             raise RefusedError(413, f"the form has more than {_MAX_SMALL_FORM} bytes")
-        _refuse_cut(len(raw), content_length)
+        refuse_cut(len(raw), content_length)
         values = _text_values(raw, name)
     else:
         values = list(_text_parts(body, content_type, content_length, name))
@@ -80,20 +79,3 @@ def _text_values(raw: bytes, name: str) -> list[str]:
         return parse_qs(raw.decode(), keep_blank_values=True, errors="strict").get(name, [])
     except UnicodeDecodeError:
         raise RefusedError(400, "the form is not valid UTF-8") from None
-
-
-def _read(body: BinaryIO, size: int) -> bytes:
-    try:
-        return body.read(size)
-    except (OSError, ParseException) as error:
-        # The client went away, or its chunks are broken: gunicorn finds out only when they are read.
-        raise RefusedError(400, f"the form is broken or cut short: {_line(error)}") from error
-
-
-def _refuse_cut(received: int, content_length: int) -> None:
-    if received < content_length:
-        raise RefusedError(400, f"the form is cut short: {received} of {content_length} bytes came")
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()).lower()

@@ -1,19 +1,28 @@
 """What Prometheus reads at /metrics: summed over all worker processes of this replica."""
 
 import os
+from contextlib import AbstractContextManager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-REQUESTS = Counter("file_transfer_requests", "Requests, by route and HTTP status.", ["route", "status"])
+REQUESTS = Counter(
+    "file_transfer_requests", "Requests, by method, route and HTTP status.", ["method", "route", "status"]
+)
 RECEIVED = Counter("file_transfer_received_bytes", "Bytes of files that were stored.")
 SENT = Counter("file_transfer_sent_bytes", "Bytes of files that were asked for.")
 TRANSFERS = Gauge("file_transfer_transfers", "Transfers that are running.", multiprocess_mode="livesum")
 SECONDS = Histogram(
     "file_transfer_request_seconds",
-    "Time until a request was answered, by route; of a download, until its first byte.",
-    ["route"],
+    "Time until a request was answered, by method and route; of a download, until its first byte.",
+    ["method", "route"],
     buckets=(0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300, 1800),
+)
+_STORAGE_SECONDS = Histogram(
+    "file_transfer_storage_seconds",
+    "Time that an operation of the storage took.",
+    ["operation"],
+    buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10),
 )
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -26,3 +35,8 @@ def exposition() -> bytes:
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # not annotated there
     return generate_latest(registry)
+
+
+def storage(operation: str) -> AbstractContextManager[object]:
+    """Measure an operation of the storage, also one that fails."""
+    return _STORAGE_SECONDS.labels(operation).time()

@@ -2,8 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from file_transfer import tokens
+from file_transfer.tokens import Tokens
 
 _PREFIX = "FILE_TRANSFER_"
 
@@ -16,14 +19,33 @@ class SettingsError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
+class S3Settings:
+    """A bucket of an object store that speaks S3; all keys begin with `prefix`."""
+
+    endpoint: str
+    bucket: str
+    region: str
+    prefix: str
+    access_key: str
+    secret_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How one replica runs; `threads` is how many requests a worker process serves at once."""
+    """How one replica runs; `threads` is how many requests a worker process serves at once.
+
+    Files are in the bucket if there is one, else in the directory `data`. A quota or `min_free_bytes` of 0 is none.
+    """
 
     data: Path
+    s3: S3Settings | None
     port: int
     workers: int
     threads: int
     max_file_bytes: int
+    quota_bytes: int
+    min_free_bytes: int
+    tokens: Tokens | None
     grace_seconds: int
     """Time until the end after SIGTERM, `drain_seconds` and running transfers together."""
     drain_seconds: int
@@ -36,13 +58,20 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
     Raises:
         SettingsError: one of them cannot be used.
     """
+    storage = environment.get(f"{_PREFIX}STORAGE", "directory")
+    if storage not in ("directory", "s3"):
+        raise SettingsError(f"{_PREFIX}STORAGE is «{storage}»: set it to directory or s3")
     configured = Settings(
         data=Path(environment.get(f"{_PREFIX}DATA", "data")),
+        s3=_s3(environment) if storage == "s3" else None,
         port=_number(environment, "PORT", 8080, most=65535),
         workers=_number(environment, "WORKERS", 2),
         threads=_number(environment, "THREADS", 64, least=RESERVED_THREADS + 1),
         max_file_bytes=_number(environment, "MAX_FILE_BYTES", 64 * 2**30),
-        grace_seconds=_number(environment, "GRACE_SECONDS", 25),
+        quota_bytes=_number(environment, "QUOTA_BYTES", 0, least=0),
+        min_free_bytes=_number(environment, "MIN_FREE_BYTES", 0, least=0),
+        tokens=_tokens(environment),
+        grace_seconds=_number(environment, "GRACE_SECONDS", 600),
         drain_seconds=_number(environment, "DRAIN_SECONDS", 3, least=0),
     )
     if configured.drain_seconds >= configured.grace_seconds:
@@ -51,6 +80,43 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
             f"set it to less than {_PREFIX}GRACE_SECONDS, {configured.grace_seconds}"
         )
     return configured
+
+
+def _s3(environment: Mapping[str, str]) -> S3Settings:
+    def needed(name: str, default: str = "") -> str:
+        value = environment.get(_PREFIX + name, default)
+        if not value:
+            raise SettingsError(f"{_PREFIX}{name} is missing: {_PREFIX}STORAGE=s3 needs it")
+        return value
+
+    def content(name: str) -> str:
+        path = needed(name)
+        try:
+            return Path(path).read_text().strip()
+        except OSError as error:
+            raise SettingsError(f"{_PREFIX}{name} is «{path}»: {error.strerror}; name a file with the key") from None
+
+    endpoint = needed("S3_ENDPOINT")
+    if not endpoint.startswith(("http://", "https://")):
+        raise SettingsError(f"{_PREFIX}S3_ENDPOINT is «{endpoint}»: set it to a URL such as http://object-store:8333")
+    return S3Settings(
+        endpoint=endpoint,
+        bucket=needed("S3_BUCKET"),
+        region=needed("S3_REGION", "us-east-1"),
+        prefix=environment.get(f"{_PREFIX}S3_PREFIX", ""),
+        access_key=content("S3_ACCESS_KEY_FILE"),
+        secret_key=content("S3_SECRET_KEY_FILE"),
+    )
+
+
+def _tokens(environment: Mapping[str, str]) -> Tokens | None:
+    path = environment.get(f"{_PREFIX}TOKENS_FILE")
+    if not path:
+        return None
+    try:
+        return tokens.load(Path(path))
+    except tokens.TokensError as error:
+        raise SettingsError(f"{_PREFIX}TOKENS_FILE: {error}") from None
 
 
 def _number(environment: Mapping[str, str], name: str, default: int, *, least: int = 1, most: int | None = None) -> int:

@@ -1,7 +1,9 @@
 """A bound on the transfers that a worker runs at once, so that a thread is always left for health and readiness."""
 
 import threading
-from typing import BinaryIO
+from collections.abc import Generator, Iterator
+from itertools import chain
+from typing import BinaryIO, Self
 
 from file_transfer.errors import RefusedError
 from file_transfer.metrics import TRANSFERS
@@ -26,10 +28,16 @@ class Slots:
 
 
 class Slot:
-    """Room for one transfer, until it is given back."""
+    """Room for one transfer, until it is given back; as a context, at its end."""
 
     def __init__(self, free: threading.BoundedSemaphore) -> None:
         self._free: threading.BoundedSemaphore | None = free
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.give_back()
 
     def give_back(self) -> None:
         """Make room for another one; a second call does nothing."""
@@ -39,8 +47,11 @@ class Slot:
             free.release()
 
 
-class Content:
-    """A file on its way out: gives its slot back when the server closes it, at the end or when the client is gone."""
+class WholeFile:
+    """A real file on its way out: an object with `read` and `fileno` is what the server hands to the kernel.
+
+    It gives its slot back when the server closes it, at the end or when the client is gone.
+    """
 
     def __init__(self, file: BinaryIO, slot: Slot) -> None:
         self._file = file
@@ -58,5 +69,27 @@ class Content:
         """End the transfer."""
         try:
             self._file.close()
+        finally:
+            self._slot.give_back()
+
+
+class Parts:
+    """Content in parts on its way out, with its slot as above. Made only when the first part is there.
+
+    So storage that cannot give it says so while an answer can still be chosen.
+    """
+
+    def __init__(self, parts: Generator[bytes, None, None], slot: Slot) -> None:
+        self._parts = parts
+        self._slot = slot
+        self._first = next(parts, b"")
+
+    def __iter__(self) -> Iterator[bytes]:
+        return chain([self._first], self._parts)
+
+    def close(self) -> None:
+        """End the transfer."""
+        try:
+            self._parts.close()
         finally:
             self._slot.give_back()

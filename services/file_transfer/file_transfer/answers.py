@@ -1,0 +1,67 @@
+"""Answers as users read them: one line of text, or JSON for those who ask for it."""
+
+import json
+from typing import Any
+
+from bottle import HTTPResponse, request
+
+from file_transfer import digests, names
+from file_transfer.stored_file import StoredFile
+
+RETRY_SECONDS = 5
+
+# Nothing that this service sends may be run by a browser, but its own page, which says so itself.
+_SAFETY = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def text(status: int, line: str, document: object = None, **headers: str) -> HTTPResponse:
+    """One line, or the document for those who ask for JSON."""
+    if document is not None and "application/json" in request.get_header("Accept", ""):
+        return json_document(status, document, **headers)
+    return HTTPResponse(f"{line}\n", status, {"Content-Type": "text/plain; charset=utf-8", **_SAFETY, **headers})
+
+
+def json_document(status: int, document: object, **headers: str) -> HTTPResponse:
+    """JSON, whatever was asked for."""
+    content = json.dumps(document, ensure_ascii=False) + "\n"
+    return HTTPResponse(content, status, {"Content-Type": "application/json", **_SAFETY, **headers})
+
+
+def empty(status: int, **headers: str) -> HTTPResponse:
+    """No content, only headers, with «_» for «-» in their names."""
+    return HTTPResponse("", status, {**_SAFETY, **{name.replace("_", "-"): value for name, value in headers.items()}})
+
+
+def refusal(status: int, reason: str) -> HTTPResponse:
+    """Why not."""
+    answer = text(status, f"error: {reason}", {"error": reason})
+    if status in (423, 503):
+        answer.set_header("Retry-After", str(RETRY_SECONDS))
+    if status == 401:
+        answer.set_header("WWW-Authenticate", "Bearer")
+    return answer
+
+
+def stored(status: int, files: list[StoredFile]) -> HTTPResponse:
+    """Files that have just been stored: a line each."""
+    lines = "\n".join(f"{file.name} {file.size} bytes sha256:{file.sha256}" for file in files)
+    described = [file.described() for file in files]
+    if len(files) != 1:
+        return text(status, lines, described)
+    return text(status, lines, described[0], ETag=files[0].etag)
+
+
+def headers_of(file: StoredFile) -> dict[str, Any]:
+    """What a download says of the file; a browser saves it and never shows it."""
+    return {
+        **_SAFETY,
+        "Accept-Ranges": "bytes",
+        "Content-Disposition": names.content_disposition(file.name),
+        "ETag": file.etag,
+        "Last-Modified": file.modified.strftime("%a, %d %b %Y %H:%M:%S GMT"),
+        "Repr-Digest": digests.field(file.sha256),
+    }

@@ -1,0 +1,291 @@
+"""Files in a bucket that all replicas see: any object store that speaks S3 and writes with conditions.
+
+pieces/KEY              content, at most 4 MiB each: written once, never changed, by plain PUTs
+files/HEX, uploads/HEX  records; HEX is the UTF-8 of the name, so that any name is a key and the order stays. An empty
+                        one says that the record was removed: S3 has no delete with a condition that all stores know.
+discarded/KEY           keys of pieces that no record names any more, until whoever reads them has finished
+"""
+
+import json
+import uuid
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import obstore
+from obstore import exceptions
+from obstore.store import S3Store
+
+from file_transfer import metrics
+from file_transfer.storage import (
+    ConflictError,
+    Content,
+    Piece,
+    Record,
+    StorageUnavailableError,
+    StoredPiece,
+    UnknownRecordError,
+)
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta, PutMode
+
+PIECE_BYTES = 4 * 1024 * 1024
+"""Size of a piece: what SeaweedFS keeps in one chunk, so that neither it nor we hold more at once."""
+
+AHEAD = 2
+"""Pieces of one transfer that are under way beside the one being filled or sent."""
+
+READERS_GRACE = timedelta(minutes=15)
+"""How long discarded pieces stay for downloads that began before."""
+
+_REMOVED_GRACE = timedelta(days=1)
+_CONNECTIONS = 64
+
+Part = tuple[str, int, int]
+"""Of a piece: its key, the first byte, how many."""
+
+
+class S3Storage:
+    """Storage in a bucket that exists. Make it in the process that uses it: its threads do not survive a fork."""
+
+    def __init__(
+        self, *, endpoint: str, bucket: str, region: str, prefix: str, access_key: str, secret_key: str
+    ) -> None:
+        self._store = S3Store(
+            bucket,
+            endpoint=endpoint,
+            region=region,
+            prefix=prefix or None,
+            access_key_id=access_key,
+            secret_access_key=secret_key,
+            virtual_hosted_style_request=False,
+            client_options={"allow_http": endpoint.startswith("http://"), "timeout": "20s", "connect_timeout": "3s"},
+            # A piece is small: what has not arrived after this does not.
+            retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=10)},
+        )
+        self._pool = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="object-store")
+
+    @contextmanager
+    def receive(self) -> Iterator["_IncomingPieces"]:
+        """See `Storage.receive`."""
+        incoming = _IncomingPieces(self._store, self._pool)
+        try:
+            yield incoming
+        finally:
+            self.discard(incoming.unkept())
+
+    def open(self, pieces: Sequence[Piece], start: int, size: int) -> Content:
+        """See `Storage.open`."""
+        return _ahead(self._pool, self._fetch, parts(pieces, start, size))
+
+    def discard(self, pieces: Sequence[Piece]) -> None:
+        """See `Storage.discard`."""
+        if pieces:
+            keys = json.dumps([piece.key for piece in pieces]).encode()
+            with _answers("discard"):
+                obstore.put(self._store, f"discarded/{uuid.uuid4().hex}", keys)
+
+    def pieces(self) -> Iterator[StoredPiece]:
+        """See `Storage.pieces`."""
+        for known in self._list("pieces/"):
+            yield StoredPiece(Piece(_last(known["path"]), known["size"]), known["last_modified"])
+
+    def read(self, kind: str, name: str) -> Record:
+        """See `Storage.read`."""
+        record = self._read(_path(kind, name))
+        if record is None or not record.content:
+            raise UnknownRecordError(name)
+        return record
+
+    def write(self, kind: str, name: str, content: bytes, expected: str | None) -> str:
+        """See `Storage.write`."""
+        path = _path(kind, name)
+        if expected is None:
+            before = self._read(path)
+            if before and before.content:
+                raise ConflictError(name)
+            expected = before.version if before else None
+        mode: PutMode = {"e_tag": expected} if expected else "create"
+        with _answers("write"):
+            try:
+                return obstore.put(self._store, path, content, mode=mode, use_multipart=False)["e_tag"] or ""
+            except (exceptions.AlreadyExistsError, exceptions.PreconditionError, FileNotFoundError):
+                # What is there may be our own: an answer was lost, and the request sent a second time.
+                record = self._read(path)
+        if record is None or record.content != content:
+            raise ConflictError(name)
+        return record.version
+
+    def remove(self, kind: str, name: str, expected: str) -> None:
+        """See `Storage.remove`."""
+        self.write(kind, name, b"", expected)
+
+    def names(self, kind: str, prefix: str = "", after: str = "") -> Iterator[str]:
+        """See `Storage.names`."""
+        wanted = prefix.encode().hex()
+        # One digit short is no key: the listing begins with the first name that can begin so.
+        begin = max(after.encode().hex(), wanted[:-1])
+        for known in self._list(f"{kind}/", f"{kind}/{begin}" if begin else None):
+            name = _last(known["path"])
+            if known["size"] and name.startswith(wanted):
+                yield bytes.fromhex(name).decode()
+            elif name[: len(wanted)] > wanted:
+                return
+
+    def tidy(self) -> None:
+        """Take away discarded pieces that nobody reads any more, and the marks of removed records."""
+        now = datetime.now(UTC)
+        for known in self._list("discarded/"):
+            if now - known["last_modified"] > READERS_GRACE:
+                record = self._read(known["path"])
+                keys = json.loads(record.content) if record else []
+                self._delete([*(f"pieces/{key}" for key in keys), known["path"]])
+        for kind in ("files/", "uploads/"):
+            removed = [
+                known["path"]
+                for known in self._list(kind)
+                if not known["size"] and now - known["last_modified"] > _REMOVED_GRACE
+            ]
+            self._delete(removed)
+
+    def free_bytes(self) -> int | None:
+        """An object store does not say."""
+        return None
+
+    def is_ready(self) -> bool:
+        """Whether the bucket answers."""
+        try:
+            self._read("files/ready")
+        except StorageUnavailableError:
+            return False
+        return True
+
+    def _fetch(self, part: Part) -> bytes:
+        key, start, size = part
+        with _answers("get"):
+            return obstore.get_range(self._store, f"pieces/{key}", start=start, length=size).to_bytes()
+
+    def _read(self, path: str) -> Record | None:
+        with _answers("read"):
+            try:
+                found = obstore.get(self._store, path)
+            except FileNotFoundError:
+                return None
+            return Record(found.bytes().to_bytes(), found.meta["e_tag"] or "")
+
+    def _list(self, prefix: str, offset: str | None = None) -> "Iterator[ObjectMeta]":
+        batches = iter(obstore.list(self._store, prefix, offset=offset))
+        while True:
+            with _answers("list"):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield from batch
+
+    def _delete(self, paths: list[str]) -> None:
+        for path in paths:
+            with _answers("delete"):
+                try:
+                    obstore.delete(self._store, path)
+                except FileNotFoundError:
+                    continue  # another replica was faster
+
+
+class _IncomingPieces:
+    """Content on its way into a bucket, in pieces of which some are under way."""
+
+    def __init__(self, store: S3Store, pool: ThreadPoolExecutor) -> None:
+        self._store = store
+        self._pool = pool
+        self._buffer = bytearray()
+        self._under_way: deque[Future[None]] = deque()
+        self._pieces: list[Piece] = []
+
+    def write(self, data: bytes) -> None:
+        """See `Incoming.write`."""
+        rest = memoryview(data)
+        while rest:
+            taken = rest[: PIECE_BYTES - len(self._buffer)]
+            self._buffer += taken
+            rest = rest[len(taken) :]
+            if len(self._buffer) == PIECE_BYTES:
+                self._send()
+
+    def keep(self) -> list[Piece]:
+        """See `Incoming.keep`."""
+        if self._buffer:
+            self._send()
+        while self._under_way:
+            self._under_way.popleft().result()
+        kept, self._pieces = self._pieces, []
+        return kept
+
+    def unkept(self) -> list[Piece]:
+        """What was sent in vain."""
+        while self._under_way:
+            self._under_way.popleft().exception()
+        return self._pieces
+
+    def _send(self) -> None:
+        if len(self._under_way) == AHEAD:
+            self._under_way.popleft().result()
+        piece = Piece(uuid.uuid4().hex, len(self._buffer))
+        self._pieces.append(piece)
+        self._under_way.append(self._pool.submit(self._put, piece.key, self._buffer))
+        self._buffer = bytearray()
+
+    def _put(self, key: str, content: bytearray) -> None:
+        with _answers("put"):
+            obstore.put(self._store, f"pieces/{key}", content, use_multipart=False)
+
+
+def parts(pieces: Sequence[Piece], start: int, size: int) -> list[Part]:
+    """What to fetch of which piece for `size` bytes from `start`, at most PIECE_BYTES each."""
+    wanted = []
+    for piece in pieces:
+        first, start = start, max(start - piece.size, 0)
+        while first < piece.size and size > 0:
+            length = min(piece.size - first, size, PIECE_BYTES)
+            wanted.append((piece.key, first, length))
+            first += length
+            size -= length
+    return wanted
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, fetch: Callable[[Part], bytes], wanted: Sequence[Part]
+) -> Generator[bytes, None, None]:
+    """What is fetched, in order, some of it while the one before is being sent."""
+    under_way: deque[Future[bytes]] = deque()
+    try:
+        for part in wanted:
+            under_way.append(pool.submit(fetch, part))
+            if len(under_way) > AHEAD:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+    finally:
+        for future in under_way:
+            future.cancel()
+
+
+@contextmanager
+def _answers(operation: str) -> Iterator[None]:
+    """Measure an operation of the store; what it cannot do now is said as storage says it."""
+    with metrics.storage(operation):
+        try:
+            yield
+        except exceptions.BaseError as error:
+            raise StorageUnavailableError(" ".join(str(error).split())[:500]) from error
+
+
+def _path(kind: str, name: str) -> str:
+    return f"{kind}/{name.encode().hex()}"
+
+
+def _last(path: str) -> str:
+    return path.rpartition("/")[2]

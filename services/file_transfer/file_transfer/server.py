@@ -1,0 +1,95 @@
+"""gunicorn with threads: it streams bodies in, and files out by sendfile."""
+
+import fcntl
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.http import wsgi
+from prometheus_client import multiprocess
+
+from file_transfer import app, settings, sweep
+from file_transfer.access_log import AccessLog
+from file_transfer.catalogue import Catalogue
+from file_transfer.directory import DirectoryStorage
+from file_transfer.drain import Drain, DrainingArbiter
+from file_transfer.limits import Limits
+from file_transfer.s3 import S3Storage
+from file_transfer.storage import Storage
+
+wsgi.SERVER = "file-transfer"  # gunicorn always sends a Server header, and has no setting for it
+
+
+class Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
+    """One replica: a master process and its workers, which share the folder `shared`."""
+
+    def __init__(self, configured: settings.Settings, shared: Path) -> None:
+        self._configured = configured
+        self._shared = shared
+        self._drain = Drain()
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Called by gunicorn."""
+        options = {
+            "bind": f"0.0.0.0:{self._configured.port}",
+            "workers": self._configured.workers,
+            "threads": self._configured.threads,
+            "worker_class": "gthread",
+            "worker_tmp_dir": "/dev/shm",  # noqa: S108 - a heartbeat file, unlinked at once
+            "graceful_timeout": self._configured.grace_seconds - self._configured.drain_seconds,
+            "timeout": 60,  # of a worker's heartbeat: transfers take as long as they take
+            "keepalive": 30,
+            "accesslog": "-",
+            "logger_class": AccessLog,
+            "control_socket_disable": True,
+            "child_exit": _forget_worker,
+        }
+        for name, value in options.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Any:  # noqa: ANN401 - a WSGI application
+        """Called by gunicorn in each worker."""
+        storage = self._storage()
+        limits = Limits(
+            storage=storage,
+            max_file=self._configured.max_file_bytes,
+            quota=self._configured.quota_bytes,
+            min_free=self._configured.min_free_bytes,
+        )
+        sweep.start(storage, _OneOf(self._shared / "sweep.lock").is_me)
+        return app.create(
+            Catalogue(storage, limits),
+            max_transfers=self._configured.threads - settings.RESERVED_THREADS,
+            known=self._configured.tokens,
+            is_draining=self._drain.has_begun,
+        )
+
+    def run(self) -> None:
+        """Serve until SIGTERM."""
+        DrainingArbiter(self, self._drain, self._configured.drain_seconds).run()
+
+    def _storage(self) -> Storage:
+        if self._configured.s3:
+            return S3Storage(**asdict(self._configured.s3))
+        return DirectoryStorage(self._configured.data)
+
+
+class _OneOf:
+    """Chooses one of the processes that ask; the next one when that has ended."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w")
+
+    def is_me(self) -> bool:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+def _forget_worker(_: object, worker: Any) -> None:  # noqa: ANN401 - gunicorn's worker
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call] # not annotated there
