@@ -94,7 +94,7 @@ def test_one_whole_version_of_many_sent_at_once_wins(server: Server, tmp_path: P
         assert set(pool.map(send, versions)) == {201}
 
     assert requests.post(f"{server.url}/download", data={"name": "contested"}, timeout=10).content in versions
-    assert len(list((tmp_path / "data" / "objects").iterdir())) == 1
+    assert len(list((tmp_path / "data" / "pieces").iterdir())) == 1
 
 
 def test_a_container_whose_transfers_fill_it_is_healthy(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_no_request_can_forge_the_access_log(server: Server) -> None:
     wait_until(lambda: len(lines()) == 1)
     logged = json.loads(lines()[0])
     assert (logged["status"], logged["request"]) == (404, 'a\\","b":"')
-    assert logged.keys() == {"time", "request", "client", "line", "status", "bytes", "seconds"}
+    assert logged.keys() == {"time", "request", "client", "token", "line", "status", "bytes", "seconds"}
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ class FileRoutes:
                 slot.give_back()
                 return HTTPResponse("", 200, headers)
             content = self._catalogue.open(file, part)
-            body = Parts(content, slot) if isinstance(content, Generator) else WholeFile(content, slot)
+            body = Parts(content, slot) if isinstance(content, Generator) else WholeFile(content, part.size, slot)
         except BaseException:
             slot.give_back()
             raise

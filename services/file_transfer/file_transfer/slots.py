@@ -53,13 +53,16 @@ class WholeFile:
     It gives its slot back when the server closes it, at the end or when the client is gone.
     """
 
-    def __init__(self, file: BinaryIO, slot: Slot) -> None:
+    def __init__(self, file: BinaryIO, size: int, slot: Slot) -> None:
         self._file = file
+        self._left = size
         self._slot = slot
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes."""
-        return self._file.read(size)
+        """The next bytes, of as many as were asked for in all."""
+        data = self._file.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(data)
+        return data
 
     def fileno(self) -> int:
         """For sendfile; io.UnsupportedOperation if there is none."""

@@ -10,7 +10,6 @@ from pathlib import Path
 from file_transfer.errors import RefusedError
 
 READ, WRITE, DELETE = "read", "write", "delete"
-SCOPES = frozenset({READ, WRITE, DELETE})
 _MIN_LENGTH = 16
 
 
@@ -73,6 +72,6 @@ def _token(path: Path, name: str, entry: object) -> Token:
     if len(entry["token"]) < _MIN_LENGTH:
         raise TokensError(f"{path}: the token of {name!a} has less than {_MIN_LENGTH} characters: make it longer")
     scopes = entry.get("scopes")
-    if not isinstance(scopes, list) or not scopes or not set(scopes) <= SCOPES:
+    if not isinstance(scopes, list) or not scopes or any(scope not in (READ, WRITE, DELETE) for scope in scopes):
         raise TokensError(f"{path}: the scopes of {name!a} are not of read, write, delete")
     return Token(name, hashlib.sha256(entry["token"].encode()).digest(), frozenset(scopes))

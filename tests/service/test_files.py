@@ -1,0 +1,412 @@
+"""PUT, GET, HEAD, DELETE and the list, as any HTTP client expects them."""
+
+import base64
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from client import BOUNDARY, FORM, MAX_TRANSFERS, Client, file_form
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from file_transfer import app, limits
+from file_transfer.catalogue import Catalogue
+from file_transfer.limits import Limits
+from file_transfer.storage import Storage
+
+CONTENT = b"0123456789"
+TAG = f'"{hashlib.sha256(CONTENT).hexdigest()}"'
+OTHER = f'"{hashlib.sha256(b"other").hexdigest()}"'
+DIGEST = f"sha-256=:{base64.b64encode(hashlib.sha256(CONTENT).digest()).decode()}:"
+WRONG_DIGEST = f"sha-256=:{base64.b64encode(hashlib.sha256(b'other').digest()).decode()}:"
+YESTERDAY = format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True)
+TOMORROW = format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True)
+
+
+def limited(storage: Storage, **bounds: int) -> Client:
+    catalogue = Catalogue(storage, Limits(storage=storage, **{"max_file": 2**20, **bounds}))
+    return Client(app.create(catalogue, max_transfers=MAX_TRANSFERS))
+
+
+# Whole files
+
+
+@pytest.mark.parametrize("content", [b"", b"x", bytes(range(256)) * 3000], ids=["0", "1", "big"])
+def test_what_is_put_comes_back_with_all_that_is_known_of_it(client: Client, content: bytes) -> None:
+    sha256 = hashlib.sha256(content)
+
+    put = client.put("a é.bin", content)
+    back = client.get("a é.bin")
+    head = client.ask("HEAD", "/files/a é.bin")
+
+    assert (put.status, put.text) == (201, f"a é.bin {len(content)} bytes sha256:{sha256.hexdigest()}\n")
+    assert (back.status, back.body) == (200, content)
+    assert (head.status, head.body, head.headers) == (200, b"", back.headers)
+    assert back.headers["etag"] == put.headers["etag"] == f'"{sha256.hexdigest()}"'
+    assert back.headers["repr-digest"] == f"sha-256=:{base64.b64encode(sha256.digest()).decode()}:"
+    assert back.headers["content-length"] == str(len(content))
+    assert back.headers["accept-ranges"] == "bytes"
+    assert back.headers["content-disposition"].endswith("filename*=UTF-8''a%20%C3%A9.bin")
+    assert back.headers["last-modified"].endswith(" GMT")
+
+
+def test_a_file_is_replaced_and_removed(client: Client) -> None:
+    assert [client.put("name", content).status for content in (b"1", b"22")] == [201, 200]
+    assert client.get("name").body == b"22"
+    assert [client.ask("DELETE", "/files/name").status for _ in range(2)] == [204, 404]
+    assert client.get("name").status == client.ask("HEAD", "/files/name").status == 404
+
+
+@pytest.mark.parametrize("method", ["PUT", "GET", "HEAD", "DELETE"])
+@pytest.mark.parametrize("name", ["..", "a/b", "../a", "a\\b", "a\tb", "n" * 300])
+def test_a_path_is_no_name(client: Client, catalogue: Catalogue, method: str, name: str) -> None:
+    answer = client.ask(method, f"/files/{name}", b"content" if method == "PUT" else b"")
+
+    assert answer.status == 400
+    assert method == "HEAD" or answer.text.startswith("error: the name ")
+    assert list(catalogue.files()) == []
+
+
+def test_nothing_that_was_uploaded_runs_in_a_browser(client: Client) -> None:
+    client.put("x.html", b"<script>")
+
+    for answer in (client.get("x.html"), client.get("unknown"), client.ask("GET", "/files")):
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
+    assert client.get("x.html").headers["content-type"] == "application/octet-stream"
+
+
+def test_a_body_that_is_cut_short_is_refused_and_the_old_file_stays(client: Client) -> None:
+    client.put("name", b"old")
+
+    answer = client.put("name", b"half", length=10)
+
+    assert (answer.status, answer.text) == (400, "error: the body is broken or cut short: 4 of 10 bytes came\n")
+    assert client.get("name").body == b"old"
+
+
+@pytest.mark.parametrize("header", ["content_range", "content_encoding"])
+def test_what_is_not_the_whole_file_as_it_is_is_refused(client: Client, header: str) -> None:
+    assert client.put("name", b"x", **{header: "gzip"}).status == 400
+    assert client.get("name").status == 404
+
+
+# Conditions
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"if_match": TAG}, 200),
+        ({"if_match": f"{OTHER}, {TAG}"}, 200),
+        ({"if_match": "*"}, 200),
+        ({"if_match": OTHER}, 412),
+        ({"if_match": f"W/{TAG}"}, 412),
+        ({"if_none_match": TAG}, 304),
+        ({"if_none_match": f"W/{TAG}"}, 304),
+        ({"if_none_match": f"{OTHER},{TAG}"}, 304),
+        ({"if_none_match": "*"}, 304),
+        ({"if_none_match": OTHER}, 200),
+        ({"if_modified_since": TOMORROW}, 304),
+        ({"if_modified_since": YESTERDAY}, 200),
+        ({"if_modified_since": "nonsense"}, 200),
+        ({"if_modified_since": TOMORROW, "if_none_match": OTHER}, 200),
+        ({"if_unmodified_since": YESTERDAY}, 412),
+        ({"if_unmodified_since": YESTERDAY, "if_match": TAG}, 200),
+        ({"if_match": OTHER, "if_none_match": TAG}, 412),
+        ({"if_match": "without quotes"}, 400),
+    ],
+)
+def test_a_download_honours_conditions_in_their_order(client: Client, headers: dict[str, str], status: int) -> None:
+    client.put("name", CONTENT)
+
+    for answer in (client.get("name", **headers), client.ask("HEAD", "/files/name", **headers)):
+        assert answer.status == status
+        if status == 304:
+            assert (answer.body, answer.headers["etag"]) == (b"", TAG)
+
+
+@pytest.mark.parametrize(
+    ("there", "headers", "status"),
+    [
+        (False, {"if_none_match": "*"}, 201),
+        (True, {"if_none_match": "*"}, 412),
+        (True, {"if_none_match": TAG}, 412),
+        (True, {"if_none_match": OTHER}, 200),
+        (True, {"if_match": TAG}, 200),
+        (True, {"if_match": OTHER}, 412),
+        (False, {"if_match": "*"}, 412),
+        (True, {"if_unmodified_since": YESTERDAY}, 412),
+        (False, {"if_none_match": "unreadable"}, 400),
+    ],
+)
+def test_an_upload_honours_conditions(client: Client, there: bool, headers: dict[str, str], status: int) -> None:
+    if there:
+        client.put("name", CONTENT)
+
+    assert client.put("name", b"new", **headers).status == status
+    expected = b"new" if status < 300 else CONTENT if there else None
+    assert client.get("name").body == (expected if expected is not None else b"error: no file is named 'name'\n")
+
+
+def test_a_form_may_not_overwrite_either(client: Client) -> None:
+    client.upload("name", CONTENT)
+
+    assert client.upload("name", b"new", if_none_match="*").status == 412
+    assert client.download("name").body == CONTENT
+
+
+def test_only_the_named_version_is_removed(client: Client) -> None:
+    client.put("name", CONTENT)
+
+    assert client.ask("DELETE", "/files/name", if_match=OTHER).status == 412
+    assert client.ask("DELETE", "/files/name", if_match=TAG).status == 204
+
+
+# Ranges
+
+
+@pytest.mark.parametrize(
+    ("asked", "content", "content_range"),
+    [
+        ("bytes=0-0", b"0", "bytes 0-0/10"),
+        ("bytes=2-4", b"234", "bytes 2-4/10"),
+        ("bytes=7-", b"789", "bytes 7-9/10"),
+        ("bytes=-3", b"789", "bytes 7-9/10"),
+        ("bytes=-99", CONTENT, "bytes 0-9/10"),
+        ("bytes=5-99", b"56789", "bytes 5-9/10"),
+        ("BYTES=1-1", b"1", "bytes 1-1/10"),
+    ],
+)
+def test_a_range_is_answered_alone(client: Client, asked: str, content: bytes, content_range: str) -> None:
+    client.put("name", CONTENT)
+
+    answer = client.get("name", range=asked)
+
+    assert (answer.status, answer.body, answer.headers["content-range"]) == (206, content, content_range)
+    assert answer.headers["content-length"] == str(len(content))
+    assert answer.headers["repr-digest"] == DIGEST
+
+
+@pytest.mark.parametrize("asked", ["bytes=4-2", "bytes=a-b", "bytes=", "bytes=-", "items=0-1", "bytes=0-1,3-4"])
+def test_what_is_no_single_range_of_bytes_gets_the_whole_file(client: Client, asked: str) -> None:
+    client.put("name", CONTENT)
+
+    assert (client.get("name", range=asked).status, client.get("name", range=asked).body) == (200, CONTENT)
+
+
+@pytest.mark.parametrize(("size", "asked"), [(10, "bytes=10-"), (10, "bytes=-0"), (0, "bytes=0-"), (0, "bytes=-1")])
+def test_a_range_outside_the_file_says_how_much_there_is(client: Client, size: int, asked: str) -> None:
+    client.put("name", CONTENT[:size])
+
+    answer = client.get("name", range=asked)
+
+    assert (answer.status, answer.headers["content-range"]) == (416, f"bytes */{size}")
+
+
+@pytest.mark.parametrize(("if_range", "status"), [(TAG, 206), (OTHER, 200), (f"W/{TAG}", 200), (YESTERDAY, 200)])
+def test_a_range_of_another_version_gets_the_whole_file(client: Client, if_range: str, status: int) -> None:
+    client.put("name", CONTENT)
+
+    assert client.get("name", range="bytes=2-4", if_range=if_range).status == status
+    modified = client.get("name").headers["last-modified"]
+    assert client.get("name", range="bytes=2-4", if_range=modified).status == 206
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80)
+@given(size=st.integers(0, 40), first=st.none() | st.integers(0, 50), last=st.none() | st.integers(0, 50))
+def test_any_range_is_that_slice_of_the_file(client: Client, size: int, first: int | None, last: int | None) -> None:
+    content = bytes(range(size))
+    client.put("sliced", content)
+    asked = f"bytes={'' if first is None else first}-{'' if last is None else last}"
+    if first is None:
+        expected = content[-last:] if last else b""
+    else:
+        expected = content[first : None if last is None else last + 1]
+
+    answer = client.get("sliced", range=asked)
+
+    if (first is None and last is None) or (first is not None and last is not None and last < first):
+        assert (answer.status, answer.body) == (200, content)
+    elif expected:
+        assert (answer.status, answer.body) == (206, expected)
+    else:
+        assert answer.status == 416
+
+
+# Digests
+
+
+@pytest.mark.parametrize("header", ["repr_digest", "content_digest"])
+@pytest.mark.parametrize(
+    ("digest", "status"),
+    [
+        (DIGEST, 201),
+        (f"md5=:AAAA:, {DIGEST}", 201),
+        ("md5=:AAAA:", 201),
+        (WRONG_DIGEST, 422),
+        ("sha-256=:AAAA:", 400),
+        ("sha-256=nonsense", 400),
+    ],
+)
+def test_a_digest_that_comes_along_is_checked(client: Client, header: str, digest: str, status: int) -> None:
+    assert client.put("name", CONTENT, **{header: digest}).status == status
+    assert client.get("name").status == (200 if status == 201 else 404)
+
+
+@pytest.mark.parametrize(
+    ("sha256", "status"),
+    [
+        (hashlib.sha256(CONTENT).hexdigest(), 201),
+        (hashlib.sha256(CONTENT).hexdigest().upper(), 201),
+        ("0" * 64, 422),
+        ("not hex", 400),
+    ],
+)
+def test_a_form_s_digest_is_checked(client: Client, sha256: str, status: int) -> None:
+    field = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="sha256"\r\n\r\n{sha256}\r\n'.encode()
+
+    assert client.ask("POST", "/upload", field + file_form("name", CONTENT), FORM).status == status
+    assert client.get("name").status == (200 if status == 201 else 404)
+
+
+def test_a_digest_after_its_file_is_refused(client: Client, catalogue: Catalogue) -> None:
+    end = f"--{BOUNDARY}--\r\n".encode()
+    field = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="sha256"\r\n\r\n{"0" * 64}\r\n'.encode()
+
+    assert client.ask("POST", "/upload", file_form("name", CONTENT)[: -len(end)] + field + end, FORM).status == 400
+    assert list(catalogue.files()) == []
+
+
+# Several at once
+
+
+def test_a_form_may_hold_several_files_and_all_or_none_are_stored(client: Client, catalogue: Catalogue) -> None:
+    end = f"--{BOUNDARY}--\r\n".encode()
+    two = file_form("a", b"1")[: -len(end)] + file_form("b", b"22")
+
+    refused = client.ask("POST", "/upload", two[:-10], FORM)
+    assert (refused.status, list(catalogue.files())) == (400, [])
+    stored = client.ask("POST", "/upload", two, FORM)
+
+    assert [line.split()[:2] for line in stored.text.splitlines()] == [["a", "1"], ["b", "2"]]
+    described = json.loads(client.ask("POST", "/upload", two, FORM, accept="application/json").text)
+    assert [file["name"] for file in described] == ["a", "b"]
+
+
+# Lifetimes
+
+
+@pytest.mark.parametrize("query", ["ttl=1h", "ttl=3600", "ttl=60m", "expires={}"])
+def test_a_file_says_until_when_it_is_there(client: Client, query: str) -> None:
+    later = datetime.now(UTC) + timedelta(hours=1)
+    query = query.format(later.strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+    stored = [
+        client.ask("PUT", f"/files/name?{query}", b"", accept="application/json"),
+        client.ask("POST", f"/upload?{query}", file_form("name", b""), FORM, accept="application/json"),
+    ]
+
+    for answer in stored:
+        expires = datetime.fromisoformat(json.loads(answer.text)["expires"])
+        assert abs(expires - later) < timedelta(seconds=5)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "ttl=soon",
+        "ttl=0",
+        "ttl=-1",
+        "ttl=1h2m",
+        "ttl=999999999d",
+        "expires=2001-01-01",
+        "expires=then",
+        "max-downloads=0",
+        "max-downloads=x",
+        "ttl=1h&expires=2999-01-01",
+        "ttl=%FF",
+    ],
+)
+def test_a_lifetime_that_cannot_be_is_refused_by_its_name(client: Client, query: str) -> None:
+    answer = client.ask("PUT", f"/files/name?{query}", b"content")
+
+    assert answer.status == 400
+    assert query.partition("=")[0] in answer.text or "UTF-8" in answer.text
+    assert client.get("name").status == 404
+
+
+def test_downloads_are_counted_and_what_sends_no_content_is_not(client: Client) -> None:
+    client.ask("PUT", "/files/name?max-downloads=3", CONTENT)
+
+    assert client.ask("HEAD", "/files/name").status == 200
+    assert client.get("name", if_none_match=TAG).status == 304
+    assert client.get("name").body == client.download("name").body == CONTENT
+    assert client.get("name", range="bytes=1-1").body == b"1"
+    assert client.get("name").status == client.download("name").status == 404
+    assert json.loads(client.ask("GET", "/files").text) == []
+
+
+# Limits
+
+
+def test_what_is_declared_too_large_is_refused_before_it_is_sent(storage: Storage) -> None:
+    client = limited(storage, max_file=10)
+
+    assert client.put("name", b"x", length=11).status == 413
+    assert client.put("name", b"x" * 11, length=-1).status == 413
+    assert client.put("name", b"x" * 10).status == 201
+
+
+def test_all_files_together_stay_within_the_quota(storage: Storage) -> None:
+    client = limited(storage, quota=1000)
+    client.put("kept", b"x" * 600)
+
+    refused = client.put("name", b"x" * 600)
+    assert (refused.status, refused.text) == (507, "error: all files together may have 1000 bytes: delete some first\n")
+    assert client.put("small", b"x" * 300).status == 201
+    assert limited(storage, quota=1000).put("other", b"x" * 200).status == 507, "it counts what others have stored"
+    assert client.get("kept").status == 200
+
+
+def test_a_file_of_unknown_length_is_measured_against_the_quota(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "_STEP", 100)
+
+    assert limited(storage, quota=1000).put("name", b"x" * 2000, length=-1).status == 507
+
+
+def test_a_disk_keeps_some_room(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "free_bytes", lambda: 1000)
+    client = limited(storage, min_free=600)
+
+    assert client.put("large", b"x" * 500).status == 507
+    assert client.put("small", b"x" * 300).status == 201
+
+
+# The list
+
+
+def test_the_list_comes_in_pages(client: Client) -> None:
+    names = ["a", "b 1", "b&2", "b3", "c"]
+    for name in names:
+        client.put(name, b"")
+
+    def pages(path: str) -> list[list[str]]:
+        answer = client.ask("GET", path)
+        page = [file["name"] for file in json.loads(answer.text)]
+        link = answer.headers.get("link")
+        return [page, *(pages(link[1:].partition(">")[0]) if link else [])]
+
+    assert pages("/files") == [names]
+    assert pages("/files?limit=2") == [["a", "b 1"], ["b&2", "b3"], ["c"]]
+    assert pages("/files?prefix=b&limit=1") == [["b 1"], ["b&2"], ["b3"]]
+    assert pages("/files?prefix=nothing") == [[]]
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "1001", "x", "%C2%B2"])
+def test_a_page_has_a_size(client: Client, limit: str) -> None:
+    assert client.ask("GET", f"/files?limit={limit}").status == 400

@@ -1,0 +1,82 @@
+"""Who may do what."""
+
+import json
+from pathlib import Path
+
+import pytest
+from client import MAX_TRANSFERS, Client
+
+from file_transfer import app, tokens
+from file_transfer.catalogue import Catalogue
+
+TOKENS = {
+    "reader": {"token": "reader-reader-reader", "scopes": ["read"]},
+    "writer": {"token": "writer-writer-writer", "scopes": ["write"]},
+    "owner": {"token": "owner-owner-owner-owner", "scopes": ["read", "write", "delete"]},
+}
+
+
+@pytest.fixture
+def locked(catalogue: Catalogue, tmp_path: Path) -> Client:
+    (tmp_path / "tokens").write_text(json.dumps(TOKENS))
+    return Client(app.create(catalogue, max_transfers=MAX_TRANSFERS, known=tokens.load(tmp_path / "tokens")))
+
+
+def bearer(name: str) -> str:
+    return f"Bearer {TOKENS[name]['token']}"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scope"),
+    [
+        ("POST", "/upload", "writer"),
+        ("POST", "/download", "reader"),
+        ("GET", "/files", "reader"),
+        ("PUT", "/files/x", "writer"),
+        ("GET", "/files/x", "reader"),
+        ("HEAD", "/files/x", "reader"),
+        ("DELETE", "/files/x", "owner"),
+        ("POST", "/uploads", "writer"),
+        ("HEAD", "/uploads/x", "writer"),
+        ("PATCH", "/uploads/x", "writer"),
+        ("DELETE", "/uploads/x", "writer"),
+    ],
+)
+def test_every_route_asks_for_its_scope(locked: Client, method: str, path: str, scope: str) -> None:
+    refused = locked.ask(method, path)
+    assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer")
+    for wrong in ("Bearer nonsense", "Basic cmVhZGVyOnJlYWRlcg==", TOKENS[scope]["token"], "Bearer "):
+        assert locked.ask(method, path, authorization=wrong).status == 401
+    for name in TOKENS:
+        allowed = name in (scope, "owner")
+        assert (locked.ask(method, path, authorization=bearer(name)).status == 403) is not allowed
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/openapi.json", "/metrics"])
+def test_what_tells_nothing_of_files_is_open(locked: Client, path: str) -> None:
+    assert locked.ask("GET", path).status == 200
+
+
+def test_a_refusal_names_the_token_and_never_shows_it(locked: Client) -> None:
+    answer = locked.ask("DELETE", "/files/x", authorization=bearer("reader"))
+
+    assert answer.text == "error: the token «reader» does not have the scope «delete»\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ("nonsense", "cannot be read as JSON"),
+        ("{}", "holds no tokens"),
+        ("[]", "holds no tokens"),
+        ('{"a": {}}', "'a' has no token"),
+        ('{"a": {"token": "0123456789abcdef"}}', "the scopes of 'a' are not of read, write, delete"),
+        ('{"a": {"token": "0123456789abcdef", "scopes": ["all"]}}', "the scopes of 'a' are not"),
+        ('{"a": {"token": "0123456789abcdef", "scopes": [["read"]]}}', "the scopes of 'a' are not"),
+    ],
+)
+def test_tokens_that_cannot_be_used_are_named(tmp_path: Path, content: str, error: str) -> None:
+    (tmp_path / "tokens").write_text(content)
+
+    with pytest.raises(tokens.TokensError, match=error):
+        tokens.load(tmp_path / "tokens")

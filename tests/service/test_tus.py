@@ -1,0 +1,296 @@
+"""Resumable uploads, as tus 1.0.0 describes them."""
+
+import base64
+import hashlib
+import io
+import json
+from datetime import timedelta
+
+import pytest
+from client import MAX_TRANSFERS, Answer, Client
+
+from file_transfer import app, uploads
+from file_transfer.bodies import CutShortError
+from file_transfer.catalogue import Catalogue
+from file_transfer.storage import UPLOADS, Storage, StorageUnavailableError
+from file_transfer.stored_file import now
+
+CONTENT = bytes(range(256)) * 40
+BYTES = "application/offset+octet-stream"
+VERSION = {"tus_resumable": "1.0.0"}
+
+
+def metadata(**pairs: str) -> str:
+    return ",".join(
+        f"{key.replace('_', '-')} {base64.b64encode(text.encode()).decode()}" for key, text in pairs.items()
+    )
+
+
+def create(client: Client, length: int = len(CONTENT), body: bytes = b"", **pairs: str) -> Answer:
+    pairs = {"filename": "name", **pairs}
+    kind = BYTES if body else ""
+    headers = {"upload_length": str(length), "upload_metadata": metadata(**pairs)}
+    return client.ask("POST", "/uploads", body, kind, **VERSION, **headers)
+
+
+def begun(client: Client, **pairs: str) -> str:
+    return create(client, **pairs).headers["location"]
+
+
+def patch(client: Client, path: str, offset: int, content: bytes, **headers: str) -> Answer:
+    return client.ask("PATCH", path, content, BYTES, upload_offset=str(offset), **VERSION, **headers)
+
+
+def offset(client: Client, path: str) -> int:
+    return int(client.ask("HEAD", path, **VERSION).headers["upload-offset"])
+
+
+def test_an_upload_in_parts_becomes_a_file_with_its_last_byte(client: Client) -> None:
+    created = create(client)
+    path = created.headers["location"]
+    assert (created.status, created.headers["upload-offset"]) == (201, "0")
+    assert path.startswith("/uploads/")
+
+    for start in range(0, len(CONTENT), 4000):
+        assert client.get("name").status == 404
+        answer = patch(client, path, start, CONTENT[start : start + 4000])
+        assert (answer.status, int(answer.headers["upload-offset"])) == (204, min(start + 4000, len(CONTENT)))
+        assert answer.headers["upload-expires"].endswith(" GMT")
+
+    back = client.get("name")
+    assert (back.body, back.headers["etag"]) == (CONTENT, f'"{hashlib.sha256(CONTENT).hexdigest()}"')
+    assert client.get("name", range="bytes=3999-4000").body == CONTENT[3999:4001]
+    assert offset(client, path) == len(CONTENT), "a client that lost the last answer can ask"
+
+
+def test_another_replica_goes_on(client: Client, catalogue: Catalogue) -> None:
+    other = Client(app.create(Catalogue(catalogue.storage, catalogue.limits), max_transfers=MAX_TRANSFERS))
+    path = begun(client)
+
+    patch(client, path, 0, CONTENT[:5000])
+    patch(other, path, offset(other, path), CONTENT[5000:])
+
+    assert client.get("name").body == CONTENT
+
+
+@pytest.mark.parametrize("came", [0, 1, 3000])
+def test_what_came_before_the_connection_broke_is_kept(client: Client, came: int) -> None:
+    path = begun(client)
+
+    assert patch(client, path, 0, CONTENT[:came], length=len(CONTENT)).status == 400  # type: ignore[arg-type]
+    assert offset(client, path) == came
+    assert patch(client, path, came, CONTENT[came:]).status == 204
+    assert client.get("name").body == CONTENT
+
+
+def test_a_long_upload_is_written_down_on_its_way(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "_CHECKPOINT", 3000)
+    path = begun(client)
+
+    class Body(io.BytesIO):
+        """The replica dies after some of it."""
+
+        def read(self, _: int | None = -1) -> bytes:
+            data = super().read(1000)
+            if self.tell() > 7000:
+                raise KeyboardInterrupt
+            return data
+
+    with pytest.raises(KeyboardInterrupt):
+        client.begin("PATCH", path, Body(CONTENT), BYTES, len(CONTENT), upload_offset="0", **VERSION)
+
+    assert offset(client, path) == 6000
+    patch(client, path, 6000, CONTENT[6000:])
+    assert client.get("name").body == CONTENT
+
+
+def test_the_first_bytes_may_come_along(client: Client) -> None:
+    created = create(client, body=CONTENT)
+
+    assert (created.status, created.headers["upload-offset"]) == (201, str(len(CONTENT)))
+    assert client.get("name").body == CONTENT
+
+
+def test_a_file_without_bytes_is_there_at_once(client: Client) -> None:
+    assert create(client, 0).status == 201
+    assert client.get("name").body == b""
+
+
+@pytest.mark.parametrize(("start", "status"), [("1", 409), ("99999", 409), ("x", 400), ("-1", 400)])
+def test_bytes_from_elsewhere_are_refused(client: Client, start: str, status: int) -> None:
+    path = begun(client)
+
+    assert client.ask("PATCH", path, b"x", BYTES, upload_offset=start, **VERSION).status == status
+    assert offset(client, path) == 0
+
+
+def test_more_than_was_declared_is_refused(client: Client) -> None:
+    path = begun(client)
+
+    assert patch(client, path, 0, CONTENT + b"more").status == 413
+    assert offset(client, path) == 0
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha1"])
+def test_a_checksum_is_checked_before_anything_is_kept(client: Client, algorithm: str) -> None:
+    path = begun(client)
+
+    def checksum(content: bytes) -> str:
+        return f"{algorithm} {base64.b64encode(hashlib.new(algorithm, content).digest()).decode()}"
+
+    assert patch(client, path, 0, CONTENT[:500], upload_checksum=checksum(b"other")).status == 460
+    assert offset(client, path) == 0
+    assert patch(client, path, 0, CONTENT[:500], upload_checksum=checksum(CONTENT[:500])).status == 204
+    assert patch(client, path, 500, CONTENT[500:], upload_checksum=checksum(CONTENT[500:])).status == 204
+    assert client.get("name").body == CONTENT
+
+
+@pytest.mark.parametrize("checksum", ["md5 AAAA", "sha256", "sha256 AAAA", "nonsense"])
+def test_a_checksum_that_cannot_be_read_is_refused(client: Client, checksum: str) -> None:
+    assert patch(client, begun(client), 0, b"x", upload_checksum=checksum).status == 400
+
+
+def test_a_digest_of_the_whole_is_checked_at_the_end(client: Client) -> None:
+    right = begun(client, sha256=hashlib.sha256(CONTENT).hexdigest())
+    wrong = begun(client, sha256="0" * 64, filename="wrong")
+
+    for path, status in ((right, 204), (wrong, 422)):
+        patch(client, path, 0, CONTENT[:100])
+        assert patch(client, path, 100, CONTENT[100:]).status == status
+    assert client.get("name").body == CONTENT
+    assert client.get("wrong").status == client.ask("HEAD", wrong, **VERSION).status == 404
+
+
+def test_an_upload_that_is_given_up_leaves_nothing(client: Client, storage: Storage) -> None:
+    path = begun(client)
+    patch(client, path, 0, CONTENT[:100])
+
+    assert client.ask("DELETE", path, **VERSION).status == 204
+    assert patch(client, path, 100, CONTENT[100:]).status == client.ask("DELETE", path, **VERSION).status == 404
+    assert list(storage.names(UPLOADS)) == []
+
+
+def test_an_upload_does_not_wait_for_ever(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = begun(client)
+    monkeypatch.setattr(uploads, "now", lambda: now() + timedelta(days=2))
+
+    assert patch(client, path, 0, CONTENT).status == 404
+
+
+@pytest.mark.parametrize(
+    ("pairs", "status"),
+    [
+        ({"filename": "../x"}, 400),
+        ({"filename": ""}, 400),
+        ({"ttl": "soon"}, 400),
+        ({"sha256": "x"}, 400),
+        ({"if_none_match": "*", "filename": "there"}, 412),
+    ],
+)
+def test_what_cannot_be_is_refused_before_it_is_sent(client: Client, pairs: dict[str, str], status: int) -> None:
+    client.put("there", b"")
+
+    assert create(client, **pairs).status == status
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"upload_length": "5", "upload_metadata": "filename !"}, 400),
+        ({"upload_length": "5", "upload_metadata": "filename " + "A" * 9000}, 400),
+        ({"upload_metadata": metadata(filename="x")}, 400),
+        ({"upload_length": str(2**40), "upload_metadata": metadata(filename="x")}, 413),
+    ],
+)
+def test_a_creation_that_cannot_be_read_is_refused(client: Client, headers: dict[str, str], status: int) -> None:
+    assert client.ask("POST", "/uploads", **VERSION, **headers).status == status
+
+
+def test_a_lifetime_comes_with_the_metadata(client: Client) -> None:
+    patch(client, begun(client, max_downloads="1", ttl="1h"), 0, CONTENT)
+
+    (file,) = json.loads(client.ask("GET", "/files").text)
+    assert (file["downloads_left"], file["expires"] is not None) == (1, True)
+
+
+def test_another_version_of_the_protocol_is_refused(client: Client) -> None:
+    answer = client.ask("POST", "/uploads", upload_length="1")
+
+    assert (answer.status, answer.text) == (412, "error: send Tus-Resumable: 1.0.0\n")
+    assert client.ask("OPTIONS", "/uploads").headers["tus-extension"] == (
+        "creation,creation-with-upload,termination,checksum,expiration"
+    )
+
+
+def test_a_client_that_can_only_post_says_what_it_means(client: Client) -> None:
+    path = begun(client)
+
+    answer = client.ask("POST", path, CONTENT, BYTES, upload_offset="0", x_http_method_override="PATCH", **VERSION)
+
+    assert answer.status == 204
+    assert client.ask("POST", path, **VERSION).status == 405
+
+
+def test_of_two_that_go_on_at_once_one_does(catalogue: Catalogue, client: Client) -> None:
+    path = begun(client)
+    identifier = path.rpartition("/")[2]
+    resumable = uploads.Uploads(catalogue)
+
+    def slow() -> object:
+        yield CONTENT[:10]
+        patch(client, path, 0, CONTENT)  # meanwhile
+        yield CONTENT[10:]
+
+    with pytest.raises(uploads.RefusedError) as refused:
+        resumable.append(identifier, 0, slow(), None)  # type: ignore[arg-type]
+
+    assert refused.value.status == 409
+    assert client.get("name").body == CONTENT
+
+
+def test_an_upload_whose_replica_died_while_it_published_is_published_by_the_next(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = begun(client)
+    patch(client, path, 0, CONTENT[:100])
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Catalogue, "publish", dies)
+        with pytest.raises(KeyboardInterrupt):
+            patch(client, path, 100, CONTENT[100:])
+
+    assert client.ask("HEAD", path, **VERSION).status == 423, "it may still be at it"
+    monkeypatch.setattr(uploads, "now", lambda: now() + timedelta(minutes=16))
+    assert offset(client, path) == len(CONTENT)
+    assert client.get("name").body == CONTENT
+
+
+def test_an_upload_that_storage_could_not_publish_is_published_when_it_can(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = begun(client)
+
+    def away(*_: object) -> None:
+        raise StorageUnavailableError("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Catalogue, "publish", away)
+        assert patch(client, path, 0, CONTENT).status == 503
+
+    assert offset(client, path) == len(CONTENT)
+    assert client.get("name").body == CONTENT
+
+
+def test_a_part_that_broke_with_a_checksum_is_not_kept(catalogue: Catalogue, client: Client) -> None:
+    path = begun(client)
+
+    def broken() -> object:
+        yield CONTENT[:10]
+        raise CutShortError("reset")
+
+    with pytest.raises(CutShortError):
+        uploads.Uploads(catalogue).append(path.rpartition("/")[2], 0, broken(), "sha1 " + "A" * 27 + "=")  # type: ignore[arg-type]
+    assert offset(client, path) == 0
