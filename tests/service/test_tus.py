@@ -56,6 +56,11 @@ def test_an_upload_in_parts_becomes_a_file_with_its_last_byte(client: Client) ->
         answer = patch(client, path, start, CONTENT[start : start + 4000])
         assert (answer.status, int(answer.headers["upload-offset"])) == (204, min(start + 4000, len(CONTENT)))
         assert answer.headers["upload-expires"].endswith(" GMT")
+    assert (
+        answer.headers["etag"]
+        == client.ask("HEAD", path, **VERSION).headers["etag"]
+        == client.get("name").headers["etag"]
+    )
 
     back = client.get("name")
     assert (back.body, back.headers["etag"]) == (CONTENT, f'"{hashlib.sha256(CONTENT).hexdigest()}"')
@@ -191,6 +196,15 @@ def test_what_cannot_be_is_refused_before_it_is_sent(client: Client, pairs: dict
     client.put("there", b"")
 
     assert create(client, **pairs).status == status
+
+
+def test_what_is_there_meanwhile_is_not_overwritten(client: Client) -> None:
+    headers = {"upload_length": "3", "upload_metadata": metadata(filename="name"), "if_none_match": "*"}
+    path = client.ask("POST", "/uploads", **VERSION, **headers).headers["location"]
+    client.put("name", b"first")
+
+    assert patch(client, path, 0, b"new").status == 412
+    assert client.get("name").body == b"first"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bottle import HTTPResponse, request
 
-from file_transfer import answers, bodies, metrics
+from file_transfer import answers, bodies, digests, metrics
 from file_transfer.catalogue import Catalogue
 from file_transfer.errors import RefusedError
 from file_transfer.slots import Slots
@@ -42,7 +42,11 @@ class TusRoutes:
     def create(self) -> HTTPResponse:
         """Begin an upload, with its first bytes if they come along."""
         length = _number("Upload-Length")
-        identifier, upload = self._uploads.create(length, _metadata(request.get_header("Upload-Metadata", "")))
+        metadata = _metadata(request.get_header("Upload-Metadata", ""))
+        for name in ("If-Match", "If-None-Match"):
+            if condition := request.get_header(name):
+                metadata[name.lower()] = condition  # it is to hold when the file is published, too
+        identifier, upload = self._uploads.create(length, metadata)
         if length and request.content_type == _CONTENT_TYPE:
             upload = self._append(identifier, 0)
         # A path without a host: right behind any proxy.
@@ -95,6 +99,8 @@ def check_version() -> None:
 
 
 def _answer(status: int, upload: Upload, **headers: str) -> HTTPResponse:
+    if upload.sha256:
+        headers |= {"ETag": f'"{upload.sha256}"', "Repr_Digest": digests.field(upload.sha256)}
     expires = upload.expires.strftime("%a, %d %b %Y %H:%M:%S GMT")
     return answers.empty(
         status, Tus_Resumable=VERSION, Upload_Offset=str(upload.offset), Upload_Expires=expires, **headers

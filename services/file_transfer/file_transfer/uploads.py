@@ -49,6 +49,8 @@ class Upload:
     offset: int = 0
     pieces: tuple[Piece, ...] = ()
     published: bool = False
+    sha256: str | None = None
+    """Of the whole, in hex, once it is published."""
 
     def is_over(self, now: datetime) -> bool:
         """Whether nobody may go on with it any more."""
@@ -65,6 +67,7 @@ class Upload:
                 "offset": self.offset,
                 "pieces": [[piece.key, piece.size] for piece in self.pieces],
                 "published": self.published,
+                "sha256": self.sha256,
             }
         ).encode()
 
@@ -80,6 +83,7 @@ class Upload:
             offset=record["offset"],
             pieces=tuple(Piece(*piece) for piece in record["pieces"]),
             published=record["published"],
+            sha256=record["sha256"],
         )
 
 
@@ -108,7 +112,7 @@ class Uploads:
         identifier = uuid.uuid4().hex
         version = self._storage.write(UPLOADS, identifier, upload.to_record(), None)
         if length == 0:
-            self._publish(identifier, upload, version, hashlib.sha256().hexdigest())
+            upload = self._publish(identifier, upload, version, hashlib.sha256().hexdigest())
         return identifier, upload
 
     def look_up(self, identifier: str) -> Upload:
@@ -123,7 +127,7 @@ class Uploads:
             if now() < upload.expires - KEPT + _PUBLISHING:
                 raise RefusedError(423, "the upload is being published: ask again in a moment")
             version = self._write(identifier, replace(upload, expires=now() + KEPT), version)
-            self._publish(identifier, upload, version, self._digest(upload))
+            return self._publish(identifier, upload, version, self._digest(upload))
         return upload
 
     def append(self, identifier: str, offset: int, content: Iterator[bytes], checksum: str | None) -> Upload:
@@ -151,7 +155,8 @@ class Uploads:
                 version = self._write(identifier, upload, version, pieces)
             if upload.offset == upload.length:
                 # Whoever has written this down is the only one to publish, however many have sent the last bytes.
-                self._publish(identifier, upload, version, whole.hexdigest() if whole else self._digest(upload))
+                digest = whole.hexdigest() if whole else self._digest(upload)
+                upload = self._publish(identifier, upload, version, digest)
             elif cut:
                 raise cut
             elif came < _CHECKPOINT or expected:
@@ -199,7 +204,7 @@ class Uploads:
                 raise RefusedError(413, "the upload came in too many parts: send larger ones")
             return incoming.keep(), cut
 
-    def _publish(self, identifier: str, upload: Upload, version: str, sha256: str) -> None:
+    def _publish(self, identifier: str, upload: Upload, version: str, sha256: str) -> Upload:
         try:
             try:
                 digests.check(_sha256(upload), sha256)
@@ -219,7 +224,9 @@ class Uploads:
                 self._write(identifier, replace(upload, expires=now() + KEPT - _PUBLISHING), version)
             raise
         self._catalogue.limits.took(file.size)
-        self._write(identifier, replace(upload, pieces=(), published=True), version)
+        published = replace(upload, pieces=(), published=True, sha256=sha256)
+        self._write(identifier, published, version)
+        return published
 
     def _digest(self, upload: Upload) -> str:
         """The SHA-256 of what is stored: no digest can be handed from one replica to another half-way."""

@@ -1,0 +1,71 @@
+"""The service does what its description says, whatever it is asked."""
+
+import json
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from wsgiref.validate import validator
+
+import pytest
+import schemathesis
+from client import MAX_TRANSFERS, Client
+from hypothesis import HealthCheck, settings
+
+from file_transfer import app
+from file_transfer.catalogue import Catalogue
+from file_transfer.directory import DirectoryStorage
+from file_transfer.limits import Limits
+
+DESCRIBED = json.loads((Path(app.__file__).parent / "openapi.json").read_text())
+CHECKS = [
+    schemathesis.checks.not_a_server_error,
+    schemathesis.checks.status_code_conformance,
+    schemathesis.checks.content_type_conformance,
+    schemathesis.checks.response_headers_conformance,
+    schemathesis.checks.response_schema_conformance,
+]
+
+
+def application(folder: Path) -> Any:
+    storage = DirectoryStorage(folder)
+    return app.create(Catalogue(storage, Limits(storage=storage, max_file=2**20)), max_transfers=MAX_TRANSFERS)
+
+
+def whole(served: Any) -> Any:
+    """Closes every answer, as servers do and the test's client does not, and minds the rules of WSGI."""
+
+    def answer(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        with closing(validator(served)(environ, start_response)) as body:
+            return [b"".join(body)]
+
+    return answer
+
+
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
+
+FOLDER = tempfile.TemporaryDirectory()
+schema = schemathesis.openapi.from_wsgi("/openapi.json", whole(application(Path(FOLDER.name))))
+
+
+@schema.parametrize()
+@pytest.mark.filterwarnings("ignore:Unknown REQUEST_METHOD")  # wsgiref has not heard of QUERY
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+def test_every_answer_is_one_that_is_described(case: Any) -> None:
+    case.call_and_validate(checks=CHECKS)
+
+
+def test_every_route_is_described(client: Client, tmp_path: Path) -> None:
+    described = {
+        (method.upper(), path)
+        for path, methods in DESCRIBED["paths"].items()
+        for method in methods
+        if method != "parameters"
+    }
+    routes = {
+        (route.method, route.rule.replace("<name:path>", "{name}").replace("<identifier>", "{identifier}"))
+        for route in application(tmp_path).routes
+    }
+
+    assert routes == described
+    assert json.loads(client.ask("GET", "/openapi.json").text) == DESCRIBED
