@@ -1,18 +1,23 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import fake_server
 import object_store
 import pytest
 from client import MAX_TRANSFERS, Client
+from fake_server import FakeServer
 from object_store import ObjectStore
+from running_client import CommandLine
 
 from file_transfer import app
 from file_transfer.catalogue import Catalogue
+from file_transfer.client import upload
 from file_transfer.directory import DirectoryStorage
 from file_transfer.limits import Limits
 from file_transfer.storage import Storage
 
 MAX_FILE_BYTES = 2**20
+SMALL = 1000
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +48,23 @@ def catalogue(storage: Storage) -> Catalogue:
 @pytest.fixture
 def client(catalogue: Catalogue) -> Client:
     return Client(app.create(catalogue, max_transfers=MAX_TRANSFERS))
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    with fake_server.serving() as served:
+        yield served
+
+
+@pytest.fixture
+def run(
+    server: FakeServer, capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> CommandLine:
+    """The client's command line, with a small limit for small files, in an empty directory."""
+    for variable in ("FILE_TRANSFER_URL", "FILE_TRANSFER_TOKEN", "REQUESTS_CA_BUNDLE", "http_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(upload, "SMALL_BYTES", SMALL)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return CommandLine(capsysbinary, server.url)

@@ -1,0 +1,294 @@
+"""The client's command line: lists, removals, servers, tokens, and what is said when something is wrong."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import fake_server
+import pytest
+from certificates import self_signed
+from fake_server import FakeServer
+from hypothesis import given
+from hypothesis import strategies as st
+from running import SERVICE
+from running_client import CommandLine
+
+from file_transfer.client import progress
+from file_transfer.client.__main__ import main
+from file_transfer.client.api import TRIES
+from file_transfer.client.digests import repr_digest, stated
+
+
+def test_a_list_shows_all_pages(run: CommandLine, server: FakeServer) -> None:
+    server.files.update({f"f{number}": b"abc" for number in range(8)}, other=b"")
+
+    status, told, wrong = run("ls", "f")
+
+    assert (status, wrong) == (0, "")
+    assert [line.split() for line in told.splitlines()] == [
+        ["3", "2026-11-23", "20:00:00", "ba7816bf8f01", f"f{number}"] for number in range(8)
+    ]
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize("count", [0, 1, 7])
+def test_a_list_is_json_for_those_who_ask(run: CommandLine, server: FakeServer, count: int) -> None:
+    server.files.update({f"f{number}": b"abc" for number in range(count)})
+
+    status, told, _ = run("ls", "--json")
+
+    assert status == 0
+    assert [file["name"] for file in json.loads(told)] == sorted(server.files)
+
+
+def test_a_name_in_a_list_cannot_write_to_the_terminal(run: CommandLine, server: FakeServer) -> None:
+    server.files["../x\x1b[2J\n"] = b""
+
+    told = run("ls")[1]
+
+    assert told.endswith("  '../x\\x1b[2J\\n'\n")
+    assert run("ls", "--json")[1].isascii()
+
+
+def test_the_next_page_is_never_asked_of_another_server(run: CommandLine, server: FakeServer) -> None:
+    with fake_server.serving() as other:
+        server.next_page = f"{other.url}/files"
+
+        status, _, wrong = run("ls")
+
+        assert (status, other.asked) == (1, [])
+        assert wrong == f"error: ls: {server.url} points to {other.url}/files, another server: use no such server\n"
+
+
+@pytest.mark.parametrize("answer", [{}, [1], [{}], [{"name": 1}], [{"name": "x", "modified": "never"}]])
+def test_another_kind_of_answer_is_told(run: CommandLine, monkeypatch: pytest.MonkeyPatch, answer: object) -> None:
+    monkeypatch.setattr(fake_server._Answers, "_list", lambda self, _: self._answer(200, json.dumps(answer).encode()))
+
+    status, told, wrong = run("ls")
+
+    assert (status, told) == (1, "")
+    assert wrong == "error: ls: the answer is no list of files: is this the address of a file-transfer server?\n"
+
+
+def test_files_are_removed(run: CommandLine, server: FakeServer) -> None:
+    server.files.update(a=b"", b=b"", c=b"")
+
+    status, told, wrong = run("rm", "a", "unknown", "b")
+
+    assert (status, told, list(server.files)) == (1, "", ["c"])
+    assert wrong == "error: unknown: no file is named 'unknown'\n"
+
+
+def test_a_removal_whose_answer_was_lost_is_done(run: CommandLine, server: FakeServer) -> None:
+    server.files["x"] = b""
+    server.loses_answer_to = "DELETE"
+
+    assert run("rm", "x") == (0, "", "")
+
+
+def test_the_next_server_is_asked_at_once(run: CommandLine, server: FakeServer) -> None:
+    server.files["x"] = b"content"
+    run.servers = f"http://127.0.0.1:1, {server.url}/"
+
+    assert run("get", "x")[0] == 0
+    assert run.waits == []
+
+
+def test_an_upload_goes_on_at_another_server(run: CommandLine, server: FakeServer) -> None:
+    Path("x").write_bytes(os.urandom(1_000_000))
+    with fake_server.serving() as other:
+        other.files, other.uploads = server.files, server.uploads
+        server.breaks = [400_000]
+        run.servers = f"{server.url},{other.url}"
+
+        assert run("put", "x")[0] == 0
+        assert server.files["x"] == Path("x").read_bytes()
+        assert other.asked[:2] == ["HEAD /uploads/1", "PATCH /uploads/1"]
+
+
+def test_servers_that_cannot_be_reached_are_given_up(run: CommandLine) -> None:
+    run.servers = "http://127.0.0.1:1,http://127.0.0.1:2"
+
+    status, _, wrong = run("get", "x")
+
+    assert (status, len(run.waits)) == (1, TRIES - 1)
+    assert all(after > before / 2 for before, after in zip(run.waits, run.waits[1:], strict=False))
+    assert wrong == (
+        f"error: x: http://127.0.0.1:2: Connection refused; gave up after {2 * TRIES} tries: "
+        "give the same command again when the server answers\n"
+    )
+
+
+def test_a_busy_server_is_asked_again_when_it_says(run: CommandLine, server: FakeServer) -> None:
+    server.files["x"] = b"content"
+    server.busy = 2
+
+    assert run("get", "x")[0] == 0
+    assert run.waits == [7, 7]
+
+
+def test_a_token_comes_from_the_environment_or_a_file(
+    run: CommandLine, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.token = "s3cret"
+    Path("token").write_text("s3cret\n")
+    Path("x").write_bytes(b"content")
+
+    status, _, wrong = run("put", "x")
+    assert (status, server.files) == (1, {})
+    assert wrong == "error: x: a token is needed: set FILE_TRANSFER_TOKEN or give --token-file\n"
+
+    assert run("put", "x", "--token-file", "token")[0] == 0
+    monkeypatch.setenv("FILE_TRANSFER_TOKEN", "s3cret")
+    assert run("ls")[0] == 0
+
+
+def test_a_password_for_other_programs_is_not_sent(
+    run: CommandLine, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("netrc").write_text("machine 127.0.0.1 login somebody password s3cret\n")
+    monkeypatch.setenv("NETRC", "netrc")
+
+    run("ls")
+
+    assert "authorization" not in server.headers[0]
+
+
+def test_a_server_is_trusted_only_by_its_certificate(run: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("right.pem").write_text(self_signed())
+    Path("wrong.pem").write_text(self_signed(with_key=False))
+    with fake_server.serving(Path("right.pem")) as server:
+        run.servers = server.url
+        server.files["x"] = os.urandom(1_000_000)
+        server.breaks = [400_000]
+
+        status, _, wrong = run("ls", "--cacert", "wrong.pem")
+        assert (status, server.asked, run.waits) == (1, [], [])
+        assert wrong.startswith(f"error: ls: {server.url}: ")
+        assert wrong.endswith(": give the certificate of its authority by --cacert\n")
+
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", "wrong.pem")
+        assert run("get", "x", "--cacert", "right.pem")[0] == 0
+        assert Path("x").read_bytes() == server.files["x"]
+
+
+def test_a_redirection_is_told_and_not_followed(run: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = {"Location": "https://files.example/files"}
+    monkeypatch.setattr(fake_server._Answers, "_list", lambda self, _: self._answer(301, b"", elsewhere))
+
+    wrong = run("ls")[2]
+
+    assert wrong.endswith(
+        "answers 301 Moved Permanently, to https://files.example/files: give that address by --server\n"
+    )
+
+
+@pytest.mark.parametrize("body", [b"error: no\x1bthing\nmore", b'{"error": "no\\u001bthing"}'])
+def test_what_the_server_says_is_shown_in_one_line(
+    run: CommandLine, monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    monkeypatch.setattr(fake_server._Answers, "_list", lambda self, _: self._answer(418, body))
+
+    assert run("ls") == (1, "", "error: ls: no thing\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["put", "-"], "standard input has no name"),
+        (["put", "a", "b", "--as", "c"], "--as names one file"),
+        (["put", "a", "--max-downloads", "0"], "is no count"),
+        (["get", "a", "b", "-o", "c"], "-o takes one file"),
+        (["get", "a", "-o", "c", "-O", "d"], "not allowed with"),
+        (["ls", "--server", "127.0.0.1:5001"], "is no server"),
+        (["ls", "--server", "http://127.0.0.1:5001/path"], "is no server"),
+        (["ls", "--server", "http://user@127.0.0.1"], "is no server"),
+        (["ls", "--server", "http://127.0.0.1:x"], "is no server"),
+        (["ls", "--cacert", "missing"], "cannot be read"),
+        (["ls", "--token-file", "missing"], "cannot be read"),
+        (["ls", "--token-file", "/dev/stdin"], "cannot be read"),
+        ([], "required"),
+    ],
+)
+def test_a_command_that_cannot_be_understood_has_its_own_status(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("token", ["", "two\nlines", "tok en", "tök"])
+def test_a_token_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], token: str) -> None:
+    (tmp_path / "token").write_text(token)
+
+    with pytest.raises(SystemExit):
+        main(["ls", "--token-file", str(tmp_path / "token")])
+
+    assert "holds no token" in capsys.readouterr().err
+
+
+def test_without_requests_it_says_how_to_get_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "requests", None)
+
+    assert main(["ls"]) == 1
+    assert capsys.readouterr().err == "error: requests is missing: python3 -m pip install requests\n"
+
+
+def test_it_runs_as_a_program_and_ends_quietly_when_nobody_reads(server: FakeServer) -> None:
+    server.files["x"] = os.urandom(3_000_000)
+    environment = {**os.environ, "PYTHONPATH": str(SERVICE), "FILE_TRANSFER_URL": server.url}
+    command = [sys.executable, "-m", "file_transfer.client", "get", "x", "-o", "-"]
+
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as client:
+        assert client.stdout
+        assert client.stderr
+        client.stdout.read(10)
+        client.stdout.close()
+
+        assert (client.wait(30), client.stderr.read()) == (1, b"")
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_shows_how_far_it_is(run: CommandLine, server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.files["x"] = os.urandom(3_000_000)
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+
+    run("get", "x")
+    shown = terminal.getvalue()
+    run("get", "x", "--force", "--quiet")
+
+    assert shown.startswith("\rx  64.0 KiB of 2.9 MiB  2%")
+    assert shown.endswith("\r\033[K")
+    assert terminal.getvalue() == shown
+
+
+def test_progress_is_said_in_words() -> None:
+    described = progress.described(12 * 2**20, 40 * 2**20, 10 * 2**20, 2.0)
+
+    assert described == "12.0 MiB of 40.0 MiB  30%  5.0 MiB/s  0:00:06 left"
+    assert progress.described(5, None, 5, 0) == "5 B  0 B/s"
+
+
+@given(position=st.integers(0, 2**60), extra=st.integers(0, 2**60), seconds=st.floats(0, 1e9))
+def test_any_progress_can_be_said(position: int, extra: int, seconds: float) -> None:
+    assert progress.described(position, position + extra, position, seconds).isprintable()
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_a_digest_is_read_as_it_is_written(digest: bytes) -> None:
+    assert stated({"Repr-Digest": f"sha-512=:AAAA:, {repr_digest(digest.hex())}"}) == digest.hex()
+    assert stated({"ETag": f'"{digest.hex()}"'}) == digest.hex()
+    assert stated({"ETag": f'W/"{digest.hex()}"'}) is None

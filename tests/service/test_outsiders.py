@@ -1,0 +1,130 @@
+"""The real server, asked by clients: our own, tus's from PyPI, and curl, over either storage."""
+
+import hashlib
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from object_store import ObjectStore
+from running import Server, curl, serving, wait_until
+from running_client import CommandLine
+from tusclient.client import TusClient
+
+MIB = 2**20
+
+
+@pytest.fixture(params=["directory", "s3"])
+def real(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    with serving(tmp_path, **variables(request, tmp_path)) as running:
+        yield running
+
+
+def variables(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    if request.param == "directory":
+        return {}
+    store: ObjectStore = request.getfixturevalue("store")
+    return object_store_variables(store, tmp_path)
+
+
+def object_store_variables(store: ObjectStore, tmp_path: Path) -> dict[str, str]:
+    settings = store.settings()
+    for name, key in (("access", settings.access_key), ("secret", settings.secret_key)):
+        (tmp_path / name).write_text(key)
+    return {
+        "STORAGE": "s3",
+        "S3_ENDPOINT": settings.endpoint,
+        "S3_BUCKET": settings.bucket,
+        "S3_PREFIX": settings.prefix,
+        "S3_ACCESS_KEY_FILE": str(tmp_path / "access"),
+        "S3_SECRET_KEY_FILE": str(tmp_path / "secret"),
+    }
+
+
+@pytest.fixture
+def sent(tmp_path: Path) -> Path:
+    path = tmp_path / "a b é.bin"
+    path.write_bytes(os.urandom(21 * MIB + 7))
+    return path
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_curl_puts_and_gets_and_goes_on_where_it_ended(real: Server, sent: Path, tmp_path: Path) -> None:
+    url = f"{real.url}/files/a%20b%20%C3%A9.bin"
+    received = tmp_path / "received"
+
+    put = curl("-T", str(sent), url)
+    assert put.stdout.decode().endswith(f"bytes sha256:{sha256(sent)}\n")
+    received.write_bytes(sent.read_bytes()[: 5 * MIB])
+    assert curl("-f", "-C", "-", "-o", str(received), url).returncode == 0
+
+    assert sha256(received) == sha256(sent)
+    assert curl("-f", "-X", "DELETE", url).returncode == 0
+    assert curl("-f", url).returncode == 22
+
+
+def test_an_outsider_s_resumable_upload_goes_on(real: Server, sent: Path, tmp_path: Path) -> None:
+    outsider = TusClient(f"{real.url}/uploads")
+    first = outsider.uploader(str(sent), chunk_size=5 * MIB, metadata={"filename": "resumed"}, upload_checksum=True)
+    first.upload_chunk()
+    assert first.url
+
+    second = outsider.uploader(str(sent), chunk_size=5 * MIB, url=first.url)
+    assert second.offset == 5 * MIB
+    second.upload()
+
+    received = tmp_path / "received"
+    assert curl("-f", "-o", str(received), f"{real.url}/files/resumed").returncode == 0
+    assert sha256(received) == sha256(sent)
+
+
+def test_our_own_client_puts_lists_gets_and_removes(real: Server, sent: Path, run: CommandLine) -> None:
+    run.servers = real.url
+
+    assert run("put", str(sent), "--ttl", "1h")[0] == 0
+    assert sent.name in run("ls")[1]
+    status, _, errors = run("get", sent.name)
+    assert (status, sha256(Path(sent.name))) == (0, sha256(sent)), errors
+    assert run("rm", sent.name)[0] == 0
+    assert run("ls")[1].count("\n") <= 1
+
+
+def test_an_upload_whose_worker_is_killed_goes_on_with_another(real: Server, sent: Path) -> None:
+    content = sent.read_bytes()
+    created = requests.post(
+        f"{real.url}/uploads",
+        headers={"Tus-Resumable": "1.0.0", "Upload-Length": str(len(content)), "Upload-Metadata": "filename a2lsbGVk"},
+        timeout=10,
+    )
+    path = created.headers["Location"]
+
+    def patch(offset: int, part: bytes) -> int:
+        headers = {"Tus-Resumable": "1.0.0", "Upload-Offset": str(offset)}
+        headers["Content-Type"] = "application/offset+octet-stream"
+        return requests.patch(real.url + path, data=part, headers=headers, timeout=30).status_code
+
+    assert patch(0, content[: 9 * MIB]) == 204
+    before = real.workers()
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: len(real.workers()) == len(before) and not set(real.workers()) & set(before))
+
+    assert patch(9 * MIB, content[9 * MIB :]) == 204
+    assert hashlib.sha256(requests.get(f"{real.url}/files/killed", timeout=30).content).hexdigest() == sha256(sent)
+
+
+def test_memory_of_an_object_store_s_transfers_is_bounded(store: ObjectStore, tmp_path: Path) -> None:
+    large = tmp_path / "large"
+    with large.open("wb") as file:
+        file.truncate(300 * MIB)
+
+    with serving(tmp_path, WORKERS="1", **object_store_variables(store, tmp_path)) as server:
+        assert curl("-f", "-T", str(large), f"{server.url}/files/large").returncode == 0
+        assert curl("-f", "-o", "/dev/null", f"{server.url}/files/large").returncode == 0
+
+        assert server.memory() < 128 * MIB
