@@ -11,7 +11,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -63,7 +63,7 @@ class S3Storage:
             access_key_id=access_key,
             secret_access_key=secret_key,
             virtual_hosted_style_request=False,
-            client_options={"allow_http": endpoint.startswith("http://"), "timeout": "20s", "connect_timeout": "3s"},
+            client_options={"allow_http": endpoint.startswith("http://"), "timeout": "10s", "connect_timeout": "3s"},
             # A piece is small: what has not arrived after this does not.
             retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=10)},
         )
@@ -76,7 +76,9 @@ class S3Storage:
         try:
             yield incoming
         finally:
-            self.discard(incoming.unkept())
+            unkept = incoming.unkept()
+            with suppress(StorageUnavailableError):  # then they are swept one day
+                self.discard(unkept)
 
     def open(self, pieces: Sequence[Piece], start: int, size: int) -> Content:
         """See `Storage.open`."""
