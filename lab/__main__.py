@@ -59,7 +59,8 @@ def _run(chosen: argparse.Namespace) -> int:
         case "lint":
             return 0 if checks.run(checks.lint_stages(packages.install)) else 1
         case "test":
-            return 0 if checks.run(checks.test_stages(packages.install, lambda: demo.test(TEST))) else 1
+            stages = checks.test_stages(lambda: packages.install(for_tests=True), lambda: demo.test(TEST))
+            return 0 if checks.run(stages) else 1
         case "shell":
             enter(DEMO, [os.environ.get("SHELL", "/bin/sh")])
         case "exec":

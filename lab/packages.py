@@ -22,6 +22,8 @@ _PROGRAM_OF_PACKAGE = {
     "util-linux": "nsenter",
     "vagrant": "vagrant",
 }
+# The web page is tested in it, and it is large: the demo does without.
+_PROGRAM_OF_TEST_PACKAGE = {"chromium": "chromium"}
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -29,13 +31,14 @@ class LabError(Exception):
     """The lab cannot be brought up; the text says what to do about it."""
 
 
-def install() -> bool:
+def install(*, for_tests: bool = False) -> bool:
     """Install what is missing; True when all is there.
 
     Raises:
         LabError: something is missing, and this is not root on Debian.
     """
-    missing = sorted(package for package, program in _PROGRAM_OF_PACKAGE.items() if not shutil.which(program))
+    wanted = _PROGRAM_OF_PACKAGE | (_PROGRAM_OF_TEST_PACKAGE if for_tests else {})
+    missing = sorted(package for package, program in wanted.items() if not shutil.which(program))
     if not missing:
         return True
     if os.geteuid() or not shutil.which("apt-get"):

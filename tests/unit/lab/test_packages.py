@@ -36,6 +36,16 @@ def test_only_what_is_missing_is_installed_with_services_kept_down(apt: list[tup
     assert not packages._POLICY.exists()
 
 
+def test_a_browser_is_for_tests_alone(apt: list[tuple[list[str], bool]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages.shutil, "which", lambda program: None if program == "chromium" else f"/bin/{program}")
+
+    packages.install()
+    assert apt == []
+    packages.install(for_tests=True)
+
+    assert apt[-1][0][-1] == "chromium"
+
+
 def test_somebodys_own_policy_is_left_alone(apt: list[tuple[list[str], bool]]) -> None:
     packages._POLICY.write_text("mine")
 

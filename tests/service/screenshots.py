@@ -1,0 +1,69 @@
+"""Draws the pictures of the web page in docs/, with the fonts that this machine has.
+
+PYTHONPATH=services/file_transfer .venv/bin/python tests/service/screenshots.py
+"""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import requests
+from browsing import chromium
+from page_server import serving_page
+from playwright.sync_api import BrowserContext, Page
+
+DOCS = Path(__file__).parent.parent.parent / "docs"
+FILES = {
+    "Annual report 2026.pdf": 4_812_033,
+    "Grüße aus Köln.jpg": 2_330_412,
+    "measurements-2026-11.csv": 918_044,
+    "site-backup.tar.zst": 38_270_115,
+}
+SIZE_UNDER_WAY = 48_000_000
+BYTES_PER_SECOND = 6_500_000
+PICTURES: dict[str, dict[str, Any]] = {
+    "page-light.png": {"color_scheme": "light", "viewport": {"width": 1000, "height": 940}},
+    "page-dark-phone.png": {
+        "color_scheme": "dark",
+        "viewport": {"width": 360, "height": 900},
+        "device_scale_factor": 1.5,
+        "is_mobile": True,
+        "has_touch": True,
+    },
+}
+
+
+def main() -> None:
+    """Write both pictures."""
+    with serving_page() as port, chromium() as browser, tempfile.TemporaryDirectory() as folder:
+        url = f"http://127.0.0.1:{port}"
+        for name, size in FILES.items():
+            requests.put(f"{url}/files/{quote(name)}", name.encode() * (size // len(name)), timeout=10)
+        file = Path(folder) / "conference-recording.mp4"
+        with file.open("wb") as content:
+            content.truncate(SIZE_UNDER_WAY)
+        for picture, options in PICTURES.items():
+            draw(browser.new_context(**options), url, file, picture)
+
+
+def draw(context: BrowserContext, url: str, file: Path, picture: str) -> None:
+    """The page with a file on its way, half of it sent."""
+    page = context.new_page()
+    page.goto(url)
+    slow_down(page)
+    page.locator("#picker").set_input_files(file)
+    page.wait_for_function("() => document.querySelector('progress')?.value > 0.55")
+    page.screenshot(path=DOCS / picture)
+    page.get_by_role("button", name="Cancel").click()
+    context.close()
+
+
+def slow_down(page: Page) -> None:
+    """To what a line to the world has."""
+    speed = {"offline": False, "latency": 20, "downloadThroughput": -1, "uploadThroughput": BYTES_PER_SECOND}
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", speed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,606 @@
+"""The web page, used in a real browser as people do."""
+
+import hashlib
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import requests
+from browsing import chromium
+from page_server import serving_page
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect
+from weak_line import WeakLine, weak_line
+
+from file_transfer import web_page
+
+MIB = 2**20
+HOSTILE = """<img src=x onerror="document.title='owned'">'"`$(id)` ü%41 #?&.txt"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@dataclass(frozen=True)
+class Site:
+    """A service behind a weak line, and what pages of it have complained of."""
+
+    line: WeakLine
+    browser: Browser
+    closing: ExitStack
+    complaints: list[str]
+
+    def open(self, **options: Any) -> Page:
+        """The page in a browser profile of its own."""
+        context = self.browser.new_context(permissions=["clipboard-read", "clipboard-write"], **options)
+        self.closing.callback(context.close)
+        page = context.new_page()
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", lambda message: "Security Policy" in message.text and self.complaints.append(message.text))
+        page.goto(self.line.url)
+        return page
+
+    def store(self, name: str, content: bytes) -> None:
+        requests.put(f"{self.line.url}/files/{quote(name, safe='')}", content, timeout=10).raise_for_status()
+
+    def stored(self) -> dict[str, str]:
+        """The SHA-256 of each file."""
+        listed = requests.get(f"{self.line.url}/files", timeout=10).json()
+        return {file["name"]: file["sha256"] for file in listed}
+
+
+@contextmanager
+def site_of(browser: Browser, tokens: dict[str, str] | None = None) -> Iterator[Site]:
+    with serving_page(tokens) as port, weak_line(port) as line, ExitStack() as closing:
+        site = Site(line, browser, closing, [])
+        yield site
+        assert site.complaints == []
+
+
+@pytest.fixture
+def site(browser: Browser) -> Iterator[Site]:
+    with site_of(browser) as served:
+        yield served
+
+
+@pytest.fixture
+def closed_site(browser: Browser) -> Iterator[Site]:
+    with site_of(browser, {"all": "read write delete", "some": "read write"}) as served:
+        yield served
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """More than one chunk of an upload, and more than any buffer on the way."""
+    path = tmp_path / "large.bin"
+    path.write_bytes(os.urandom(24 * MIB))
+    return path
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def pick(page: Page, *paths: Path) -> None:
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose files").click()
+    chooser.value.set_files(list(paths))
+
+
+def drop(page: Page, *paths: Path) -> None:
+    browser = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        browser.send("Input.dispatchDragEvent", {"type": kind, "x": 200, "y": 300, "data": data})
+
+
+def uploads(page: Page) -> Locator:
+    return page.locator("#uploads > li")
+
+
+def files(page: Page) -> Locator:
+    return page.locator("#files > li")
+
+
+def patches(page: Page) -> list[int]:
+    """Where each PATCH that the page sends begins, from now on."""
+    offsets: list[int] = []
+
+    def note(request: Request) -> None:
+        if request.method == "PATCH":
+            offsets.append(int(request.headers["upload-offset"]))
+
+    page.on("request", note)
+    return offsets
+
+
+def has_sent(page: Page, part: float) -> None:
+    page.wait_for_function("part => document.querySelector('progress')?.value > part", arg=part)
+
+
+def clipboard(context: BrowserContext) -> str:
+    page = context.pages[0]
+    return str(page.evaluate("navigator.clipboard.readText()"))
+
+
+def as_bash_reads(line: str) -> list[str]:
+    """The arguments that curl gets."""
+    script = f"curl() {{ printf '%s\\0' \"$@\"; }}; {line}"
+    ran = subprocess.run(["bash", "-c", script], capture_output=True, check=True)
+    return ran.stdout.decode().split("\0")[:-1]
+
+
+# --- Uploads ---
+
+
+def test_a_picked_file_is_stored_and_listed_with_its_digest(site: Site, large: Path) -> None:
+    page = site.open()
+    expect(page.get_by_text("Nothing here yet")).to_be_visible()
+
+    pick(page, large)
+
+    expect(uploads(page)).to_contain_text("Stored · 25.2 MB")
+    expect(files(page)).to_contain_text(["large.bin"])
+    expect(files(page).locator("code")).to_have_text(f"{digest(large)[:12]}…")
+    files(page).get_by_role("button", name="Copy SHA-256 of large.bin").click()
+    expect(page.get_by_role("status")).to_have_text("Copied: the SHA-256")
+    assert clipboard(page.context) == digest(large)
+    assert site.stored() == {"large.bin": digest(large)}
+
+
+def test_files_may_be_dropped_anywhere_many_at_once_empty_ones_too(site: Site, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number} é" for number in range(8)]
+    for number, path in enumerate(paths):
+        path.write_bytes(b"x" * number)
+    page = site.open()
+
+    drop(page, *paths)
+
+    expect(files(page)).to_have_count(8)
+    expect(uploads(page).filter(has_text="Stored")).to_have_count(8)
+    assert site.stored() == {path.name: digest(path) for path in paths}
+    page.get_by_role("button", name="Clear finished").click()
+    expect(page.get_by_role("heading", name="Uploads")).to_be_hidden()
+
+
+def test_a_folder_is_refused_in_words(site: Site, tmp_path: Path) -> None:
+    folder, file = tmp_path / "folder", tmp_path / "file"
+    folder.mkdir()
+    file.write_bytes(b"content")
+    page = site.open()
+
+    drop(page, folder, file)
+
+    expect(files(page)).to_have_count(1)
+    assert list(site.stored()) == ["file"]
+
+
+def test_progress_speed_and_time_left_are_shown(site: Site, large: Path) -> None:
+    page = site.open()
+    site.line.hold_once_after(12 * MIB)
+
+    pick(page, large)
+
+    has_sent(page, 0.3)
+    expect(uploads(page)).to_contain_text(re.compile(r"[\d.]+\sMB of 25\.2\sMB · [\d.]+\s[kMG]?B/s · \d+\ss left"))
+    expect(page.get_by_role("progressbar", name="Upload of large.bin")).to_be_visible()
+    site.line.let_go()
+    expect(uploads(page)).to_contain_text("Stored")
+
+
+def test_a_connection_that_breaks_costs_only_what_was_on_its_way(site: Site, large: Path) -> None:
+    page = site.open()
+    offsets = patches(page)
+    site.line.break_once_after(20 * MIB)
+
+    pick(page, large)
+
+    expect(uploads(page)).to_contain_text("the connection is lost, trying again")
+    expect(uploads(page)).to_contain_text("Stored")
+    assert offsets[:2] == [0, 16 * MIB]
+    assert len(offsets) == 3
+    assert 19 * MIB < offsets[2] <= 20 * MIB
+    assert site.stored() == {"large.bin": digest(large)}
+
+
+def test_an_upload_whose_last_answer_is_lost_is_not_sent_again(site: Site, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    page = site.open()
+    offsets = patches(page)
+    site.line.lose_once(b"HTTP/1.1 204")
+
+    pick(page, path)
+
+    expect(uploads(page)).to_contain_text("Stored")
+    assert offsets == [0]
+    assert site.stored() == {"file": digest(path)}
+
+
+def test_an_upload_goes_on_the_moment_the_network_is_back(site: Site, large: Path) -> None:
+    page = site.open()
+    site.line.hold_once_after(4 * MIB)
+    pick(page, large)
+    has_sent(page, 0.1)
+    page.clock.install()
+    page.clock.pause_at(page.evaluate("Date.now()") + 1000)  # no timer ends any more
+
+    site.line.cut()
+    site.line.let_go()
+    expect(uploads(page)).to_contain_text("the connection is lost")
+    site.line.mend()
+    page.context.set_offline(True)
+    page.context.set_offline(False)
+
+    expect(uploads(page)).to_contain_text("Stored")
+    assert site.stored() == {"large.bin": digest(large)}
+
+
+def test_a_connection_that_is_dead_without_a_word_is_given_up(site: Site, large: Path) -> None:
+    page = site.open()
+    page.clock.install()
+    offsets = patches(page)
+    site.line.hold_once_after(4 * MIB)
+    pick(page, large)
+    has_sent(page, 0.1)
+
+    page.clock.fast_forward(61_000)
+    expect(uploads(page)).to_contain_text("the connection is lost")
+    site.line.let_go()
+    page.clock.fast_forward(1_000)
+
+    expect(uploads(page)).to_contain_text("Stored")
+    assert offsets[0] == 0 < offsets[1]
+    assert site.stored() == {"large.bin": digest(large)}
+
+
+def test_after_a_reload_the_same_file_goes_on_where_it_was(site: Site, large: Path) -> None:
+    page = site.open()
+    site.line.hold_once_after(17 * MIB)
+    pick(page, large)
+    has_sent(page, 0.7)
+    offsets = patches(page)
+
+    page.reload()
+    site.line.let_go()
+    pick(page, large)
+
+    expect(uploads(page)).to_contain_text("Stored")
+    assert min(offsets) >= 16 * MIB
+    assert site.stored() == {"large.bin": digest(large)}
+
+
+def test_a_cancelled_upload_leaves_nothing_on_the_server(site: Site, large: Path) -> None:
+    page = site.open()
+    site.line.hold_once_after(12 * MIB)
+    with page.expect_request(lambda request: request.method == "PATCH") as patch:
+        pick(page, large)
+    has_sent(page, 0.3)
+
+    with page.expect_response(lambda answer: answer.request.method == "DELETE" and answer.status == 204):
+        page.get_by_role("button", name="Cancel the upload of large.bin").click()
+        site.line.let_go()
+
+    expect(page.get_by_role("heading", name="Uploads")).to_be_hidden()
+    assert requests.head(patch.value.url, timeout=10).status_code == 404
+    assert site.stored() == {}
+    assert page.evaluate("localStorage.length") == 0
+
+
+def test_a_refusal_is_shown_in_the_servers_words(site: Site, tmp_path: Path) -> None:
+    path = tmp_path / "a\\b"
+    path.write_bytes(b"content")
+    page = site.open()
+
+    pick(page, path)
+
+    expect(uploads(page)).to_contain_text("Not uploaded: the name is a path: give the name alone")
+    page.get_by_role("button", name="Try again to upload").click()
+    expect(page.get_by_role("status")).to_contain_text("Not uploaded")
+    page.get_by_role("button", name="Dismiss").click()
+    expect(uploads(page)).to_have_count(0)
+
+
+# --- The list ---
+
+
+def test_deleting_asks_first(site: Site) -> None:
+    for name in ("a", "b"):
+        site.store(name, b"content")
+    page = site.open()
+    delete = page.get_by_role("button", name="Delete b")
+
+    delete.click()
+    expect(page.get_by_role("dialog", name="Delete this file?")).to_contain_text("b")
+    page.get_by_role("button", name="Keep it").click()
+    delete.click()
+    page.keyboard.press("Escape")
+    assert set(site.stored()) == {"a", "b"}
+
+    delete.click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(files(page)).to_have_count(1)
+    assert set(site.stored()) == {"a"}
+
+
+def test_a_file_that_was_replaced_meanwhile_is_not_deleted(site: Site) -> None:
+    site.store("file", b"old")
+    page = site.open()
+    site.store("file", b"new")
+
+    page.get_by_role("button", name="Delete file").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+
+    expect(page.get_by_role("alert")).to_have_text("file is not deleted: another file has this name by now")
+    assert set(site.stored()) == {"file"}
+
+
+def test_a_long_list_comes_page_by_page(site: Site) -> None:
+    for number in range(101):
+        site.store(f"{number:03}", b"")
+    page = site.open()
+    expect(page.get_by_role("heading", name="Files 100+")).to_be_visible()
+
+    page.get_by_role("button", name="Show more").click()
+
+    expect(files(page)).to_have_count(101)
+    expect(page.get_by_role("heading", name="Files 101")).to_be_visible()
+    expect(page.get_by_role("button", name="Show more")).to_be_hidden()
+
+
+def test_a_list_that_cannot_be_loaded_says_so(site: Site) -> None:
+    site.store("file", b"")
+    page = site.open()
+    expect(files(page)).to_have_count(1)
+
+    site.line.cut()
+    page.get_by_role("button", name="Refresh").click()
+    expect(page.get_by_role("alert")).to_have_text("The list cannot be loaded: the connection is lost")
+    site.line.mend()
+    page.get_by_role("button", name="Refresh").click()
+
+    expect(page.get_by_role("alert")).to_be_hidden()
+    expect(files(page)).to_have_count(1)
+
+
+def test_a_hostile_name_is_text_and_its_curl_line_is_one_address(site: Site, tmp_path: Path) -> None:
+    path = tmp_path / HOSTILE
+    path.write_bytes(b"content")
+    page = site.open()
+
+    pick(page, path)
+
+    for row in (uploads(page), files(page)):
+        expect(row.locator("bdi")).to_have_text(HOSTILE)
+        row.get_by_role("button", name="Copy curl line").click()
+        expect(page.get_by_role("status")).to_have_text("Copied: the curl line")
+        *options, address = as_bash_reads(clipboard(page.context))
+        assert options == ["-fOJ"]
+        assert requests.get(address, timeout=10).content == b"content"
+        assert not set("'{}[]") & set(address), "what shells or curl take for more than text"
+    expect(page.locator("li img")).to_have_count(0)
+    assert page.title() == "File transfer"
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("dialog").locator("bdi")).to_have_text(HOSTILE)
+
+
+def test_a_file_is_downloaded_under_its_name(site: Site) -> None:
+    site.store("a 'b' é.txt", b"content")
+    page = site.open()
+
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download a 'b' é.txt").click()
+
+    assert download.value.suggested_filename == "a 'b' é.txt"
+    assert download.value.path().read_bytes() == b"content"
+
+
+def test_lines_can_be_copied_from_a_page_that_came_without_tls(site: Site) -> None:
+    site.store("file", b"")
+    page = site.open()
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+
+    page.get_by_role("button", name="Copy curl line").click()
+
+    expect(page.get_by_role("status")).to_have_text("Copied: the curl line")
+    expect(page.get_by_role("button", name="Copy curl line")).to_be_focused()
+    page.reload()
+    assert clipboard(page.context) == f"curl -fOJ '{site.line.url}/files/file'"
+
+
+# --- With tokens ---
+
+
+def use_token(page: Page, token: str) -> None:
+    page.get_by_label("Token").fill(token)
+    page.keyboard.press("Enter")
+
+
+def test_a_server_that_wants_a_token_gets_one(closed_site: Site, large: Path) -> None:
+    page = closed_site.open()
+    expect(page.get_by_label("Token")).to_be_focused()
+    pick(page, large)
+    expect(uploads(page)).to_contain_text("a token is needed")
+
+    use_token(page, "wrong")
+    expect(page.get_by_text("The server does not take this one")).to_be_visible()
+    use_token(page, "all")
+
+    expect(uploads(page)).to_contain_text("Stored")
+    expect(page.get_by_label("Token")).to_be_hidden()
+    page.reload()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download large.bin").click()
+    assert digest(download.value.path()) == digest(large)
+    page.get_by_role("button", name="Copy curl line for large.bin").click()
+    expect(page.get_by_role("status")).to_contain_text("which takes the token from $TOKEN")
+    line = clipboard(page.context)
+    assert as_bash_reads(f"TOKEN=all\n{line}")[1:3] == ["-H", "Authorization: Bearer all"]
+    page.get_by_role("button", name="Forget the token").click()
+    expect(page.get_by_label("Token")).to_be_visible()
+    expect(files(page)).to_have_count(0)
+
+
+def test_who_may_not_delete_is_not_offered_to(closed_site: Site, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    page = closed_site.open()
+    use_token(page, "some")
+    pick(page, path)
+
+    page.get_by_role("button", name="Delete file").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+
+    expect(page.get_by_role("alert")).to_have_text("file is not deleted: this token may not delete")
+    expect(page.get_by_role("button", name="Delete file")).to_be_hidden()
+    expect(files(page)).to_have_count(1)
+
+
+# --- For everybody ---
+
+
+def test_all_of_it_works_without_a_mouse(site: Site, tmp_path: Path) -> None:
+    site.store("z", b"")
+    path = tmp_path / "mine"
+    path.write_bytes(b"content")
+    page = site.open()
+
+    def tab_to(name: str) -> None:
+        for _ in range(30):
+            page.keyboard.press("Tab")
+            focused = page.locator(":focus")
+            if focused.count() and name in (focused.get_attribute("aria-label") or focused.text_content() or ""):
+                assert focused.evaluate("it => getComputedStyle(it).outlineStyle") == "solid"
+                return
+        pytest.fail(f"no way to «{name}» by keyboard")
+
+    page.on("filechooser", lambda chooser: chooser.set_files(path))
+    tab_to("Choose files")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text("mine: Stored · 7 B")
+    tab_to("Dismiss the upload of mine")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Choose files")).to_be_focused()
+    tab_to("Copy curl line for mine")
+    page.keyboard.press("Space")
+    expect(page.get_by_role("status")).to_have_text("Copied: the curl line")
+    tab_to("Delete mine")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Keep it")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Delete z")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Nothing here yet")).to_be_visible()
+    expect(page.get_by_role("heading", name="Files")).to_be_focused()
+    assert site.stored() == {}
+
+
+def test_everything_that_can_be_used_has_a_name(site: Site) -> None:
+    site.store("file", b"")
+    page = site.open()
+    expect(files(page)).to_have_count(1)
+
+    for control in page.locator("button:visible, a:visible, input:visible").all():
+        assert control.get_attribute("aria-label") or (control.text_content() or "").strip()
+
+
+def test_a_phone_shows_all_of_it_with_room_for_fingers(site: Site, tmp_path: Path, large: Path) -> None:
+    site.store("n" * 250, b"")
+    path = tmp_path / ("W" * 200)
+    path.write_bytes(b"content")
+    page = site.open(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    site.line.hold_once_after(12 * MIB)
+    pick(page, path, large)
+    has_sent(page, 0.99)
+    expect(files(page)).to_have_count(2)
+
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    for control in page.locator("button:visible, a.button:visible").all():
+        box = control.bounding_box()
+        assert box
+        assert (box["height"] >= 44, box["width"] >= 44) == (True, True), control.text_content()
+    page.get_by_role("button", name="Delete W").click()
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_the_dark_scheme_has_colours_of_its_own(site: Site) -> None:
+    def brightness(scheme: str) -> list[float]:
+        page = site.open(color_scheme=scheme)
+        colours = page.evaluate(
+            "[getComputedStyle(document.documentElement).backgroundColor, getComputedStyle(document.body).color]"
+        )
+        return [sum(int(number) for number in re.findall(r"\d+", colour)[:3]) / 3 for colour in colours]
+
+    light, dark = brightness("light"), brightness("dark")
+
+    assert light[0] > 200 > 60 > light[1]
+    assert dark[0] < 60 < 200 < dark[1]
+
+
+def test_nothing_moves_for_those_who_do_not_want_it(site: Site) -> None:
+    page = site.open(reduced_motion="reduce")
+
+    assert page.locator("#choose").evaluate("it => getComputedStyle(it).transitionDuration") == "0s"
+
+
+# --- What else is sent ---
+
+
+def test_no_script_but_its_own_runs(site: Site) -> None:
+    page = site.open()
+
+    page.evaluate(
+        """() => {
+            const script = document.createElement("script");
+            script.textContent = "document.title = 'owned'";
+            document.body.append(script);
+            document.body.insertAdjacentHTML("beforeend", "<img src=/page.svg onload='document.title = `owned`'>");
+        }"""
+    )
+
+    expect(page).to_have_title("File transfer")
+    assert len(site.complaints) == 2
+    assert all("inline" in complaint for complaint in site.complaints)
+    site.complaints.clear()
+
+
+@pytest.mark.parametrize("path", web_page.PATHS)
+def test_every_file_of_the_page_is_fresh_and_what_it_says_it_is(path: str) -> None:
+    answer = web_page.answer(path)
+
+    assert answer.status == 200
+    assert answer.headers["Content-Length"] == str(len(answer.body))
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["Cache-Control"] == "no-cache"
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert "unsafe" not in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', "*"])
+def test_a_copy_that_is_still_right_is_not_sent_again(form: str) -> None:
+    tag = web_page.answer("/").headers["ETag"]
+
+    answer = web_page.answer("/", form.format(tag))
+
+    assert (answer.status, answer.body, answer.headers["ETag"]) == (304, b"", tag)
+    assert web_page.answer("/", '"other"').status == 200
+
+
+def test_every_file_that_the_page_names_is_served() -> None:
+    texts = [web_page.answer(path).body.decode() for path in web_page.PATHS]
+    named = {name for text in texts for name in re.findall(r'(?:href|src)="(/page[^"]*)"|from "\.(/page[^"]*)"', text)}
+
+    assert {one or other for one, other in named} == set(web_page.PATHS) - {"/"}
