@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import requests
 from browsing import chromium
-from page_server import serving_page
 from playwright.sync_api import BrowserContext, Page
+from running import serving
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 FILES = {
@@ -36,8 +36,8 @@ PICTURES: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     """Write both pictures."""
-    with serving_page() as port, chromium() as browser, tempfile.TemporaryDirectory() as folder:
-        url = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as server, chromium() as browser:
+        url = server.url
         for name, size in FILES.items():
             requests.put(f"{url}/files/{quote(name)}", name.encode() * (size // len(name)), timeout=10)
         file = Path(folder) / "conference-recording.mp4"

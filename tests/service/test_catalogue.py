@@ -121,7 +121,8 @@ def test_a_name_may_be_used_again_after_it_was_removed(catalogue: Catalogue) -> 
 
 
 def test_the_list_is_sorted_and_begins_where_it_should(catalogue: Catalogue) -> None:
-    names = ["a", "a#1", "ab", "b~", "é", "日本", "z%20", "Z"]
+    long = "n" * 120
+    names = ["a", "a#1", "ab", "b~", "é", "日本", "z%20", "Z", long, long + "0", long + "~" * 135, long[:-1] + "o"]
     for name in names:
         store(catalogue, name, b"")
 
@@ -131,8 +132,10 @@ def test_the_list_is_sorted_and_begins_where_it_should(catalogue: Catalogue) -> 
     assert listed() == sorted(names)
     assert listed(prefix="a") == ["a", "a#1", "ab"]
     assert listed(prefix="a", after="a") == ["a#1", "ab"]
-    assert listed(after="b") == ["b~", "z%20", "é", "日本"]
+    assert listed(after="o") == ["z%20", "é", "日本"]
     assert listed(prefix="日") == ["日本"]
+    assert listed(prefix=long) == listed(prefix=long[:-1])[:3] == [long, long + "0", long + "~" * 135]
+    assert listed(prefix=long, after=long + "0") == [long + "~" * 135]
 
 
 def test_a_file_that_is_over_is_as_if_it_were_not_there(catalogue: Catalogue) -> None:

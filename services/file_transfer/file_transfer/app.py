@@ -6,7 +6,7 @@ from importlib import resources
 
 from bottle import Bottle, HTTPError, HTTPResponse, request
 
-from file_transfer import answers, metrics, names, tus_routes
+from file_transfer import answers, metrics, names, tus_routes, web_page
 from file_transfer.catalogue import Catalogue, UnknownFileError
 from file_transfer.errors import RefusedError
 from file_transfer.file_routes import FileRoutes
@@ -56,6 +56,7 @@ def create(
         ("PATCH", "/uploads/<identifier>", WRITE, _of_its_version(tus.append)),
         ("DELETE", "/uploads/<identifier>", WRITE, _of_its_version(tus.remove)),
         ("POST", "/uploads/<identifier>", WRITE, _of_its_version(tus.overridden)),
+        *(("GET", path, None, service.page) for path in web_page.PATHS),
         ("GET", "/openapi.json", None, service.openapi),
         ("GET", "/healthz", None, service.healthz),
         ("GET", "/readyz", None, service.readyz),
@@ -73,6 +74,11 @@ class _ServiceRoutes:
         self._storage = catalogue.storage
         self._is_draining = is_draining
         self._openapi = resources.files("file_transfer").joinpath("openapi.json").read_text()
+
+    def page(self) -> HTTPResponse:
+        """The web page, and what belongs to it."""
+        page = web_page.answer(request.path, request.get_header("If-None-Match", ""))
+        return HTTPResponse(page.body, page.status, dict(page.headers))
 
     def openapi(self) -> HTTPResponse:
         """The description of all this."""

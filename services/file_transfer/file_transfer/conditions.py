@@ -46,7 +46,7 @@ class Conditions:
     def _check_match(self, current: StoredFile | None) -> None:
         if self.match is not None:
             if not (current and (_ANY in self.match or current.etag in self.match)):
-                raise RefusedError(412, "the file is not the one that If-Match names")
+                raise RefusedError(412, "another file has this name by now, or none: it is not what If-Match names")
         elif (
             self.unmodified_since is not None
             and current

@@ -44,6 +44,7 @@ READERS_GRACE = timedelta(minutes=15)
 
 _REMOVED_GRACE = timedelta(days=1)
 _CONNECTIONS = 64
+_SEGMENT = 240
 
 Part = tuple[str, int, int]
 """Of a piece: its key, the first byte, how many."""
@@ -128,14 +129,13 @@ class S3Storage:
 
     def names(self, kind: str, prefix: str = "", after: str = "") -> Iterator[str]:
         """See `Storage.names`."""
-        wanted = prefix.encode().hex()
-        # One digit short is no key: the listing begins with the first name that can begin so.
-        begin = max(after.encode().hex(), wanted[:-1])
-        for known in self._list(f"{kind}/", f"{kind}/{begin}" if begin else None):
-            name = _last(known["path"])
-            if known["size"] and name.startswith(wanted):
-                yield bytes.fromhex(name).decode()
-            elif name[: len(wanted)] > wanted:
+        # A digit short of the prefix is no key: the listing begins with the first name that can begin so.
+        begin = max(_path(kind, after) if after else "", f"{kind}/{_segments(prefix.encode().hex()[:-1])}")
+        for known in self._list(f"{kind}/", begin):
+            name = _name(kind, known["path"])
+            if known["size"] and name.startswith(prefix):
+                yield name
+            elif name.encode() > prefix.encode() and not name.startswith(prefix):
                 return
 
     def tidy(self) -> None:
@@ -286,7 +286,16 @@ def _answers(operation: str) -> Iterator[None]:
 
 
 def _path(kind: str, name: str) -> str:
-    return f"{kind}/{name.encode().hex()}"
+    return f"{kind}/{_segments(name.encode().hex())}"
+
+
+def _segments(digits: str) -> str:
+    """A long name is a path: SeaweedFS takes 255 characters between two slashes. The order stays, since «-» is less."""
+    return "-/".join(digits[at : at + _SEGMENT] for at in range(0, len(digits), _SEGMENT))
+
+
+def _name(kind: str, path: str) -> str:
+    return bytes.fromhex(path.rpartition(f"{kind}/")[2].replace("-/", "")).decode()
 
 
 def _last(path: str) -> str:

@@ -45,7 +45,7 @@ class Tokens:
             if hmac.compare_digest(token.digest, digest):
                 found = token
         if kind.lower() != "bearer" or not found:
-            raise RefusedError(401, "send a token that is known here: curl -H 'Authorization: Bearer TOKEN'")
+            raise RefusedError(401, "a token is needed: curl -H 'Authorization: Bearer TOKEN' sends one")
         if scope not in found.scopes:
             raise RefusedError(403, f"the token «{found.name}» does not have the scope «{scope}»")
         return found.name
