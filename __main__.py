@@ -1,18 +1,19 @@
-"""The cluster: settings, components, exports. Nothing is decided here."""
+"""The cluster: settings, components, exports. All that is decided here is which storage the files have."""
 
 import pulumi
 
 import settings as configuration
-from components import alertmanager, grafana, influxdb, preflight, prometheus
+from components import alertmanager, grafana, influxdb, object_store, preflight, prometheus
 from components.alertmanager import Alertmanager, AlertmanagerArgs
 from components.docker_api import DockerApi, DockerApiArgs
 from components.edge import Edge, EdgeArgs
 from components.exporters import Exporters, ExportersArgs
-from components.file_service import PORT, FileService, FileServiceArgs
+from components.file_service import PORT, BucketArgs, DirectoryArgs, FileService, FileServiceArgs
 from components.grafana import Grafana, GrafanaArgs
 from components.host import Host, HostArgs
 from components.image import RegistryArgs
 from components.influxdb import InfluxDb, InfluxDbArgs
+from components.object_store import ObjectStore, ObjectStoreArgs
 from components.overlay import OverlayNetwork, OverlayNetworkArgs
 from components.prometheus import Prometheus, PrometheusArgs
 from components.swarm import SwarmCluster, SwarmClusterArgs
@@ -59,16 +60,64 @@ network = OverlayNetwork(
         encrypted=settings.network.encrypted,
     ),
 )
+wanted = settings.file_service
+storage_key = configuration.secret(settings.storage_key) if settings.storage_key else pulumi.Output.from_input("")
+storage: DirectoryArgs | BucketArgs
+object_stores = []
+scraped = [network]
+if wanted.storage == "cluster":
+    storage_network = OverlayNetwork(
+        "storage-net",
+        OverlayNetworkArgs(
+            cluster=cluster,
+            name="StorageNet",
+            subnet=settings.network.storage_subnet,
+            encrypted=settings.network.encrypted,
+            internal=True,
+        ),
+    )
+    scraped.append(storage_network)
+    object_stores.append(
+        ObjectStore(
+            object_store.GATEWAY,
+            ObjectStoreArgs(
+                cluster=cluster,
+                network=storage_network,
+                hosts=list(hosts.values()),
+                gateway_host=hosts[settings.storage_host],
+                image=settings.images.seaweedfs,
+                volume_image=settings.images.haproxy,  # every host has it: the edge runs on it
+                copies=wanted.copies,
+                secret_key=storage_key,
+                ready_timeout=settings.ready_timeout,
+            ),
+        )
+    )
+    storage = BucketArgs(
+        endpoint=f"http://{object_store.GATEWAY}:{object_store.S3_PORT}",
+        bucket=object_store.BUCKET,
+        access_key=object_store.ACCESS_KEY,
+        secret_key=storage_key,
+        networks=[storage_network],
+    )
+elif wanted.s3:
+    storage = BucketArgs(**wanted.s3.model_dump(), secret_key=storage_key)
+else:
+    storage = DirectoryArgs(host=hosts[settings.storage_host], image=settings.images.haproxy)
 files = FileService(
     "files",
     FileServiceArgs(
         cluster=cluster,
         network=network,
-        storage_host=hosts[settings.storage_host],
+        storage=storage,
+        hosts=list(hosts.values()),
         python_image=settings.images.python,
-        volume_image=settings.images.haproxy,  # every host has it: the edge runs on it
-        replicas=settings.file_service.replicas,
-        max_file_bytes=settings.file_service.max_file_bytes,
+        replicas=wanted.replicas,
+        max_file_bytes=wanted.max_file_bytes,
+        quota_bytes=wanted.quota_bytes,
+        min_free_bytes=wanted.min_free_bytes,
+        grace=wanted.grace,
+        tokens=configuration.tokens(settings),
         ready_timeout=settings.ready_timeout,
         registry=RegistryArgs(
             address=settings.registry.address,
@@ -88,9 +137,9 @@ edge = Edge(
         port=settings.edge_port,
         backend="files",
         backend_port=PORT,
-        backend_replicas=settings.file_service.replicas,
+        backend_replicas=wanted.replicas,
         backend_ready=files.ready,
-        max_file_bytes=settings.file_service.max_file_bytes,
+        max_file_bytes=wanted.max_file_bytes,
         operator_password=configuration.secret(settings.operator_password),
         ready_timeout=settings.ready_timeout,
         consoles={
@@ -156,7 +205,7 @@ metrics = Prometheus(
     "prometheus",
     PrometheusArgs(
         cluster=cluster,
-        networks=[network, api_network],
+        networks=[*scraped, api_network],
         host=hosts[settings.monitoring_host],
         image=settings.images.prometheus,
         files=prometheus_folder,
@@ -166,6 +215,7 @@ metrics = Prometheus(
     ),
 )
 services = [files.ready, edge.ready, docker_api.ready, alerts.ready, metrics.ready]
+services += [store.ready for store in object_stores]
 if monitoring.grafana:
     services.append(
         Grafana(

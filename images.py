@@ -21,5 +21,8 @@ NODE_EXPORTER = "prom/node-exporter:v1.9.1@sha256:d00a542e409ee618a4edc67da14dd4
 PROMETHEUS = "prom/prometheus:v2.53.5@sha256:7a34573f0b9c952286b33d537f233cd5b708e12263733aa646e50c33f598f16c"
 """The release that the lab's tests run, too."""
 
+SEAWEEDFS = "chrislusf/seaweedfs:4.48@sha256:4e61d15fd35994cb1e43e1e553dff106794841fd9a99ade2fc8c8bfce4d7872d"
+"""The release that the lab and the tests run, too."""
+
 PYTHON = "python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b"
 """Base of the file service's image."""

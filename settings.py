@@ -3,6 +3,7 @@
 Every value is checked before the first resource is registered. An error names the key, the value and the remedy.
 """
 
+import itertools
 import json
 import re
 from collections import Counter
@@ -24,7 +25,7 @@ from pydantic import (
 )
 
 import images
-from components import certificate
+from components import certificate, object_store
 from components.ssh import SshTarget, known_host_key
 from monitoring.alertmanager import Receiver
 from monitoring.configuration import alert_names
@@ -46,6 +47,7 @@ PUBLISHED_PORTS = {
 _HOST_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 _MAX_REPLICAS = 1000
 _MIN_PASSWORD = 12
+_MIN_TOKEN = 16
 _PASSWORDS = ("operator_password", "influxdb_writer_password", "influxdb_reader_password")
 _DURATION = r"^[1-9][0-9]*(s|m|h|d|w)$"
 
@@ -77,13 +79,54 @@ class Ssh(_Settings):
     known_hosts_file: Path
 
 
+class Bucket(_Settings):
+    """A bucket of an object store elsewhere, which speaks S3 and writes with conditions."""
+
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^/\s]+$")]
+    bucket: str
+    region: str = "us-east-1"
+    prefix: str = ""
+    access_key: str
+
+
+class Token(_Settings):
+    """Who has this token may do what its scopes say."""
+
+    token: SecretStr
+    scopes: Annotated[tuple[Literal["read", "write", "delete"], ...], Field(min_length=1)]
+
+    @field_validator("token")
+    @classmethod
+    def _long(cls, token: SecretStr) -> SecretStr:
+        if len(token) < _MIN_TOKEN:
+            raise ValueError(f"has {len(token)} characters, fewer than {_MIN_TOKEN}: choose another token")
+        return token
+
+
 class FileService(_Settings):
     """The replicated file service."""
 
     replicas: Annotated[int, Field(ge=1, le=_MAX_REPLICAS)] = 3
+    storage: Literal["cluster", "directory", "s3"] = "cluster"
+    """On the cluster's own object store, in a directory of one host, or in a bucket elsewhere."""
+    copies: Annotated[int, Field(ge=1, le=3)] = 2
+    """On how many hosts each file is in the cluster's object store; an upload is refused while there are fewer."""
     storage_host: str | None = None
-    """Name of the host that holds the files; the first manager by default."""
+    """Name of the host with the directory, or with the object store's index; the first manager by default."""
+    s3: Bucket | None = None
     max_file_bytes: Annotated[int, Field(ge=1)] = 64 * 2**30
+    quota_bytes: Annotated[int, Field(ge=0)] = 0
+    """How much all files together may have; 0 for no quota."""
+    min_free_bytes: Annotated[int, Field(ge=0)] = 2**30
+    """What an upload leaves free on the disk of a directory."""
+    grace: Annotated[int, Field(ge=10)] = 600
+    """Seconds that running transfers get to end when a replica is replaced."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.storage == "s3") != (self.s3 is not None):
+            raise ValueError("s3 and `storage: s3` belong together: set both, or neither")
+        return self
 
 
 class Network(_Settings):
@@ -92,6 +135,8 @@ class Network(_Settings):
     subnet: IPv4Network = IPv4Network("10.0.10.0/24")
     api_subnet: IPv4Network = IPv4Network("10.0.11.0/24")
     """Of the network between Prometheus and the Docker API."""
+    storage_subnet: IPv4Network = IPv4Network("10.0.12.0/24")
+    """Of the network between the file service and the object store."""
     encrypted: bool = False
 
 
@@ -165,6 +210,7 @@ class Images(_Settings):
     node_exporter: str = images.NODE_EXPORTER
     prometheus: str = images.PROMETHEUS
     python: str = images.PYTHON
+    seaweedfs: str = images.SEAWEEDFS
 
 
 class Registry(_Settings):
@@ -184,6 +230,10 @@ class Settings(_Settings):
     operator_password: SecretStr
     influxdb_writer_password: SecretStr
     influxdb_reader_password: SecretStr
+    storage_key: SecretStr | None = None
+    """The secret key of the object store, of the cluster's own or of the one elsewhere."""
+    tokens: Mapping[str, Token] | None = None
+    """Who may use the file service, by name; without it everybody may."""
     network: Network = Network()
     file_service: FileService = FileService()
     monitoring: Monitoring = Monitoring()
@@ -211,6 +261,19 @@ class Settings(_Settings):
         """Name of the host with Prometheus and the databases."""
         return self.monitoring.host or self.managers[0].name
 
+    def _check_storage(self) -> None:
+        wanted = self.file_service
+        if wanted.storage == "cluster" and wanted.copies > len(self.hosts):
+            raise ValueError(
+                f"file_service.copies: «{wanted.copies}» copies need as many hosts, and there are {len(self.hosts)}: "
+                "lower it, or add a host"
+            )
+        if wanted.storage != "directory" and self.storage_key is None:
+            raise ValueError(
+                f"storage_key is missing, file_service.storage «{wanted.storage}» needs it: "
+                f"{secret_remedy(PROJECT, 'storage_key')}"
+            )
+
     def _check_ports(self) -> None:
         published = self.monitoring.publish
         if "grafana" in published and not self.monitoring.grafana:
@@ -230,9 +293,11 @@ class Settings(_Settings):
             raise ValueError("no host has the role manager: set `role: manager` on one (or three) of them")
         return hosts
 
-    @field_validator(*_PASSWORDS)
+    @field_validator(*_PASSWORDS, "storage_key")
     @classmethod
-    def _strong_and_printable(cls, password: SecretStr) -> SecretStr:
+    def _strong_and_printable(cls, password: SecretStr | None) -> SecretStr | None:
+        if password is None:
+            return None
         if len(password) < _MIN_PASSWORD:
             raise ValueError(f"has {len(password)} characters, fewer than {_MIN_PASSWORD}: choose another password")
         if not re.fullmatch(r"[!-&(-\[\]-~]+", password.get_secret_value()):
@@ -254,17 +319,19 @@ class Settings(_Settings):
                     f"hosts: address «{host.address}» of «{host.name}» is outside private_cidr "
                     f"«{self.private_cidr}»: change the address or private_cidr"
                 )
-        for field in ("subnet", "api_subnet"):
+        subnets = ("subnet", "api_subnet", "storage_subnet")
+        for field in subnets:
             subnet = getattr(self.network, field)
             if self.private_cidr.overlaps(subnet):
                 raise ValueError(
                     f"network.{field}: «{subnet}» overlaps private_cidr «{self.private_cidr}»: choose another subnet"
                 )
-        if self.network.subnet.overlaps(self.network.api_subnet):
-            raise ValueError(
-                f"network.api_subnet: «{self.network.api_subnet}» overlaps network.subnet: choose another subnet"
-            )
+        for first, second in itertools.combinations(subnets, 2):
+            one, other = getattr(self.network, first), getattr(self.network, second)
+            if one.overlaps(other):
+                raise ValueError(f"network.{second}: «{other}» overlaps network.{first}: choose another subnet")
         self._check_ports()
+        self._check_storage()
         for field, name in (
             ("file_service.storage_host", self.storage_host),
             ("monitoring.host", self.monitoring_host),
@@ -283,6 +350,7 @@ _MODELS: dict[int | str, type[BaseModel]] = {
     "alerting": Alerting,
     "images": Images,
     "registry": Registry,
+    "tokens": Token,
 }
 """The settings that are objects, or lists of them, by key."""
 
@@ -302,7 +370,7 @@ def load() -> Settings:
     )
     alerting = settings.alerting
     in_alerting = [f for f in ("webhook_url", "smtp_password", "heartbeat_url") if getattr(alerting, f)]
-    optional = ["edge_certificate"] if settings.edge_certificate else []
+    optional = [key for key in ("edge_certificate", "storage_key", "tokens") if getattr(settings, key)]
     for key in (*_PASSWORDS, *optional, *(f"alerting.{field}" for field in in_alerting)):
         if key.partition(".")[0] not in secrets:
             raise SettingsError(f"{PROJECT}:{key} is stored in the clear: {secret_remedy(PROJECT, key)}")
@@ -345,12 +413,35 @@ def expected_tasks(settings: Settings) -> dict[str, int]:
     nodes = len(settings.hosts)
     return {
         "files": settings.file_service.replicas,
+        **_object_store_tasks(settings),
         **dict.fromkeys(("edge", "node-exporter", "cadvisor"), nodes),
         "docker-api": len(settings.managers),
         **dict.fromkeys((f"influxdb-{database}" for database in DATABASE_PORTS), 1),
         **dict.fromkeys(("alertmanager", "prometheus"), 1),
         **({"grafana": 1} if settings.monitoring.grafana else {}),
     }
+
+
+def _object_store_tasks(settings: Settings) -> dict[str, int]:
+    if settings.file_service.storage != "cluster":
+        return {}
+    masters = object_store.masters([host.name for host in settings.managers])
+    return {
+        object_store.GATEWAY: 1,
+        object_store.VOLUME_SERVER: len(settings.hosts),
+        **dict.fromkeys((object_store.master_name(host) for host in masters), 1),
+    }
+
+
+def tokens(settings: Settings) -> pulumi.Output[str] | None:
+    """The file of tokens that the file service reads: JSON, secret."""
+    if settings.tokens is None:
+        return None
+    listed = {
+        name: {"token": token.token.get_secret_value(), "scopes": list(token.scopes)}
+        for name, token in settings.tokens.items()
+    }
+    return pulumi.Output.secret(json.dumps(listed))
 
 
 def receiver(alerting: Alerting) -> Receiver:

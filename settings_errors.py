@@ -14,9 +14,10 @@ _SECRETS = (
     "influxdb_writer_password",
     "operator_password",
     "registry.password",
+    "storage_key",
 )
 
-_WHOLES = ("", "alerting", "alerting.for", "hosts")
+_WHOLES = ("", "alerting", "alerting.for", "file_service", "hosts")
 """Whose errors name what is wrong in them themselves: the whole value would say less, or too much."""
 
 

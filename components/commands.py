@@ -200,6 +200,25 @@ docker run --rm --user 0:0 --cap-drop ALL --cap-add CHOWN --network none --read-
 """
 
 
+def make_volume(*, volume: str, owner: int, image: str) -> str:
+    """Make the volume, unless it is there, and give it to this user and group, by number."""
+    return f"""set -eu
+docker volume create {shlex.quote(volume)} >/dev/null
+{own_volume(volume=volume, owner=owner, image=image).partition(chr(10))[2]}"""
+
+
+def remove_volume(*, volume: str) -> str:
+    """Remove the volume once nothing uses it any more; one that stays in use stays, as a host's data do that leaves."""
+    return f"""set -eu
+for _ in $(seq 20); do
+  docker volume rm {shlex.quote(volume)} >/dev/null 2>&1 && exit 0
+  docker volume inspect {shlex.quote(volume)} >/dev/null 2>&1 || exit 0
+  sleep 1
+done
+echo 'volume {volume} is in use: it stays' >&2
+"""
+
+
 def deliver_prometheus_files(*, volume: str, image: str, owner: int, service: str) -> str:
     """Put the files on standard input into the volume and have the running Prometheus read them, if there is one.
 

@@ -22,6 +22,7 @@ from lab import (
     python_image,
     registry,
     rootfs,
+    seaweedfs,
     stack,
 )
 from lab.packages import LabError
@@ -94,6 +95,7 @@ def prepare(lab: Lab) -> Path:
             "influxdb": monitoring,
             "node_exporter": registry.publish(lab, rootfs.NODE_EXPORTER),
             "prometheus": monitoring,
+            "seaweedfs": registry.publish(lab, seaweedfs.recipe()),
             "python": registry.publish(lab, python_image.recipe(lab.checkout / _REQUIREMENTS)),
         }
     _install_plugins(lab, tools)

@@ -20,7 +20,7 @@ from lab.progress import step
 
 NAME = "lab"
 _PROJECT = "swarm-transfer"
-_SECRETS = ("operator_password", "influxdb_writer_password", "influxdb_reader_password")
+_SECRETS = ("operator_password", "influxdb_writer_password", "influxdb_reader_password", "storage_key")
 _WITH_CONFIG = ("config", "destroy", "import", "preview", "refresh", "up")
 
 

@@ -46,6 +46,9 @@ def test_every_program_that_a_service_runs_is_in_its_image(
             continue
         container = service["taskSpec"]["containerSpec"]
         needed = {container["commands"][0], container["healthcheck"]["tests"][1]}
+        if name.startswith("object-store"):
+            assert needed <= {"sh", "weed", "wget"}, "what lab/seaweedfs.py puts into its image"
+            continue
         assert needed <= programs(RECIPE_OF_SERVICE[name]), name
 
 
