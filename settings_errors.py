@@ -40,7 +40,7 @@ def problem(
     """One line for one of pydantic's error details; `fields_at` names the settings that a location can have."""
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
     field = f"{project}:{path}" if path else project
-    secret = path in _SECRETS
+    secret = path in _SECRETS or path.startswith("tokens.")
     reason = msg.removeprefix("Value error, ")
     match type:
         case "missing" if secret:

@@ -17,7 +17,9 @@ PINNED = re.compile(r"^[a-z0-9./:-]+@sha256:[0-9a-f]{64}$")
 SOCKET_READERS = {"cadvisor", "docker-api"}
 """Services that read the Engine's socket, which belongs to root: they are root, without capabilities."""
 
-SINGLE_WRITERS = {"alertmanager", "influxdb-containers", "influxdb-vms", "prometheus"}
+OBJECT_STORE = {"object-store", "object-store-master-master", "object-store-volume"}
+
+SINGLE_WRITERS = {"alertmanager", "influxdb-containers", "influxdb-vms", "prometheus", *OBJECT_STORE}
 """Services whose data two tasks at once would spoil."""
 
 
@@ -98,10 +100,12 @@ def test_swarm_files_and_secrets_leave_their_names_to_pulumi(run_program: Run, v
 def test_networks_name_their_gateways(run_program: Run, values: dict[str, Any]) -> None:
     networks = run_program(values).of_type("docker:index/network:Network")
 
-    assert {network["name"] for network in networks.values()} == {"ClusterNet", "DockerApiNet"}
+    assert {network["name"] for network in networks.values()} == {"ClusterNet", "DockerApiNet", "StorageNet"}
     assert {network["driver"] for network in networks.values()} == {"overlay"}
     assert networks["cluster-net"]["ipamConfigs"] == [{"subnet": "10.0.10.0/24", "gateway": "10.0.10.1"}]
     assert networks["api-net"]["ipamConfigs"] == [{"subnet": "10.0.11.0/24", "gateway": "10.0.11.1"}]
+    assert networks["storage-net"]["ipamConfigs"] == [{"subnet": "10.0.12.0/24", "gateway": "10.0.12.1"}]
+    assert {name for name, network in networks.items() if network.get("internal")} == {"api-net", "storage-net"}
 
 
 def test_join_tokens_come_on_standard_input_only(run_program: Run, values: dict[str, Any]) -> None:
@@ -183,6 +187,7 @@ def test_a_host_more_changes_nothing_of_the_others(
     assert changed == {("command:remote:Command", "prometheus-files")}  # which ones there should be
     assert {name for _, name in after.keys() - before.keys()} == {
         "host4", "host4-engine", "host4-images", "host4-membership", "host4-node",
+        "files-image-host4", "files-image-host4-removal", "object-store-data-host4",
     }  # fmt: skip
 
 

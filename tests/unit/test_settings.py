@@ -36,6 +36,14 @@ def test_files_are_kept_on_the_first_manager_unless_said_otherwise(values: dict[
     assert settings.parse({**values, "file_service": {"storage_host": "slave"}}).storage_host == "slave"
 
 
+def test_a_token_that_is_too_short_is_refused_and_not_shown(values: dict[str, Any]) -> None:
+    message = error_of({**values, "tokens": {"ci": {"token": "hunter2", "scopes": ["read"]}}})
+
+    assert "tokens.ci.token" in message
+    assert "fewer than 16" in message
+    assert "hunter2" not in message
+
+
 Change = Callable[[dict[str, Any]], Any]
 
 
@@ -104,6 +112,25 @@ Change = Callable[[dict[str, Any]], Any]
         (
             lambda v: v.update(edge_port=8087, monitoring={"publish": ["influxdb"]}),
             ("edge_port", "«8087»", "influxdb-containers", "another port"),
+        ),
+        (lambda v: v.pop("storage_key"), ("storage_key is missing", "«cluster»", "config set --secret")),
+        (lambda v: v.update(storage_key="short"), ("storage_key", "fewer than 12", "config set --secret")),
+        (
+            lambda v: v.update(file_service={"storage": "disk"}),
+            ("file_service.storage", "«disk»", "'directory' or 's3'"),
+        ),
+        (lambda v: v.update(file_service={"storage": "s3"}), ("file_service", "s3", "set both")),
+        (lambda v: v.update(file_service={"copies": 3}), ("file_service.copies", "«3»", "there are 2", "add a host")),
+        (lambda v: v.update(file_service={"grace": 1}), ("file_service.grace", "«1»", "10")),
+        (
+            lambda v: v.update(
+                file_service={"storage": "s3", "s3": {"endpoint": "store", "bucket": "b", "access_key": "a"}}
+            ),
+            ("file_service.s3.endpoint", "«store»", "pattern"),
+        ),
+        (
+            lambda v: v.update(network={"storage_subnet": "10.0.11.0/25"}),
+            ("network.storage_subnet", "overlaps network.api_subnet", "another subnet"),
         ),
         (lambda v: v.update(edge_port=70000), ("edge_port", "«70000»", "65535")),
     ],

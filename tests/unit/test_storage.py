@@ -1,0 +1,234 @@
+"""Where the files are: on the cluster's own object store, in a directory of one host, or in a bucket elsewhere."""
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+from recorder import PASSWORDS, Recorder, revealed
+
+import settings
+from components import object_store
+
+Run = Callable[..., Recorder]
+ELSEWHERE = {
+    "storage": "s3",
+    "s3": {"endpoint": "https://s3.example", "bucket": "team", "region": "eu-1", "prefix": "files", "access_key": "AK"},
+}
+
+
+def environment(recorder: Recorder) -> dict[str, str]:
+    found: dict[str, str] = recorder.services()["files"]["taskSpec"]["containerSpec"]["env"]
+    return found
+
+
+def secret_named(recorder: Recorder, name: str) -> str:
+    return base64.b64decode(revealed(recorder.of_type("docker:index/secret:Secret")[name]["data"])).decode()
+
+
+def with_hosts(values: dict[str, Any], *roles: str) -> dict[str, Any]:
+    hosts = [
+        {"name": f"host{number}", "address": f"192.168.50.{number}", "role": role}
+        for number, role in enumerate(roles, start=2)
+    ]
+    return {**values, "hosts": hosts}
+
+
+def program_of(recorder: Recorder, service: str) -> list[str]:
+    found: list[str] = recorder.services()[service]["taskSpec"]["containerSpec"]["commands"]
+    return found
+
+
+# The cluster's own
+
+
+def test_every_file_is_on_two_hosts_whoever_is_asked_for_a_place(run_program: Run, values: dict[str, Any]) -> None:
+    recorder = run_program(values)
+
+    # The gateway's default would win over the master's, silently.
+    assert "-defaultReplication=001" in program_of(recorder, "object-store-master-master")
+    assert "-defaultReplicaPlacement=001" in program_of(recorder, "object-store")
+
+
+@pytest.mark.parametrize(("copies", "code"), [(1, "000"), (2, "001"), (3, "002")])
+def test_copies_are_on_servers_of_their_own(copies: int, code: str) -> None:
+    assert object_store.replication(copies) == code
+
+
+def test_a_volume_server_runs_on_every_host_with_data_of_its_own(run_program: Run, values: dict[str, Any]) -> None:
+    recorder = run_program(values)
+
+    service = recorder.services()["object-store-volume"]
+    assert service["mode"] == {"global": True}
+    (mount,) = [m for m in service["taskSpec"]["containerSpec"]["mounts"] if m["type"] == "volume"]
+    assert (mount["source"], mount["target"]) == ("object-store-volume", "/data")
+    for host in ("master", "slave"):
+        made = recorder.commands()[f"object-store-data-{host}"]
+        assert "docker volume create object-store-volume" in made["create"]
+        assert "docker volume rm object-store-volume" in made["delete"]
+
+
+@pytest.mark.parametrize(
+    ("roles", "masters"),
+    [
+        (("manager", "worker"), ["host2"]),
+        (("worker", "manager", "manager"), ["host3"]),
+        (("manager", "manager", "worker", "manager"), ["host2", "host3", "host5"]),
+        (("manager",) * 5, ["host2", "host3", "host4"]),
+    ],
+)
+def test_masters_are_one_or_three_and_know_each_other(
+    run_program: Run, values: dict[str, Any], roles: tuple[str, ...], masters: list[str]
+) -> None:
+    recorder = run_program(with_hosts(values, *roles))
+
+    names = [f"object-store-master-{host}" for host in masters]
+    assert sorted(name for name in recorder.services() if "-master-" in name) == names
+    addresses = ",".join(f"{name}:9333" for name in names)
+    for name in names:
+        assert f"-ip={name}" in program_of(recorder, name)
+        assert (f"-peers={addresses}" if len(names) > 1 else "-peers=none") in program_of(recorder, name)
+    assert f"-master={addresses}" in program_of(recorder, "object-store")
+    assert f"-master={addresses}" in program_of(recorder, "object-store-volume")[-1]
+
+
+def test_nothing_of_it_is_published_or_on_another_network(run_program: Run, values: dict[str, Any]) -> None:
+    for name, service in run_program(values).services().items():
+        joined = {network["id"] for network in service["taskSpec"]["networksAdvanceds"]}
+        assert ("storage-net-id" in joined) == (name.startswith("object-store") or name in ("files", "prometheus")), (
+            name
+        )
+        if name.startswith("object-store"):
+            assert joined == {"storage-net-id"}
+            assert not service["endpointSpec"].get("ports")
+
+
+def test_what_the_gateway_would_speak_beside_s3_is_off(run_program: Run, values: dict[str, Any]) -> None:
+    assert {"-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false", "-iam=false"} <= set(
+        program_of(run_program(values), "object-store")
+    )
+    assert "-telemetry=false" in program_of(run_program(values), "object-store-master-master")
+
+
+def test_on_a_manager_all_of_it_takes_half_a_gibibyte_at_most(run_program: Run, values: dict[str, Any]) -> None:
+    limits = [
+        service["taskSpec"]["resources"]["limits"]["memoryBytes"]
+        for name, service in run_program(values).services().items()
+        if name.startswith("object-store")
+    ]
+
+    assert len(limits) == 3
+    assert sum(limits) <= 512 * 2**20
+
+
+def test_the_gateway_and_the_replicas_have_the_same_key_and_hide_it(run_program: Run, values: dict[str, Any]) -> None:
+    recorder = run_program(values)
+
+    (identity,) = json.loads(secret_named(recorder, "object-store-identities"))["identities"]
+    assert identity["credentials"] == [{"accessKey": "files", "secretKey": PASSWORDS["storage_key"]}]
+    assert secret_named(recorder, "files-secret-key") == PASSWORDS["storage_key"]
+    assert secret_named(recorder, "files-access-key") == "files"
+    assert environment(recorder)["FILE_TRANSFER_S3_ENDPOINT"] == "http://object-store:8333"
+    assert environment(recorder)["FILE_TRANSFER_S3_BUCKET"] == "files"
+
+
+def test_replicas_run_on_any_host_and_every_host_has_the_image(run_program: Run, values: dict[str, Any]) -> None:
+    recorder = run_program(values)
+
+    files = recorder.services()["files"]
+    assert not files["taskSpec"].get("placement")
+    assert not [m for m in files["taskSpec"]["containerSpec"]["mounts"] if m["type"] == "volume"]
+    assert {"files-image-master", "files-image-slave"} <= {r.name for r in recorder.resources}
+
+
+def test_too_few_copies_are_made_whole_by_themselves() -> None:
+    assert "volume.fix.replication -apply" in object_store.master_config()
+    assert "sleep_minutes = 1" in object_store.master_config()
+
+
+def test_all_of_it_is_expected_to_run(values: dict[str, Any]) -> None:
+    tasks = settings.expected_tasks(settings.parse(values))
+
+    assert {name: count for name, count in tasks.items() if name.startswith("object-store")} == {
+        "object-store": 1,
+        "object-store-volume": 2,
+        "object-store-master-master": 1,
+    }
+    assert not [
+        name
+        for name in settings.expected_tasks(settings.parse({**values, "file_service": {"storage": "directory"}}))
+        if name.startswith("object-store")
+    ]
+
+
+# A directory, and a bucket elsewhere
+
+
+def test_a_directory_is_one_volume_on_one_host_with_all_replicas(run_program: Run, values: dict[str, Any]) -> None:
+    recorder = run_program({**values, "file_service": {"storage": "directory", "storage_host": "slave"}})
+
+    files = recorder.services()["files"]
+    assert files["taskSpec"]["placement"]["constraints"] == ["node.labels.swarm-transfer.host==slave"]
+    assert environment(recorder)["FILE_TRANSFER_DATA"] == "/data"
+    assert "FILE_TRANSFER_STORAGE" not in environment(recorder)
+    assert not [name for name in recorder.services() if name.startswith("object-store")]
+    assert {network["id"] for network in files["taskSpec"]["networksAdvanceds"]} == {"cluster-net-id"}
+
+
+def test_a_directory_needs_no_key(values: dict[str, Any]) -> None:
+    del values["storage_key"]
+
+    assert settings.parse({**values, "file_service": {"storage": "directory"}}).storage_key is None
+
+
+def test_a_bucket_elsewhere_is_used_as_it_is(run_program: Run, values: dict[str, Any]) -> None:
+    recorder = run_program({**values, "file_service": ELSEWHERE})
+
+    assert (
+        environment(recorder).items()
+        >= {
+            "FILE_TRANSFER_STORAGE": "s3",
+            "FILE_TRANSFER_S3_ENDPOINT": "https://s3.example",
+            "FILE_TRANSFER_S3_BUCKET": "team",
+            "FILE_TRANSFER_S3_REGION": "eu-1",
+            "FILE_TRANSFER_S3_PREFIX": "files",
+        }.items()
+    )
+    assert secret_named(recorder, "files-access-key") == "AK"
+    assert not [name for name in recorder.services() if name.startswith("object-store")]
+
+
+# The service
+
+
+def test_limits_reach_the_replicas(run_program: Run, values: dict[str, Any]) -> None:
+    recorder = run_program(
+        {**values, "file_service": {"max_file_bytes": 10, "quota_bytes": 20, "min_free_bytes": 30, "grace": 60}}
+    )
+
+    assert {key.removeprefix("FILE_TRANSFER_"): value for key, value in environment(recorder).items()}.items() >= {
+        "MAX_FILE_BYTES": "10",
+        "QUOTA_BYTES": "20",
+        "MIN_FREE_BYTES": "30",
+        "GRACE_SECONDS": "60",
+    }.items()
+    assert recorder.services()["files"]["taskSpec"]["containerSpec"]["stopGracePeriod"] == "70s"
+
+
+def test_tokens_are_a_secret_and_everybody_may_without_them(run_program: Run, values: dict[str, Any]) -> None:
+    tokens = {"ci": {"token": "a-token-of-some-length", "scopes": ["read", "write"]}}
+
+    assert "FILE_TRANSFER_TOKENS_FILE" not in environment(run_program(values))
+    recorder = run_program({**values, "tokens": tokens}, secrets=(*PASSWORDS, "tokens"))
+    assert environment(recorder)["FILE_TRANSFER_TOKENS_FILE"] == "/run/secrets/tokens"
+    assert json.loads(secret_named(recorder, "files-tokens")) == tokens
+
+
+def test_prometheus_looks_at_the_object_store_on_its_own_network() -> None:
+    with open("monitoring/prometheus.yml") as file:  # noqa: PTH123 - as it stands
+        jobs = {job["job_name"]: job for job in yaml.safe_load(file)["scrape_configs"]}
+
+    assert jobs["object-store"]["relabel_configs"][0]["regex"] == "StorageNet;running;object-store.*"
+    assert jobs["object-store"]["relabel_configs"][1]["replacement"] == f"$1:{object_store.METRICS_PORT}"
