@@ -38,6 +38,7 @@ _OWNER = 65534
 _MAJORITY_OF = 3
 _DATA = "/data"
 _IDENTITIES = "s3.json"
+_OWN_ADDRESS = """-ip="$(hostname -i | cut -d ' ' -f 1)\""""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +104,9 @@ class ObjectStore(pulumi.ComponentResource):
                         volumes={name: _DATA},
                         tmpfs={"/tmp": 16},  # noqa: S108 - a path in the container
                         constraints=[host.only_here],
-                        healthcheck=_answers(_MASTER_PORT, "/cluster/healthz"),
+                        # Not whether it has a leader: Swarm gives a name to healthy tasks only, and by their names
+                        # masters find each other.
+                        healthcheck=_answers(METRICS_PORT, "/metrics"),
                         resources=Resources(cpus=0.5, memory=96, reserved_cpus=0.05, reserved_memory=48),
                         update_order="stop-first",  # two on one volume would spoil it
                         ready_timeout=args.ready_timeout,
@@ -250,14 +253,16 @@ def volume_server_command(masters: Sequence[str]) -> list[str]:
         "-index=leveldb", "-minFreeSpace=1GiB", "-preStopSeconds=1", "-concurrentUploadLimitMB=64",
         "-concurrentDownloadLimitMB=64", f"-metricsPort={METRICS_PORT}",
     ]  # fmt: skip
-    address = '-ip="$(hostname -i | cut -d \' \' -f 1)" -id="$NODE_ID"'
-    return ["sh", "-c", f"exec weed -logtostderr=true volume {address} {' '.join(arguments)}"]
+    return ["sh", "-c", f'exec weed -logtostderr=true volume {_OWN_ADDRESS} -id="$NODE_ID" {" ".join(arguments)}']
 
 
 def gateway_command(masters: Sequence[str], copies: int) -> list[str]:
-    """The program of filer and S3 gateway, without the other protocols that it would speak."""
-    return [
-        "weed", "-logtostderr=true", "filer", f"-ip={GATEWAY}", "-ip.bind=0.0.0.0", f"-port={_FILER_PORT}",
+    """The program of filer and S3 gateway, without the other protocols that it would speak.
+
+    The gateway finds the filer by its task's address: their service has no name before they are healthy.
+    """
+    arguments = [
+        "-ip.bind=0.0.0.0", f"-port={_FILER_PORT}",
         f"-master={_addresses(masters)}", f"-defaultStoreDir={_DATA}",
         # The master's default is not asked when the gateway has one of its own.
         f"-defaultReplicaPlacement={replication(copies)}",
@@ -266,6 +271,7 @@ def gateway_command(masters: Sequence[str], copies: int) -> list[str]:
         "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.concurrentUploadLimitMB=64", "-s3.readerCacheSizeMB=32",
         f"-metricsPort={METRICS_PORT}",
     ]  # fmt: skip
+    return ["sh", "-c", f"exec weed -logtostderr=true filer {_OWN_ADDRESS} {' '.join(arguments)}"]
 
 
 def _master(host: Host) -> str:
