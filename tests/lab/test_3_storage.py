@@ -1,0 +1,289 @@
+"""Storage that all replicas share: two hosts have every file, and what dies in mid-transfer loses nothing."""
+
+import base64
+import hashlib
+import itertools
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+from cluster import Cluster
+
+from file_transfer.client.__main__ import main as client
+
+MIB = 2**20
+HOSTS = ("master", "slave")
+STORE = ("object-store", "object-store-master-master", "object-store-volume")
+
+
+def blocks(size: int) -> Iterator[bytes]:
+    """`size` bytes, no two MiB alike."""
+    for number in itertools.count():
+        if size <= 0:
+            return
+        block = hashlib.sha256(str(number).encode()).digest() * (MIB // 32)
+        yield block[:size]
+        size -= MIB
+
+
+def put(cluster: Cluster, name: str, content: Iterator[bytes], *, through: str) -> requests.Response:
+    return requests.put(f"{cluster.url(through)}/files/{name}", data=content, timeout=600)
+
+
+def digest_of(cluster: Cluster, name: str, *, back: str) -> str:
+    digest = hashlib.sha256()
+    with requests.get(f"{cluster.url(back)}/files/{name}", stream=True, timeout=600) as answer:
+        answer.raise_for_status()
+        for data in answer.iter_content(MIB):
+            digest.update(data)
+    return digest.hexdigest()
+
+
+def volumes(cluster: Cluster) -> dict[int, list[str]]:
+    """The volumes with files, and the servers that have each."""
+    (master,) = cluster.containers("object-store-master-master")
+    answer = cluster.on("master", f"docker exec {master} wget -q -O - http://127.0.0.1:9333/vol/status")
+    found: dict[int, list[str]] = {}
+    for racks in json.loads(answer)["Volumes"]["DataCenters"].values():
+        for servers in racks.values():
+            for server, listed in servers.items():
+                for volume in listed or []:
+                    if volume["FileCount"]:
+                        found.setdefault(volume["Id"], []).append(server)
+    return found
+
+
+def is_stored(cluster: Cluster, name: str) -> bool:
+    return requests.head(f"{cluster.url('master')}/files/{name}", timeout=30).status_code == 200
+
+
+def ready(cluster: Cluster) -> bool:
+    return all(requests.get(f"{cluster.url(host)}/readyz", timeout=30).ok for host in HOSTS)
+
+
+@pytest.mark.parametrize("size", [1, 5 * MIB + 3, 2048 * MIB], ids=["1 B", "5 MiB", "2 GiB"])
+def test_what_goes_in_through_one_node_comes_out_of_the_other(cluster: Cluster, size: int) -> None:
+    digest = hashlib.sha256()
+
+    def sent() -> Iterator[bytes]:
+        for block in blocks(size):
+            digest.update(block)
+            yield block
+
+    assert put(cluster, "sized", sent(), through="slave").status_code in (200, 201)
+    assert digest_of(cluster, "sized", back="master") == digest.hexdigest()
+    assert requests.delete(f"{cluster.url('slave')}/files/sized", timeout=60).status_code == 204
+
+
+def test_every_file_is_on_two_hosts(cluster: Cluster) -> None:
+    put(cluster, "copied", blocks(9 * MIB), through="master").raise_for_status()
+
+    placed = volumes(cluster)
+    assert placed
+    for servers in placed.values():
+        assert len(set(servers)) == 2
+
+
+def test_all_of_the_object_store_stays_within_its_memory(cluster: Cluster) -> None:
+    def send(number: int) -> None:
+        sent.append(put(cluster, f"parallel-{number}", blocks(128 * MIB), through=HOSTS[number % 2]).status_code)
+
+    sent: list[int] = []
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sent == [201] * 8
+    for service, host in itertools.product(STORE, HOSTS):
+        for container in cluster.containers(service, host):
+            shown = "{{.State.OOMKilled}} {{.RestartCount}}"
+            assert cluster.on(host, f"docker inspect {container} --format '{shown}'").split() == ["false", "0"]
+    # A task that had died for want of memory would have been replaced by another one.
+    for service in STORE:
+        assert cluster.on("master", f"docker service ps {service} --filter desired-state=shutdown -q") == ""
+    for number in range(8):
+        requests.delete(f"{cluster.url('master')}/files/parallel-{number}", timeout=60).raise_for_status()
+
+
+# What dies in the middle
+
+
+def kill(cluster: Cluster, service: str) -> None:
+    for host in HOSTS:
+        for container in cluster.containers(service, host):
+            cluster.on(host, f"docker kill {container} >/dev/null")
+
+
+def interrupted(content: Iterator[bytes], after: int, disturb: Callable[[], None]) -> Iterator[bytes]:
+    """The content, with a disturbance after so many blocks of it."""
+    for number, block in enumerate(content):
+        if number == after:
+            disturb()
+        yield block
+
+
+@pytest.mark.parametrize("service", ["files", "object-store"])
+def test_an_upload_by_curl_s_way_fails_cleanly_and_one_by_tus_goes_on(cluster: Cluster, service: str) -> None:
+    """When all replicas are killed in mid-transfer, and when the object store's gateway is."""
+    name, size = f"through-{service}", 60 * MIB
+    content = b"".join(blocks(size))
+    encoded = base64.b64encode(name.encode()).decode()
+    tus = {"Tus-Resumable": "1.0.0"}
+    created = requests.post(
+        f"{cluster.url('slave')}/uploads",
+        headers={**tus, "Upload-Length": str(size), "Upload-Metadata": f"filename {encoded}"},
+        timeout=60,
+    )
+    path = created.headers["Location"]
+
+    def patch(offset: int, body: bytes | Iterator[bytes], through: str) -> int:
+        headers = {**tus, "Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
+        try:
+            return requests.patch(cluster.url(through) + path, data=body, headers=headers, timeout=120).status_code
+        except requests.ConnectionError:
+            return 0
+
+    def offset() -> int:
+        answer = requests.head(cluster.url("master") + path, headers=tus, timeout=60)
+        return int(answer.headers["Upload-Offset"]) if answer.ok else -1
+
+    assert patch(0, content[: 20 * MIB], "slave") == 204
+    plain: list[object] = []
+
+    def disturb() -> None:
+        kill(cluster, service)
+
+    def send_plainly() -> None:
+        try:
+            plain.append(
+                put(cluster, "plain", interrupted(blocks(size), 40, wait_for_it), through="master").status_code
+            )
+        except requests.ConnectionError:
+            plain.append(0)
+
+    disturbed = threading.Event()
+
+    def wait_for_it() -> None:
+        disturbed.wait(60)
+
+    other = threading.Thread(target=send_plainly)
+    other.start()
+    status = patch(20 * MIB, interrupted(iter_mib(content[20 * MIB :]), 10, disturb), "slave")
+    disturbed.set()
+    other.join()
+
+    cluster.eventually(lambda: ready(cluster), seconds=120)
+    if status != 204:
+        cluster.eventually(lambda: offset() >= 20 * MIB, seconds=60)
+        assert patch(offset(), content[offset() :], "master") == 204
+    assert digest_of(cluster, name, back="slave") == hashlib.sha256(content).hexdigest()
+    # The edge cannot send a body a second time: that upload failed, or came through whole, and never half.
+    assert is_stored(cluster, "plain") == (plain[0] == 201)
+    if plain[0] == 201:
+        assert digest_of(cluster, "plain", back="master") == hashlib.sha256(content).hexdigest()
+
+
+def iter_mib(content: bytes) -> Iterator[bytes]:
+    for at in range(0, len(content), MIB):
+        yield content[at : at + MIB]
+
+
+def test_a_download_whose_replica_dies_is_finished_by_our_client(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(cluster, "resumed", blocks(300 * MIB), through="master").raise_for_status()
+    monkeypatch.chdir(tmp_path)
+    servers = ",".join(cluster.url(host) for host in HOSTS)
+    done: list[int] = []
+    thread = threading.Thread(target=lambda: done.append(client(["get", "resumed", "--quiet", "--server", servers])))
+
+    thread.start()
+    cluster.eventually(lambda: any(path.stat().st_size > 8 * MIB for path in tmp_path.glob("*.part")))
+    kill(cluster, "files")
+    thread.join(300)
+
+    assert done == [0]
+    expected = hashlib.sha256()
+    for block in blocks(300 * MIB):
+        expected.update(block)
+    with (tmp_path / "resumed").open("rb") as file:
+        assert hashlib.file_digest(file, "sha256").hexdigest() == expected.hexdigest()
+    cluster.eventually(lambda: ready(cluster), seconds=120)
+
+
+# A host's storage is gone
+
+
+@contextmanager
+def no_storage_on(cluster: Cluster, host: str) -> Iterator[None]:
+    constraint = f"node.hostname!={host}"
+    update = "docker service update --detach=false --quiet"
+    cluster.on("master", f"{update} --constraint-add {constraint} object-store-volume >/dev/null", timeout=120)
+    try:
+        yield
+    finally:
+        cluster.on("master", f"{update} --constraint-rm {constraint} object-store-volume >/dev/null", timeout=120)
+
+
+def few_copies(cluster: Cluster) -> list[str]:
+    found = cluster.prometheus('ALERTS{alertname="FilesWithFewCopies"}')
+    return [series["metric"]["alertstate"] for series in found]
+
+
+def test_without_one_host_s_storage_reads_go_on_and_writes_are_refused_until_it_is_back(cluster: Cluster) -> None:
+    content = b"".join(blocks(9 * MIB))
+    put(cluster, "kept", blocks(9 * MIB), through="slave").raise_for_status()
+
+    with no_storage_on(cluster, "slave"):
+        for host in HOSTS:
+            assert digest_of(cluster, "kept", back=host) == hashlib.sha256(content).hexdigest()
+        refused = put(cluster, "refused", blocks(MIB), through="slave")
+        assert (refused.status_code, "Retry-After" in refused.headers) == (503, True)
+        assert refused.text == "error: the storage cannot do this now: try again in a moment\n"
+        cluster.eventually(lambda: few_copies(cluster) != [], seconds=60)
+
+    cluster.eventually(lambda: put(cluster, "accepted", blocks(MIB), through="slave").ok, seconds=60)
+    assert not is_stored(cluster, "refused")
+    cluster.eventually(lambda: few_copies(cluster) == [], seconds=60)
+
+
+# Updates
+
+
+def test_a_rolling_update_under_load_cuts_no_transfer(cluster: Cluster) -> None:
+    content = b"".join(blocks(6 * MIB))
+    end = threading.Event()
+    failures: list[str] = []
+    transfers: list[int] = []
+
+    def transfer(number: int) -> None:
+        name = f"rolling-{number}"
+        for through in itertools.cycle(HOSTS):
+            if end.is_set():
+                return
+            try:
+                put(cluster, name, iter_mib(content), through=through).raise_for_status()
+                if cluster.download(name, back="master" if through == "slave" else "slave") != content:
+                    failures.append("another content")
+            except requests.RequestException as error:
+                failures.append(repr(error))
+            transfers.append(number)
+
+    threads = [threading.Thread(target=transfer, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    cluster.on("master", "docker service update --force --detach=false --quiet files", timeout=300)
+    seen = len(transfers)
+    cluster.eventually(lambda: len(transfers) > seen + 4, seconds=120)
+    end.set()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+    assert len(transfers) > 8
