@@ -221,6 +221,12 @@ def test_a_directory_that_is_gone_is_not_ready(directory: DirectoryStorage, tmp_
     assert not directory.is_ready()
 
 
+def test_a_boundary_may_have_capitals_as_browsers_write_it(client: Client) -> None:
+    form = file_form("name", b"content").replace(BOUNDARY.encode(), b"----WebKitFormBoundaryX")
+
+    assert client.ask("POST", "/upload", form, "multipart/form-data; boundary=----WebKitFormBoundaryX").status == 201
+
+
 def test_a_body_without_length_is_fine(client: Client) -> None:
     assert client.upload("chunked", b"content", length=-1).status == 201
     assert client.download("chunked").body == b"content"

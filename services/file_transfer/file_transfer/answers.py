@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from bottle import HTTPResponse, request
+from bottle import HTTPResponse
 
-from file_transfer import digests, names
+from file_transfer import digests, headers, names
 from file_transfer.stored_file import StoredFile
 
 RETRY_SECONDS = 5
@@ -18,22 +18,22 @@ _SAFETY = {
 }
 
 
-def text(status: int, line: str, document: object = None, **headers: str) -> HTTPResponse:
+def text(status: int, line: str, document: object = None, **further: str) -> HTTPResponse:
     """One line, or the document for those who ask for JSON."""
-    if document is not None and "application/json" in request.get_header("Accept", ""):
-        return json_document(status, document, **headers)
-    return HTTPResponse(f"{line}\n", status, {"Content-Type": "text/plain; charset=utf-8", **_SAFETY, **headers})
+    if document is not None and "application/json" in headers.get("Accept", ""):
+        return json_document(status, document, **further)
+    return HTTPResponse(f"{line}\n", status, {"Content-Type": "text/plain; charset=utf-8", **_SAFETY, **further})
 
 
-def json_document(status: int, document: object, **headers: str) -> HTTPResponse:
+def json_document(status: int, document: object, **further: str) -> HTTPResponse:
     """JSON, whatever was asked for."""
     content = json.dumps(document, ensure_ascii=False) + "\n"
-    return HTTPResponse(content, status, {"Content-Type": "application/json", **_SAFETY, **headers})
+    return HTTPResponse(content, status, {"Content-Type": "application/json", **_SAFETY, **further})
 
 
-def empty(status: int, **headers: str) -> HTTPResponse:
+def empty(status: int, **further: str) -> HTTPResponse:
     """No content, only headers, with «_» for «-» in their names."""
-    return HTTPResponse("", status, {**_SAFETY, **{name.replace("_", "-"): value for name, value in headers.items()}})
+    return HTTPResponse("", status, {**_SAFETY, **{name.replace("_", "-"): value for name, value in further.items()}})
 
 
 def refusal(status: int, reason: str) -> HTTPResponse:

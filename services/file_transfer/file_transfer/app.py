@@ -6,7 +6,7 @@ from importlib import resources
 
 from bottle import Bottle, HTTPError, HTTPResponse, request
 
-from file_transfer import answers, metrics, names, tus_routes, web_page
+from file_transfer import answers, headers, metrics, names, tus_routes, web_page
 from file_transfer.catalogue import Catalogue, UnknownFileError
 from file_transfer.errors import RefusedError
 from file_transfer.file_routes import FileRoutes
@@ -77,7 +77,7 @@ class _ServiceRoutes:
 
     def page(self) -> HTTPResponse:
         """The web page, and what belongs to it."""
-        page = web_page.answer(request.path, request.get_header("If-None-Match", ""))
+        page = web_page.answer(request.path, headers.get("If-None-Match", ""))
         return HTTPResponse(page.body, page.status, dict(page.headers))
 
     def openapi(self) -> HTTPResponse:
@@ -106,7 +106,7 @@ def _opened(known: Tokens | None, scope: str | None, handler: Handler) -> Handle
         return handler
 
     def answer(**arguments: str) -> HTTPResponse:
-        request.environ[WHO] = known.name_for(request.get_header("Authorization", ""), scope)
+        request.environ[WHO] = known.name_for(headers.get("Authorization", ""), scope)
         return handler(**arguments)
 
     return answer

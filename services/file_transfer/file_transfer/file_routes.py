@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode
 
 from bottle import HTTPResponse, request
 
-from file_transfer import answers, bodies, conditions, digests, lifetime, metrics, names, queries, ranges
+from file_transfer import answers, bodies, conditions, digests, headers, lifetime, metrics, names, queries, ranges
 from file_transfer.catalogue import Catalogue
 from file_transfer.errors import RefusedError
 from file_transfer.ranges import Range, UnsatisfiableError
@@ -27,10 +27,10 @@ class FileRoutes:
         """Store the body under the name."""
         name = names.checked(name)
         asked = lifetime.read(queries.read(request.query_string), now())
-        condition = conditions.read(request.headers)
-        expected = digests.declared(request.headers)
+        condition = conditions.read(headers.ALL)
+        expected = digests.declared(headers.ALL)
         for unsupported in ("Content-Range", "Content-Encoding"):
-            if request.get_header(unsupported):
+            if headers.get(unsupported):
                 raise RefusedError(400, f"{unsupported} cannot be honoured here: send the whole file as it is")
         if condition != conditions.NONE:
             condition.check_change(self._catalogue.find(name))  # before all of it is sent for nothing
@@ -45,7 +45,7 @@ class FileRoutes:
     def head(self, name: str) -> HTTPResponse:
         """What GET would say."""
         file = self._catalogue.look_up(names.checked(name))
-        if conditions.read(request.headers).is_fresh(file):
+        if conditions.read(headers.ALL).is_fresh(file):
             return HTTPResponse("", 304, answers.headers_of(file))
         return HTTPResponse("", 200, _complete(file))
 
@@ -53,10 +53,10 @@ class FileRoutes:
         """The file, or a range of it."""
         name = names.checked(name)
         file = self._catalogue.look_up(name)
-        if conditions.read(request.headers).is_fresh(file):
+        if conditions.read(headers.ALL).is_fresh(file):
             return HTTPResponse("", 304, answers.headers_of(file))
         try:
-            wanted = ranges.read(request.get_header("Range"), request.get_header("If-Range"), file)
+            wanted = ranges.read(headers.get("Range"), headers.get("If-Range") or None, file)
         except UnsatisfiableError:
             answer = answers.refusal(416, f"the file has {file.size} bytes: ask for some of these")
             answer.set_header("Content-Range", f"bytes */{file.size}")
@@ -87,7 +87,7 @@ class FileRoutes:
 
     def delete(self, name: str) -> HTTPResponse:
         """Take the file away."""
-        self._catalogue.remove(names.checked(name), conditions.read(request.headers))
+        self._catalogue.remove(names.checked(name), conditions.read(headers.ALL))
         return answers.empty(204)
 
     def list(self) -> HTTPResponse:

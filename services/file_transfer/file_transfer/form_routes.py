@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from bottle import HTTPResponse, request
 from multipart import MultipartSegment
 
-from file_transfer import answers, conditions, digests, forms, lifetime, metrics, names, queries
+from file_transfer import answers, conditions, digests, forms, headers, lifetime, metrics, names, queries
 from file_transfer.catalogue import Catalogue, Reception
 from file_transfer.errors import RefusedError
 from file_transfer.file_routes import FileRoutes
@@ -26,11 +26,11 @@ class FormRoutes:
     def upload(self) -> HTTPResponse:
         """Store each part «file» under its file name; all are there when the answer comes, or none was published."""
         asked = lifetime.read(queries.read(request.query_string), now())
-        condition = conditions.read(request.headers)
+        condition = conditions.read(headers.ALL)
         with self._slots.take(), ExitStack() as stack:
             form = _Form(self._catalogue, stack)
             # To its very end: a file that is cut short is never taken for whole.
-            for event in forms.parts(request.environ["wsgi.input"], request.content_type, request.content_length):
+            for event in forms.parts(request.environ["wsgi.input"], headers.content_type(), request.content_length):
                 form.take(event)
             stored = [reception.publish(name, asked, condition)[0] for name, reception in form.files().items()]
         metrics.RECEIVED.inc(sum(file.size for file in stored))
@@ -38,7 +38,7 @@ class FormRoutes:
 
     def download(self) -> HTTPResponse:
         """The file whose name is in the field «name»."""
-        wanted = forms.field(request.environ["wsgi.input"], request.content_type, request.content_length, "name")
+        wanted = forms.field(request.environ["wsgi.input"], headers.content_type(), request.content_length, "name")
         return self._files.send(self._catalogue.look_up(names.checked(wanted)))
 
 

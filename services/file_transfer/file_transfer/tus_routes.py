@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bottle import HTTPResponse, request
 
-from file_transfer import answers, bodies, digests, metrics
+from file_transfer import answers, bodies, digests, headers, metrics
 from file_transfer.catalogue import Catalogue
 from file_transfer.errors import RefusedError
 from file_transfer.slots import Slots
@@ -42,12 +42,12 @@ class TusRoutes:
     def create(self) -> HTTPResponse:
         """Begin an upload, with its first bytes if they come along."""
         length = _number("Upload-Length")
-        metadata = _metadata(request.get_header("Upload-Metadata", ""))
+        metadata = _metadata(headers.get("Upload-Metadata", ""))
         for name in ("If-Match", "If-None-Match"):
-            if condition := request.get_header(name):
+            if condition := headers.get(name):
                 metadata[name.lower()] = condition  # it is to hold when the file is published, too
         identifier, upload = self._uploads.create(length, metadata)
-        if length and request.content_type == _CONTENT_TYPE:
+        if length and _has_bytes():
             upload = self._append(identifier, 0)
         # A path without a host: right behind any proxy.
         return _answer(201, upload, Location=f"/uploads/{identifier}")
@@ -59,7 +59,7 @@ class TusRoutes:
 
     def append(self, identifier: str) -> HTTPResponse:
         """Bytes from an offset on."""
-        if request.content_type != _CONTENT_TYPE:
+        if not _has_bytes():
             raise RefusedError(415, f"send the bytes as Content-Type: {_CONTENT_TYPE}")
         return _answer(204, self._append(identifier, _number("Upload-Offset")))
 
@@ -75,7 +75,7 @@ class TusRoutes:
             "HEAD": self.head,
             "DELETE": self.remove,
         }
-        handler = handlers.get(request.get_header("X-HTTP-Method-Override", "").upper())
+        handler = handlers.get(headers.get("X-HTTP-Method-Override", "").upper())
         if not handler:
             raise RefusedError(405, "POST needs X-HTTP-Method-Override here: PATCH, HEAD or DELETE")
         return handler(identifier)
@@ -83,7 +83,7 @@ class TusRoutes:
     def _append(self, identifier: str, offset: int) -> Upload:
         with self._slots.take():
             content = bodies.chunks(request.environ["wsgi.input"], request.content_length)
-            upload = self._uploads.append(identifier, offset, content, request.get_header("Upload-Checksum"))
+            upload = self._uploads.append(identifier, offset, content, headers.get("Upload-Checksum") or None)
         metrics.RECEIVED.inc(upload.offset - offset)
         return upload
 
@@ -94,8 +94,12 @@ def check_version() -> None:
     Raises:
         RefusedError: 412.
     """
-    if request.get_header("Tus-Resumable") != VERSION:
+    if headers.get("Tus-Resumable") != VERSION:
         raise RefusedError(412, f"send Tus-Resumable: {VERSION}")
+
+
+def _has_bytes() -> bool:
+    return headers.content_type().partition(";")[0].strip().lower() == _CONTENT_TYPE
 
 
 def _answer(status: int, upload: Upload, **headers: str) -> HTTPResponse:
@@ -108,7 +112,7 @@ def _answer(status: int, upload: Upload, **headers: str) -> HTTPResponse:
 
 
 def _number(header: str) -> int:
-    text = request.get_header(header, "")
+    text = headers.get(header, "")
     if not (text.isascii() and text.isdecimal() and len(text) < 20):
         raise RefusedError(400, f"{header} is {text[:40]!a}: send a whole number of bytes")
     return int(text)
