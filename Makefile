@@ -1,7 +1,7 @@
-.PHONY: help demo test destroy lint metrics report shell status venv
+.PHONY: help demo test destroy lint metrics report shell status venv bench-files
 
 help: ## what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 demo: venv ## two hosts, the whole cluster on them, a file across: left running
 	@.venv/bin/python -m lab demo
@@ -23,6 +23,9 @@ status: venv ## what of the demo runs where, and how to reach it
 
 report: venv ## the same as pictures: eight panels in one page
 	@.venv/bin/python -m lab report
+
+bench-files: venv ## the file service against other servers: minutes, the first time some more to install these
+	@.venv/bin/python -m bench.files
 
 shell: venv ## a shell where the demo's hosts can be reached
 	@.venv/bin/python -m lab shell
