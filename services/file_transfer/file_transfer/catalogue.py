@@ -15,6 +15,7 @@ from file_transfer.storage import (
     FILES,
     ConflictError,
     Content,
+    Data,
     Incoming,
     Piece,
     Storage,
@@ -159,7 +160,7 @@ class Reception:
         """Of what has come so far, in hex."""
         return self._digest.hexdigest()
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Data) -> None:
         """Take the next bytes.
 
         Raises:

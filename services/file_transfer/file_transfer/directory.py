@@ -26,6 +26,7 @@ from file_transfer.storage import (
     UPLOADS,
     ConflictError,
     Content,
+    Data,
     Piece,
     Record,
     StorageFullError,
@@ -166,7 +167,7 @@ class _IncomingFile:
         self._folder = pieces
         self._size = 0
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Data) -> None:
         """See `Incoming.write`."""
         rest = memoryview(data)
         with _full_disk_named():

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser, parse_options_header
 
-from file_transfer.bodies import CHUNK, line, read, refuse_cut
+from file_transfer.bodies import chunks, line, read, refuse_cut
 from file_transfer.errors import RefusedError
 
 _MAX_PARTS = 256
@@ -22,20 +22,16 @@ def parts(body: BinaryIO, content_type: str, content_length: int) -> Iterator[Mu
     kind, options = parse_options_header(content_type)
     if kind != "multipart/form-data" or not options.get("boundary"):
         raise RefusedError(415, "send the file as multipart/form-data: curl -F 'file=@NAME' does")
-    received = 0
     try:
         with PushMultipartParser(
             options["boundary"], content_length=content_length, max_segment_count=_MAX_PARTS, strict=True
         ) as parser:
-            while chunk := read(body, CHUNK):
-                received += len(chunk)
-                yield from parser.parse(chunk)
+            for chunk in chunks(body, content_length):
+                yield from parser.parse(bytes(chunk))
     except ParserLimitReached as error:
         raise RefusedError(413, f"the form is too large: {line(error)}") from error
     except MultipartError as error:
         raise RefusedError(400, f"the form is broken or cut short: {line(error)}") from error
-    # The parser minds only what is too much.
-    refuse_cut(received, content_length)
 
 
 def field(body: BinaryIO, content_type: str, content_length: int, name: str) -> str:

@@ -23,6 +23,7 @@ from file_transfer import metrics
 from file_transfer.storage import (
     ConflictError,
     Content,
+    Data,
     Piece,
     Record,
     StorageUnavailableError,
@@ -207,7 +208,7 @@ class _IncomingPieces:
         self._under_way: deque[Future[None]] = deque()
         self._pieces: list[Piece] = []
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Data) -> None:
         """See `Incoming.write`."""
         rest = memoryview(data)
         while rest:

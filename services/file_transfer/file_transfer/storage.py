@@ -56,10 +56,14 @@ class Record:
     version: str
 
 
+Data = bytes | memoryview
+"""Content as it comes."""
+
+
 class Incoming(Protocol):
     """Content on its way in."""
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Data) -> None:
         """Take the next bytes.
 
         Raises:

@@ -15,6 +15,7 @@ from file_transfer.errors import RefusedError
 from file_transfer.storage import (
     UPLOADS,
     ConflictError,
+    Data,
     Piece,
     StorageUnavailableError,
     UnknownRecordError,
@@ -130,7 +131,7 @@ class Uploads:
             return self._publish(identifier, upload, version, self._digest(upload))
         return upload
 
-    def append(self, identifier: str, offset: int, content: Iterator[bytes], checksum: str | None) -> Upload:
+    def append(self, identifier: str, offset: int, content: Iterator[Data], checksum: str | None) -> Upload:
         """Add bytes at the offset; with the last one the file is published.
 
         What comes before a connection breaks is kept, unless a checksum says what all of it should be.
@@ -174,7 +175,7 @@ class Uploads:
 
     def _receive(
         self,
-        content: Iterator[bytes],
+        content: Iterator[Data],
         upload: Upload,
         expected: tuple[str, bytes] | None,
         whole: "hashlib._Hash | None",
