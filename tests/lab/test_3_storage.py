@@ -255,6 +255,7 @@ def test_without_a_host_reads_go_on_and_writes_are_refused_until_it_is_back(clus
     assert digest_of(cluster, "kept", back="slave") == digest
     assert not is_stored(cluster, "refused")
     cluster.eventually(lambda: few_copies(cluster) == [], seconds=90)
+    cluster.up()
 
 
 # Updates
