@@ -169,7 +169,7 @@ defaults
   timeout http-keep-alive 15s
   timeout client 120s
   timeout server 120s
-
+{_errors()}
 resolvers docker
   nameserver dns 127.0.0.11:53
   accepted_payload_size 8192
@@ -207,6 +207,20 @@ frontend health
   bind 127.0.0.1:{_HEALTH_PORT}
   monitor-uri /healthz
 {further}"""
+
+
+def _errors() -> str:
+    """What the edge itself says, in one line as the service does."""
+    reasons = {
+        408: "the request did not come in time",
+        502: "the replica has gone away: try again",
+        503: "no replica is ready: try again in a moment",
+        504: "the replica does not answer: try again in a moment",
+    }
+    return "".join(
+        f'  http-error status {status} content-type text/plain string "error: {reason}\\n" hdr Retry-After 5\n'
+        for status, reason in reasons.items()
+    )
 
 
 def _console(port: int, target: str, bind: str) -> str:

@@ -24,6 +24,13 @@ def test_requests_with_a_body_are_retried_only_if_the_connection_failed() -> Non
     assert "retry-on conn-failure\n" in config()
 
 
+def test_what_the_edge_says_itself_is_one_line_as_the_service_s_own() -> None:
+    assert (
+        'http-error status 503 content-type text/plain string "error: no replica is ready: try again in a moment\\n" '
+        "hdr Retry-After 5\n" in config()
+    )
+
+
 @pytest.mark.skipif(not shutil.which("haproxy"), reason="HAProxy is not installed here; the end-to-end tests run it")
 def test_haproxy_accepts_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "operators.cfg").write_text(operator_list('a"strange\\#but-long-$password'))
