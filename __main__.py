@@ -3,7 +3,7 @@
 import pulumi
 
 import settings as configuration
-from components import alertmanager, grafana, influxdb, object_store, preflight, prometheus
+from components import alertmanager, grafana, influxdb, preflight, prometheus, seaweedfs
 from components.alertmanager import Alertmanager, AlertmanagerArgs
 from components.docker_api import DockerApi, DockerApiArgs
 from components.edge import Edge, EdgeArgs
@@ -79,7 +79,7 @@ if wanted.storage == "cluster":
     scraped.append(storage_network)
     object_stores.append(
         ObjectStore(
-            object_store.GATEWAY,
+            seaweedfs.GATEWAY,
             ObjectStoreArgs(
                 cluster=cluster,
                 network=storage_network,
@@ -94,9 +94,9 @@ if wanted.storage == "cluster":
         )
     )
     storage = BucketArgs(
-        endpoint=f"http://{object_store.GATEWAY}:{object_store.S3_PORT}",
-        bucket=object_store.BUCKET,
-        access_key=object_store.ACCESS_KEY,
+        endpoint=f"http://{seaweedfs.GATEWAY}:{seaweedfs.S3_PORT}",
+        bucket=seaweedfs.BUCKET,
+        access_key=seaweedfs.ACCESS_KEY,
         secret_key=storage_key,
         networks=[storage_network],
     )

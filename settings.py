@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 import images
-from components import certificate, object_store
+from components import certificate, seaweedfs
 from components.ssh import SshTarget, known_host_key
 from monitoring.alertmanager import Receiver
 from monitoring.configuration import alert_names
@@ -425,11 +425,11 @@ def expected_tasks(settings: Settings) -> dict[str, int]:
 def _object_store_tasks(settings: Settings) -> dict[str, int]:
     if settings.file_service.storage != "cluster":
         return {}
-    masters = object_store.masters([host.name for host in settings.managers])
+    masters = seaweedfs.masters([host.name for host in settings.managers])
     return {
-        object_store.GATEWAY: 1,
-        object_store.VOLUME_SERVER: len(settings.hosts),
-        **dict.fromkeys((object_store.master_name(host) for host in masters), 1),
+        seaweedfs.GATEWAY: 1,
+        seaweedfs.VOLUME_SERVER: len(settings.hosts),
+        **dict.fromkeys((seaweedfs.master_name(host) for host in masters), 1),
     }
 
 

@@ -10,7 +10,7 @@ import yaml
 from recorder import PASSWORDS, Recorder, revealed
 
 import settings
-from components import object_store
+from components import seaweedfs
 
 Run = Callable[..., Recorder]
 ELSEWHERE = {
@@ -54,7 +54,7 @@ def test_every_file_is_on_two_hosts_whoever_is_asked_for_a_place(run_program: Ru
 
 @pytest.mark.parametrize(("copies", "code"), [(1, "000"), (2, "001"), (3, "002")])
 def test_copies_are_on_servers_of_their_own(copies: int, code: str) -> None:
-    assert object_store.replication(copies) == code
+    assert seaweedfs.replication(copies) == code
 
 
 def test_a_volume_server_runs_on_every_host_with_data_of_its_own(run_program: Run, values: dict[str, Any]) -> None:
@@ -144,8 +144,8 @@ def test_replicas_run_on_any_host_and_every_host_has_the_image(run_program: Run,
 
 
 def test_too_few_copies_are_made_whole_by_themselves() -> None:
-    assert "volume.fix.replication -apply" in object_store.master_config()
-    assert "sleep_minutes = 1" in object_store.master_config()
+    assert "volume.fix.replication -apply" in seaweedfs.master_config()
+    assert "sleep_minutes = 1" in seaweedfs.master_config()
 
 
 def test_all_of_it_is_expected_to_run(values: dict[str, Any]) -> None:
@@ -231,4 +231,4 @@ def test_prometheus_looks_at_the_object_store_on_its_own_network() -> None:
         jobs = {job["job_name"]: job for job in yaml.safe_load(file)["scrape_configs"]}
 
     assert jobs["object-store"]["relabel_configs"][0]["regex"] == "StorageNet;running;object-store.*"
-    assert jobs["object-store"]["relabel_configs"][1]["replacement"] == f"$1:{object_store.METRICS_PORT}"
+    assert jobs["object-store"]["relabel_configs"][1]["replacement"] == f"$1:{seaweedfs.METRICS_PORT}"
