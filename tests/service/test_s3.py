@@ -10,7 +10,8 @@ from object_store import ObjectStore, free_ports
 from file_transfer import app, s3
 from file_transfer.catalogue import Catalogue
 from file_transfer.limits import Limits
-from file_transfer.s3 import PIECE_BYTES, S3Storage, parts
+from file_transfer.s3 import S3Storage
+from file_transfer.s3_pieces import PIECE_BYTES, parts
 from file_transfer.storage import FILES, Piece, StorageUnavailableError
 
 
@@ -90,3 +91,14 @@ def test_a_store_that_does_not_answer_is_said_to_be_away(nowhere: S3Storage) -> 
 
 def test_wrong_keys_are_not_ready(store: ObjectStore) -> None:
     assert not S3Storage(**vars(replace(store.settings(), secret_key="a wrong key"))).is_ready()
+
+
+def test_a_bucket_that_comes_to_be_with_its_first_object_is_an_empty_one(store: ObjectStore) -> None:
+    bucket = S3Storage(**vars(replace(store.settings(), bucket="not-there-yet", prefix="")))
+
+    assert bucket.is_ready()
+    assert list(bucket.names(FILES)) == []
+    assert list(bucket.pieces()) == []
+    bucket.tidy()
+    bucket.write(FILES, "first", b"content", None)
+    assert list(bucket.names(FILES)) == ["first"]

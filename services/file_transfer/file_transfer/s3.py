@@ -8,9 +8,8 @@ discarded/KEY           keys of pieces that no record names any more, until whoe
 
 import json
 import uuid
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -19,11 +18,10 @@ import obstore
 from obstore import exceptions
 from obstore.store import S3Store
 
-from file_transfer import metrics
+from file_transfer.s3_pieces import IncomingPieces, Part, ahead, answers, parts
 from file_transfer.storage import (
     ConflictError,
     Content,
-    Data,
     Piece,
     Record,
     StorageUnavailableError,
@@ -34,21 +32,12 @@ from file_transfer.storage import (
 if TYPE_CHECKING:
     from obstore import ObjectMeta, PutMode
 
-PIECE_BYTES = 4 * 1024 * 1024
-"""Size of a piece: what SeaweedFS keeps in one chunk, so that neither it nor we hold more at once."""
-
-AHEAD = 2
-"""Pieces of one transfer that are under way beside the one being filled or sent."""
-
 READERS_GRACE = timedelta(minutes=15)
 """How long discarded pieces stay for downloads that began before."""
 
 _REMOVED_GRACE = timedelta(days=1)
 _CONNECTIONS = 64
 _SEGMENT = 240
-
-Part = tuple[str, int, int]
-"""Of a piece: its key, the first byte, how many."""
 
 
 class S3Storage:
@@ -72,9 +61,9 @@ class S3Storage:
         self._pool = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="object-store")
 
     @contextmanager
-    def receive(self) -> Iterator["_IncomingPieces"]:
+    def receive(self) -> Iterator["IncomingPieces"]:
         """See `Storage.receive`."""
-        incoming = _IncomingPieces(self._store, self._pool)
+        incoming = IncomingPieces(self._store, self._pool)
         try:
             yield incoming
         finally:
@@ -84,13 +73,13 @@ class S3Storage:
 
     def open(self, pieces: Sequence[Piece], start: int, size: int) -> Content:
         """See `Storage.open`."""
-        return _ahead(self._pool, self._fetch, parts(pieces, start, size))
+        return ahead(self._pool, self._fetch, parts(pieces, start, size))
 
     def discard(self, pieces: Sequence[Piece]) -> None:
         """See `Storage.discard`."""
         if pieces:
             keys = json.dumps([piece.key for piece in pieces]).encode()
-            with _answers("discard"):
+            with answers("discard"):
                 obstore.put(self._store, f"discarded/{uuid.uuid4().hex}", keys)
 
     def pieces(self) -> Iterator[StoredPiece]:
@@ -114,7 +103,7 @@ class S3Storage:
                 raise ConflictError(name)
             expected = before.version if before else None
         mode: PutMode = {"e_tag": expected} if expected else "create"
-        with _answers("write"):
+        with answers("write"):
             try:
                 return obstore.put(self._store, path, content, mode=mode, use_multipart=False)["e_tag"] or ""
             except (exceptions.AlreadyExistsError, exceptions.PreconditionError, FileNotFoundError):
@@ -169,11 +158,11 @@ class S3Storage:
 
     def _fetch(self, part: Part) -> bytes:
         key, start, size = part
-        with _answers("get"):
+        with answers("get"):
             return obstore.get_range(self._store, f"pieces/{key}", start=start, length=size).to_bytes()
 
     def _read(self, path: str) -> Record | None:
-        with _answers("read"):
+        with answers("read"):
             try:
                 found = obstore.get(self._store, path)
             except FileNotFoundError:
@@ -183,107 +172,24 @@ class S3Storage:
     def _list(self, prefix: str, offset: str | None = None) -> "Iterator[ObjectMeta]":
         batches = iter(obstore.list(self._store, prefix, offset=offset))
         while True:
-            with _answers("list"):
-                batch = next(batches, None)
+            with answers("list"):
+                try:
+                    batch = next(batches, None)
+                except exceptions.GenericError as error:
+                    if "<Code>NoSuchBucket</Code>" in str(error):
+                        return  # the cluster's own store makes it with the first object
+                    raise
             if batch is None:
                 return
             yield from batch
 
     def _delete(self, paths: list[str]) -> None:
         for path in paths:
-            with _answers("delete"):
+            with answers("delete"):
                 try:
                     obstore.delete(self._store, path)
                 except FileNotFoundError:
                     continue  # another replica was faster
-
-
-class _IncomingPieces:
-    """Content on its way into a bucket, in pieces of which some are under way."""
-
-    def __init__(self, store: S3Store, pool: ThreadPoolExecutor) -> None:
-        self._store = store
-        self._pool = pool
-        self._buffer = bytearray()
-        self._under_way: deque[Future[None]] = deque()
-        self._pieces: list[Piece] = []
-
-    def write(self, data: Data) -> None:
-        """See `Incoming.write`."""
-        rest = memoryview(data)
-        while rest:
-            taken = rest[: PIECE_BYTES - len(self._buffer)]
-            self._buffer += taken
-            rest = rest[len(taken) :]
-            if len(self._buffer) == PIECE_BYTES:
-                self._send()
-
-    def keep(self) -> list[Piece]:
-        """See `Incoming.keep`."""
-        if self._buffer:
-            self._send()
-        while self._under_way:
-            self._under_way.popleft().result()
-        kept, self._pieces = self._pieces, []
-        return kept
-
-    def unkept(self) -> list[Piece]:
-        """What was sent in vain."""
-        while self._under_way:
-            self._under_way.popleft().exception()
-        return self._pieces
-
-    def _send(self) -> None:
-        if len(self._under_way) == AHEAD:
-            self._under_way.popleft().result()
-        piece = Piece(uuid.uuid4().hex, len(self._buffer))
-        self._pieces.append(piece)
-        self._under_way.append(self._pool.submit(self._put, piece.key, self._buffer))
-        self._buffer = bytearray()
-
-    def _put(self, key: str, content: bytearray) -> None:
-        with _answers("put"):
-            obstore.put(self._store, f"pieces/{key}", content, use_multipart=False)
-
-
-def parts(pieces: Sequence[Piece], start: int, size: int) -> list[Part]:
-    """What to fetch of which piece for `size` bytes from `start`, at most PIECE_BYTES each."""
-    wanted = []
-    for piece in pieces:
-        first, start = start, max(start - piece.size, 0)
-        while first < piece.size and size > 0:
-            length = min(piece.size - first, size, PIECE_BYTES)
-            wanted.append((piece.key, first, length))
-            first += length
-            size -= length
-    return wanted
-
-
-def _ahead(
-    pool: ThreadPoolExecutor, fetch: Callable[[Part], bytes], wanted: Sequence[Part]
-) -> Generator[bytes, None, None]:
-    """What is fetched, in order, some of it while the one before is being sent."""
-    under_way: deque[Future[bytes]] = deque()
-    try:
-        for part in wanted:
-            under_way.append(pool.submit(fetch, part))
-            if len(under_way) > AHEAD:
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()
-    finally:
-        for future in under_way:
-            future.cancel()
-
-
-@contextmanager
-def _answers(operation: str) -> Iterator[None]:
-    """Measure an operation of the store; what it cannot do now is said as storage says it."""
-    with metrics.storage(operation):
-        try:
-            yield
-        except exceptions.BaseError as error:
-            raise StorageUnavailableError(" ".join(str(error).split())[:500]) from error
 
 
 def _path(kind: str, name: str) -> str:

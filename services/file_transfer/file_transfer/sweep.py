@@ -16,7 +16,7 @@ from file_transfer.storage import (
     UnknownRecordError,
 )
 from file_transfer.stored_file import StoredFile, now
-from file_transfer.uploads import Upload
+from file_transfer.upload import Upload
 
 _LEFTOVER_AGE = timedelta(days=2)
 """Pieces that no record names are given up after it: no single request may take longer."""

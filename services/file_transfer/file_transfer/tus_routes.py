@@ -10,7 +10,8 @@ from file_transfer import answers, bodies, digests, headers, metrics
 from file_transfer.catalogue import Catalogue
 from file_transfer.errors import RefusedError
 from file_transfer.slots import Slots
-from file_transfer.uploads import Upload, Uploads
+from file_transfer.upload import Upload
+from file_transfer.uploads import Uploads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
