@@ -4,8 +4,11 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
 import requests
 from running import serving, wait_until
+
+from file_transfer import drain
 
 
 def test_transfers_that_run_are_finished_after_idle_workers_ended(tmp_path: Path) -> None:
@@ -57,3 +60,18 @@ def test_a_killed_worker_takes_only_its_own_uploads_with_it(tmp_path: Path) -> N
         assert connection.recv(1) == b""
         assert server.files() == {"kept": 5}
         assert requests.post(f"{server.url}/download", data={"name": "kept"}, timeout=10).content == b"whole"
+
+
+def test_a_worker_is_forked_deaf_to_sigterm_and_hears_it_when_it_is_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes in between would find the master's handlers in it, and be lost: the replica would not end."""
+
+    def blocked() -> bool:
+        return signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+    forked: list[bool] = []
+    monkeypatch.setattr(drain.Arbiter, "spawn_worker", lambda _: forked.append(blocked()))
+    arbiter = drain.DrainingArbiter.__new__(drain.DrainingArbiter)
+
+    arbiter.spawn_worker()
+
+    assert (forked, blocked()) == ([True], False)

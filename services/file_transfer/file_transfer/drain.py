@@ -1,6 +1,7 @@
 """Going away politely: readiness fails first, so that the edge sends no more, and only then the doors close."""
 
 import mmap
+import signal
 import time
 from typing import Any
 
@@ -23,6 +24,11 @@ class Drain:
         return self._shared[0] == 1
 
 
+def hear(_: object = None) -> None:
+    """Let SIGTERM through again: what has come meanwhile comes now. Called in each worker when it is set up."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
 class DrainingArbiter(Arbiter):  # type: ignore[misc] # gunicorn ships no types
     """gunicorn's master, which serves on for `seconds` after the first SIGTERM; a second one does not wait.
 
@@ -35,6 +41,17 @@ class DrainingArbiter(Arbiter):  # type: ignore[misc] # gunicorn ships no types
         self._drain = drain
         self._seconds = seconds
         self._end: float | None = None
+
+    def spawn_worker(self) -> Any:  # noqa: ANN401 - gunicorn's
+        """Called by gunicorn: fork a worker, which hears SIGTERM once it can (`hear`), and not before.
+
+        Between the fork and its own handlers a worker has the master's: a signal would be taken, and do nothing.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        try:
+            return super().spawn_worker()
+        finally:
+            hear()
 
     def handle_term(self) -> None:
         """Called by gunicorn for SIGTERM."""

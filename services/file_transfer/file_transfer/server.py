@@ -13,7 +13,7 @@ from file_transfer import app, settings, sweep
 from file_transfer.access_log import AccessLog
 from file_transfer.catalogue import Catalogue
 from file_transfer.directory import DirectoryStorage
-from file_transfer.drain import Drain, DrainingArbiter
+from file_transfer.drain import Drain, DrainingArbiter, hear
 from file_transfer.limits import Limits
 from file_transfer.s3 import S3Storage
 from file_transfer.storage import Storage
@@ -45,6 +45,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
             "logger_class": AccessLog,
             "control_socket_disable": True,
             "child_exit": _forget_worker,
+            "post_worker_init": hear,
         }
         for name, value in options.items():
             if name in self.cfg.settings:
