@@ -9,6 +9,7 @@ locks/NN         held while a record changes
 
 import errno
 import fcntl
+import io
 import os
 import shutil
 import time
@@ -55,12 +56,8 @@ class DirectoryStorage:
     def receive(self) -> Iterator["_IncomingFile"]:
         """See `Storage.receive`."""
         key = uuid.uuid4().hex
-        path = self._incoming / key
-        try:
-            with _full_disk_named(), path.open("xb", buffering=0) as file:
-                yield _IncomingFile(key, file, self._pieces)
-        finally:
-            path.unlink(missing_ok=True)
+        with _full_disk_named(), _Unfinished(f"{self._incoming}/{key}") as file:
+            yield _IncomingFile(key, file, self._pieces)
 
     def open(self, pieces: Sequence[Piece], start: int, size: int) -> Content:
         """See `Storage.open`."""
@@ -96,23 +93,20 @@ class DirectoryStorage:
     def read(self, kind: str, name: str) -> Record:
         """See `Storage.read`."""
         try:
-            content = (self._root / kind / name).read_bytes()
+            with io.FileIO(f"{self._root}/{kind}/{name}") as file:
+                content = file.readall()
         except FileNotFoundError:
             raise UnknownRecordError(name) from None
         return Record(content, content.decode())
 
     def write(self, kind: str, name: str, content: bytes, expected: str | None) -> str:
         """See `Storage.write`."""
-        unfinished = self._incoming / f"{uuid.uuid4().hex}.record"
-        try:
-            with _full_disk_named(), metrics.storage("write"), unfinished.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-                with self._unchanged(kind, name, expected):
-                    unfinished.rename(self._root / kind / name)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        unfinished = f"{self._incoming}/{uuid.uuid4().hex}.record"
+        with _full_disk_named(), metrics.storage("write"), _Unfinished(unfinished) as file:
+            file.write_all(content)
+            os.fsync(file.fileno())
+            with self._unchanged(kind, name, expected):
+                file.move(f"{self._root}/{kind}/{name}")
         _sync(self._root / kind)
         return content.decode()
 
@@ -147,7 +141,7 @@ class DirectoryStorage:
 
     @contextmanager
     def _unchanged(self, kind: str, name: str, expected: str | None) -> Iterator[None]:
-        with (self._locks / str(zlib.crc32(name.encode()) % _LOCKS)).open("w") as lock:
+        with io.FileIO(f"{self._locks}/{zlib.crc32(name.encode()) % _LOCKS}", "a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             try:
                 version: str | None = self.read(kind, name).version
@@ -158,10 +152,38 @@ class DirectoryStorage:
             yield
 
 
+class _Unfinished(io.FileIO):
+    """A new file at a path, which is taken away with the context unless it was moved.
+
+    Paths are text here and in `read`: joining Path objects is a good part of what a small file costs.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, "x")
+        self._path: str | None = path
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+        if self._path:
+            Path(self._path).unlink(missing_ok=True)
+
+    def write_all(self, data: Data) -> None:
+        """Write all of it; the kernel may take it in parts."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self.write(rest) :]
+
+    def move(self, path: str) -> None:
+        """Give it its place, where it stays."""
+        if self._path:
+            Path(self._path).replace(path)
+            self._path = None
+
+
 class _IncomingFile:
     """Content on its way into a directory: one piece."""
 
-    def __init__(self, key: str, file: BinaryIO, pieces: Path) -> None:
+    def __init__(self, key: str, file: _Unfinished, pieces: Path) -> None:
         self._key = key
         self._file = file
         self._folder = pieces
@@ -169,10 +191,8 @@ class _IncomingFile:
 
     def write(self, data: Data) -> None:
         """See `Incoming.write`."""
-        rest = memoryview(data)
         with _full_disk_named():
-            while rest:
-                rest = rest[self._file.write(rest) :]
+            self._file.write_all(data)
         self._size += len(data)
 
     def keep(self) -> list[Piece]:
@@ -181,7 +201,7 @@ class _IncomingFile:
             return []
         with _full_disk_named(), metrics.storage("keep"):
             os.fsync(self._file.fileno())
-            Path(self._file.name).rename(self._folder / self._key)
+            self._file.move(f"{self._folder}/{self._key}")
             _sync(self._folder)
         return [Piece(self._key, self._size)]
 
