@@ -99,7 +99,7 @@ def test_all_of_the_object_store_stays_within_its_memory(cluster: Cluster) -> No
     def tasks() -> list[str]:
         """Those that are to run, of all its services."""
         running = "docker service ps --filter desired-state=running -q"
-        return cluster.on("master", f"{running} {' '.join(STORE)}").split()
+        return sorted(cluster.on("master", f"{running} {' '.join(STORE)}").split())
 
     sent: list[int] = []
     before = tasks()
