@@ -63,8 +63,8 @@ network = OverlayNetwork(
 wanted = settings.file_service
 storage_key = configuration.secret(settings.storage_key) if settings.storage_key else pulumi.Output.from_input("")
 storage: DirectoryArgs | BucketArgs
-object_stores = []
 scraped = [network]
+services: list[pulumi.Output[str]] = []
 if wanted.storage == "cluster":
     storage_network = OverlayNetwork(
         "storage-net",
@@ -77,7 +77,7 @@ if wanted.storage == "cluster":
         ),
     )
     scraped.append(storage_network)
-    object_stores.append(
+    services.append(
         ObjectStore(
             seaweedfs.GATEWAY,
             ObjectStoreArgs(
@@ -91,7 +91,7 @@ if wanted.storage == "cluster":
                 secret_key=storage_key,
                 ready_timeout=settings.ready_timeout,
             ),
-        )
+        ).ready
     )
     storage = BucketArgs(
         endpoint=f"http://{seaweedfs.GATEWAY}:{seaweedfs.S3_PORT}",
@@ -214,8 +214,7 @@ metrics = Prometheus(
         ready_timeout=settings.ready_timeout,
     ),
 )
-services = [files.ready, edge.ready, docker_api.ready, alerts.ready, metrics.ready]
-services += [store.ready for store in object_stores]
+services += [files.ready, edge.ready, docker_api.ready, alerts.ready, metrics.ready]
 if monitoring.grafana:
     services.append(
         Grafana(

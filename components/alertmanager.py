@@ -67,7 +67,7 @@ class Alertmanager(pulumi.ComponentResource):
                 secrets=[config],
                 volumes={name: _DATA},
                 constraints=[args.host.only_here],
-                healthcheck=Healthcheck(command=["wget", "-q", "-O", "/dev/null", f"http://127.0.0.1:{PORT}/-/ready"]),
+                healthcheck=Healthcheck.by_wget(PORT, "/-/ready"),
                 resources=Resources(cpus=0.25, memory=128, reserved_cpus=0.02, reserved_memory=32),
                 update_order="stop-first",  # two on one volume would overwrite each other's silences
                 ready_timeout=args.ready_timeout,

@@ -71,7 +71,7 @@ class Exporters(pulumi.ComponentResource):
                     "--log.level=warn",
                 ],
                 host_paths={**_HOST_PROC, "/": f"{_HOST}/root"},
-                healthcheck=_answers(NODE_EXPORTER_PORT, "/"),
+                healthcheck=Healthcheck.by_wget(NODE_EXPORTER_PORT, "/", interval=10),
                 resources=Resources(cpus=0.25, memory=64, reserved_cpus=0.02, reserved_memory=24),
                 stop_grace=10,
                 ready_timeout=args.ready_timeout,
@@ -110,14 +110,10 @@ class Exporters(pulumi.ComponentResource):
                     "/proc": "/rootfs/proc",
                     "/var/lib/docker/image": "/rootfs/var/lib/docker/image",
                 },
-                healthcheck=_answers(CADVISOR_PORT, "/healthz"),
+                healthcheck=Healthcheck.by_wget(CADVISOR_PORT, "/healthz", interval=10),
                 resources=Resources(cpus=0.5, memory=192, reserved_cpus=0.05, reserved_memory=64),
                 stop_grace=10,
                 ready_timeout=args.ready_timeout,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
-
-
-def _answers(port: int, path: str) -> Healthcheck:
-    return Healthcheck(command=["wget", "-q", "-O", "/dev/null", f"http://127.0.0.1:{port}{path}"], interval=10)

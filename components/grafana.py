@@ -93,9 +93,7 @@ class Grafana(pulumi.ComponentResource):
                 secrets=secrets,
                 tmpfs={_DATA: 128, "/tmp": 16},  # noqa: S108 - a path in the container
                 constraints=[args.host.only_here],
-                healthcheck=Healthcheck(
-                    command=["wget", "-q", "-O", "/dev/null", f"http://127.0.0.1:{PORT}/api/health"], start_period=60
-                ),
+                healthcheck=Healthcheck.by_wget(PORT, "/api/health", start_period=60),
                 resources=Resources(cpus=0.5, memory=384, reserved_cpus=0.05, reserved_memory=128),
                 ready_timeout=args.ready_timeout,
             ),

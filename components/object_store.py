@@ -4,7 +4,7 @@ Masters know which server has which volume; a volume server on every host has th
 knows which object is where. All of it is on a network of its own, and nothing is published.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -54,7 +54,8 @@ class ObjectStore(pulumi.ComponentResource):
         self._name = name
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
-        self._masters = seaweedfs.masters([host for host in args.hosts if host.args.role == "manager"])
+        managers = [host for host in args.hosts if host.args.role == "manager"]
+        self._masters = {seaweedfs.master_name(host.target.name): host for host in seaweedfs.masters(managers)}
         services = [*self._create_masters(), self._create_volume_servers(), self._create_gateway()]
         self.ready = pulumi.Output.all(*[service.ready for service in services]).apply(lambda _: name)
         self.register_outputs({"ready": self.ready})
@@ -66,39 +67,20 @@ class ObjectStore(pulumi.ComponentResource):
             SwarmFileArgs(cluster=args.cluster, content=seaweedfs.master_config(), path="/etc/seaweedfs/master.toml"),
             opts=self._child,
         )
-        services = []
-        for host in self._masters:
-            name = _master(host)
-            volume = self._owned_volume(name, host)
-            services.append(
-                SwarmService(
-                    name,
-                    SwarmServiceArgs(
-                        cluster=args.cluster,
-                        networks=[args.network],
-                        image=args.image,
-                        user=f"{_OWNER}:{_OWNER}",
-                        replicas=1,
-                        command=seaweedfs.master_command(
-                            name, [_master(master) for master in self._masters], args.copies
-                        ),
-                        environment={"GOMEMLIMIT": "64MiB"},
-                        files=[config],
-                        volumes={name: seaweedfs.DATA},
-                        tmpfs={"/tmp": 16},  # noqa: S108 - a path in the container
-                        constraints=[host.only_here],
-                        # Not whether it has a leader: Swarm gives a name to healthy tasks only, and by their names
-                        # masters find each other.
-                        healthcheck=_answers(seaweedfs.METRICS_PORT, "/metrics"),
-                        resources=Resources(cpus=0.5, memory=96, reserved_cpus=0.05, reserved_memory=48),
-                        update_order="stop-first",  # two on one volume would spoil it
-                        ready_timeout=args.ready_timeout,
-                        after=[volume],
-                    ),
-                    opts=self._child,
-                )
+        return [
+            self._service(
+                name,
+                seaweedfs.master_command(name, self._masters, args.copies),
+                # Not whether it has a leader: Swarm gives a name to healthy tasks only, and by their names masters
+                # find each other.
+                Healthcheck.by_wget(seaweedfs.METRICS_PORT, "/metrics", start_period=30),
+                cpus=0.5,
+                memory=96,
+                host=host,
+                files=[config],
             )
-        return services
+            for name, host in self._masters.items()
+        ]
 
     def _create_volume_servers(self) -> SwarmService:
         args = self._args
@@ -113,29 +95,18 @@ class ObjectStore(pulumi.ComponentResource):
             )
             for host in args.hosts
         ]
-        return SwarmService(
+        return self._service(
             seaweedfs.VOLUME_SERVER,
-            SwarmServiceArgs(
-                cluster=args.cluster,
-                networks=[args.network],
-                image=args.image,
-                user=f"{_OWNER}:{_OWNER}",
-                command=seaweedfs.volume_server_command([_master(master) for master in self._masters]),
-                environment={"GOMEMLIMIT": "128MiB", "NODE_ID": "{{.Node.ID}}"},
-                volumes={seaweedfs.VOLUME_SERVER: seaweedfs.DATA},
-                tmpfs={"/tmp": 16},  # noqa: S108 - a path in the container
-                healthcheck=_answers(seaweedfs.VOLUME_PORT, "/healthz"),
-                resources=Resources(cpus=1.0, memory=192, reserved_cpus=0.05, reserved_memory=64),
-                update_order="stop-first",  # as above
-                ready_timeout=args.ready_timeout,
-                after=volumes,
-            ),
-            opts=self._child,
+            seaweedfs.volume_server_command(self._masters),
+            Healthcheck.by_wget(seaweedfs.VOLUME_PORT, "/healthz", start_period=30),
+            cpus=1.0,
+            memory=192,
+            environment={"NODE_ID": "{{.Node.ID}}"},
+            after=volumes,
         )
 
     def _create_gateway(self) -> SwarmService:
         args = self._args
-        volume = self._owned_volume(seaweedfs.GATEWAY, args.gateway_host)
         identities = SwarmSecret(
             f"{self._name}-identities",
             SwarmSecretArgs(
@@ -146,46 +117,56 @@ class ObjectStore(pulumi.ComponentResource):
             ),
             opts=self._child,
         )
-        return SwarmService(
+        return self._service(
             seaweedfs.GATEWAY,
+            seaweedfs.gateway_command(self._masters, args.copies),
+            Healthcheck.by_wget(seaweedfs.S3_PORT, "/healthz", start_period=60),
+            cpus=1.0,
+            memory=224,
+            host=args.gateway_host,
+            secrets=[identities],
+        )
+
+    def _service(
+        self,
+        name: str,
+        program: Sequence[str],
+        healthcheck: Healthcheck,
+        *,
+        cpus: float,
+        memory: int,
+        host: Host | None = None,
+        environment: Mapping[str, str] | None = None,
+        files: Sequence[SwarmFile] = (),
+        secrets: Sequence[SwarmSecret] = (),
+        after: Sequence[pulumi.Resource] = (),
+    ) -> SwarmService:
+        """One of SeaweedFS's programs with its data in a volume of its own name: on one host, or on all of them."""
+        args = self._args
+        if host:
+            owned = OwnedVolumeArgs(cluster=args.cluster, host=host, name=name, owner=_OWNER, image=args.volume_image)
+            after = [*after, OwnedVolume(f"{name}-data", owned, opts=self._child)]
+        return SwarmService(
+            name,
             SwarmServiceArgs(
                 cluster=args.cluster,
                 networks=[args.network],
                 image=args.image,
                 user=f"{_OWNER}:{_OWNER}",
-                replicas=1,
-                command=seaweedfs.gateway_command([_master(master) for master in self._masters], args.copies),
-                environment={"GOMEMLIMIT": "160MiB"},
-                secrets=[identities],
-                volumes={seaweedfs.GATEWAY: seaweedfs.DATA},
+                replicas=1 if host else None,
+                command=program,
+                # Go's collector has to know its limit, or the kernel ends the program first.
+                environment={"GOMEMLIMIT": f"{memory * 2 // 3}MiB", **(environment or {})},
+                files=files,
+                secrets=secrets,
+                volumes={name: seaweedfs.DATA},
                 tmpfs={"/tmp": 16},  # noqa: S108 - a path in the container
-                constraints=[args.gateway_host.only_here],
-                healthcheck=_answers(seaweedfs.S3_PORT, "/healthz", start_period=60),
-                resources=Resources(cpus=1.0, memory=224, reserved_cpus=0.1, reserved_memory=96),
-                update_order="stop-first",  # as above
+                constraints=[host.only_here] if host else [],
+                healthcheck=healthcheck,
+                resources=Resources(cpus=cpus, memory=memory, reserved_cpus=cpus / 10, reserved_memory=memory // 2),
+                update_order="stop-first",  # two on one volume would spoil it
                 ready_timeout=args.ready_timeout,
-                after=[volume],
+                after=after,
             ),
             opts=self._child,
         )
-
-    def _owned_volume(self, name: str, host: Host) -> OwnedVolume:
-        return OwnedVolume(
-            f"{name}-data",
-            OwnedVolumeArgs(
-                cluster=self._args.cluster, host=host, name=name, owner=_OWNER, image=self._args.volume_image
-            ),
-            opts=self._child,
-        )
-
-
-def _master(host: Host) -> str:
-    return seaweedfs.master_name(host.target.name)
-
-
-def _answers(port: int, path: str, start_period: int = 30) -> Healthcheck:
-    return Healthcheck(
-        command=["wget", "-q", "-O", "/dev/null", f"http://127.0.0.1:{port}{path}"],
-        interval=5,
-        start_period=start_period,
-    )

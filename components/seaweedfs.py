@@ -4,7 +4,7 @@ Masters know which server has which volume; volume servers have the data; the ga
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ copy_3 = 3
 """
 
 
-def master_command(name: str, masters: Sequence[str], copies: int) -> list[str]:
+def master_command(name: str, masters: Collection[str], copies: int) -> list[str]:
     """The program of the master of this name, one of `masters`."""
     return [
         "weed", "-logtostderr=true", "master", f"-ip={name}", "-ip.bind=0.0.0.0", f"-port={_MASTER_PORT}",
@@ -80,7 +80,7 @@ def master_command(name: str, masters: Sequence[str], copies: int) -> list[str]:
     ]  # fmt: skip
 
 
-def volume_server_command(masters: Sequence[str]) -> list[str]:
+def volume_server_command(masters: Collection[str]) -> list[str]:
     """A volume server's program: its address is its task's, which changes; its identity is the node's, which stays."""
     arguments = [
         "-ip.bind=0.0.0.0", f"-port={VOLUME_PORT}", f"-dir={DATA}", "-max=0", f"-master={_addresses(masters)}",
@@ -90,7 +90,7 @@ def volume_server_command(masters: Sequence[str]) -> list[str]:
     return ["sh", "-c", f'exec weed -logtostderr=true volume {_OWN_ADDRESS} -id="$NODE_ID" {" ".join(arguments)}']
 
 
-def gateway_command(masters: Sequence[str], copies: int) -> list[str]:
+def gateway_command(masters: Collection[str], copies: int) -> list[str]:
     """The program of filer and S3 gateway, without the other protocols that it would speak.
 
     The gateway finds the filer by its task's address: their service has no name before they are healthy.
@@ -108,5 +108,5 @@ def gateway_command(masters: Sequence[str], copies: int) -> list[str]:
     return ["sh", "-c", f"exec weed -logtostderr=true filer {_OWN_ADDRESS} {' '.join(arguments)}"]
 
 
-def _addresses(masters: Sequence[str]) -> str:
+def _addresses(masters: Collection[str]) -> str:
     return ",".join(f"{master}:{_MASTER_PORT}" for master in masters)

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import pulumi
 import pulumi_docker as docker
@@ -27,6 +27,12 @@ class Healthcheck:
     timeout: int = 3
     retries: int = 3
     start_period: int = 20
+
+    @classmethod
+    def by_wget(cls, port: int, path: str, *, interval: int = 5, start_period: int = 20) -> Self:
+        """Whether the container's own port answers; its image must have a `wget`."""
+        command = ["wget", "-q", "-O", "/dev/null", f"http://127.0.0.1:{port}{path}"]
+        return cls(command=command, interval=interval, start_period=start_period)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -326,6 +326,8 @@ def test_an_outage_of_three_minutes_leaves_no_gap(cluster: Cluster, outage: Outa
     whole = [s for s in kept if s.tags.get("service") not in passing and line_of(s) in alive]
 
     assert {series.tags["node"] for series in whole} == NODES
+    if metric in CONTAINER_METRICS:
+        assert {series.tags["service"] for series in whole} == services(cluster) - set(passing)
     for series in whole:
         times = [row[0] for row in series.rows]
         steps = [later - earlier for earlier, later in itertools.pairwise(times)]

@@ -19,6 +19,7 @@ PAGE = 3
 class Upload:
     length: int
     metadata: dict[str, str]
+    none_match: str = ""
     content: bytearray = field(default_factory=bytearray)
 
 
@@ -135,7 +136,7 @@ class _Answers(BaseHTTPRequestHandler):
     def _file(self, name: str, query: dict[str, str]) -> None:
         if self.command == "PUT":
             content = self._body()
-            if self.headers["If-None-Match"] == "*" and name in self.fake.files:
+            if self._is_taken(name):
                 return self._refuse(412, "there is a file of that name")
             if self.headers["Repr-Digest"] not in (None, _repr_digest(content)):
                 return self._refuse(422, "the content does not agree with its digest")
@@ -167,7 +168,11 @@ class _Answers(BaseHTTPRequestHandler):
             words = (pair.split(" ") for pair in self.headers["Upload-Metadata"].split(","))
             metadata = {name: base64.b64decode(value).decode() for name, value in words}
             key = str(len(self.fake.uploads) + 1)
-            self.fake.uploads[key] = Upload(int(self.headers["Upload-Length"]), metadata)
+            if self._is_taken(metadata["filename"]):
+                return self._refuse(412, "there is a file of that name")
+            self.fake.uploads[key] = Upload(
+                int(self.headers["Upload-Length"]), metadata, self.headers["If-None-Match"] or ""
+            )
             return self._answer(201, b"", {"Location": f"/uploads/{key}"})
         upload = self.fake.uploads.get(key)
         if upload is None:
@@ -182,6 +187,8 @@ class _Answers(BaseHTTPRequestHandler):
             del upload.content[len(upload.content) - self.fake.drops :]
             self.fake.drops = 0
             if len(upload.content) == upload.length:
+                if upload.none_match == "*" and upload.metadata["filename"] in self.fake.files:
+                    return self._refuse(412, "there is a file of that name")
                 limits = dict(upload.metadata)
                 self.fake.put(limits.pop("filename"), bytes(upload.content), limits)
                 del self.fake.uploads[key]
@@ -189,6 +196,9 @@ class _Answers(BaseHTTPRequestHandler):
         return self._answer(
             status, b"", {"Upload-Offset": str(len(upload.content)), "Upload-Length": str(upload.length)}
         )
+
+    def _is_taken(self, name: str) -> bool:
+        return self.headers["If-None-Match"] == "*" and name in self.fake.files
 
     def _body(self, content: bytearray | None = None) -> bytes:
         """Read the content; what is kept of it stays in `content` when the connection breaks."""

@@ -159,6 +159,21 @@ def test_the_last_download_is_the_last(catalogue: Catalogue) -> None:
         catalogue.look_up("twice")
 
 
+def test_many_at_once_get_no_more_downloads_than_there_are(catalogue: Catalogue) -> None:
+    def take(_: int) -> bool:
+        try:
+            catalogue.take(file)
+        except UnknownFileError:
+            return False
+        return True
+
+    file = store(catalogue, "few", b"content", lifetime=Lifetime(downloads=5))
+    with ThreadPoolExecutor(16) as pool:
+        taken = list(pool.map(take, range(32)))
+
+    assert taken.count(True) == 5
+
+
 def test_sweeping_takes_what_is_over_and_nothing_else(catalogue: Catalogue, storage: Storage) -> None:
     store(catalogue, "over", b"1" * MIB, lifetime=Lifetime(expires=now() - timedelta(seconds=1)))
     kept = store(catalogue, "kept", b"2" * MIB)

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from running_client import CommandLine
 
-from file_transfer.client import digests, source
+from file_transfer import digests
+from file_transfer.client import source
 from file_transfer.client.api import TRIES
 
 LARGE = os.urandom(3_000_000)
@@ -43,7 +44,7 @@ def test_a_small_file_takes_one_request_with_its_digest(run: CommandLine, server
     run("put", "a", "--as", "b/../c".replace("/", "%"), "--ttl", "2h", "--max-downloads", "3")
 
     assert server.asked == ["PUT /files/b%25..%25c?ttl=2h&max-downloads=3"]
-    assert server.headers[0]["repr-digest"] == digests.repr_digest(hashlib.sha256(b"abc").hexdigest())
+    assert server.headers[0]["repr-digest"] == digests.field(hashlib.sha256(b"abc").hexdigest())
 
 
 def test_a_large_file_takes_its_limits_along(run: CommandLine, server: FakeServer, large: Path) -> None:
@@ -151,6 +152,19 @@ def test_nothing_is_overwritten_if_it_must_not_be(run: CommandLine, server: Fake
     assert (status, told, server.files["x"]) == (1, "", b"old")
     assert wrong.startswith("error: x: there is a file of that name: leave out --no-overwrite")
     assert run("put", "x")[0] == 0
+
+
+def test_what_is_stored_while_an_upload_is_under_way_is_not_overwritten_either(
+    run: CommandLine, server: FakeServer
+) -> None:
+    Path("x").write_bytes(LARGE)
+    server.breaks = [len(LARGE) // 2]
+    run.during_waits = lambda: server.files.update(x=b"first")
+
+    status, _, wrong = run("put", "x", "--no-overwrite")
+
+    assert (status, server.files["x"]) == (1, b"first")
+    assert wrong.startswith("error: x: there is a file of that name: leave out --no-overwrite")
 
 
 @pytest.mark.parametrize("size", [10, len(LARGE)])

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -294,6 +295,31 @@ def test_a_form_may_hold_several_files_and_all_or_none_are_stored(client: Client
     assert [line.split()[:2] for line in stored.text.splitlines()] == [["a", "1"], ["b", "2"]]
     described = json.loads(client.ask("POST", "/upload", two, FORM, accept="application/json").text)
     assert [file["name"] for file in described] == ["a", "b"]
+
+
+def test_of_a_form_s_files_none_is_stored_if_one_may_not_be(client: Client, catalogue: Catalogue) -> None:
+    client.put("b", CONTENT)
+    end = f"--{BOUNDARY}--\r\n".encode()
+    two = file_form("a", b"1")[: -len(end)] + file_form("b", b"22")
+
+    assert client.ask("POST", "/upload", two, FORM, if_none_match="*").status == 412
+    assert [(file.name, file.size) for file in catalogue.files()] == [("b", len(CONTENT))]
+
+
+def test_a_file_of_a_form_does_not_wait_in_memory_for_the_others(client: Client, storage: Storage) -> None:
+    end = f"--{BOUNDARY}--\r\n".encode()
+    first = file_form("a", b"1")[: -len(end)] + file_form("b", b"")[: -len(end) - 2]
+    seen: list[int] = []
+
+    class Body(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell():
+                seen.append(sum(stored.piece.size for stored in storage.pieces()))
+            return super().read(len(first) if not self.tell() else size)
+
+    (status, _), _ = client.begin("POST", "/upload", Body(first + b"\r\n" + end), FORM, -1)
+
+    assert (status[:3], seen[0]) == ("201", 1)
 
 
 # Lifetimes

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from client import Client
@@ -12,7 +13,7 @@ from file_transfer.catalogue import Catalogue
 from file_transfer.limits import Limits
 from file_transfer.s3 import S3Storage
 from file_transfer.s3_pieces import PIECE_BYTES, parts
-from file_transfer.storage import FILES, Piece, StorageUnavailableError
+from file_transfer.storage import FILES, ConflictError, Piece, StorageUnavailableError
 
 
 @pytest.fixture
@@ -69,11 +70,27 @@ def test_marks_of_removed_records_go_after_a_while(bucket: S3Storage, monkeypatc
     assert list(bucket._list("files/")) == []
 
 
-def test_a_second_try_of_a_write_that_had_arrived_is_no_conflict(bucket: S3Storage) -> None:
-    version = bucket.write(FILES, "name", b"1", None)
-    changed = bucket.write(FILES, "name", b"2", version)
+def test_a_write_whose_answer_was_lost_is_no_conflict_when_it_is_sent_again(
+    bucket: S3Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sent_twice(*arguments: Any, **options: Any) -> Any:
+        put(*arguments, **options)
+        return put(*arguments, **options)
 
-    assert bucket.write(FILES, "name", b"2", version).strip('"') == changed.strip('"')
+    put = s3.obstore.put
+    monkeypatch.setattr(s3.obstore, "put", sent_twice)
+    version = bucket.write(FILES, "name", b"1", None)
+
+    assert bucket.write(FILES, "name", b"2", version)
+    assert bucket.read(FILES, "name").content == b"2"
+
+
+def test_the_same_content_written_by_two_is_a_conflict(bucket: S3Storage) -> None:
+    version = bucket.write(FILES, "name", b"1", None)
+    bucket.write(FILES, "name", b"2", version)
+
+    with pytest.raises(ConflictError):
+        bucket.write(FILES, "name", b"2", version)
 
 
 def test_a_store_that_does_not_answer_is_said_to_be_away(nowhere: S3Storage) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from bottle import HTTPResponse
 
-from file_transfer import digests, headers, names
+from file_transfer import conditions, digests, headers, names
 from file_transfer.stored_file import StoredFile
 
 RETRY_SECONDS = 5
@@ -20,7 +20,7 @@ _SAFETY = {
 
 def text(status: int, line: str, document: object = None, **further: str) -> HTTPResponse:
     """One line, or the document for those who ask for JSON."""
-    if document is not None and "application/json" in headers.get("Accept", ""):
+    if document is not None and "application/json" in headers.ALL.get("Accept", ""):
         return json_document(status, document, **further)
     return HTTPResponse(f"{line}\n", status, {"Content-Type": "text/plain; charset=utf-8", **_SAFETY, **further})
 
@@ -62,6 +62,6 @@ def headers_of(file: StoredFile) -> dict[str, Any]:
         "Accept-Ranges": "bytes",
         "Content-Disposition": names.content_disposition(file.name),
         "ETag": file.etag,
-        "Last-Modified": file.modified.strftime("%a, %d %b %Y %H:%M:%S GMT"),
+        "Last-Modified": conditions.written(file.modified),
         "Repr-Digest": digests.field(file.sha256),
     }

@@ -77,7 +77,7 @@ class _ServiceRoutes:
 
     def page(self) -> HTTPResponse:
         """The web page, and what belongs to it."""
-        page = web_page.answer(request.path, headers.get("If-None-Match", ""))
+        page = web_page.answer(request.path, headers.ALL.get("If-None-Match", ""))
         return HTTPResponse(page.body, page.status, dict(page.headers))
 
     def openapi(self) -> HTTPResponse:
@@ -106,7 +106,7 @@ def _opened(known: Tokens | None, scope: str | None, handler: Handler) -> Handle
         return handler
 
     def answer(**arguments: str) -> HTTPResponse:
-        request.environ[WHO] = known.name_for(headers.get("Authorization", ""), scope)
+        request.environ[WHO] = known.name_for(headers.ALL.get("Authorization", ""), scope)
         return handler(**arguments)
 
     return answer

@@ -45,7 +45,11 @@ class Catalogue:
         """
         self.limits.check(max(declared, 0))
         with self.storage.receive() as incoming:
-            yield Reception(self, incoming)
+            reception = Reception(self, incoming)
+            try:
+                yield reception
+            finally:
+                self.storage.discard(reception.unpublished)
 
     def publish(self, file: StoredFile, condition: Conditions = conditions.NONE) -> bool:
         """Let the name stand for the file's pieces, in place of what was there; True if nothing was.
@@ -154,6 +158,8 @@ class Reception:
         self._incoming = incoming
         self._digest = hashlib.sha256()
         self.size = 0
+        self.unpublished: list[Piece] = []
+        """What is stored of it, and nobody's yet."""
 
     @property
     def sha256(self) -> str:
@@ -172,11 +178,17 @@ class Reception:
         self._incoming.write(data)
         self.size += len(data)
 
+    def finish(self) -> None:
+        """All has come: nothing of it stays in memory. Called by `publish` if nobody has."""
+        self.unpublished += self._incoming.keep()
+
     def publish(
         self, name: str, lifetime: Lifetime = FOREVER, condition: Conditions = conditions.NONE
     ) -> tuple[StoredFile, bool]:
         """Make the file visible under the name; the file, and whether the name is new. Errors as for the catalogue."""
-        file = stored_file(name, self._incoming.keep(), self.size, self.sha256, lifetime)
+        self.finish()
+        pieces, self.unpublished = self.unpublished, []
+        file = stored_file(name, pieces, self.size, self.sha256, lifetime)
         is_new = self._catalogue.publish(file, condition)
         self._catalogue.limits.took(self.size)
         return file, is_new

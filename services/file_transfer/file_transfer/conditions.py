@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 
 from file_transfer.errors import RefusedError
 from file_transfer.stored_file import StoredFile
@@ -79,6 +79,11 @@ def date(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def written(moment: datetime) -> str:
+    """A time in UTC as HTTP writes it, in any locale."""
+    return format_datetime(moment, usegmt=True)
 
 
 def _tags(name: str, text: str | None, *, weak: bool) -> frozenset[str] | None:

@@ -197,13 +197,14 @@ class _IncomingFile:
 
     def keep(self) -> list[Piece]:
         """See `Incoming.keep`."""
-        if self._size == 0:
+        size, self._size = self._size, 0
+        if size == 0:
             return []
         with _full_disk_named(), metrics.storage("keep"):
             os.fsync(self._file.fileno())
             self._file.move(f"{self._folder}/{self._key}")
             _sync(self._folder)
-        return [Piece(self._key, self._size)]
+        return [Piece(self._key, size)]
 
 
 def _joined(files: list[BinaryIO], start: int, size: int) -> Generator[bytes, None, None]:

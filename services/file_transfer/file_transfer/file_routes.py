@@ -30,7 +30,7 @@ class FileRoutes:
         condition = conditions.read(headers.ALL)
         expected = digests.declared(headers.ALL)
         for unsupported in ("Content-Range", "Content-Encoding"):
-            if headers.get(unsupported):
+            if headers.ALL.get(unsupported):
                 raise RefusedError(400, f"{unsupported} cannot be honoured here: send the whole file as it is")
         if condition != conditions.NONE:
             condition.check_change(self._catalogue.find(name))  # before all of it is sent for nothing
@@ -56,7 +56,7 @@ class FileRoutes:
         if conditions.read(headers.ALL).is_fresh(file):
             return HTTPResponse("", 304, answers.headers_of(file))
         try:
-            wanted = ranges.read(headers.get("Range"), headers.get("If-Range") or None, file)
+            wanted = ranges.read(headers.ALL.get("Range"), headers.ALL.get("If-Range"), file)
         except UnsatisfiableError:
             answer = answers.refusal(416, f"the file has {file.size} bytes: ask for some of these")
             answer.set_header("Content-Range", f"bytes */{file.size}")

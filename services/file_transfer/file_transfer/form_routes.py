@@ -24,7 +24,7 @@ class FormRoutes:
         self._files = files
 
     def upload(self) -> HTTPResponse:
-        """Store each part «file» under its file name; all are there when the answer comes, or none was published."""
+        """Store each part «file» under its file name; what is refused of one is refused before any is published."""
         asked = lifetime.read(queries.read(request.query_string), now())
         condition = conditions.read(headers.ALL)
         with self._slots.take(), ExitStack() as stack:
@@ -32,7 +32,11 @@ class FormRoutes:
             # To its very end: a file that is cut short is never taken for whole.
             for event in forms.parts(request.environ["wsgi.input"], headers.content_type(), request.content_length):
                 form.take(event)
-            stored = [reception.publish(name, asked, condition)[0] for name, reception in form.files().items()]
+            received = form.files()
+            if condition != conditions.NONE:
+                for name in received:
+                    condition.check_change(self._catalogue.find(name))
+            stored = [reception.publish(name, asked, condition)[0] for name, reception in received.items()]
         metrics.RECEIVED.inc(sum(file.size for file in stored))
         return answers.stored(201, stored)
 
@@ -82,6 +86,7 @@ class _Form:
         self._name = name
 
     def _end(self, reception: Reception) -> None:
+        reception.finish()
         if self._sha256:
             digests.check(digests.from_hex(self._sha256.decode("ascii", "replace")), reception.sha256)
             self._sha256 = b""

@@ -5,12 +5,6 @@ from collections.abc import Iterator, Mapping
 from bottle import request
 
 
-def get(name: str, default: str = "") -> str:
-    """The header's text, each byte a character."""
-    found: str = request.environ.get(f"HTTP_{name.upper().replace('-', '_')}", default)
-    return found
-
-
 def content_type() -> str:
     """The body's type with its parameters; empty if there is none."""
     found: str = request.environ.get("CONTENT_TYPE", "")

@@ -1,8 +1,9 @@
 """Files in a bucket that all replicas see: any object store that speaks S3 and writes with conditions.
 
 pieces/KEY              content, at most 4 MiB each: written once, never changed, by plain PUTs
-files/HEX, uploads/HEX  records; HEX is the UTF-8 of the name, so that any name is a key and the order stays. An empty
-                        one says that the record was removed: S3 has no delete with a condition that all stores know.
+files/HEX, uploads/HEX  records; HEX is the UTF-8 of the name, so that any name is a key and the order stays. Each
+                        begins with a mark that no other writing has. One with nothing after it says that the record
+                        was removed: S3 has no delete with a condition that all stores know.
 discarded/KEY           keys of pieces that no record names any more, until whoever reads them has finished
 """
 
@@ -38,6 +39,7 @@ READERS_GRACE = timedelta(minutes=15)
 _REMOVED_GRACE = timedelta(days=1)
 _CONNECTIONS = 64
 _SEGMENT = 240
+_MARK_BYTES = 32
 
 
 class S3Storage:
@@ -67,9 +69,7 @@ class S3Storage:
         try:
             yield incoming
         finally:
-            unkept = incoming.unkept()
-            with suppress(StorageUnavailableError):  # then they are swept one day
-                self.discard(unkept)
+            self.discard(incoming.unkept())
 
     def open(self, pieces: Sequence[Piece], start: int, size: int) -> Content:
         """See `Storage.open`."""
@@ -79,7 +79,7 @@ class S3Storage:
         """See `Storage.discard`."""
         if pieces:
             keys = json.dumps([piece.key for piece in pieces]).encode()
-            with answers("discard"):
+            with suppress(StorageUnavailableError), answers("discard"):  # else they are swept one day
                 obstore.put(self._store, f"discarded/{uuid.uuid4().hex}", keys)
 
     def pieces(self) -> Iterator[StoredPiece]:
@@ -89,29 +89,20 @@ class S3Storage:
 
     def read(self, kind: str, name: str) -> Record:
         """See `Storage.read`."""
-        record = self._read(_path(kind, name))
-        if record is None or not record.content:
+        found = self._read(_path(kind, name))
+        if found is None or len(found.content) == _MARK_BYTES:
             raise UnknownRecordError(name)
-        return record
+        return Record(found.content[_MARK_BYTES:], found.version)
 
     def write(self, kind: str, name: str, content: bytes, expected: str | None) -> str:
         """See `Storage.write`."""
-        path = _path(kind, name)
-        if expected is None:
-            before = self._read(path)
-            if before and before.content:
-                raise ConflictError(name)
-            expected = before.version if before else None
-        mode: PutMode = {"e_tag": expected} if expected else "create"
-        with answers("write"):
-            try:
-                return obstore.put(self._store, path, content, mode=mode, use_multipart=False)["e_tag"] or ""
-            except (exceptions.AlreadyExistsError, exceptions.PreconditionError, FileNotFoundError):
-                # What is there may be our own: an answer was lost, and the request sent a second time.
-                record = self._read(path)
-        if record is None or record.content != content:
+        path, marked = _path(kind, name), uuid.uuid4().hex.encode() + content
+        version, found = self._put(path, marked, {"e_tag": expected} if expected else "create")
+        if version is None and expected is None and found and len(found.content) == _MARK_BYTES:
+            version, _ = self._put(path, marked, {"e_tag": found.version})
+        if version is None:
             raise ConflictError(name)
-        return record.version
+        return version
 
     def remove(self, kind: str, name: str, expected: str) -> None:
         """See `Storage.remove`."""
@@ -123,7 +114,7 @@ class S3Storage:
         begin = max(_path(kind, after) if after else "", f"{kind}/{_segments(prefix.encode().hex()[:-1])}")
         for known in self._list(f"{kind}/", begin):
             name = _name(kind, known["path"])
-            if known["size"] and name.startswith(prefix):
+            if known["size"] > _MARK_BYTES and name.startswith(prefix):
                 yield name
             elif name.encode() > prefix.encode() and not name.startswith(prefix):
                 return
@@ -140,7 +131,7 @@ class S3Storage:
             removed = [
                 known["path"]
                 for known in self._list(kind)
-                if not known["size"] and now - known["last_modified"] > _REMOVED_GRACE
+                if known["size"] == _MARK_BYTES and now - known["last_modified"] > _REMOVED_GRACE
             ]
             self._delete(removed)
 
@@ -160,6 +151,16 @@ class S3Storage:
         key, start, size = part
         with answers("get"):
             return obstore.get_range(self._store, f"pieces/{key}", start=start, length=size).to_bytes()
+
+    def _put(self, path: str, marked: bytes, mode: "PutMode") -> tuple[str | None, Record | None]:
+        """The new version; or None, and what is there instead."""
+        with answers("write"):
+            try:
+                return obstore.put(self._store, path, marked, mode=mode, use_multipart=False)["e_tag"] or "", None
+            except (exceptions.AlreadyExistsError, exceptions.PreconditionError, FileNotFoundError):
+                found = self._read(path)
+        # It may be our own: an answer was lost, and the request sent a second time.
+        return (found.version, None) if found and found.content == marked else (None, found)
 
     def _read(self, path: str) -> Record | None:
         with answers("read"):

@@ -72,7 +72,7 @@ class Incoming(Protocol):
         """
 
     def keep(self) -> list[Piece]:
-        """Make all that was written last, and say what it became; errors as for `write`."""
+        """Make all that was written last, and say what it became, once; errors as for `write`."""
 
 
 Content = BinaryIO | Generator[bytes, None, None]
@@ -92,7 +92,10 @@ class Storage(Protocol):
         """
 
     def discard(self, pieces: Sequence[Piece]) -> None:
-        """Forget pieces that no record names any more; those who read them may finish."""
+        """Forget pieces that no record names any more; those who read them may finish.
+
+        What cannot be forgotten now is among `pieces` still, and swept one day.
+        """
 
     def pieces(self) -> Iterator[StoredPiece]:
         """All pieces, in no order, also those that were left by a process that was killed."""

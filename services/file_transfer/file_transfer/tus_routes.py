@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bottle import HTTPResponse, request
 
-from file_transfer import answers, bodies, digests, headers, metrics
+from file_transfer import answers, bodies, conditions, digests, headers, metrics
 from file_transfer.catalogue import Catalogue
 from file_transfer.errors import RefusedError
 from file_transfer.slots import Slots
@@ -43,9 +43,9 @@ class TusRoutes:
     def create(self) -> HTTPResponse:
         """Begin an upload, with its first bytes if they come along."""
         length = _number("Upload-Length")
-        metadata = _metadata(headers.get("Upload-Metadata", ""))
+        metadata = _metadata(headers.ALL.get("Upload-Metadata", ""))
         for name in ("If-Match", "If-None-Match"):
-            if condition := headers.get(name):
+            if condition := headers.ALL.get(name):
                 metadata[name.lower()] = condition  # it is to hold when the file is published, too
         identifier, upload = self._uploads.create(length, metadata)
         if length and _has_bytes():
@@ -76,7 +76,7 @@ class TusRoutes:
             "HEAD": self.head,
             "DELETE": self.remove,
         }
-        handler = handlers.get(headers.get("X-HTTP-Method-Override", "").upper())
+        handler = handlers.get(headers.ALL.get("X-HTTP-Method-Override", "").upper())
         if not handler:
             raise RefusedError(405, "POST needs X-HTTP-Method-Override here: PATCH, HEAD or DELETE")
         return handler(identifier)
@@ -84,7 +84,7 @@ class TusRoutes:
     def _append(self, identifier: str, offset: int) -> Upload:
         with self._slots.take():
             content = bodies.chunks(request.environ["wsgi.input"], request.content_length)
-            upload = self._uploads.append(identifier, offset, content, headers.get("Upload-Checksum") or None)
+            upload = self._uploads.append(identifier, offset, content, headers.ALL.get("Upload-Checksum"))
         metrics.RECEIVED.inc(upload.offset - offset)
         return upload
 
@@ -95,7 +95,7 @@ def check_version() -> None:
     Raises:
         RefusedError: 412.
     """
-    if headers.get("Tus-Resumable") != VERSION:
+    if headers.ALL.get("Tus-Resumable") != VERSION:
         raise RefusedError(412, f"send Tus-Resumable: {VERSION}")
 
 
@@ -106,14 +106,14 @@ def _has_bytes() -> bool:
 def _answer(status: int, upload: Upload, **headers: str) -> HTTPResponse:
     if upload.sha256:
         headers |= {"ETag": f'"{upload.sha256}"', "Repr_Digest": digests.field(upload.sha256)}
-    expires = upload.expires.strftime("%a, %d %b %Y %H:%M:%S GMT")
+    expires = conditions.written(upload.expires)
     return answers.empty(
         status, Tus_Resumable=VERSION, Upload_Offset=str(upload.offset), Upload_Expires=expires, **headers
     )
 
 
 def _number(header: str) -> int:
-    text = headers.get(header, "")
+    text = headers.ALL.get(header, "")
     if not (text.isascii() and text.isdecimal() and len(text) < 20):
         raise RefusedError(400, f"{header} is {text[:40]!a}: send a whole number of bytes")
     return int(text)

@@ -70,13 +70,7 @@ class Uploads:
             UnknownUploadError: there is none.
             RefusedError: 423, it is being published.
         """
-        upload, version = self._look_up(identifier)
-        if upload.offset == upload.length and not upload.published:
-            if now() < upload.expires - KEPT + _PUBLISHING:
-                raise RefusedError(423, "the upload is being published: ask again in a moment")
-            version = self._write(identifier, replace(upload, expires=now() + KEPT), version)
-            return self._publish(identifier, upload, version, self._digest(upload))
-        return upload
+        return self._settled(identifier)[0]
 
     def append(self, identifier: str, offset: int, content: Iterator[Data], checksum: str | None) -> Upload:
         """Add bytes at the offset; with the last one the file is published.
@@ -87,8 +81,7 @@ class Uploads:
             UnknownUploadError: there is none.
             RefusedError: the offset is another one (409), the checksum does not agree (460), or publishing is refused.
         """
-        self.look_up(identifier)  # is it being published?
-        upload, version = self._look_up(identifier)
+        upload, version = self._settled(identifier)
         if upload.offset != offset:
             raise RefusedError(409, f"the upload goes on at {upload.offset}, not at {offset}")
         expected = digests.checksum(checksum) if checksum is not None else None
@@ -190,6 +183,16 @@ class Uploads:
         except ConflictError:
             self._storage.discard(added)
             raise _busy() from None
+
+    def _settled(self, identifier: str) -> tuple[Upload, str]:
+        """The upload that nobody is publishing, and its version: of one that is published here, of no use any more."""
+        upload, version = self._look_up(identifier)
+        if upload.offset == upload.length and not upload.published:
+            if now() < upload.expires - KEPT + _PUBLISHING:
+                raise RefusedError(423, "the upload is being published: ask again in a moment")
+            version = self._write(identifier, replace(upload, expires=now() + KEPT), version)
+            upload = self._publish(identifier, upload, version, self._digest(upload))
+        return upload, version
 
     def _look_up(self, identifier: str) -> tuple[Upload, str]:
         try:

@@ -20,7 +20,7 @@ _PROTOCOL = {"Tus-Resumable": "1.0.0"}
 class ResumableUpload:
     """One upload of an open file; it takes as many requests, runs and servers as it takes.
 
-    tus knows no conditions: whether a name is free is only asked before an upload begins.
+    That a name is to be free is said when an upload begins; the server minds it then and when the file is published.
     """
 
     def __init__(self, api: Api, path: Path, source: Source, name: str, options: Options, progress: Progress) -> None:
@@ -84,11 +84,11 @@ class ResumableUpload:
             return False
 
     def _create(self) -> str:
-        if not self._options.overwrite and self._api.digest(self._name) is not None:
-            raise RefusedError(412, "there is a file of that name: leave out --no-overwrite, or give another by --as")
         words = {"filename": self._name, **self._options.limits()}
         metadata = ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in words.items())
         headers = {**_PROTOCOL, "Upload-Length": str(self._source.size), "Upload-Metadata": metadata}
+        if not self._options.overwrite:
+            headers["If-None-Match"] = "*"
         with self._api.ask("POST", "/uploads", headers=headers) as answer:
             location = local_path(answer, answer.headers.get("Location", ""))
         self._begun.keep(self._key, location)

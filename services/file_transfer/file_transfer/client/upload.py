@@ -14,6 +14,7 @@ from file_transfer.client.progress import Progress
 from file_transfer.client.source import Source
 from file_transfer.client.stored import Options, Stored
 from file_transfer.client.tus import ResumableUpload
+from file_transfer.digests import field
 
 SMALL_BYTES = 8 * 2**20
 
@@ -64,7 +65,7 @@ def put_stream(api: Api, stream: BinaryIO, name: str, options: Options, progress
 
 def _put_small(api: Api, content: bytes, name: str, options: Options) -> Stored:
     sent = Stored(name, len(content), hashlib.sha256(content).hexdigest())
-    headers = {**_headers(options), "Repr-Digest": digests.repr_digest(sent.sha256)}
+    headers = {**_headers(options), "Repr-Digest": field(sent.sha256)}
     tries = 0
 
     def attempt() -> str | None:
