@@ -56,7 +56,8 @@ class ObjectStore(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         managers = [host for host in args.hosts if host.args.role == "manager"]
         self._masters = {seaweedfs.master_name(host.target.name): host for host in seaweedfs.masters(managers)}
-        services = [*self._create_masters(), self._create_volume_servers(), self._create_gateway()]
+        servers = [*self._create_masters(), self._create_volume_servers()]
+        services = [*servers, self._create_gateway(servers)]
         self.ready = pulumi.Output.all(*[service.ready for service in services]).apply(lambda _: name)
         self.register_outputs({"ready": self.ready})
 
@@ -105,7 +106,11 @@ class ObjectStore(pulumi.ComponentResource):
             after=volumes,
         )
 
-    def _create_gateway(self) -> SwarmService:
+    def _create_gateway(self, servers: Sequence[SwarmService]) -> SwarmService:
+        """The gateway, made after the `servers` and removed before them: it ends by writing its log to them.
+
+        Without them it tries for ever, and is killed when its time is over.
+        """
         args = self._args
         identities = SwarmSecret(
             f"{self._name}-identities",
@@ -125,6 +130,7 @@ class ObjectStore(pulumi.ComponentResource):
             memory=224,
             host=args.gateway_host,
             secrets=[identities],
+            after=servers,
         )
 
     def _service(

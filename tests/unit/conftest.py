@@ -11,7 +11,7 @@ import pulumi
 import pytest
 from pulumi.runtime import mocks
 from pulumi.runtime.config import set_all_config
-from recorder import PASSWORDS, Recorder
+from recorder import PASSWORDS, Monitor, Recorder
 
 from components import preflight, readiness
 from components.ssh import SshTarget
@@ -69,7 +69,7 @@ def run_program(
 
     def run(values: dict[str, Any], *, preview: bool = False, secrets: tuple[str, ...] = tuple(PASSWORDS)) -> Recorder:
         monkeypatch.chdir(ROOT)
-        mocks.set_mocks(recorder, project="swarm-transfer", stack="lab", preview=preview)
+        mocks.set_mocks(recorder, "swarm-transfer", "lab", preview, monitor=Monitor(recorder))
         texts = {
             f"swarm-transfer:{key}": value if isinstance(value, str) else json.dumps(value)
             for key, value in values.items()

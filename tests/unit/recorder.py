@@ -22,6 +22,8 @@ class Recorder(mocks.Mocks):
     resources: list[mocks.MockResourceArgs] = field(default_factory=list)
     ready: list[str] = field(default_factory=list)
     """Services that were waited for."""
+    dependencies: dict[str, set[str]] = field(default_factory=dict)
+    """By a resource's name, those of the resources that are made before it and removed after it."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         self.resources.append(args)
@@ -45,6 +47,14 @@ class Recorder(mocks.Mocks):
 
     def services(self) -> dict[str, dict[str, Any]]:
         return self.of_type("docker:index/service:Service")
+
+
+class Monitor(mocks.MockMonitor):
+    """Pulumi's own, which says nothing to its mocks of dependencies."""
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
+        self.mocks.dependencies[request.name] = {urn.rpartition("::")[2] for urn in request.dependencies}
+        return super().RegisterResource(request)
 
 
 def revealed(value: Any) -> Any:

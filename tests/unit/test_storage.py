@@ -52,6 +52,14 @@ def test_every_file_is_on_two_hosts_whoever_is_asked_for_a_place(run_program: Ru
     assert "-defaultReplicaPlacement=001" in program_of(recorder, "object-store")
 
 
+def test_the_gateway_goes_before_the_servers_that_it_writes_its_last_log_to(
+    run_program: Run, values: dict[str, Any]
+) -> None:
+    recorder = run_program(values)
+
+    assert {"object-store-master-master", "object-store-volume"} <= recorder.dependencies["object-store"]
+
+
 @pytest.mark.parametrize(("copies", "code"), [(1, "000"), (2, "001"), (3, "002")])
 def test_copies_are_on_servers_of_their_own(copies: int, code: str) -> None:
     assert seaweedfs.replication(copies) == code

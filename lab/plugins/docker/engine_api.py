@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import urllib3.exceptions
 from docker.transport import UnixHTTPAdapter
 
 from lab.plugins.serve import ProviderError
@@ -43,8 +44,17 @@ class EngineApi:
         Raises:
             EngineError: the Engine refused.
             ProviderError: the host cannot be reached.
+            TimeoutError: `timeout` seconds went by without a byte of the answer.
         """
-        return _document(self._request(method, path, timeout=timeout, **request))
+        try:
+            return _document(self._request(method, path, timeout=timeout, **request))
+        except requests.exceptions.Timeout as error:
+            raise TimeoutError(f"{method} {path}: no answer for {timeout} s") from error
+        except requests.exceptions.ConnectionError as error:
+            # What requests makes of a timeout after the headers, which the Engine sends at once.
+            if error.args and isinstance(error.args[0], urllib3.exceptions.ReadTimeoutError):
+                raise TimeoutError(f"{method} {path}: no answer for {timeout} s") from error
+            raise
 
     def find(self, path: str) -> Any:  # noqa: ANN401 - JSON
         """The document at the path, None if there is none; raises as `call`."""

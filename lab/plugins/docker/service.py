@@ -70,7 +70,7 @@ class Service(ResourceType):
         path = f"/containers/{container}/wait?condition=removed"
         try:
             self._engine.call("POST", path, timeout=seconds)
-        except requests.exceptions.Timeout:
+        except TimeoutError:
             raise ProviderError(
                 f"error on wait for container with ID '{container}': context deadline exceeded"
             ) from None

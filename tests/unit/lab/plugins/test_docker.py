@@ -3,11 +3,13 @@
 import asyncio
 import base64
 import socket
+import socketserver
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from pulumi.provider.experimental import provider
 from pulumi.provider.experimental.provider import PropertyDiffKind
 
@@ -195,7 +197,7 @@ def test_a_service_with_a_grace_period_is_waited_for_and_fails_like_the_real_one
         {"Status": {"State": "running", "ContainerStatus": {"ContainerID": "c1"}}},
         {"Status": {"State": "shutdown", "ContainerStatus": {"ContainerID": "c0"}}},
     ]
-    engine: Any = FakeEngine(GET_tasks=tasks, POST_containers__c1=requests.exceptions.ReadTimeout())
+    engine: Any = FakeEngine(GET_tasks=tasks, POST_containers__c1=TimeoutError())
     graced = {**SERVICE, "taskSpec": {"containerSpec": {"image": "x", "stopGracePeriod": "30s"}}}
 
     with pytest.raises(ProviderError, match="error on wait for container with ID 'c1': context deadline exceeded"):
@@ -297,3 +299,37 @@ def test_a_tunnel_counts_once_somebody_listens_at_its_socket(tmp_path: Path) -> 
         assert not engine_api._listens(path), "ssh makes the file a moment before it listens"
         server.listen()
         assert engine_api._listens(path)
+
+
+class LocalEngine(EngineApi):
+    """An engine at a socket of this machine, without ssh."""
+
+    def __init__(self, path: Path) -> None:
+        self._socket = path
+
+    def _open(self) -> None:
+        pass
+
+
+class Silent(socketserver.StreamRequestHandler):
+    """An engine that waits for a container: its headers come at once, its answer never."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
+        self.rfile.read()  # until the client goes
+
+
+@pytest.fixture
+def silent(tmp_path: Path) -> Iterator[Path]:
+    path = tmp_path / "docker.sock"
+    with socketserver.ThreadingUnixStreamServer(str(path), Silent) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield path
+        server.shutdown()
+
+
+def test_an_answer_that_never_ends_is_a_timeout(silent: Path) -> None:
+    engine = LocalEngine(silent)
+
+    with pytest.raises(TimeoutError, match=r"POST /containers/c1/wait: no answer for 0\.1 s"):
+        engine.call("POST", "/containers/c1/wait", timeout=0.1)
