@@ -1,14 +1,17 @@
 """Uploads and downloads: what is stored, what is refused, and what is never touched."""
 
+import base64
 import hashlib
 import io
 import json
+import re
 import shutil
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from client import BOUNDARY, FORM, MAX_TRANSFERS, Client, file_form, text_form
+from client import BOUNDARY, FORM, MAX_TRANSFERS, Answer, Client, file_form, text_form
 from gunicorn.http.errors import InvalidChunkSize, NoMoreData
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,6 +21,7 @@ from file_transfer.catalogue import Catalogue
 from file_transfer.directory import DirectoryStorage
 
 MAX = 2**20
+DIGEST_OF_NOTHING = f"sha-256=:{base64.b64encode(hashlib.sha256().digest()).decode()}:"
 
 
 @pytest.mark.parametrize(
@@ -253,6 +257,32 @@ def test_metrics_count_requests_and_bytes(client: Client) -> None:
 
     assert 'file_transfer_requests_total{method="POST",route="/upload",status="201"}' in text
     assert "file_transfer_received_bytes_total" in text
+
+
+def refused_for(client: Client, reason: str) -> float:
+    found = re.search(rf'file_transfer_errors_total{{reason="{reason}"}} (\S+)', client.ask("GET", "/metrics").text)
+    return float(found[1]) if found else 0
+
+
+@pytest.mark.parametrize(
+    ("reason", "refused"),
+    [
+        ("unknown_file", lambda client: client.download("unknown")),
+        ("name", lambda client: client.upload("..", b"content")),
+        ("cut_short", lambda client: client.ask("PUT", "/files/x", b"123", length=5)),
+        ("digest", lambda client: client.ask("PUT", "/files/x", b"123", repr_digest=DIGEST_OF_NOTHING)),
+        ("precondition_failed", lambda client: client.ask("PUT", "/files/x", b"123", if_match='"another"')),
+        ("too_large", lambda client: client.ask("PUT", "/files/x", b"", length=2**50)),
+        ("unknown_upload", lambda client: client.ask("HEAD", "/uploads/0", tus_resumable="1.0.0")),
+        ("not_found", lambda client: client.ask("GET", "/nowhere")),
+    ],
+)
+def test_refusals_are_counted_by_reason(client: Client, reason: str, refused: Callable[[Client], Answer]) -> None:
+    before = refused_for(client, reason)
+
+    assert refused(client).status >= 400
+
+    assert refused_for(client, reason) == before + 1
 
 
 def test_health_and_readiness_answer(client: Client) -> None:

@@ -8,7 +8,7 @@ from bottle import Bottle, HTTPError, HTTPResponse, request
 
 from file_transfer import answers, headers, metrics, names, tus_routes, web_page
 from file_transfer.catalogue import Catalogue, UnknownFileError
-from file_transfer.errors import RefusedError
+from file_transfer.errors import RefusedError, kind_of
 from file_transfer.file_routes import FileRoutes
 from file_transfer.form_routes import FormRoutes
 from file_transfer.slots import Slots
@@ -91,9 +91,9 @@ class _ServiceRoutes:
     def readyz(self) -> HTTPResponse:
         """Files can be read, and more requests are welcome."""
         if self._is_draining():
-            raise RefusedError(503, "this replica is about to end")
+            raise RefusedError(503, "this replica is about to end", kind="draining")
         if not self._storage.is_ready():
-            raise RefusedError(503, "the storage does not answer")
+            raise RefusedError(503, "the storage does not answer", kind="storage")
         return answers.text(200, "ready")
 
     def metrics(self) -> HTTPResponse:
@@ -125,20 +125,25 @@ def _refusals_answered(handler: Handler) -> Handler:
         try:
             return handler(**arguments)
         except RefusedError as error:
-            return answers.refusal(error.status, error.reason)
+            return _refusal(error.status, error.reason, error.kind)
         except names.NameRefusedError as error:
-            return answers.refusal(400, str(error))
+            return _refusal(400, str(error), "name")
         except UnknownFileError as error:
-            return answers.refusal(404, f"no file is named {names.printable(str(error.args[0]))}")
+            return _refusal(404, f"no file is named {names.printable(str(error.args[0]))}", "unknown_file")
         except UnknownUploadError:
-            return answers.refusal(404, "there is no such upload: it was published, given up, or is too old")
+            return _refusal(404, "there is no such upload: it was published, given up, or is too old", "unknown_upload")
         except StorageFullError:
-            return answers.refusal(507, "there is no room for the file")
+            return _refusal(507, "there is no room for the file", "no_room")
         except StorageUnavailableError as error:
             request.environ["wsgi.errors"].write(f"storage: {error}\n")
-            return answers.refusal(503, "the storage cannot do this now: try again in a moment")
+            return _refusal(503, "the storage cannot do this now: try again in a moment", "storage")
 
     return answer
+
+
+def _refusal(status: int, reason: str, kind: str) -> HTTPResponse:
+    metrics.ERRORS.labels(kind).inc()
+    return answers.refusal(status, reason)
 
 
 def _measured(method: str, path: str, handler: Handler) -> Handler:
@@ -160,5 +165,6 @@ def _measured(method: str, path: str, handler: Handler) -> Handler:
 
 def _default_error(error: HTTPError) -> str:
     """For what Bottle itself refuses: unknown paths and methods, and our own mistakes, of which it tells nothing."""
+    metrics.ERRORS.labels(kind_of(error.status_code)).inc()
     error.content_type = "text/plain; charset=utf-8"
     return f"error: {error.status_line.partition(' ')[2].lower()}\n"

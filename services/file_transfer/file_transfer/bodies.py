@@ -18,7 +18,7 @@ class CutShortError(RefusedError):
     """The client went away, or sent less than it had declared; what came is what it sent."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(400, f"the body is broken or cut short: {reason}")
+        super().__init__(400, f"the body is broken or cut short: {reason}", kind="cut_short")
 
 
 def chunks(body: BinaryIO, content_length: int) -> Iterator[Data]:

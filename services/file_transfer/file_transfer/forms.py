@@ -31,7 +31,7 @@ def parts(body: BinaryIO, content_type: str, content_length: int) -> Iterator[Mu
     except ParserLimitReached as error:
         raise RefusedError(413, f"the form is too large: {line(error)}") from error
     except MultipartError as error:
-        raise RefusedError(400, f"the form is broken or cut short: {line(error)}") from error
+        raise RefusedError(400, f"the form is broken or cut short: {line(error)}", kind="cut_short") from error
 
 
 def field(body: BinaryIO, content_type: str, content_length: int, name: str) -> str:

@@ -36,16 +36,16 @@ class Limits:
             RefusedError: 413, or 507 where there is no room.
         """
         if size > self.max_file:
-            raise RefusedError(413, f"the file has more than {self.max_file} bytes")
+            raise RefusedError(413, f"the file has more than {self.max_file} bytes", kind="too_large")
         if before >= 0 and size // _STEP == before // _STEP:
             return
         if self.quota and self._sum() + size > self.quota:
-            raise RefusedError(507, f"all files together may have {self.quota} bytes: delete some first")
+            raise RefusedError(507, f"all files together may have {self.quota} bytes: delete some first", kind="quota")
         if self.min_free:
             free = self.storage.free_bytes()
             # What came before is on the disk already.
             if free is not None and free - (size - max(before, 0)) < self.min_free:
-                raise RefusedError(507, "there is no room for the file")
+                raise RefusedError(507, "there is no room for the file", kind="no_room")
 
     def took(self, size: int) -> None:
         """Count what was stored since the last look."""

@@ -9,6 +9,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 REQUESTS = Counter(
     "file_transfer_requests", "Requests, by method, route and HTTP status.", ["method", "route", "status"]
 )
+ERRORS = Counter("file_transfer_errors", "Requests that were refused or failed, by reason.", ["reason"])
 RECEIVED = Counter("file_transfer_received_bytes", "Bytes of files that were stored.")
 SENT = Counter("file_transfer_sent_bytes", "Bytes of files that were asked for.")
 TRANSFERS = Gauge("file_transfer_transfers", "Transfers that are running.", multiprocess_mode="livesum")

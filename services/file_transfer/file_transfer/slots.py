@@ -22,7 +22,7 @@ class Slots:
             RefusedError: 503, since all are taken; waiting would take the thread that is to say so.
         """
         if not self._free.acquire(blocking=False):
-            raise RefusedError(503, "too many transfers are running: try again in a moment")
+            raise RefusedError(503, "too many transfers are running: try again in a moment", kind="busy")
         TRANSFERS.inc()
         return Slot(self._free)
 
