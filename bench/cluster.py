@@ -10,38 +10,27 @@ memory on the manager.
 
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from bench import own_hosts
+from bench.files import SIZE, random_file
+from bench.own_hosts import ADDRESSES
 from components import seaweedfs
 from components.edge import haproxy_config
-from lab import demo, engine, namespace, stack
-from lab.paths import Lab, cache_dir
+from lab.paths import cache_dir
 
-ROOT = Path(__file__).parent.parent
-LAB = Lab(name="bench", checkout=ROOT)
-HOSTS = {"master": "192.168.50.2", "slave": "192.168.50.3"}
-MIB = 2**20
-SIZE = 1024 * MIB
 PARALLEL = 8
 COPIES = 2
 FILER, EDGE = "bench-filer", "bench-edge"
 FILER_PORT, EDGE_PORT = 8888, 5999
 STORE = (seaweedfs.GATEWAY, seaweedfs.VOLUME_SERVER, seaweedfs.master_name("master"))
 
-_URLS = {"ours": f"http://{HOSTS['slave']}:5001/files/", "filer": f"http://{HOSTS['slave']}:{EDGE_PORT}/bench/"}
-
-
-def on(host: str, script: str, seconds: int = 180) -> str:
-    """What a script prints on a host."""
-    return demo.ask_host(LAB, HOSTS[host], script, timeout=seconds)
+_URLS = {"ours": f"http://{ADDRESSES['slave']}:5001/files/", "filer": f"http://{ADDRESSES['slave']}:{EDGE_PORT}/bench/"}
 
 
 def add_filer() -> None:
@@ -56,7 +45,7 @@ def add_filer() -> None:
         # Or the two would share locks over a network that only one of them has.
         "-filerGroup=bench",
     ]
-    on(
+    own_hosts.ask(
         "master",
         f"""set -eu
 image() {{ docker service inspect "$1" --format '{{{{.Spec.TaskTemplate.ContainerSpec.Image}}}}'; }}
@@ -73,8 +62,9 @@ docker service create --quiet --detach=false --name {EDGE} --network ClusterNet 
   --secret source="$operators",target=operators.cfg,uid=99 --user 99:99 --entrypoint haproxy \\
   "$(image edge)" -W -db -f /run/secrets/operators.cfg -f /haproxy.cfg >/dev/null
 """,
+        seconds=180,
     )
-    url, deadline = f"http://{HOSTS['slave']}:{EDGE_PORT}/healthz", time.monotonic() + 60
+    url, deadline = f"http://{ADDRESSES['slave']}:{EDGE_PORT}/healthz", time.monotonic() + 60
     while subprocess.run([*_curl(), "-o", "/dev/null", url], stderr=subprocess.DEVNULL, check=False).returncode:
         if time.monotonic() > deadline:
             sys.exit(f"{url} does not answer")
@@ -109,31 +99,23 @@ def delete(name: str, number: int = 0) -> None:
 def peak_mib(service: str) -> dict[str, float]:
     """The most resident memory that a service's process has had, in MiB, by host."""
     found = {}
-    for host in HOSTS:
+    for host in ADDRESSES:
         container = f"$(docker ps -q --filter label=com.docker.swarm.service.name={service})"
         # All of them: the first one is Docker's init.
-        told = on(host, f"c={container}; [ -z $c ] || docker exec $c sh -c 'grep -h VmHWM /proc/[0-9]*/status'")
+        told = own_hosts.ask(
+            host, f"c={container}; [ -z $c ] || docker exec $c sh -c 'grep -h VmHWM /proc/[0-9]*/status'"
+        )
         if told:
             found[host] = max(int(line.split()[1]) for line in told.splitlines()) / 1024
     return found
-
-
-@contextmanager
-def random_file() -> Iterator[Path]:
-    """A file of SIZE bytes that no storage can make smaller."""
-    with tempfile.TemporaryDirectory(dir=cache_dir(), prefix="bench-cluster-") as folder:
-        path = Path(folder) / "file"
-        with path.open("wb") as file:
-            for _ in range(SIZE // MIB):
-                file.write(os.urandom(MIB))
-        yield path
 
 
 def measure(rounds: int) -> None:
     """Runs where the hosts can be reached."""
     add_filer()
     found: dict[str, list[float]] = {f"{name}_{way}": [] for name in _URLS for way in ("upload", "download")}
-    with random_file() as file:
+    with tempfile.TemporaryDirectory(dir=cache_dir(), prefix="bench-cluster-") as folder:
+        file = random_file(Path(folder))
         for number in range(rounds):
             for name in sorted(_URLS, reverse=bool(number % 2)):
                 os.sync()  # what was written before is not to be paid for now
@@ -166,17 +148,12 @@ def _curl() -> list[str]:
 def main() -> None:
     """Deploy, measure, take away."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    if namespace.is_current(LAB):
+    if own_hosts.is_reachable():
         measure(rounds)
         return
-    with engine.exclusive(LAB):
-        demo.discard_hosts(LAB)
-        tools = demo.prepare(LAB)
-        stack.pulumi(LAB, tools, "up", "--yes", "--skip-preview")
-        subprocess.run(namespace.command(LAB, [sys.executable, "-m", "bench.cluster", str(rounds)]), check=True)
-        engine.remove(LAB)
-        engine.lock_file(LAB).unlink()
-    shutil.rmtree(LAB.local_dir)
+    with own_hosts.own_hosts():
+        own_hosts.deployed()
+        own_hosts.run_there("bench.cluster", str(rounds))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ ratio, and how long a `pulumi up` that changes nothing takes.
 
 import io
 import json
-import shutil
 import statistics
 import subprocess
 import sys
@@ -21,15 +20,13 @@ from typing import Any
 
 import yaml
 
+from bench.own_hosts import ADDRESSES, LAB, fresh_hosts, own_hosts
 from bench.stack_file import preparations, stack_file
 from components.commands import HOST_LABEL
 from components.ssh import SshTarget
-from lab import demo, engine, namespace, stack
-from lab.paths import Lab
+from lab import namespace, stack
 
-ROOT = Path(__file__).parent.parent
-LAB = Lab(name="bench", checkout=ROOT)
-MASTER, WORKER = "192.168.50.2", "192.168.50.3"
+MASTER, WORKER = ADDRESSES.values()
 IMAGE = "localhost/swarm-transfer/file-transfer:bench"
 
 SCRIPT = f"""set -eu
@@ -43,12 +40,6 @@ sh prepare.sh
 docker stack deploy --detach=true --compose-file stack.yml bench >/dev/null 2>&1
 while docker stack services bench --format '{{{{.Replicas}}}}' | grep -vqE '^(1/1|2/2|3/3)'; do sleep 0.2; done
 """
-
-
-def fresh_hosts() -> Path:
-    """New hosts, with nothing on them; returns the folder of the Pulumi CLI."""
-    demo.discard_hosts(LAB)
-    return demo.prepare(LAB)
 
 
 def by_pulumi() -> tuple[float, float, list[dict[str, Any]]]:
@@ -77,7 +68,7 @@ def by_script(resources: list[dict[str, Any]]) -> float:
     }
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
-        tar.add(ROOT / "services" / "file_transfer", "context")
+        tar.add(LAB.checkout / "services" / "file_transfer", "context")
         for name, text in files.items():
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(text.encode()), 0o600
@@ -110,15 +101,12 @@ def main() -> None:
     """Run the rounds and print one line of JSON."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     first, again, script = [], [], []
-    with engine.exclusive(LAB):
+    with own_hosts():
         for _ in range(rounds):
             up, no_op, resources = by_pulumi()
             first.append(up)
             again.append(no_op)
             script.append(by_script(resources))
-        engine.remove(LAB)
-        engine.lock_file(LAB).unlink()
-    shutil.rmtree(LAB.local_dir)
     medians = {
         name: statistics.median(values) for name, values in (("up", first), ("no_op", again), ("script", script))
     }

@@ -83,6 +83,15 @@ def discard_large(folder: Path) -> None:
             path.unlink()
 
 
+def random_file(folder: Path) -> Path:
+    """A file of SIZE bytes that no storage can make smaller."""
+    path = folder / "file"
+    with path.open("wb") as content:
+        for _ in range(SIZE // MIB):
+            content.write(os.urandom(MIB))
+    return path
+
+
 def curl(*arguments: str) -> float:
     """Seconds that it takes."""
     started = time.perf_counter()
@@ -133,10 +142,7 @@ def main() -> None:
     names = sys.argv[2:] or [*known, "cp"]
     found: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in names}
     with tempfile.TemporaryDirectory(dir=cache_dir(), prefix="bench-files-") as work:
-        file = Path(work) / "file"
-        with file.open("wb") as content:
-            for _ in range(SIZE // MIB):
-                content.write(os.urandom(MIB))
+        file = random_file(Path(work))
         for number in range(rounds):
             first = number % len(names)
             for name in names[first:] + names[:first]:

@@ -10,25 +10,19 @@ for fifty nodes, extrapolated, and what they cost Prometheus and the databases w
 import json
 import os
 import shlex
-import shutil
 import statistics
-import subprocess
 import sys
 import threading
 import time
 import urllib.parse
-from pathlib import Path
 from typing import Any
 
-from bench import load
-from lab import demo, engine, namespace, stack
-from lab.paths import Lab
+from bench import load, own_hosts
+from bench.own_hosts import ADDRESSES, LAB
+from lab import stack
 from monitoring import influxdb_client, influxql
 from monitoring.metrics import FURTHER_VM_METRICS
 
-ROOT = Path(__file__).parent.parent
-LAB = Lab(name="bench", checkout=ROOT)
-MASTER = "192.168.50.2"
 WORKER = "slave"
 LOAD = FURTHER_VM_METRICS[1]
 NODES = 50
@@ -41,7 +35,7 @@ def ask(query: str, at: float | None = None) -> list[dict[str, Any]]:
     parameters = {"query": query} | ({"time": f"{at:.3f}"} if at else {})
     url = f"http://127.0.0.1:9090/api/v1/query?{urllib.parse.urlencode(parameters)}"
     container = "$(docker ps -q --filter label=com.docker.swarm.service.name=prometheus)"
-    answer = demo.ask_host(LAB, MASTER, f"docker exec {container} wget -q -O - {shlex.quote(url)}")
+    answer = own_hosts.ask("master", f"docker exec {container} wget -q -O - {shlex.quote(url)}")
     return list(json.loads(answer)["data"]["result"])
 
 
@@ -87,7 +81,7 @@ def costs(minutes: float) -> dict[str, float]:
 
 def measure(minutes: float) -> dict[str, float]:
     """All figures by name; runs where the hosts can be reached."""
-    urls = {"vms": f"http://{MASTER}:8086"}
+    urls = {"vms": f"http://{ADDRESSES['master']}:8086"}
     read = influxdb_client.reader(urls, "reader", os.environ["INFLUXDB_READER_PASSWORD"])
     waited = sorted(delays(read, minutes * 60))
     measured = costs(minutes - 1)
@@ -122,22 +116,13 @@ def measure(minutes: float) -> dict[str, float]:
 def main() -> None:
     """Deploy, wait, measure, take away."""
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 4
-    if namespace.is_current(LAB):
+    if own_hosts.is_reachable():
         print(json.dumps({name: round(value, 2) for name, value in measure(minutes).items()}, indent=1))
         return
-    with engine.exclusive(LAB):
-        demo.discard_hosts(LAB)
-        tools = demo.prepare(LAB)
-        stack.pulumi(LAB, tools, "up", "--yes", "--skip-preview")
+    with own_hosts.own_hosts():
+        tools = own_hosts.deployed()
         password = stack.pulumi(LAB, tools, "config", "get", "swarm-transfer:influxdb_reader_password").stdout.strip()
-        subprocess.run(
-            namespace.command(LAB, [sys.executable, "-m", "bench.monitoring", str(minutes)]),
-            env={**os.environ, "INFLUXDB_READER_PASSWORD": password},
-            check=True,
-        )
-        engine.remove(LAB)
-        engine.lock_file(LAB).unlink()
-    shutil.rmtree(LAB.local_dir)
+        own_hosts.run_there("bench.monitoring", str(minutes), INFLUXDB_READER_PASSWORD=password)
 
 
 if __name__ == "__main__":

@@ -264,6 +264,11 @@ def refused_for(client: Client, reason: str) -> float:
     return float(found[1]) if found else 0
 
 
+def beyond_the_end(client: Client) -> Answer:
+    client.put("short", b"1")
+    return client.get("short", range="bytes=9-")
+
+
 @pytest.mark.parametrize(
     ("reason", "refused"),
     [
@@ -275,6 +280,7 @@ def refused_for(client: Client, reason: str) -> float:
         ("too_large", lambda client: client.ask("PUT", "/files/x", b"", length=2**50)),
         ("unknown_upload", lambda client: client.ask("HEAD", "/uploads/0", tus_resumable="1.0.0")),
         ("not_found", lambda client: client.ask("GET", "/nowhere")),
+        ("range", beyond_the_end),
     ],
 )
 def test_refusals_are_counted_by_reason(client: Client, reason: str, refused: Callable[[Client], Answer]) -> None:

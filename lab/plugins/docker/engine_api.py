@@ -48,10 +48,8 @@ class EngineApi:
         """
         try:
             return _document(self._request(method, path, timeout=timeout, **request))
-        except requests.exceptions.Timeout as error:
-            raise TimeoutError(f"{method} {path}: no answer for {timeout} s") from error
-        except requests.exceptions.ConnectionError as error:
-            # What requests makes of a timeout after the headers, which the Engine sends at once.
+        except requests.exceptions.RequestException as error:
+            # requests has another class of its own for one after the headers, which the Engine sends at once.
             if error.args and isinstance(error.args[0], urllib3.exceptions.ReadTimeoutError):
                 raise TimeoutError(f"{method} {path}: no answer for {timeout} s") from error
             raise

@@ -5,7 +5,8 @@ from typing import Any
 
 from bottle import HTTPResponse
 
-from file_transfer import conditions, digests, headers, names
+from file_transfer import conditions, digests, headers, metrics, names
+from file_transfer.errors import kind_of
 from file_transfer.stored_file import StoredFile
 
 RETRY_SECONDS = 5
@@ -36,8 +37,9 @@ def empty(status: int, **further: str) -> HTTPResponse:
     return HTTPResponse("", status, {**_SAFETY, **{name.replace("_", "-"): value for name, value in further.items()}})
 
 
-def refusal(status: int, reason: str) -> HTTPResponse:
-    """Why not."""
+def refusal(status: int, reason: str, kind: str = "") -> HTTPResponse:
+    """Why not; counted under `kind`, or what the status says."""
+    metrics.ERRORS.labels(kind or kind_of(status)).inc()
     answer = text(status, f"error: {reason}", {"error": reason})
     if status in (423, 503):
         answer.set_header("Retry-After", str(RETRY_SECONDS))

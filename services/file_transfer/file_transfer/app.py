@@ -125,25 +125,22 @@ def _refusals_answered(handler: Handler) -> Handler:
         try:
             return handler(**arguments)
         except RefusedError as error:
-            return _refusal(error.status, error.reason, error.kind)
+            return answers.refusal(error.status, error.reason, error.kind)
         except names.NameRefusedError as error:
-            return _refusal(400, str(error), "name")
+            return answers.refusal(400, str(error), "name")
         except UnknownFileError as error:
-            return _refusal(404, f"no file is named {names.printable(str(error.args[0]))}", "unknown_file")
+            return answers.refusal(404, f"no file is named {names.printable(str(error.args[0]))}", "unknown_file")
         except UnknownUploadError:
-            return _refusal(404, "there is no such upload: it was published, given up, or is too old", "unknown_upload")
+            return answers.refusal(
+                404, "there is no such upload: it was published, given up, or is too old", "unknown_upload"
+            )
         except StorageFullError:
-            return _refusal(507, "there is no room for the file", "no_room")
+            return answers.refusal(507, "there is no room for the file")
         except StorageUnavailableError as error:
             request.environ["wsgi.errors"].write(f"storage: {error}\n")
-            return _refusal(503, "the storage cannot do this now: try again in a moment", "storage")
+            return answers.refusal(503, "the storage cannot do this now: try again in a moment", "storage")
 
     return answer
-
-
-def _refusal(status: int, reason: str, kind: str) -> HTTPResponse:
-    metrics.ERRORS.labels(kind).inc()
-    return answers.refusal(status, reason)
 
 
 def _measured(method: str, path: str, handler: Handler) -> Handler:

@@ -53,9 +53,7 @@ def check(expected: str | None, found: str) -> None:
         RefusedError: 422, since they differ.
     """
     if expected is not None and expected != found:
-        raise RefusedError(
-            422, f"the content has SHA-256 {found}, not {expected}: it was changed on its way", kind="digest"
-        )
+        raise RefusedError(422, f"the content has SHA-256 {found}, not {expected}: it was changed on its way")
 
 
 def checksum(header: str) -> tuple[str, bytes]:

@@ -2,14 +2,13 @@
 
 from http import HTTPStatus
 
-_DIGEST = 460
-"""tus's own status."""
+_KINDS = {413: "too_large", 416: "range", 422: "digest", 460: "digest", 507: "no_room"}
 
 
 class RefusedError(Exception):
     """A request that is refused: `status` is HTTP's, the text one line for whoever asked.
 
-    `kind` is the word under which refusals are counted: what the status says, where no other is given.
+    `kind` is the word under which it is counted: what the status says, where no other is given.
     """
 
     def __init__(self, status: int, reason: str, *, kind: str = "") -> None:
@@ -21,6 +20,4 @@ class RefusedError(Exception):
 
 def kind_of(status: int) -> str:
     """What a status says, as one word: `precondition_failed`."""
-    if status == _DIGEST:
-        return "digest"
-    return HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
+    return _KINDS.get(status) or HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")

@@ -36,7 +36,7 @@ class Limits:
             RefusedError: 413, or 507 where there is no room.
         """
         if size > self.max_file:
-            raise RefusedError(413, f"the file has more than {self.max_file} bytes", kind="too_large")
+            raise RefusedError(413, f"the file has more than {self.max_file} bytes")
         if before >= 0 and size // _STEP == before // _STEP:
             return
         if self.quota and self._sum() + size > self.quota:
@@ -45,7 +45,7 @@ class Limits:
             free = self.storage.free_bytes()
             # What came before is on the disk already.
             if free is not None and free - (size - max(before, 0)) < self.min_free:
-                raise RefusedError(507, "there is no room for the file", kind="no_room")
+                raise RefusedError(507, "there is no room for the file")
 
     def took(self, size: int) -> None:
         """Count what was stored since the last look."""
