@@ -183,11 +183,29 @@ class Cluster:
         return self._read
 
     def prometheus(self, query: str) -> list[dict[str, Any]]:
-        """The result of an instant query, asked in Prometheus's own container: it is not published."""
+        """The result of an instant query."""
+        return list(self._prometheus("query", query=query)["result"])
+
+    def _prometheus(self, path: str, **parameters: str) -> dict[str, Any]:
+        """What its API answers, asked in Prometheus's own container: it is not published."""
         (container,) = self.containers("prometheus")
-        url = f"http://127.0.0.1:9090/api/v1/query?{urllib.parse.urlencode({'query': query})}"
+        url = f"http://127.0.0.1:9090/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
         answer = self.on("master", f"docker exec {container} wget -q -O - {shlex.quote(url)}")
-        return list(json.loads(answer)["data"]["result"])
+        return dict(json.loads(answer)["data"])
+
+    def described(self) -> str:
+        """Nodes, services, tasks that run or ended last, and Prometheus's targets: for whoever looks for a cause."""
+        listed = self.on(
+            "master",
+            "docker node ls; docker service ls --format '{{.Name}} {{.Replicas}}'; "
+            "docker node ps --no-trunc --format '{{.Name}} on {{.Node}}: {{.CurrentState}} {{.Error}}' "
+            "$(docker node ls -q) | sort -u",
+        )
+        targets = [
+            f"{target['labels']} {target['scrapeUrl']} {target['health']} {target['lastScrape']} {target['lastError']}"
+            for target in self._prometheus("targets", state="active")["activeTargets"]
+        ]
+        return "\n".join([listed, *targets])
 
     # Transfers
 
@@ -195,10 +213,11 @@ class Cluster:
         return f"http://{_ADDRESSES[host]}:5001"
 
     @staticmethod
-    def eventually(holds: Callable[[], bool], *, seconds: float = 60) -> None:
+    def eventually(holds: Callable[[], bool], *, seconds: float = 60, shown: Callable[[], object] = str) -> None:
+        """Ask until it holds; `shown` is what a failure tells of how it was instead."""
         deadline = time.monotonic() + seconds
         while not holds():
-            assert time.monotonic() < deadline, f"not so within {seconds} s"
+            assert time.monotonic() < deadline, f"not so within {seconds} s: {shown()}"
 
     def upload(self, name: str, content: bytes, *, through: str) -> None:
         answer = requests.post(f"{self.url(through)}/upload", files={"file": (name, content)}, timeout=_TIMEOUT)

@@ -1,6 +1,9 @@
 """The cluster that the end-to-end tests share: brought up once, ended by the last of them."""
 
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cluster import Cluster
@@ -19,3 +22,16 @@ def cluster() -> Cluster:
     cluster = Cluster(LAB, pulumi_cli.install())
     cluster.up()
     return cluster
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Say with a failure how the cluster looked at that moment: it is gone when somebody reads of it."""
+    report: Any = yield  # type: ignore[misc] # pluggy sends a wrapper what it wraps
+    cluster = getattr(item, "funcargs", {}).get("cluster")
+    if report.failed and isinstance(cluster, Cluster):
+        try:
+            report.sections.append(("the cluster", cluster.described()))
+        except (OSError, subprocess.SubprocessError, RuntimeError, LookupError, ValueError) as error:
+            report.sections.append(("the cluster", f"cannot be asked: {error}"))
+    return report
