@@ -128,6 +128,7 @@ class ObjectStore(pulumi.ComponentResource):
             Healthcheck.by_wget(seaweedfs.S3_PORT, "/healthz", start_period=60),
             cpus=1.0,
             memory=224,
+            environment=seaweedfs.gateway_environment(),
             host=args.gateway_host,
             secrets=[identities],
             after=servers,

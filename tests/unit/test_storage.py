@@ -131,6 +131,23 @@ def test_on_a_manager_all_of_it_takes_half_a_gibibyte_at_most(run_program: Run, 
     assert sum(limits) <= 512 * 2**20
 
 
+def test_the_collector_of_every_program_has_a_limit_below_its_own(run_program: Run, values: dict[str, Any]) -> None:
+    for name, service in run_program(values).services().items():
+        if name.startswith("object-store"):
+            task = service["taskSpec"]
+            collector = int(task["containerSpec"]["env"]["GOMEMLIMIT"].removesuffix("MiB")) * 2**20
+            assert collector < 0.9 * task["resources"]["limits"]["memoryBytes"], name
+
+
+def test_the_gateways_metadata_is_one_database_in_its_volume(run_program: Run, values: dict[str, Any]) -> None:
+    container = run_program(values).services()["object-store"]["taskSpec"]["containerSpec"]
+
+    # Those of eight take more memory at once than its collector is given, which then never rests.
+    assert container["env"]["WEED_LEVELDB2_ENABLED"] == "false"
+    assert container["env"]["WEED_LEVELDB_ENABLED"] == "true"
+    assert container["env"]["WEED_LEVELDB_DIR"] in {mount["target"] for mount in container["mounts"]}
+
+
 def test_the_gateway_and_the_replicas_have_the_same_key_and_hide_it(run_program: Run, values: dict[str, Any]) -> None:
     recorder = run_program(values)
 
