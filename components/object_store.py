@@ -77,6 +77,7 @@ class ObjectStore(pulumi.ComponentResource):
                 Healthcheck.by_wget(seaweedfs.METRICS_PORT, "/metrics", start_period=30),
                 cpus=0.5,
                 memory=96,
+                heap=64,
                 host=host,
                 files=[config],
             )
@@ -102,6 +103,7 @@ class ObjectStore(pulumi.ComponentResource):
             Healthcheck.by_wget(seaweedfs.VOLUME_PORT, "/healthz", start_period=30),
             cpus=1.0,
             memory=192,
+            heap=128,
             environment={"NODE_ID": "{{.Node.ID}}"},
             after=volumes,
         )
@@ -128,6 +130,7 @@ class ObjectStore(pulumi.ComponentResource):
             Healthcheck.by_wget(seaweedfs.S3_PORT, "/healthz", start_period=60),
             cpus=1.0,
             memory=224,
+            heap=190,  # of which 80 are buffers that the filer takes at once and hardly touches
             environment=seaweedfs.gateway_environment(),
             host=args.gateway_host,
             secrets=[identities],
@@ -142,13 +145,17 @@ class ObjectStore(pulumi.ComponentResource):
         *,
         cpus: float,
         memory: int,
+        heap: int,
         host: Host | None = None,
         environment: Mapping[str, str] | None = None,
         files: Sequence[SwarmFile] = (),
         secrets: Sequence[SwarmSecret] = (),
         after: Sequence[pulumi.Resource] = (),
     ) -> SwarmService:
-        """One of SeaweedFS's programs with its data in a volume of its own name: on one host, or on all of them."""
+        """One of SeaweedFS's programs with its data in a volume of its own name: on one host, or on all of them.
+
+        `memory` is its limit and `heap` the part for what Go's collector counts, in MiB.
+        """
         args = self._args
         if host:
             owned = OwnedVolumeArgs(cluster=args.cluster, host=host, name=name, owner=_OWNER, image=args.volume_image)
@@ -163,7 +170,7 @@ class ObjectStore(pulumi.ComponentResource):
                 replicas=1 if host else None,
                 command=program,
                 # Go's collector has to know its limit, or the kernel ends the program first.
-                environment={"GOMEMLIMIT": f"{memory * 2 // 3}MiB", **(environment or {})},
+                environment={"GOMEMLIMIT": f"{heap}MiB", **(environment or {})},
                 files=files,
                 secrets=secrets,
                 volumes={name: seaweedfs.DATA},

@@ -194,12 +194,12 @@ class Cluster:
         return dict(json.loads(answer)["data"])
 
     def described(self) -> str:
-        """Nodes, services, tasks that run or ended last, and Prometheus's targets: for whoever looks for a cause."""
+        """Nodes, services, their last tasks, Prometheus's last words and targets: for whoever looks for a cause."""
         listed = self.on(
             "master",
             "docker node ls; docker service ls --format '{{.Name}} {{.Replicas}}'; "
             "docker node ps --no-trunc --format '{{.Name}} on {{.Node}}: {{.CurrentState}} {{.Error}}' "
-            "$(docker node ls -q) | sort -u",
+            "$(docker node ls -q) | sort -u; docker service logs --raw --tail 20 prometheus 2>&1",
         )
         targets = [
             f"{target['labels']} {target['scrapeUrl']} {target['health']} {target['lastScrape']} {target['lastError']}"

@@ -90,8 +90,7 @@ def test_every_metric_of_the_file_service_is_in_its_database(cluster: Cluster, m
         # A replica that has ended counts for as long as the rate looks back.
         return {series.tags["slot"] for series in latest(cluster, metric)} >= {"1", "2", "3"}
 
-    # A replica that Prometheus cannot reach is an alert after two minutes: up to there it may be.
-    cluster.eventually(measured, seconds=180, shown=lambda: latest(cluster, metric, 5))
+    cluster.eventually(measured, seconds=90, shown=lambda: latest(cluster, metric, 5))
 
 
 @pytest.mark.parametrize(("database", "level"), [("vms", "instance:"), ("containers", "container:")])
