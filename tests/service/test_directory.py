@@ -64,6 +64,25 @@ def test_a_full_disk_is_named_and_the_old_version_stays(
     assert len(files_on_disk(tmp_path)) == 2 + 1, "a piece, a record, a lock"
 
 
+def test_a_disk_that_is_full_while_content_still_comes_is_named_too(
+    directory: DirectoryStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel says so once: what the thread was told that lets the disk begin must not be lost."""
+    synced: list[int] = []
+
+    def full(descriptor: int) -> None:
+        synced.append(descriptor)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "_FLUSH_BYTES", 4)
+    monkeypatch.setattr(module.os, "fdatasync", full)
+    with pytest.raises(StorageFullError):
+        store(directory, "name", b"content")
+
+    assert len(synced) == 1
+    assert files_on_disk(tmp_path) == []
+
+
 def test_a_disk_that_is_full_for_the_record_keeps_no_piece_either(
     directory: DirectoryStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

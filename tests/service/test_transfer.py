@@ -190,7 +190,8 @@ def test_a_bad_download_form_is_refused(client: Client, body: bytes, length: int
 
 
 def test_one_transfer_too_many_is_refused_and_health_still_answers(client: Client) -> None:
-    client.upload("file", b"content")
+    content = bytes(100_000)  # a small one is read at once, and takes no room while it is sent
+    client.upload("file", content)
     asked = text_form("name", "file")
     running = [client.begin("POST", "/download", io.BytesIO(asked), FORM, len(asked))[1] for _ in range(MAX_TRANSFERS)]
 
@@ -201,7 +202,7 @@ def test_one_transfer_too_many_is_refused_and_health_still_answers(client: Clien
 
     for transfer in running:
         transfer.close()
-    assert client.download("file").body == b"content"
+    assert client.download("file").body == content
 
 
 def test_refused_transfers_take_no_room(client: Client) -> None:

@@ -10,8 +10,8 @@ from gunicorn.http.errors import ParseException
 from file_transfer.errors import RefusedError
 from file_transfer.storage import Data
 
-CHUNK = 256 * 1024
-"""Bytes that are read at once: enough for the hash to run without Python's lock, little enough for many at a time."""
+CHUNK = 1024 * 1024
+"""Bytes that are read at once: enough for the hash to be worth a thread, little enough for many transfers."""
 
 
 class CutShortError(RefusedError):

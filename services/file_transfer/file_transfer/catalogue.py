@@ -1,6 +1,5 @@
 """The files by their names: published whole, replaced and removed in one step, over any storage."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -8,6 +7,7 @@ from dataclasses import replace
 from file_transfer import conditions
 from file_transfer.conditions import Conditions
 from file_transfer.errors import RefusedError
+from file_transfer.hashing import ConcurrentHash
 from file_transfer.lifetime import FOREVER, Lifetime
 from file_transfer.limits import Limits
 from file_transfer.ranges import Range
@@ -156,7 +156,7 @@ class Reception:
     def __init__(self, catalogue: Catalogue, incoming: Incoming) -> None:
         self._catalogue = catalogue
         self._incoming = incoming
-        self._digest = hashlib.sha256()
+        self._digest = ConcurrentHash()
         self.size = 0
         self.unpublished: list[Piece] = []
         """What is stored of it, and nobody's yet."""
@@ -167,7 +167,7 @@ class Reception:
         return self._digest.hexdigest()
 
     def write(self, data: Data) -> None:
-        """Take the next bytes.
+        """Take the next bytes, which must stay as they are until the next call of any method.
 
         Raises:
             RefusedError: they are too many (413), or find no room (507).

@@ -16,7 +16,8 @@ import time
 import uuid
 import zlib
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -38,6 +39,10 @@ from file_transfer.storage import (
 _LEFTOVER_SECONDS = 24 * 3600
 _LOCKS = 64
 _READ_BYTES = 1024 * 1024
+_FLUSH_BYTES = 16 * 1024 * 1024
+"""Content after which the disk begins to write, so that little is left to wait for at the end."""
+
+_FLUSHING_THREADS = 4
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -49,6 +54,7 @@ class DirectoryStorage:
         self._pieces = root / "pieces"
         self._incoming = root / "incoming"
         self._locks = root / "locks"
+        self._pool = ThreadPoolExecutor(_FLUSHING_THREADS, thread_name_prefix="flush")
         for folder in (self._pieces, self._incoming, self._locks, root / FILES, root / UPLOADS):
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -57,7 +63,12 @@ class DirectoryStorage:
         """See `Storage.receive`."""
         key = uuid.uuid4().hex
         with _full_disk_named(), _Unfinished(f"{self._incoming}/{key}") as file:
-            yield _IncomingFile(key, file, self._pieces)
+            incoming = _IncomingFile(key, file, self._pieces, self._pool)
+            try:
+                yield incoming
+            finally:
+                with suppress(OSError):  # of what is kept, `keep` has told
+                    incoming.stop_flushing()
 
     def open(self, pieces: Sequence[Piece], start: int, size: int) -> Content:
         """See `Storage.open`."""
@@ -183,17 +194,22 @@ class _Unfinished(io.FileIO):
 class _IncomingFile:
     """Content on its way into a directory: one piece."""
 
-    def __init__(self, key: str, file: _Unfinished, pieces: Path) -> None:
+    def __init__(self, key: str, file: _Unfinished, pieces: Path, pool: ThreadPoolExecutor) -> None:
         self._key = key
         self._file = file
         self._folder = pieces
+        self._pool = pool
         self._size = 0
+        self._flushed = 0
+        self._flushing: Future[None] | None = None
 
     def write(self, data: Data) -> None:
         """See `Incoming.write`."""
         with _full_disk_named():
             self._file.write_all(data)
-        self._size += len(data)
+            self._size += len(data)
+            if self._size - self._flushed >= _FLUSH_BYTES:
+                self._flush()
 
     def keep(self) -> list[Piece]:
         """See `Incoming.keep`."""
@@ -201,10 +217,23 @@ class _IncomingFile:
         if size == 0:
             return []
         with _full_disk_named(), metrics.storage("keep"):
+            self.stop_flushing()
             os.fsync(self._file.fileno())
             self._file.move(f"{self._folder}/{self._key}")
             _sync(self._folder)
         return [Piece(self._key, size)]
+
+    def stop_flushing(self) -> None:
+        """Wait for the disk, and say what it could not do: the kernel tells it once, to whoever asks first."""
+        flushing, self._flushing = self._flushing, None
+        if flushing and not flushing.cancel():
+            flushing.result()
+
+    def _flush(self) -> None:
+        if self._flushing is None or self._flushing.done():
+            self.stop_flushing()
+            self._flushed = self._size
+            self._flushing = self._pool.submit(os.fdatasync, self._file.fileno())
 
 
 def _joined(files: list[BinaryIO], start: int, size: int) -> Generator[bytes, None, None]:

@@ -10,10 +10,13 @@ from file_transfer import answers, bodies, conditions, digests, headers, lifetim
 from file_transfer.catalogue import Catalogue
 from file_transfer.errors import RefusedError
 from file_transfer.ranges import Range, UnsatisfiableError
-from file_transfer.slots import Parts, Slots, WholeFile
+from file_transfer.slots import Parts, Slot, Slots, WholeFile
+from file_transfer.storage import Content
 from file_transfer.stored_file import StoredFile, now
 
 _PAGE = 1000
+_READ_AT_ONCE = 64 * 1024
+"""Bytes up to which reading a file costs less than to let the kernel send it."""
 
 
 class FileRoutes:
@@ -78,12 +81,20 @@ class FileRoutes:
                 slot.give_back()
                 return HTTPResponse("", 200, headers)
             content = self._catalogue.open(file, part)
-            body = Parts(content, slot) if isinstance(content, Generator) else WholeFile(content, part.size, slot)
+            body = self._body(content, part.size, slot)
         except BaseException:
             slot.give_back()
             raise
         metrics.SENT.inc(part.size)
         return HTTPResponse(body, 206 if wanted else 200, headers)
+
+    def _body(self, content: Content, size: int, slot: Slot) -> Parts | WholeFile | bytes:
+        if isinstance(content, Generator):
+            return Parts(content, slot)
+        if size > _READ_AT_ONCE:
+            return WholeFile(content, size, slot, request.environ.get("gunicorn.socket"))
+        with content, slot:
+            return content.read(size)
 
     def delete(self, name: str) -> HTTPResponse:
         """Take the file away."""

@@ -41,7 +41,6 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
             "graceful_timeout": self._configured.grace_seconds - self._configured.drain_seconds,
             "timeout": 60,  # of a worker's heartbeat: transfers take as long as they take
             "keepalive": 30,
-            "accesslog": "-",
             "logger_class": AccessLog,
             "control_socket_disable": True,
             "child_exit": _forget_worker,

@@ -11,6 +11,7 @@ from file_transfer import conditions, digests, lifetime, names
 from file_transfer.bodies import CutShortError
 from file_transfer.catalogue import Catalogue, stored_file
 from file_transfer.errors import RefusedError
+from file_transfer.hashing import ConcurrentHash
 from file_transfer.storage import (
     UPLOADS,
     ConflictError,
@@ -86,7 +87,7 @@ class Uploads:
             raise RefusedError(409, f"the upload goes on at {upload.offset}, not at {offset}")
         expected = digests.checksum(checksum) if checksum is not None else None
         content = iter(content)
-        whole = hashlib.sha256() if offset == 0 else None
+        whole = ConcurrentHash() if offset == 0 else None
         while upload.offset < upload.length:
             begun = upload.offset
             pieces, cut = self._receive(content, upload, expected, whole)
@@ -118,10 +119,10 @@ class Uploads:
         content: Iterator[Data],
         upload: Upload,
         expected: tuple[str, bytes] | None,
-        whole: "hashlib._Hash | None",
+        whole: ConcurrentHash | None,
     ) -> tuple[list[Piece], CutShortError | None]:
         """Some more pieces, and why there are no more of them if the connection broke."""
-        check = hashlib.new(expected[0]) if expected else None
+        check = ConcurrentHash(expected[0]) if expected else None
         size, cut = 0, None
         with self._storage.receive() as incoming:
             try:
@@ -129,10 +130,10 @@ class Uploads:
                     size += len(data)
                     if upload.offset + size > upload.length:
                         raise RefusedError(413, f"the upload has {upload.length} bytes: more came")
-                    incoming.write(data)
                     for digest in (check, whole):
                         if digest:
                             digest.update(data)
+                    incoming.write(data)
                     if size >= _CHECKPOINT and not check:
                         break
             except CutShortError as error:

@@ -1,0 +1,40 @@
+"""Whole files on their way out: what the kernel sends, and the room that they take meanwhile."""
+
+import io
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from file_transfer.errors import RefusedError
+from file_transfer.slots import Slots, WholeFile
+
+
+@pytest.fixture
+def connection() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        yield client
+
+
+def is_corked(connection: socket.socket) -> bool:
+    return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_CORK) == 1
+
+
+def test_only_full_packets_are_sent_until_the_end_of_the_file(connection: socket.socket) -> None:
+    file = WholeFile(io.BytesIO(b"content"), 7, Slots(1).take(), connection)
+
+    assert is_corked(connection)
+    file.close()
+    assert not is_corked(connection)
+
+
+def test_a_client_that_is_gone_still_gives_its_slot_back(connection: socket.socket) -> None:
+    slots = Slots(1)
+    file = WholeFile(io.BytesIO(b"content"), 7, slots.take(), connection)
+    with pytest.raises(RefusedError):
+        slots.take()
+
+    connection.close()
+    file.close()
+
+    slots.take().give_back()
