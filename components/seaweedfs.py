@@ -81,10 +81,14 @@ def master_command(name: str, masters: Collection[str], copies: int) -> list[str
 
 
 def volume_server_command(masters: Collection[str]) -> list[str]:
-    """A volume server's program: its address is its task's, which changes; its identity is the node's, which stays."""
+    """A volume server's program: its address is its task's, which changes; its identity is the node's, which stays.
+
+    Its index is in memory, 16 bytes a piece or record. One in LevelDB guesses how many were deleted (a Bloom filter), and
+    a copy that is made anew is thrown away again when its guess is another one than the first copy's count.
+    """
     arguments = [
         "-ip.bind=0.0.0.0", f"-port={VOLUME_PORT}", f"-dir={DATA}", "-max=0", f"-master={_addresses(masters)}",
-        "-index=leveldb", "-minFreeSpace=1GiB", "-preStopSeconds=1", "-concurrentUploadLimitMB=64",
+        "-index=memory", "-minFreeSpace=1GiB", "-preStopSeconds=1", "-concurrentUploadLimitMB=64",
         "-concurrentDownloadLimitMB=64", f"-metricsPort={METRICS_PORT}",
     ]  # fmt: skip
     return ["sh", "-c", f'exec weed -logtostderr=true volume {_OWN_ADDRESS} -id="$NODE_ID" {" ".join(arguments)}']

@@ -92,6 +92,36 @@ def test_every_file_is_on_two_hosts(cluster: Cluster) -> None:
     cluster.eventually(all_are, seconds=180)
 
 
+def test_a_copy_that_is_lost_is_made_anew(cluster: Cluster) -> None:
+    put(cluster, "repaired", blocks(9 * MIB), through="master").raise_for_status()
+    cluster.eventually(lambda: all(len(servers) == 2 for servers in volumes(cluster).values()), seconds=180)
+    volume = next(iter(volumes(cluster)))
+    server = in_volume_server(cluster, "slave", "hostname -i").split()[0] + ":8080"
+    copy = in_volume_server(cluster, "slave", f"ls /data/{volume}.dat /data/*_{volume}.dat 2>/dev/null || true").strip()
+    # A second name keeps the old copy's number from being given to the new one.
+    lost = in_volume_server(cluster, "slave", f"ln -f {copy} /data/lost && stat -c %i {copy}").strip()
+
+    (master,) = cluster.containers("object-store-master-master")
+    commands = f"lock\\nvolume.delete -node {server} -volumeId {volume}\\nunlock\\n"
+    shell = "weed shell -master=object-store-master-master:9333"
+    cluster.on("master", f"printf '{commands}' | docker exec -i {master} {shell}", timeout=180)
+
+    # The masters look every minute what has too few copies.
+    def is_there_again() -> bool:
+        return in_volume_server(cluster, "slave", f"stat -c %i {copy} || true").strip() not in ("", lost)
+
+    cluster.eventually(is_there_again, seconds=180)
+    cluster.eventually(lambda: len(volumes(cluster)[volume]) == 2, seconds=60)
+    in_volume_server(cluster, "slave", "rm /data/lost")
+    digest = hashlib.sha256(b"".join(blocks(9 * MIB))).hexdigest()
+    assert digest_of(cluster, "repaired", back="slave") == digest
+
+
+def in_volume_server(cluster: Cluster, host: str, script: str) -> str:
+    (container,) = cluster.containers("object-store-volume", host)
+    return cluster.on(host, f"docker exec {container} sh -c '{script}'")
+
+
 def test_all_of_the_object_store_stays_within_its_memory(cluster: Cluster) -> None:
     def send(number: int) -> None:
         sent.append(put(cluster, f"parallel-{number}", blocks(128 * MIB), through=HOSTS[number % 2]).status_code)
