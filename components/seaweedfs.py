@@ -83,8 +83,8 @@ def master_command(name: str, masters: Collection[str], copies: int) -> list[str
 def volume_server_command(masters: Collection[str]) -> list[str]:
     """A volume server's program: its address is its task's, which changes; its identity is the node's, which stays.
 
-    Its index is in memory, 16 bytes a piece or record. One in LevelDB guesses how many were deleted (a Bloom filter), and
-    a copy that is made anew is thrown away again when its guess is another one than the first copy's count.
+    Its index is in memory, 16 bytes a piece or record. One in LevelDB guesses how many were deleted (a Bloom filter),
+    and a copy that is made anew is thrown away again when the guess is not what the first copy has counted.
     """
     arguments = [
         "-ip.bind=0.0.0.0", f"-port={VOLUME_PORT}", f"-dir={DATA}", "-max=0", f"-master={_addresses(masters)}",
