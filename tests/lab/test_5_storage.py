@@ -95,11 +95,11 @@ def test_every_file_is_on_two_hosts(cluster: Cluster) -> None:
 def test_a_copy_that_is_lost_is_made_anew(cluster: Cluster) -> None:
     put(cluster, "repaired", blocks(9 * MIB), through="master").raise_for_status()
     cluster.eventually(lambda: all(len(servers) == 2 for servers in volumes(cluster).values()), seconds=180)
-    volume = next(iter(volumes(cluster)))
+    copies = in_volume_server(cluster, "slave", "ls /data").split()
+    volume, copy = next((number, name) for number in volumes(cluster) if (name := f"files_{number}.dat") in copies)
     server = in_volume_server(cluster, "slave", "hostname -i").split()[0] + ":8080"
-    copy = in_volume_server(cluster, "slave", f"ls /data/{volume}.dat /data/*_{volume}.dat 2>/dev/null || true").strip()
-    # A second name keeps the old copy's number from being given to the new one.
-    lost = in_volume_server(cluster, "slave", f"ln -f {copy} /data/lost && stat -c %i {copy}").strip()
+    # A second name keeps the old copy, to compare, and its number from being given to the new one.
+    lost = in_volume_server(cluster, "slave", f"cd /data && ln -f {copy} lost && stat -c %i lost").strip()
 
     (master,) = cluster.containers("object-store-master-master")
     commands = f"lock\\nvolume.delete -node {server} -volumeId {volume}\\nunlock\\n"
@@ -108,11 +108,11 @@ def test_a_copy_that_is_lost_is_made_anew(cluster: Cluster) -> None:
 
     # The masters look every minute what has too few copies.
     def is_there_again() -> bool:
-        return in_volume_server(cluster, "slave", f"stat -c %i {copy} || true").strip() not in ("", lost)
+        return in_volume_server(cluster, "slave", f"stat -c %i /data/{copy} || true").strip() not in ("", lost)
 
     cluster.eventually(is_there_again, seconds=180)
     cluster.eventually(lambda: len(volumes(cluster)[volume]) == 2, seconds=60)
-    in_volume_server(cluster, "slave", "rm /data/lost")
+    in_volume_server(cluster, "slave", f"cd /data && cmp {copy} lost && rm lost")
     digest = hashlib.sha256(b"".join(blocks(9 * MIB))).hexdigest()
     assert digest_of(cluster, "repaired", back="slave") == digest
 

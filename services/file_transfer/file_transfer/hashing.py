@@ -9,6 +9,7 @@ from file_transfer.storage import Data
 _WORTH_A_THREAD = 64 * 1024
 """Bytes from which on handing them over costs less than their digest."""
 
+# They begin with the first use: in a worker, not in the process that it is forked from.
 _THREADS = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="hash")
 
 
