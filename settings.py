@@ -26,7 +26,7 @@ from pydantic import (
 
 import images
 from components import certificate, seaweedfs
-from components.ssh import SshTarget, known_host_key
+from components.ssh import SshTarget, knows_host
 from monitoring.alertmanager import Receiver
 from monitoring.configuration import alert_names
 from settings_errors import problem, secret_remedy
@@ -466,14 +466,17 @@ def ssh_targets(settings: Settings) -> dict[str, SshTarget]:
     """
     ssh = settings.ssh
     for field in ("private_key_file", "known_hosts_file"):
-        if not getattr(ssh, field).is_file():
-            raise SettingsError(f"{PROJECT}:ssh.{field}: no file «{getattr(ssh, field)}»: `vagrant up` writes it")
-    keys = {host.name: known_host_key(ssh.known_hosts_file, str(host.address)) for host in settings.hosts}
+        path = getattr(ssh, field)
+        if not path.expanduser().is_file():
+            raise SettingsError(
+                f'{PROJECT}:ssh.{field}: there is no file "{path}" here: `vagrant up` writes it; for other hosts put '
+                "your own file at this path, or change the path"
+            )
     unknown = [
-        f"{PROJECT}:ssh.known_hosts_file: «{ssh.known_hosts_file}» has no key of {host.name} ({host.address}): "
+        f'{PROJECT}:ssh.known_hosts_file: "{ssh.known_hosts_file}" has no key of {host.name} ({host.address}): '
         f"run `vagrant up {host.name}`, or add the key that the host's owner gives you"
         for host in settings.hosts
-        if not keys[host.name]
+        if not knows_host(ssh.known_hosts_file, str(host.address))
     ]
     if unknown:
         raise SettingsError("\n".join(unknown))
@@ -482,9 +485,8 @@ def ssh_targets(settings: Settings) -> dict[str, SshTarget]:
             name=host.name,
             address=str(host.address),
             user=ssh.user,
-            private_key_file=ssh.private_key_file.resolve(),
-            known_hosts_file=ssh.known_hosts_file.resolve(),
-            host_key=keys[host.name],
+            private_key_file=ssh.private_key_file,
+            known_hosts_file=ssh.known_hosts_file,
         )
         for host in settings.hosts
     }

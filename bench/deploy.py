@@ -79,7 +79,6 @@ def by_script(resources: list[dict[str, Any]]) -> float:
         user="vagrant",
         private_key_file=LAB.ssh_dir / "id_ed25519",
         known_hosts_file=LAB.ssh_dir / "known_hosts",
-        host_key="",
     )
     ssh = namespace.command(LAB, ["ssh", *target.options, f"vagrant@{MASTER}"])
 

@@ -102,6 +102,7 @@ class FileService(pulumi.ComponentResource):
                 image=image.reference,
                 user=f"{_OWNER}:{_OWNER}",
                 replicas=args.replicas,
+                command=["python3", "-m", "file_transfer"],
                 environment={
                     **storage.environment,
                     **({"FILE_TRANSFER_TOKENS_FILE": f"/run/secrets/{_TOKENS}"} if args.tokens else {}),

@@ -80,6 +80,7 @@ class Grafana(pulumi.ComponentResource):
                 image=args.image,
                 user=f"{_OWNER}:{_OWNER}",
                 replicas=1,
+                command=["/run.sh"],  # the image's own start script
                 environment={
                     "GF_SECURITY_ADMIN_USER": "operator",
                     "GF_SECURITY_ADMIN_PASSWORD__FILE": "/run/secrets/operator",

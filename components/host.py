@@ -1,6 +1,6 @@
 """One machine of the cluster, as resources reach it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -9,12 +9,12 @@ import pulumi_command as command
 import pulumi_docker as docker
 
 from components.commands import HOST_LABEL, remove_images
-from components.ssh import SshTarget
+from components.ssh import CONNECT, SshTarget
 
 
 @dataclass(frozen=True, kw_only=True)
 class HostArgs:
-    """How to reach the host, what it is in the swarm, and which upstream images are swept from it at the end."""
+    """How to reach the host, its role in the swarm, and the upstream images that are removed from it at the end."""
 
     target: SshTarget
     role: Literal["manager", "worker"]
@@ -23,7 +23,7 @@ class HostArgs:
 
 
 class Host(pulumi.ComponentResource):
-    """The connection for commands and the Docker provider of one host: every resource there uses one of the two.
+    """Runs commands on one host and holds its Docker provider: every resource there uses one of the two.
 
     It deliberately does not install anything: provisioning the machine is Vagrant's, or its owner's, business.
     """
@@ -32,31 +32,52 @@ class Host(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: HostArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:host:Host", name, {}, opts)
-        child = pulumi.ResourceOptions(parent=self)
         self.args = args
         self.target = args.target
-        self.connection = command.remote.ConnectionArgs(
-            host=args.target.address,
-            user=args.target.user,
-            private_key=pulumi.Output.secret(args.target.private_key_file.read_text()),
-            host_key=args.target.host_key,
-        )
         self.provider = docker.Provider(
             f"{name}-engine",
             host=f"ssh://{args.target.user}@{args.target.address}",
             ssh_opts=args.target.options,
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self),
         )
         # Swarm pulls upstream images by itself, and nothing takes them away: what depends on the host is deleted
         # before this runs, so that the host is left as it was found.
-        self.images = command.remote.Command(
-            f"{name}-images",
-            connection=self.connection,
-            delete=remove_images(args.upstream_images),
-            add_previous_output_in_env=False,
-            opts=child,
-        )
+        self.images = self.command(f"{name}-images", parent=self, delete=remove_images(args.upstream_images))
         self.only_here = f"node.labels.{HOST_LABEL}=={args.target.name}"
         """The placement constraint of a service that belongs on this host."""
         self.address = pulumi.Output.from_input(args.target.address)
         self.register_outputs({"address": self.address})
+
+    def command(
+        self,
+        name: str,
+        *,
+        parent: pulumi.Resource,
+        create: pulumi.Input[str] | None = None,
+        update: pulumi.Input[str] | None = None,
+        delete: pulumi.Input[str] | None = None,
+        stdin: pulumi.Input[str] | None = None,
+        prints_secret: bool = False,
+        after: Sequence[pulumi.Resource] = (),
+    ) -> command.local.Command:
+        """Run shell scripts on this host when the resource is created, updated and deleted.
+
+        The machine that runs Pulumi calls its own ssh client. So the operator's key stays in its file: it is no part
+        of Pulumi's state, and another operator's key is no change. With `prints_secret`, what the scripts print is
+        kept as a secret and never shown.
+        """
+        return command.local.Command(
+            name,
+            interpreter=[*CONNECT, *self.target.options, self.target.login],
+            create=create,
+            update=update,
+            delete=delete,
+            stdin=stdin,
+            logging=command.local.Logging.NONE if prints_secret else None,
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(
+                parent=parent,
+                depends_on=list(after),
+                additional_secret_outputs=["stdout"] if prints_secret else None,
+            ),
+        )

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pulumi
-import pulumi_command as command
 import pulumi_docker as docker
 from docker.utils.build import exclude_paths
 
@@ -61,13 +60,11 @@ class ServiceImage(pulumi.ComponentResource):
         args = self._args
         at = f"{name}-{host.target.name}"
         # The provider leaves images behind.
-        removal = command.remote.Command(
+        removal = host.command(
             f"{at}-removal",
-            connection=host.connection,
+            parent=self,
             update=remove_superseded_images(self._repository, self._tag),
             delete=remove_repository(self._repository),
-            add_previous_output_in_env=False,
-            opts=pulumi.ResourceOptions(parent=self),
         )
         return docker.Image(
             at,

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_command as command
 
 from components import seaweedfs
 from components.commands import make_volume, remove_volume
@@ -87,13 +86,12 @@ class ObjectStore(pulumi.ComponentResource):
     def _create_volume_servers(self) -> SwarmService:
         args = self._args
         volumes = [
-            command.remote.Command(
+            host.command(
                 f"{self._name}-data-{host.target.name}",
-                connection=host.connection,
+                parent=self,
                 create=make_volume(volume=seaweedfs.VOLUME_SERVER, owner=_OWNER, image=args.volume_image),
                 delete=remove_volume(volume=seaweedfs.VOLUME_SERVER),
-                add_previous_output_in_env=False,
-                opts=pulumi.ResourceOptions(parent=self, depends_on=args.cluster.nodes),
+                after=args.cluster.nodes,
             )
             for host in args.hosts
         ]
@@ -104,7 +102,7 @@ class ObjectStore(pulumi.ComponentResource):
             cpus=1.0,
             memory=192,
             heap=128,
-            environment={"NODE_ID": "{{.Node.ID}}"},
+            node_id_variable="NODE_ID",
             after=volumes,
         )
 
@@ -148,6 +146,7 @@ class ObjectStore(pulumi.ComponentResource):
         heap: int,
         host: Host | None = None,
         environment: Mapping[str, str] | None = None,
+        node_id_variable: str = "",
         files: Sequence[SwarmFile] = (),
         secrets: Sequence[SwarmSecret] = (),
         after: Sequence[pulumi.Resource] = (),
@@ -171,6 +170,7 @@ class ObjectStore(pulumi.ComponentResource):
                 command=program,
                 # Go's collector has to know its limit, or the kernel ends the program first.
                 environment={"GOMEMLIMIT": f"{heap}MiB", **(environment or {})},
+                node_id_variable=node_id_variable,
                 files=files,
                 secrets=secrets,
                 volumes={name: seaweedfs.DATA},

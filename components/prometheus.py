@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_command as command
 
 from components.commands import deliver_prometheus_files
 from components.host import Host
@@ -61,13 +60,12 @@ class Prometheus(pulumi.ComponentResource):
             )
             for kind in ("data", "config")
         )
-        delivered = command.remote.Command(
+        delivered = args.host.command(
             f"{name}-files",
-            connection=args.host.connection,
+            parent=self,
             create=deliver_prometheus_files(volume=f"{name}-config", image=args.image, owner=_OWNER, service=name),
             stdin=delivery(args.files),
-            add_previous_output_in_env=False,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[config]),
+            after=[config],
         )
         password = SwarmSecret(
             f"{name}-influxdb-writer",

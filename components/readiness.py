@@ -26,8 +26,13 @@ _AT_ONCE = threading.Semaphore(4)
 _MAX_FAILURES = 4
 """So many failed tasks of the wanted version in one place are no accident."""
 
-VERSION_LABEL = "swarm-transfer.version"
-"""Service label with a hash of what was asked for: after a rollback it shows that something else runs."""
+VERSION = "SWARM_TRANSFER_VERSION"
+"""A variable that every task's command line sets to a hash of what was asked for.
+
+It tells tasks of this version from others, and shows after a rollback that something else runs. Comparing task
+specifications would not do: the provider and Swarm also write into them. A label of the container would not do
+either: the provider replaces a service whose container's labels change.
+"""
 
 _FAILED_TASK_STATES = ("failed", "rejected")
 
@@ -107,13 +112,12 @@ def judge(
     """Judge a service by the Engine API's documents (`/services/ID`, `/tasks`, `/nodes`)."""
     update = service.get("UpdateStatus") or {}
     state = update.get("State", "")
-    if (service["Spec"].get("Labels") or {}).get(VERSION_LABEL) != version:
+    if _version(service["Spec"]["TaskTemplate"]) != version:
         return Verdict("failed", f"another version of it is deployed ({state or 'changed by somebody else'})")
     if state in ("paused", "rollback_paused"):
         return Verdict("failed", f"its last update ended as {state}: {update.get('Message', '')}")
 
-    newest = _version(service["Spec"]["TaskTemplate"])
-    current = [task for task in tasks if _version(task["Spec"]) == newest]
+    current = [task for task in tasks if _version(task["Spec"]) == version]
     failures = Counter(_place(task) for task in current if task["Status"]["State"] in _FAILED_TASK_STATES)
     wanted = _wanted(service, nodes)
     running = [t for t in current if t["DesiredState"] == "running" and t["Status"]["State"] == "running"]
@@ -126,9 +130,10 @@ def judge(
     return Verdict("waiting", reason)
 
 
-def _version(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """What makes tasks of one version alike; the runtime is named in a service only."""
-    return {key: value for key, value in spec.items() if key != "Runtime"}
+def _version(task: Mapping[str, Any]) -> str:
+    """The version that a task specification was made for; empty if it is not ours."""
+    command_line: Sequence[str] = task["ContainerSpec"].get("Command") or []
+    return next((word.partition("=")[2] for word in command_line if word.startswith(f"{VERSION}=")), "")
 
 
 def _wanted(service: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> int:
@@ -143,7 +148,12 @@ def _eligible(node: Mapping[str, Any], constraints: Sequence[str]) -> bool:
     """Whether a global service runs on the node: it is up, active, and meets the constraints that we use."""
     if node["Status"]["State"] != "ready" or node["Spec"]["Availability"] != "active":
         return False
-    facts = {"node.role": node["Spec"]["Role"], "node.hostname": node["Description"]["Hostname"]}
+    described = node["Description"]
+    facts = {
+        "node.role": node["Spec"]["Role"],
+        "node.hostname": described["Hostname"],
+        "node.platform.os": described["Platform"]["OS"],
+    }
     facts |= {f"node.labels.{key}": value for key, value in (node["Spec"].get("Labels") or {}).items()}
     for constraint in constraints:
         key, operator, value = constraint.partition("!=" if "!=" in constraint else "==")

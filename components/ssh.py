@@ -1,6 +1,6 @@
-"""Asking a host a question by ssh, as the program needs before and after it changes something.
+"""How a host is reached by ssh, and how the program asks it something before and after it changes anything.
 
-Changes are made by resources; this runs read-only scripts only.
+Changes are made by resources; `ask` runs read-only scripts only.
 """
 
 import subprocess
@@ -12,20 +12,43 @@ CONNECT_TIMEOUT = 15
 """Seconds to wait for a host's ssh server."""
 
 
+_RETRY = """attempts=0
+until ssh "$@"; do
+  status=$?
+  attempts=$((attempts + 1))
+  if [ "$status" -ne 255 ] || [ "$attempts" -ge 5 ]; then exit "$status"; fi
+  sleep "$attempts"
+done"""
+
+CONNECT = ("sh", "-c", _RETRY, "ssh")
+"""A command line that takes the ssh client's arguments and tries again when the connection fails (status 255).
+
+An ssh server turns clients away while ten others are logging in, and a host that has just booted does not listen yet.
+"""
+
+
 class SshError(Exception):
-    """A script could not be run, or failed; the text is ssh's own last words."""
+    """A script could not be run, or it failed; the text is what ssh said last."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SshTarget:
-    """One host as ssh sees it; `host_key` is «TYPE BASE64», the only key that is accepted."""
+    """One host as ssh sees it.
+
+    The two paths are used as they were given: a relative one, or one that begins with `~`, is the same text for every
+    operator and every checkout.
+    """
 
     name: str
     address: str
     user: str
     private_key_file: Path
     known_hosts_file: Path
-    host_key: str
+
+    @property
+    def login(self) -> str:
+        """USER@ADDRESS."""
+        return f"{self.user}@{self.address}"
 
     @property
     def options(self) -> list[str]:
@@ -34,6 +57,7 @@ class SshTarget:
             "-i", str(self.private_key_file),
             "-o", "IdentitiesOnly=yes",
             "-o", f"UserKnownHostsFile={self.known_hosts_file}",
+            "-o", "GlobalKnownHostsFile=none",
             "-o", "StrictHostKeyChecking=yes",
             "-o", "BatchMode=yes",
             "-o", f"ConnectTimeout={CONNECT_TIMEOUT}",
@@ -41,17 +65,10 @@ class SshTarget:
         ]  # fmt: skip
 
 
-def known_host_key(known_hosts_file: Path, address: str) -> str:
-    """The recorded key of an address as «TYPE BASE64», Ed25519 first; empty if there is none."""
-    done = subprocess.run(
-        ["ssh-keygen", "-F", address, "-f", str(known_hosts_file)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    lines = [line.split()[1:3] for line in done.stdout.splitlines() if not line.startswith(("#", "@"))]
-    keys = [" ".join(line) for line in lines]
-    return min(keys, key=lambda key: (not key.startswith("ssh-ed25519 "), key), default="")
+def knows_host(known_hosts_file: Path, address: str) -> bool:
+    """Whether the file records a host key of this address."""
+    search = ["ssh-keygen", "-F", address, "-f", str(known_hosts_file.expanduser())]
+    return subprocess.run(search, capture_output=True, check=False).returncode == 0
 
 
 def ask(target: SshTarget, script: str, *, timeout: int = 60, prefix: Sequence[str] = ()) -> str:
@@ -60,7 +77,7 @@ def ask(target: SshTarget, script: str, *, timeout: int = 60, prefix: Sequence[s
     Raises:
         SshError: the host cannot be reached, is not the one recorded, or the script failed.
     """
-    command = [*prefix, "ssh", *target.options, f"{target.user}@{target.address}", "sh", "-s"]
+    command = [*prefix, "ssh", *target.options, target.login, "sh", "-s"]
     try:
         done = subprocess.run(command, input=script, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_command as command
+from pulumi_command.local import Command
 
 from components import commands
 from components.host import Host
-
-_QUIET = command.remote.Logging.NONE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,43 +52,41 @@ class SwarmCluster(pulumi.ComponentResource):
         self.register_outputs({"node_ids": self.node_ids})
 
     def on_manager(
-        self, parent: pulumi.Resource, *, fixed_name: bool = False, after: Sequence[pulumi.Resource] = ()
+        self,
+        parent: pulumi.Resource,
+        *,
+        fixed_name: bool = False,
+        after: Sequence[pulumi.Resource] = (),
+        ignore_changes: Sequence[str] = (),
     ) -> pulumi.ResourceOptions:
         """Options of a resource that only the finished swarm has: made through the first manager, `after` others.
 
-        One with a fixed name has to go before its replacement can come.
+        A resource with a fixed name is deleted before its replacement is created.
         """
         return pulumi.ResourceOptions(
             parent=parent,
             provider=self.seed.provider,
             depends_on=[*self.nodes, *after],
             delete_before_replace=fixed_name or None,
+            ignore_changes=list(ignore_changes),
         )
 
-    def _create_membership(
-        self, host: Host, *, create: str, stdin: pulumi.Output[str] | None = None
-    ) -> command.remote.Command:
-        return command.remote.Command(
+    def _create_membership(self, host: Host, *, create: str, stdin: pulumi.Output[str] | None = None) -> Command:
+        return host.command(
             f"{host.target.name}-membership",
-            connection=host.connection,
+            parent=self,
             create=create,
             stdin=stdin,
             delete=commands.leave_swarm(),
-            add_previous_output_in_env=False,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[host.images]),
+            after=[host.images],
         )
 
-    def _create_tokens(self, founded: command.remote.Command) -> command.remote.Command:
-        return command.remote.Command(
-            "join-tokens",
-            connection=self.seed.connection,
-            create=commands.print_join_tokens(),
-            logging=_QUIET,
-            add_previous_output_in_env=False,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[founded], additional_secret_outputs=["stdout"]),
+    def _create_tokens(self, founded: Command) -> Command:
+        return self.seed.command(
+            "join-tokens", parent=self, create=commands.print_join_tokens(), prints_secret=True, after=[founded]
         )
 
-    def _join_request(self, host: Host, tokens: command.remote.Command) -> pulumi.Output[str]:
+    def _join_request(self, host: Host, tokens: Command) -> pulumi.Output[str]:
         request = pulumi.Output.json_loads(tokens.stdout).apply(
             lambda by_role: commands.join_request(
                 address=host.target.address,
@@ -100,23 +96,20 @@ class SwarmCluster(pulumi.ComponentResource):
         )
         return pulumi.Output.secret(request)
 
-    def _create_node(
-        self, host: Host, membership: command.remote.Command, *, after: Sequence[pulumi.Resource]
-    ) -> command.remote.Command:
+    def _create_node(self, host: Host, membership: Command, *, after: Sequence[pulumi.Resource]) -> Command:
         labels = {
             **host.args.labels,
             commands.CLUSTER_LABEL: self._args.stack,
             commands.HOST_LABEL: host.target.name,
         }
-        return command.remote.Command(
+        return self.seed.command(
             f"{host.target.name}-node",
-            connection=self.seed.connection,
+            parent=self,
             create=membership.stdout.apply(
                 lambda node_id: commands.configure_node(node_id=node_id, role=host.args.role, labels=labels)
             ),
             delete=membership.stdout.apply(
                 lambda node_id: commands.retire_node(node_id=node_id, drain_timeout=self._args.drain_timeout)
             ),
-            add_previous_output_in_env=False,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[membership, *after]),
+            after=[membership, *after],
         )

@@ -10,12 +10,21 @@ import pulumi
 import pulumi_docker as docker
 
 from components import readiness
+from components.durations import go_duration
 from components.overlay import OverlayNetwork
 from components.swarm import SwarmCluster
 from components.swarm_file import SwarmFile, SwarmSecret
 
 _MIB = 2**20
 _LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
+
+_ALWAYS = "node.platform.os==linux"
+"""A constraint that every node meets. The provider puts back only what the program declares: where a service had no
+constraint, one that somebody added by hand would stay."""
+
+_NOT_OURS = ["taskSpec.placement.platforms"]
+"""What the program leaves to others. Swarm's registry client fills the platforms in when a service is created, and
+leaves them out when it is updated; Swarm replaces no task for them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +58,11 @@ class Resources:
 class SwarmServiceArgs:
     """A service; `replicas` None means one task on every node.
 
-    `ports` maps a port of the host to one of the container. `volumes` maps a volume's name to a path, `host_paths` a
-    path of the host to one where the task may read it, `tmpfs` a path to its size in MiB. `stop_grace` is in seconds:
-    the program must end within it on SIGTERM. The service is made once the resources in `after` are there.
+    `command` is the whole program with its arguments. `ports` maps a port of the host to one of the container.
+    `volumes` maps a volume's name to a path, `host_paths` a path of the host to one where the task may read it, `tmpfs`
+    a path to its size in MiB. `node_id_variable` names a variable of the environment that is to hold the node's id.
+    `stop_grace` is in seconds: the program must end within it on SIGTERM. The service is created once the resources in
+    `after` are there.
     """
 
     cluster: SwarmCluster
@@ -61,9 +72,10 @@ class SwarmServiceArgs:
     healthcheck: Healthcheck
     resources: Resources
     ready_timeout: int
+    command: Sequence[str]
     replicas: int | None = None
-    command: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    node_id_variable: str = ""
     files: Sequence[SwarmFile] = ()
     secrets: Sequence[SwarmSecret] = ()
     volumes: Mapping[str, str] = field(default_factory=dict)
@@ -89,12 +101,11 @@ class SwarmService(pulumi.ComponentResource):
         super().__init__("swarm:service:SwarmService", name, {}, opts)
         self._name = name
         self._args = args
-        version = self._hash_of_what_is_asked()
+        version = self._task_version()
         self.service = docker.Service(
             name,
             name=name,
-            labels=[docker.ServiceLabelArgs(label=readiness.VERSION_LABEL, value=version)],
-            task_spec=self._task_spec(),
+            task_spec=self._task_spec(version),
             mode=docker.ServiceModeArgs(global_=True)
             if args.replicas is None
             else docker.ServiceModeArgs(replicated=docker.ServiceModeReplicatedArgs(replicas=args.replicas)),
@@ -105,7 +116,7 @@ class SwarmService(pulumi.ComponentResource):
             rollback_config=docker.ServiceRollbackConfigArgs(
                 parallelism=1, order=args.update_order, monitor="5s", failure_action="pause"
             ),
-            opts=args.cluster.on_manager(self, fixed_name=True, after=args.after),
+            opts=args.cluster.on_manager(self, fixed_name=True, after=args.after, ignore_changes=_NOT_OURS),
         )
         # The nodes are part of it: a host that joined must run its task of a global service too.
         self.ready = pulumi.Output.all(version, self.service.id, args.cluster.node_ids).apply(self._wait_until_ready)
@@ -122,12 +133,12 @@ class SwarmService(pulumi.ComponentResource):
             )
         return self._name
 
-    def _hash_of_what_is_asked(self) -> pulumi.Output[str]:
-        """A hash of all that makes a task what it is; how many there are is not part of it."""
+    def _task_version(self) -> pulumi.Output[str]:
+        """A hash of everything that makes a task what it is. The number of tasks and how they are updated are not."""
         args = self._args
         static = (
-            args.user, args.command, args.environment, args.healthcheck, args.resources, args.volumes, args.host_paths,
-            args.tmpfs, args.ports, args.constraints, args.update_order, args.stop_grace,
+            args.user, args.command, args.environment, args.node_id_variable, args.healthcheck, args.resources,
+            args.volumes, args.host_paths, args.tmpfs, args.ports, args.constraints, args.stop_grace,
         )  # fmt: skip
         late = pulumi.Output.all(
             args.image,
@@ -137,17 +148,15 @@ class SwarmService(pulumi.ComponentResource):
         )
         return late.apply(lambda known: hashlib.sha256(repr((static, known)).encode()).hexdigest()[:12])
 
-    def _task_spec(self) -> docker.ServiceTaskSpecArgs:
+    def _task_spec(self, version: pulumi.Output[str]) -> docker.ServiceTaskSpecArgs:
         args = self._args
         limits = args.resources
         return docker.ServiceTaskSpecArgs(
-            container_spec=self._container_spec(),
+            container_spec=self._container_spec(version),
             networks_advanceds=[
                 docker.ServiceTaskSpecNetworksAdvancedArgs(id=network.network_id) for network in args.networks
             ],
-            placement=docker.ServiceTaskSpecPlacementArgs(constraints=list(args.constraints))
-            if args.constraints
-            else None,
+            placement=docker.ServiceTaskSpecPlacementArgs(constraints=[*args.constraints, _ALWAYS]),
             resources=docker.ServiceTaskSpecResourcesArgs(
                 limits=docker.ServiceTaskSpecResourcesLimitsArgs(
                     nano_cpus=int(limits.cpus * 1e9), memory_bytes=limits.memory * _MIB
@@ -160,13 +169,13 @@ class SwarmService(pulumi.ComponentResource):
             log_driver=docker.ServiceTaskSpecLogDriverArgs(name="json-file", options=_LOG_OPTIONS),
         )
 
-    def _container_spec(self) -> docker.ServiceTaskSpecContainerSpecArgs:
+    def _container_spec(self, version: pulumi.Output[str]) -> docker.ServiceTaskSpecContainerSpecArgs:
         args = self._args
         check = args.healthcheck
         return docker.ServiceTaskSpecContainerSpecArgs(
             image=args.image,
-            commands=list(args.command) or None,
-            env=dict(args.environment) or None,
+            commands=self._command_line(version),
+            env={args.node_id_variable: "{{.Node.ID}}"} if args.node_id_variable else None,
             user=args.user,
             init=True,
             read_only=True,
@@ -174,15 +183,25 @@ class SwarmService(pulumi.ComponentResource):
             configs=[file.mounted for file in args.files] or None,
             secrets=[secret.mounted for secret in args.secrets] or None,
             mounts=self._mounts() or None,
-            stop_grace_period=f"{args.stop_grace}s",
+            stop_grace_period=go_duration(args.stop_grace),
             healthcheck=docker.ServiceTaskSpecContainerSpecHealthcheckArgs(
                 tests=["CMD", *check.command],
-                interval=f"{check.interval}s",
-                timeout=f"{check.timeout}s",
+                interval=go_duration(check.interval),
+                timeout=go_duration(check.timeout),
                 retries=check.retries,
-                start_period=f"{check.start_period}s",
+                start_period=go_duration(check.start_period),
             ),
         )
+
+    def _command_line(self, version: pulumi.Output[str]) -> list[pulumi.Input[str]]:
+        """The program, with `env` in front that sets its environment.
+
+        The provider writes the variables of a service in another order at each update. To Swarm that is another task:
+        it would restart all of them when the service is scaled. A command line keeps its order. Only what Swarm itself
+        fills in, the node's id, has to be in the service's environment: one variable has no order.
+        """
+        variables = [f"{key}={value}" for key, value in sorted(self._args.environment.items())]
+        return ["env", pulumi.Output.concat(readiness.VERSION, "=", version), *variables, *self._args.command]
 
     def _mounts(self) -> list[docker.ServiceTaskSpecContainerSpecMountArgs]:
         volumes = [
@@ -204,7 +223,9 @@ class SwarmService(pulumi.ComponentResource):
                 type="tmpfs",
                 target=path,
                 tmpfs_options=docker.ServiceTaskSpecContainerSpecMountTmpfsOptionsArgs(
-                    size_bytes=size * _MIB, mode=0o1777
+                    size_bytes=size * _MIB,
+                    # The provider drops the sticky bit when it reads the mode back. A task has one user only.
+                    mode=0o777,
                 ),
             )
             for path, size in self._args.tmpfs.items()

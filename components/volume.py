@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_command as command
 import pulumi_docker as docker
 
 from components.commands import own_volume
@@ -35,11 +34,10 @@ class OwnedVolume(pulumi.ComponentResource):
             name=args.name,
             opts=pulumi.ResourceOptions(parent=self, provider=args.host.provider, depends_on=args.cluster.nodes),
         )
-        command.remote.Command(
+        args.host.command(
             f"{name}-owner",
-            connection=args.host.connection,
+            parent=self,
             create=own_volume(volume=args.name, owner=args.owner, image=args.image),
-            add_previous_output_in_env=False,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[volume]),
+            after=[volume],
         )
         self.register_outputs({})

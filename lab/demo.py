@@ -166,7 +166,6 @@ def ask_host(lab: Lab, address: str, script: str, *, timeout: int = 60) -> str:
         user="vagrant",
         private_key_file=folder / "id_ed25519",
         known_hosts_file=folder / "known_hosts",
-        host_key="",
     )
     return ask(target, script, timeout=timeout, prefix=namespace.command(lab, []))
 

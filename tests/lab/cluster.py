@@ -4,10 +4,12 @@ import json
 import shlex
 import shutil
 import subprocess
+import tempfile
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,29 @@ class Cluster:
             for step in steps
             if step["op"] != "same"
         ]
+
+    @contextmanager
+    def other_operator(self) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+        """Yield Pulumi on the same stack from another checkout, with another operator's ssh key.
+
+        The key lies at the same place in the other checkout, and all hosts accept it.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            checkout = Path(folder) / "checkout"
+            shutil.copytree(self._project, checkout, ignore=shutil.ignore_patterns(".local"))
+            ssh = checkout / self.lab.ssh_dir.relative_to(self.lab.checkout)
+            ssh.mkdir(parents=True)
+            shutil.copy(self.lab.ssh_dir / "known_hosts", ssh)
+            key = ssh / "id_ed25519"
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "other", "-f", str(key)], check=True)
+            public = key.with_suffix(".pub").read_text().strip()
+            for host in self.hosts:
+                self.on(host["name"], f"echo {shlex.quote(public)} >>.ssh/authorized_keys")
+            try:
+                yield partial(stack.pulumi, self.lab, self._tools, project=checkout)
+            finally:
+                for host in self.hosts:
+                    self.on(host["name"], "sed -i '/ other$/d' .ssh/authorized_keys")
 
     @contextmanager
     def configured(self, **settings: Any) -> Iterator[None]:
@@ -126,6 +151,20 @@ class Cluster:
             yield
         finally:
             hosts.up(self.lab, host)
+
+    def specification(self, service: str) -> dict[str, Any]:
+        """What Swarm is asked to run, without what it and the provider write into it at times."""
+        (found,) = json.loads(self.on("master", f"docker service inspect {service}"))
+        specification: dict[str, Any] = found["Spec"]
+        specification["TaskTemplate"]["Placement"].pop("Platforms", None)
+        specification["TaskTemplate"]["Placement"]["Constraints"].sort()
+        specification["TaskTemplate"].pop("ForceUpdate", None)
+        return specification
+
+    def tasks(self, service: str) -> set[str]:
+        """Ids of the tasks that are to run."""
+        listed = self.on("master", f"docker service ps --quiet --filter desired-state=running {service}")
+        return set(listed.split())
 
     def replicas(self, service: str) -> str:
         return self.on("master", f"docker service ls --filter name={service} --format '{{{{.Replicas}}}}'").strip()

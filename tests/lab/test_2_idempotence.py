@@ -16,6 +16,10 @@ def test_a_refresh_finds_what_the_state_says(cluster: Cluster) -> None:
     cluster.pulumi("preview", "--expect-no-changes")
 
 
+def test_a_second_up_after_a_refresh_changes_nothing(cluster: Cluster) -> None:
+    cluster.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
 def test_outputs_hold_no_secret_and_the_state_holds_none_in_the_clear(cluster: Cluster) -> None:
     passwords = [
         cluster.secret(name) for name in ("operator_password", "influxdb_writer_password", "influxdb_reader_password")
@@ -27,3 +31,4 @@ def test_outputs_hold_no_secret_and_the_state_holds_none_in_the_clear(cluster: C
     assert not [password for password in passwords if password in state]
     assert token not in state
     assert "PRIVATE KEY" not in state
+    assert str(cluster.lab.checkout) not in state, "no path of this checkout"

@@ -6,7 +6,7 @@ import requests
 from cluster import Cluster
 
 SERVICE = "docker:index/service:Service"
-COMMAND = "command:remote:Command"
+COMMAND = "command:local:Command"
 
 
 def test_files_survive_new_tasks(cluster: Cluster) -> None:
@@ -19,20 +19,50 @@ def test_files_survive_new_tasks(cluster: Cluster) -> None:
 
 def test_scaling_is_one_readable_update_in_place(cluster: Cluster) -> None:
     before = cluster.on("master", "docker service inspect files --format '{{.ID}}'")
+    running = cluster.tasks("files")
 
     with cluster.configured(file_service={"replicas": 4}):
         assert sorted(cluster.planned()) == [
             ("update", COMMAND, "prometheus-files", ("stdin",)),  # how many there should be
-            ("update", SERVICE, "files", ("mode",)),
+            ("update", SERVICE, "files", ("mode.replicated.replicas",)),
         ]
         cluster.up()
         # Swarm counts replicas that are on their way out as well, as long as they serve.
         cluster.eventually(lambda: cluster.replicas("files") == "4/4")
+        assert running < cluster.tasks("files"), "the replicas that ran have not been restarted"
         cluster.pulumi("preview", "--expect-no-changes")
     cluster.up()
 
     assert cluster.on("master", "docker service inspect files --format '{{.ID}}'") == before
     cluster.eventually(lambda: cluster.replicas("files") == "3/3")
+
+
+def test_what_somebody_changed_by_hand_is_put_back(cluster: Cluster) -> None:
+    by_hand = (
+        "node-exporter --constraint-add node.hostname==master",
+        "alertmanager --env-add A=b --limit-memory 100m --cap-add NET_ADMIN --mount-add type=tmpfs,destination=/x",
+        "docker-api --publish-add published=7777,target=9,mode=host --host-add other:10.9.9.9 --restart-delay 9s",
+        "influxdb-vms --health-retries 9 --stop-grace-period 2m --update-parallelism 3 --group-add 4 --hostname other",
+        "files --replicas 2",
+    )
+    names = [words.split()[0] for words in by_hand]
+    before = {name: cluster.specification(name) for name in names}
+    for words in by_hand:
+        cluster.on("master", f"docker service update --detach --quiet {words}")
+    assert all(cluster.specification(name) != before[name] for name in names)
+
+    cluster.up("--refresh")
+
+    assert {name: cluster.specification(name) for name in names} == before
+    for name in names:
+        cluster.eventually(lambda name=name: len(set(cluster.replicas(name).split("/"))) == 1)
+    cluster.pulumi("preview", "--expect-no-changes")
+
+
+def test_another_operator_in_another_checkout_sees_no_change(cluster: Cluster) -> None:
+    with cluster.other_operator() as pulumi:
+        pulumi("preview", "--expect-no-changes")
+        pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
 
 
 def test_a_changed_config_moves_the_service_and_takes_the_old_one_away(cluster: Cluster) -> None:

@@ -67,8 +67,14 @@ def run_program(
 ) -> Callable[..., Recorder]:
     """Run the whole program with these settings, and wait until every registration has landed."""
 
-    def run(values: dict[str, Any], *, preview: bool = False, secrets: tuple[str, ...] = tuple(PASSWORDS)) -> Recorder:
-        monkeypatch.chdir(ROOT)
+    def run(
+        values: dict[str, Any],
+        *,
+        preview: bool = False,
+        secrets: tuple[str, ...] = tuple(PASSWORDS),
+        checkout: Path = ROOT,
+    ) -> Recorder:
+        monkeypatch.chdir(checkout)
         mocks.set_mocks(recorder, "swarm-transfer", "lab", preview, monitor=Monitor(recorder))
         texts = {
             f"swarm-transfer:{key}": value if isinstance(value, str) else json.dumps(value)
@@ -77,7 +83,7 @@ def run_program(
         set_all_config(texts, [f"swarm-transfer:{key}" for key in secrets])
 
         async def program() -> None:
-            runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+            runpy.run_path(str(checkout / "__main__.py"), run_name="__main__")
 
         loop.run_until_complete(pulumi.runtime.stack.run_pulumi_func(program))
         return recorder
@@ -93,5 +99,4 @@ def target(tmp_path: Path) -> SshTarget:
         user="vagrant",
         private_key_file=tmp_path / "id_ed25519",
         known_hosts_file=tmp_path / "known_hosts",
-        host_key="ssh-ed25519 AAAA",
     )

@@ -1,5 +1,6 @@
 """Pulumi's engine as far as unit tests need it."""
 
+import itertools
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,7 +29,7 @@ class Recorder(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         self.resources.append(args)
         outputs = dict(args.inputs)
-        if args.typ == "command:remote:Command":
+        if args.typ == "command:local:Command":
             tokens = {"worker": "SWMTKN-worker", "manager": "SWMTKN-manager"}
             outputs["stdout"] = json.dumps(tokens) if args.name == "join-tokens" else f"{args.name}-output"
         if args.typ == "docker:index/image:Image":
@@ -43,7 +44,13 @@ class Recorder(mocks.Mocks):
         return {args.name: args.inputs for args in self.resources if args.typ == typ}
 
     def commands(self) -> dict[str, dict[str, Any]]:
-        return self.of_type("command:remote:Command")
+        return self.of_type("command:local:Command")
+
+    def environment(self, service: str) -> dict[str, str]:
+        """What a service's command line sets by `env` before its program."""
+        first, *words = self.services()[service]["taskSpec"]["containerSpec"]["commands"]
+        assert first == "env"
+        return dict(word.split("=", 1) for word in itertools.takewhile(lambda word: "=" in word, words))
 
     def services(self) -> dict[str, dict[str, Any]]:
         return self.of_type("docker:index/service:Service")

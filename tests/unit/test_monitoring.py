@@ -49,7 +49,7 @@ def test_exporters_run_on_every_node_and_publish_nothing(run_program: Run, value
 
     for name in ("node-exporter", "cadvisor"):
         assert services[name]["mode"] == {"global": True}
-        assert "constraints" not in services[name]["taskSpec"].get("placement", {})
+        assert services[name]["taskSpec"]["placement"]["constraints"] == ["node.platform.os==linux"]
         assert published(services[name]) == {}
         assert networks(services[name]) == {"cluster-net-id"}
 
@@ -117,7 +117,7 @@ def test_settings_reach_the_database(run_program: Run, values: dict[str, Any]) -
     recorder = run_program({**values, "monitoring": {"retention": "52w"}})
 
     for name in ("vms", "containers"):
-        environment = recorder.services()[f"influxdb-{name}"]["taskSpec"]["containerSpec"]["env"]
+        environment = recorder.environment(f"influxdb-{name}")
         assert environment["START_DATABASE"] == name
         assert environment["START_RETENTION"] == "52w"
         assert environment["INFLUXDB_DATA_INDEX_VERSION"] == "tsi1"
@@ -144,7 +144,7 @@ def test_prometheus_knows_how_much_there_should_be(run_program: Run, values: dic
     for name, service in recorder.services().items():
         mode = service["mode"]
         replicas = int(mode["replicated"]["replicas"]) if "replicated" in mode else 2
-        managers_only = service["taskSpec"].get("placement", {}).get("constraints") == ["node.role==manager"]
+        managers_only = "node.role==manager" in service["taskSpec"]["placement"]["constraints"]
         assert expected["swarm:service_tasks_expected", name] == f"vector({1 if managers_only else replicas})"
     assert {key[1] for key in expected if key[0] == "swarm:node_expected"} == {"master", "slave"}
 

@@ -109,9 +109,7 @@ def fake_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def targets(*names: str) -> list[SshTarget]:
     return [
-        SshTarget(
-            name=name, address=name, user="vagrant", private_key_file=Path("k"), known_hosts_file=Path("h"), host_key=""
-        )
+        SshTarget(name=name, address=name, user="vagrant", private_key_file=Path("k"), known_hosts_file=Path("h"))
         for name in names
     ]
 

@@ -3,13 +3,16 @@
 import base64
 import json
 import re
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from recorder import PASSWORD, PASSWORDS, Recorder, revealed
 
 Run = Callable[..., Recorder]
+ROOT = Path(__file__).parent.parent.parent
 HASHED = re.compile(r"^localhost/swarm-transfer/[a-z-]+:[0-9a-f]{12}$")
 PINNED = re.compile(r"^[a-z0-9./:-]+@sha256:[0-9a-f]{64}$")
 
@@ -55,6 +58,52 @@ def test_every_service_is_hardened_bounded_and_watched(run_program: Run, values:
         assert service["rollbackConfig"]["failureAction"] == "pause"
         assert service["endpointSpec"]["mode"] == "dnsrr"
         assert all(port["publishMode"] == "host" for port in service["endpointSpec"].get("ports", []))
+
+
+def test_a_task_has_at_most_one_variable_whose_order_the_provider_could_change(
+    run_program: Run, values: dict[str, Any]
+) -> None:
+    """The provider writes a service's variables in random order, and Swarm restarts its tasks for another order."""
+    recorder = run_program(values)
+
+    for name, service in recorder.services().items():
+        assert len(service["taskSpec"]["containerSpec"].get("env", {})) <= 1, name
+        assert recorder.environment(name)["SWARM_TRANSFER_VERSION"], name
+    assert recorder.services()["object-store-volume"]["taskSpec"]["containerSpec"]["env"] == {"NODE_ID": "{{.Node.ID}}"}
+
+
+def test_the_version_changes_with_what_makes_a_task_and_with_nothing_else(
+    run_program: Run, values: dict[str, Any], recorder: Recorder
+) -> None:
+    def versions(file_service: dict[str, Any]) -> dict[str, str]:
+        recorder.resources.clear()
+        run_program({**values, "file_service": file_service})
+        return {name: recorder.environment(name)["SWARM_TRANSFER_VERSION"] for name in recorder.services()}
+
+    before = versions({"replicas": 3})
+
+    assert versions({"replicas": 4}) == before
+    changed = versions({"replicas": 3, "quota_bytes": 10**9})
+    assert {name for name in before if before[name] != changed[name]} == {"files"}
+
+
+def test_every_duration_is_in_the_form_that_the_provider_reads_back(run_program: Run, values: dict[str, Any]) -> None:
+    for name, service in run_program(values).services().items():
+        container = service["taskSpec"]["containerSpec"]
+        check = container["healthcheck"]
+        written = [container["stopGracePeriod"], check["interval"], check["timeout"], check["startPeriod"]]
+        assert all(re.fullmatch(r"([0-9]+h)?([0-9]+m)?([1-5]?[0-9]s)?", duration) for duration in written), name
+
+
+def test_every_service_declares_its_placement_and_leaves_only_platforms_to_others(
+    run_program: Run, values: dict[str, Any]
+) -> None:
+    """What the program does not declare, the provider leaves as somebody made it."""
+    for name, service in run_program(values).services().items():
+        assert "node.platform.os==linux" in service["taskSpec"]["placement"]["constraints"], name
+        assert "platforms" not in service["taskSpec"]["placement"], name
+        for mount in service["taskSpec"]["containerSpec"].get("mounts", []):
+            assert mount.get("tmpfsOptions", {}).get("mode", 0o777) == 0o777, name
 
 
 def test_a_service_that_holds_a_port_or_data_of_its_own_stops_before_it_starts(
@@ -129,9 +178,32 @@ def test_host_keys_are_always_verified(run_program: Run, values: dict[str, Any])
     recorder = run_program(values)
 
     for command in recorder.commands().values():
-        assert revealed(command["connection"])["hostKey"].startswith("ssh-ed25519 ")
+        assert "StrictHostKeyChecking=yes" in command["interpreter"]
     for provider in recorder.of_type("pulumi:providers:docker").values():
         assert "StrictHostKeyChecking=yes" in json.loads(provider["sshOpts"])
+
+
+def test_nothing_of_the_operator_is_part_of_the_state(
+    run_program: Run, values: dict[str, Any], recorder: Recorder, tmp_path: Path
+) -> None:
+    """Two operators have keys of their own at the same relative paths of checkouts of their own."""
+
+    def registered(operator: str) -> dict[tuple[str, str], Any]:
+        checkout = tmp_path / operator
+        shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".*", "__pycache__", "tests", "lab", "bench"))
+        (checkout / "id_ed25519").write_text(f"key of {operator}")
+        shutil.copy(values["ssh"]["known_hosts_file"], checkout / "known_hosts")
+        ssh = {"user": "vagrant", "private_key_file": "id_ed25519", "known_hosts_file": "known_hosts"}
+        recorder.resources.clear()
+        run_program({**values, "ssh": ssh}, checkout=checkout)
+        return {(r.typ, r.name): r.inputs for r in recorder.resources}
+
+    first, second = registered("first"), registered("second")
+
+    assert len(first) > 50
+    assert first == second
+    assert str(tmp_path) not in repr(first)
+    assert "key of first" not in repr(first)
 
 
 def test_managers_join_with_the_managers_token(run_program: Run, values: dict[str, Any]) -> None:
@@ -171,7 +243,7 @@ def test_scaling_changes_the_service_and_nothing_else(
     assert before.keys() == after.keys()
     assert changed == {
         ("docker:index/service:Service", "files"),
-        ("command:remote:Command", "prometheus-files"),  # how many there should be
+        ("command:local:Command", "prometheus-files"),  # how many there should be
     }
 
 
@@ -184,7 +256,7 @@ def test_a_host_more_changes_nothing_of_the_others(
     after = {(r.typ, r.name): r.inputs for r in run_program(more).resources}
 
     changed = {key for key in before if before[key] != after[key] and key[0] != "pulumi:pulumi:Stack"}
-    assert changed == {("command:remote:Command", "prometheus-files")}  # which ones there should be
+    assert changed == {("command:local:Command", "prometheus-files")}  # which ones there should be
     assert {name for _, name in after.keys() - before.keys()} == {
         "host4", "host4-engine", "host4-images", "host4-membership", "host4-node",
         "files-image-host4", "files-image-host4-removal", "object-store-data-host4",

@@ -5,11 +5,18 @@ from typing import Any
 import pytest
 
 from components import readiness
-from components.readiness import VERSION_LABEL, ServiceNotReadyError, Verdict
+from components.readiness import VERSION, ServiceNotReadyError, Verdict
 from components.ssh import SshError, SshTarget
 
-NEW = {"ContainerSpec": {"Image": "new"}, "ForceUpdate": 0}
-OLD = {"ContainerSpec": {"Image": "old"}, "ForceUpdate": 0}
+
+def spec(version: str) -> dict[str, Any]:
+    return {
+        "ContainerSpec": {"Image": "x", "Command": ["env", f"{VERSION}={version}", "A=1", "program"]},
+        "ForceUpdate": 0,
+    }
+
+
+NEW, OLD = spec("v1"), spec("v0")
 
 
 def service(mode: dict[str, Any], update: str | None = None, constraints: list[str] | None = None) -> dict[str, Any]:
@@ -17,7 +24,7 @@ def service(mode: dict[str, Any], update: str | None = None, constraints: list[s
     if constraints:
         template["Placement"] = {"Constraints": constraints}
     return {
-        "Spec": {"Mode": mode, "TaskTemplate": template, "Labels": {VERSION_LABEL: "v1"}},
+        "Spec": {"Mode": mode, "TaskTemplate": template},
         "UpdateStatus": {"State": update, "Message": "why"} if update else None,
     }
 
@@ -47,7 +54,7 @@ def task(
 def node(identifier: str, state: str = "ready", availability: str = "active", role: str = "worker") -> dict[str, Any]:
     return {
         "ID": identifier,
-        "Description": {"Hostname": f"host-{identifier}"},
+        "Description": {"Hostname": f"host-{identifier}", "Platform": {"OS": "linux"}},
         "Spec": {"Availability": availability, "Role": role, "Labels": {"disk": "ssd"}},
         "Status": {"State": state},
     }
@@ -109,6 +116,20 @@ def test_failed_when_one_slot_fails_again_and_again() -> None:
     assert judge(replicated(1), tasks, []).state == "failed"
 
 
+def test_what_others_write_into_a_task_makes_it_no_other_version() -> None:
+    """The provider and Swarm's registry client fill in platforms at one time and leave them out at another."""
+    created = {**NEW, "Placement": {"Platforms": [{"Architecture": "amd64", "OS": "linux"}]}}
+
+    assert judge(replicated(1), [task("running", spec=created)], []).state == "ready"
+
+
+def test_a_service_without_our_version_is_somebody_elses() -> None:
+    foreign = replicated(1)
+    foreign["Spec"]["TaskTemplate"] = {"ContainerSpec": {"Image": "x"}}
+
+    assert judge(foreign, [task("running")], []).state == "failed"
+
+
 def test_failures_of_an_older_version_do_not_count() -> None:
     assert judge(replicated(1), [task("failed", spec=OLD, wanted="shutdown")] * 9, []).state == "waiting"
 
@@ -128,6 +149,7 @@ def test_a_global_service_needs_a_task_on_every_node_that_can_have_one() -> None
         ("node.role != manager", 1),
         ("node.labels.disk==ssd", 2),
         ("node.hostname==host-b", 1),
+        ("node.platform.os==linux", 2),
     ],
 )
 def test_constraints_say_which_nodes_count(constraint: str, wanted: int) -> None:

@@ -182,5 +182,7 @@ def test_a_host_without_a_recorded_key_is_named_with_the_remedy(values: dict[str
 def test_a_missing_key_file_is_named_with_the_remedy(values: dict[str, Any], field: str) -> None:
     values["ssh"][field] = "/nowhere"
 
-    with pytest.raises(settings.SettingsError, match=f"ssh.{field}: no file «/nowhere»: `vagrant up` writes it"):
+    with pytest.raises(
+        settings.SettingsError, match=f'ssh.{field}: there is no file "/nowhere" here: `vagrant up` writes it'
+    ):
         settings.ssh_targets(settings.parse(values))

@@ -1,45 +1,77 @@
-"""Host keys: only recorded ones, whatever form the record has."""
+"""How hosts are reached: only with recorded host keys, and again when an ssh server turns a client away."""
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from components.ssh import SshError, SshTarget, ask, known_host_key
+from components.ssh import CONNECT, SshError, SshTarget, ask, knows_host
 
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFkZVzupcfkEposj1yPcY3nRNTmnUXA+f87U0MSgteFx"
-RSA = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQDZ"
 
 
 @pytest.fixture
 def known_hosts(tmp_path: Path) -> Path:
     path = tmp_path / "known_hosts"
-    path.write_text(f"# a comment\n192.168.50.2 {RSA}\n192.168.50.2 {ED25519}\n192.168.50.20 {RSA}\n")
+    path.write_text(f"# a comment\n192.168.50.2 {ED25519}\n192.168.50.20 {ED25519}\n")
     return path
 
 
-def test_the_key_of_just_this_address_is_found_the_best_first(known_hosts: Path) -> None:
-    assert known_host_key(known_hosts, "192.168.50.2") == ED25519
+@pytest.fixture
+def fake_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Put a shell script in the place of ssh; pauses between attempts take no time."""
+
+    def install(script: str) -> None:
+        for name, text in (("ssh", script), ("sleep", "")):
+            (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+            (tmp_path / name).chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    return install
 
 
-def test_an_unknown_address_has_no_key(known_hosts: Path) -> None:
-    assert known_host_key(known_hosts, "192.168.50.3") == ""
+def test_just_the_recorded_addresses_are_known(known_hosts: Path) -> None:
+    assert knows_host(known_hosts, "192.168.50.2")
+    assert not knows_host(known_hosts, "192.168.50.3")
 
 
 def test_hashed_records_are_read_too(known_hosts: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-H", "-f", str(known_hosts)], check=True, capture_output=True)
     assert "192.168" not in known_hosts.read_text()
 
-    assert known_host_key(known_hosts, "192.168.50.2") == ED25519
+    assert knows_host(known_hosts, "192.168.50.2")
+    assert not knows_host(known_hosts, "192.168.50.3")
 
 
-def test_a_failing_script_is_an_error_with_its_last_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: SshTarget
-) -> None:
-    program = tmp_path / "ssh"
-    program.write_text("#!/bin/sh\ncat >/dev/null\necho 'it hurts' >&2\nexit 3\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+def test_only_the_recorded_host_keys_are_accepted_and_nothing_is_asked(target: SshTarget) -> None:
+    for option in ("StrictHostKeyChecking=yes", "GlobalKnownHostsFile=none", "BatchMode=yes", "IdentitiesOnly=yes"):
+        assert option in target.options
+    assert f"UserKnownHostsFile={target.known_hosts_file}" in target.options
+
+
+def test_a_failing_script_is_an_error_with_its_last_words(fake_ssh: Callable[[str], None], target: SshTarget) -> None:
+    fake_ssh("cat >/dev/null\necho 'it hurts' >&2\nexit 3")
 
     with pytest.raises(SshError, match="it hurts"):
         ask(target, "true")
+
+
+def test_a_failed_connection_is_tried_again_with_the_same_input(
+    fake_ssh: Callable[[str], None], tmp_path: Path
+) -> None:
+    fake_ssh(f'echo >>{tmp_path}/attempts\n[ $(wc -l <{tmp_path}/attempts) -eq 3 ] || exit 255\necho "$@"\ncat')
+
+    done = subprocess.run([*CONNECT, "-q", "host", "script"], input="data", capture_output=True, text=True, check=True)
+
+    assert done.stdout == "-q host script\ndata"
+
+
+@pytest.mark.parametrize(("status", "attempts"), [(255, 5), (3, 1)], ids=["no connection", "the script failed"])
+def test_the_last_status_is_kept_and_a_failed_script_does_not_run_twice(
+    fake_ssh: Callable[[str], None], tmp_path: Path, status: int, attempts: int
+) -> None:
+    fake_ssh(f"echo >>{tmp_path}/attempts\nexit {status}")
+
+    assert subprocess.run([*CONNECT, "host", "script"], check=False).returncode == status
+    assert len((tmp_path / "attempts").read_text().splitlines()) == attempts

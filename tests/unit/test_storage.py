@@ -19,11 +19,6 @@ ELSEWHERE = {
 }
 
 
-def environment(recorder: Recorder) -> dict[str, str]:
-    found: dict[str, str] = recorder.services()["files"]["taskSpec"]["containerSpec"]["env"]
-    return found
-
-
 def secret_named(recorder: Recorder, name: str) -> str:
     return base64.b64decode(revealed(recorder.of_type("docker:index/secret:Secret")[name]["data"])).decode()
 
@@ -132,20 +127,24 @@ def test_on_a_manager_all_of_it_takes_half_a_gibibyte_at_most(run_program: Run, 
 
 
 def test_the_collector_of_every_program_has_a_limit_below_its_own(run_program: Run, values: dict[str, Any]) -> None:
-    for name, service in run_program(values).services().items():
+    recorder = run_program(values)
+
+    for name, service in recorder.services().items():
         if name.startswith("object-store"):
             task = service["taskSpec"]
-            collector = int(task["containerSpec"]["env"]["GOMEMLIMIT"].removesuffix("MiB")) * 2**20
+            collector = int(recorder.environment(name)["GOMEMLIMIT"].removesuffix("MiB")) * 2**20
             assert collector < 0.9 * task["resources"]["limits"]["memoryBytes"], name
 
 
 def test_the_gateways_metadata_is_one_database_in_its_volume(run_program: Run, values: dict[str, Any]) -> None:
-    container = run_program(values).services()["object-store"]["taskSpec"]["containerSpec"]
+    recorder = run_program(values)
+    environment = recorder.environment("object-store")
+    mounts = recorder.services()["object-store"]["taskSpec"]["containerSpec"]["mounts"]
 
     # Those of eight take more memory at once than its collector is given, which then never rests.
-    assert container["env"]["WEED_LEVELDB2_ENABLED"] == "false"
-    assert container["env"]["WEED_LEVELDB_ENABLED"] == "true"
-    assert container["env"]["WEED_LEVELDB_DIR"] in {mount["target"] for mount in container["mounts"]}
+    assert environment["WEED_LEVELDB2_ENABLED"] == "false"
+    assert environment["WEED_LEVELDB_ENABLED"] == "true"
+    assert environment["WEED_LEVELDB_DIR"] in {mount["target"] for mount in mounts}
 
 
 def test_the_gateway_and_the_replicas_have_the_same_key_and_hide_it(run_program: Run, values: dict[str, Any]) -> None:
@@ -155,15 +154,15 @@ def test_the_gateway_and_the_replicas_have_the_same_key_and_hide_it(run_program:
     assert identity["credentials"] == [{"accessKey": "files", "secretKey": PASSWORDS["storage_key"]}]
     assert secret_named(recorder, "files-secret-key") == PASSWORDS["storage_key"]
     assert secret_named(recorder, "files-access-key") == "files"
-    assert environment(recorder)["FILE_TRANSFER_S3_ENDPOINT"] == "http://object-store:8333"
-    assert environment(recorder)["FILE_TRANSFER_S3_BUCKET"] == "files"
+    assert recorder.environment("files")["FILE_TRANSFER_S3_ENDPOINT"] == "http://object-store:8333"
+    assert recorder.environment("files")["FILE_TRANSFER_S3_BUCKET"] == "files"
 
 
 def test_replicas_run_on_any_host_and_every_host_has_the_image(run_program: Run, values: dict[str, Any]) -> None:
     recorder = run_program(values)
 
     files = recorder.services()["files"]
-    assert not files["taskSpec"].get("placement")
+    assert files["taskSpec"]["placement"]["constraints"] == ["node.platform.os==linux"]
     assert not [m for m in files["taskSpec"]["containerSpec"]["mounts"] if m["type"] == "volume"]
     assert {"files-image-master", "files-image-slave"} <= {r.name for r in recorder.resources}
 
@@ -195,9 +194,12 @@ def test_a_directory_is_one_volume_on_one_host_with_all_replicas(run_program: Ru
     recorder = run_program({**values, "file_service": {"storage": "directory", "storage_host": "slave"}})
 
     files = recorder.services()["files"]
-    assert files["taskSpec"]["placement"]["constraints"] == ["node.labels.swarm-transfer.host==slave"]
-    assert environment(recorder)["FILE_TRANSFER_DATA"] == "/data"
-    assert "FILE_TRANSFER_STORAGE" not in environment(recorder)
+    assert files["taskSpec"]["placement"]["constraints"] == [
+        "node.labels.swarm-transfer.host==slave",
+        "node.platform.os==linux",
+    ]
+    assert recorder.environment("files")["FILE_TRANSFER_DATA"] == "/data"
+    assert "FILE_TRANSFER_STORAGE" not in recorder.environment("files")
     assert not [name for name in recorder.services() if name.startswith("object-store")]
     assert {network["id"] for network in files["taskSpec"]["networksAdvanceds"]} == {"cluster-net-id"}
 
@@ -212,7 +214,7 @@ def test_a_bucket_elsewhere_is_used_as_it_is(run_program: Run, values: dict[str,
     recorder = run_program({**values, "file_service": ELSEWHERE})
 
     assert (
-        environment(recorder).items()
+        recorder.environment("files").items()
         >= {
             "FILE_TRANSFER_STORAGE": "s3",
             "FILE_TRANSFER_S3_ENDPOINT": "https://s3.example",
@@ -233,21 +235,23 @@ def test_limits_reach_the_replicas(run_program: Run, values: dict[str, Any]) -> 
         {**values, "file_service": {"max_file_bytes": 10, "quota_bytes": 20, "min_free_bytes": 30, "grace": 60}}
     )
 
-    assert {key.removeprefix("FILE_TRANSFER_"): value for key, value in environment(recorder).items()}.items() >= {
+    assert {
+        key.removeprefix("FILE_TRANSFER_"): value for key, value in recorder.environment("files").items()
+    }.items() >= {
         "MAX_FILE_BYTES": "10",
         "QUOTA_BYTES": "20",
         "MIN_FREE_BYTES": "30",
         "GRACE_SECONDS": "60",
     }.items()
-    assert recorder.services()["files"]["taskSpec"]["containerSpec"]["stopGracePeriod"] == "70s"
+    assert recorder.services()["files"]["taskSpec"]["containerSpec"]["stopGracePeriod"] == "1m10s"
 
 
 def test_tokens_are_a_secret_and_everybody_may_without_them(run_program: Run, values: dict[str, Any]) -> None:
     tokens = {"ci": {"token": "a-token-of-some-length", "scopes": ["read", "write"]}}
 
-    assert "FILE_TRANSFER_TOKENS_FILE" not in environment(run_program(values))
+    assert "FILE_TRANSFER_TOKENS_FILE" not in run_program(values).environment("files")
     recorder = run_program({**values, "tokens": tokens}, secrets=(*PASSWORDS, "tokens"))
-    assert environment(recorder)["FILE_TRANSFER_TOKENS_FILE"] == "/run/secrets/tokens"
+    assert recorder.environment("files")["FILE_TRANSFER_TOKENS_FILE"] == "/run/secrets/tokens"
     assert json.loads(secret_named(recorder, "files-tokens")) == tokens
 
 

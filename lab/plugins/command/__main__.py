@@ -2,16 +2,16 @@
 
 from pulumi.provider.experimental import provider
 
-from lab.plugins.command.remote import Command
+from lab.plugins.command.local import Command
 from lab.plugins.resource import TypedProvider
 from lab.plugins.serve import serve
 
 
-class RemoteCommands(TypedProvider):
-    """pulumi-command's remote commands."""
+class LocalCommands(TypedProvider):
+    """pulumi-command's local commands."""
 
     def __init__(self) -> None:
-        self.types = {"command:remote:Command": Command()}
+        self.types = {"command:local:Command": Command()}
 
     async def configure(self, request: provider.ConfigureRequest) -> provider.ConfigureResponse:  # noqa: ARG002
         """There is nothing to configure."""
@@ -21,4 +21,4 @@ class RemoteCommands(TypedProvider):
 
 
 if __name__ == "__main__":
-    serve("1.2.1", RemoteCommands())
+    serve("1.2.1", LocalCommands())

@@ -7,8 +7,7 @@ import pulumi_command
 import pulumi_docker
 import pytest
 
-from lab.plugins.command.connection import CONNECTION
-from lab.plugins.command.remote import Command
+from lab.plugins.command.local import Command
 from lab.plugins.docker.files import Secret, ServiceConfig
 from lab.plugins.docker.image import Image
 from lab.plugins.docker.network import Network
@@ -25,7 +24,7 @@ LEFT_OUT = {
     "service placement": {"platforms"},
     "config": {"dataRaw"},
     "volume": {"cluster"},
-    "connection": {"agentSocketPath", "proxy"},
+    "command": {"archivePaths", "assetPaths"},
 }
 # The real provider fills this in by itself; it is no argument of the package's.
 OWN = {"image build": {"contextDigest"}}
@@ -48,8 +47,7 @@ def arguments_of(arguments: type) -> set[str]:
         (Network.shape, docker.NetworkArgs),
         (Volume.shape, docker.VolumeArgs),
         (Image.shape, docker.ImageArgs),
-        (Command.shape, pulumi_command.remote.CommandArgs),
-        (CONNECTION, pulumi_command.remote.ConnectionArgs),
+        (Command.shape, pulumi_command.local.CommandArgs),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )

@@ -1,32 +1,30 @@
-"""command:remote:Command."""
+"""command:local:Command."""
 
-import asyncio
 import json
+import os
+import subprocess
 import uuid
-from typing import Any
 
-import asyncssh
-
-from lab.plugins.command.connection import CONNECTION, DEFAULTS, dial
 from lab.plugins.resource import ResourceType, Values, unknown
 from lab.plugins.serve import ProviderError
 from lab.plugins.shape import Field, Shape
 
 _LOGGING = ("stdout", "stderr", "stdoutAndStderr", "none")
+_SHELL = ("/bin/sh", "-c")
 
 
 class Command(ResourceType):
-    """Commands run when the resource is made, changed and deleted; output is kept, and not shown as it comes."""
+    """Runs commands when the resource is created, changed and deleted. It keeps their output and never shows it."""
 
-    secret_properties = ("connection",)
     shape = Shape(
         "command",
         {
-            "connection": Field(codec=CONNECTION, required=True),
+            "interpreter": Field(),
             "create": Field(),
             "update": Field(),
             "delete": Field(),
             "triggers": Field(replaces=True),
+            "dir": Field(),
             "environment": Field(),
             "stdin": Field(),
             "logging": Field(),
@@ -35,15 +33,13 @@ class Command(ResourceType):
     )
 
     def check(self, inputs: Values) -> Values:
-        """Fill in the connection's defaults."""
+        """Refuse a kind of logging that the real provider does not have."""
         if inputs.get("logging", "none") not in _LOGGING:
-            raise ValueError(f"logging is «{inputs['logging']}»: use one of {', '.join(_LOGGING)}")
-        if isinstance(inputs["connection"], dict):
-            inputs = {**inputs, "connection": {**DEFAULTS, **inputs["connection"]}}
+            raise ValueError(f'logging is "{inputs["logging"]}": use one of {", ".join(_LOGGING)}')
         return inputs
 
     def preview(self, inputs: Values) -> Values:
-        """What it prints is not known before it has run."""
+        """Leave open what the command prints: that is not known before it has run."""
         return unknown(inputs, "stdout", "stderr")
 
     def create(self, inputs: Values, name: str) -> tuple[str, Values]:
@@ -59,30 +55,32 @@ class Command(ResourceType):
         return _run(inputs, inputs.get("update", inputs.get("create")), properties)
 
     def delete(self, identifier: str, properties: Values) -> None:  # noqa: ARG002 - the stored inputs say it all
-        """Run `delete`, if there was one when the resource was last made or changed."""
+        """Run the `delete` that was stored when the resource was created or last changed."""
         _run(properties, properties.get("delete"), properties)
 
 
-def _run(inputs: Values, command: str | None, before: Values) -> Values:
+def _run(inputs: Values, script: str | None, before: Values) -> Values:
     printed = {key: before.get(key, "") for key in ("stdout", "stderr")}
-    if command is not None:
-        printed = asyncio.run(_run_remotely(inputs, command, printed))
+    if script is not None:
+        printed = _run_script(inputs, script, printed)
     return {key: value for key, value in inputs.items() if key not in printed} | printed
 
 
-async def _run_remotely(inputs: Values, command: str, before: dict[str, Any]) -> dict[str, str]:
-    environment = dict(inputs.get("environment", {}))
+def _run_script(inputs: Values, script: str, before: dict[str, str]) -> dict[str, str]:
+    environment = {**os.environ, **inputs.get("environment", {})}
     if inputs.get("addPreviousOutputInEnv", True):
         environment |= {f"PULUMI_COMMAND_{key.upper()}": value for key, value in before.items() if value}
-    # Without input the command is to see its end at once; asyncssh would keep it open.
-    given = {"input": inputs["stdin"]} if inputs.get("stdin") else {"stdin": asyncssh.DEVNULL}
-    async with await dial(inputs["connection"]) as connection:
-        done = await connection.run(command, **given, env=environment, encoding="utf-8", errors="replace")
-    if done.exit_status != 0:
-        ended = f"Process exited with status {done.exit_status}" if done.exit_status else "Process was ended"
-        raise ProviderError(f"{ended}: running {json.dumps(command)}:\n{_text(done.stdout)}{_text(done.stderr)}")
-    return {key: _text(getattr(done, key)).removesuffix("\n") for key in ("stdout", "stderr")}
-
-
-def _text(output: asyncssh.BytesOrStr | None) -> str:
-    return output if isinstance(output, str) else ""
+    done = subprocess.run(
+        [*inputs.get("interpreter", _SHELL), script],
+        cwd=inputs.get("dir"),
+        env=environment,
+        input=inputs.get("stdin", ""),
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        ended = f"exit status {done.returncode}" if done.returncode > 0 else f"signal: {-done.returncode}"
+        raise ProviderError(f"{ended}: running {json.dumps(script)}:\n{done.stdout}{done.stderr}")
+    return {"stdout": done.stdout.removesuffix("\n"), "stderr": done.stderr.removesuffix("\n")}
