@@ -3,7 +3,7 @@ import subprocess
 
 import pytest
 
-from bench import files, peer_programs
+from bench import files, growth, peer_programs
 
 OURS = {"upload": 2.0, "download": 1.0, "small_up": 3000.4, "small_down": 15000.6, "peak": 40.2}
 NGINX = {"upload": 1.0, "download": 1.5}
@@ -42,3 +42,41 @@ def test_between_two_servers_only_large_files_go(tmp_path, monkeypatch: pytest.M
     (tmp_path / "data" / "small").write_bytes(b"x" * 99)
     files.discard_large(tmp_path)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["small"]
+
+
+def measured(hosts: int, *, wall: float) -> growth.Measured:
+    return growth.Measured(
+        hosts=hosts,
+        resources=hosts * 8,
+        dependencies=hosts * 10,
+        wall_seconds=wall,
+        cpu_seconds=wall / 2,
+        programs_cpu_seconds=0.1,
+        peak_bytes=90 * 2**20,
+    )
+
+
+def test_what_a_host_adds_is_the_difference_between_two_sizes() -> None:
+    assert growth.slopes([measured(10, wall=1.0), measured(60, wall=3.0)]) == [growth.Slope(wall_ms=40.0, cpu_ms=20.0)]
+
+
+@pytest.mark.parametrize(("wall", "verdict"), [(1.5, "50 at most: met"), (1.6, "60 at most: missed")])
+def test_the_steepest_step_decides_whether_growth_is_as_wanted(wall: float, verdict: str) -> None:
+    runs = [measured(10, wall=1.0), measured(20, wall=wall), measured(220, wall=2.0)]
+    assert growth.table(runs).endswith(verdict)
+
+
+def test_the_median_run_has_the_median_of_each_figure() -> None:
+    assert growth.median([measured(2, wall=wall) for wall in (3.0, 9.0, 5.0)]) == measured(2, wall=5.0)
+
+
+def test_without_promtool_the_notes_say_how_to_get_it() -> None:
+    assert "Debian package prometheus" in growth.notes(promtool=False)
+    assert "not on this machine" not in growth.notes(promtool=True)
+
+
+def test_the_whole_program_runs_for_made_up_hosts() -> None:
+    run = growth.measure(2)
+    assert run.resources > 100
+    assert run.dependencies > run.hosts
+    assert run.cpu_seconds > run.programs_cpu_seconds > 0
