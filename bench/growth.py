@@ -97,7 +97,10 @@ def slopes(runs: Sequence[Measured]) -> list[Slope]:
 
 
 def table(runs: Sequence[Measured]) -> str:
-    """The runs as an aligned Markdown table, and whether the target is met."""
+    """The runs as an aligned Markdown table, and whether the target is met.
+
+    CPU time has a verdict of its own: on a busy machine, wall time is mostly other programs'.
+    """
     found = slopes(runs)
     added = [("", ""), *((f"{slope.wall_ms:.0f}", f"{slope.cpu_ms:.0f}") for slope in found)]
     rows = [
@@ -112,9 +115,14 @@ def table(runs: Sequence[Measured]) -> str:
         "| " + " | ".join(cell.rjust(len(name)) for cell, name in zip(line, _HEADER, strict=True)) + " |"
         for line in lines
     ]
-    worst = max(slope.wall_ms for slope in found)
-    verdict = "met" if worst <= WANTED_MS else "missed"
-    return "\n".join([*text, "", f"wanted: at most {WANTED_MS} ms a host; {worst:.0f} at most: {verdict}"])
+    verdict = ", ".join(
+        f"{name} {worst:.0f}: {'met' if worst <= WANTED_MS else 'missed'}"
+        for name, worst in (
+            ("wall", max(slope.wall_ms for slope in found)),
+            ("CPU", max(slope.cpu_ms for slope in found)),
+        )
+    )
+    return "\n".join([*text, "", f"wanted: at most {WANTED_MS} ms a host; {verdict}"])
 
 
 def notes(*, promtool: bool) -> str:
