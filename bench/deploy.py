@@ -1,20 +1,21 @@
-"""How long `pulumi up` takes on fresh hosts, against the same services by a shell script and `docker stack deploy`.
+"""How long Pulumi takes on fresh hosts, and the same services by a shell script and `docker stack deploy`.
 
     python -m bench.deploy [ROUNDS]
 
-Each round makes new hosts for each of the two, in turn. Both end when every task runs. Prints medians in seconds, the
-ratio, and how long a `pulumi up` that changes nothing takes.
+Each round makes new hosts for each of the two, in turn. Prints which plugins were used, a table of medians in seconds,
+and the same as one line of JSON.
 """
 
 import io
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,33 +26,64 @@ from bench.stack_file import preparations, stack_file
 from components.commands import HOST_LABEL
 from components.ssh import SshTarget
 from lab import namespace, stack
+from lab.plugins import choice
 
 MASTER, WORKER = ADDRESSES.values()
 IMAGE = "localhost/swarm-transfer/file-transfer:bench"
+REPEATS = 3
+"""How often a round repeats what changes nothing."""
+
+WANTED_NO_OP = 5.0
+WANTED_RATIO = 1.25
+_SCRIPT_LIMIT = 900
+"""Seconds after which the script has failed."""
+
+_WHAT = {
+    "up": "`pulumi up` on fresh hosts",
+    "no_op": "`pulumi up` that changes nothing",
+    "preview": "`pulumi preview` that finds no change",
+    "destroy": "`pulumi destroy`",
+    "script": "the same services by script and `docker stack deploy`",
+}
+_WANTED = {"no_op": WANTED_NO_OP, "preview": WANTED_NO_OP}
 
 SCRIPT = f"""set -eu
+on_worker() {{ ssh -i key -o StrictHostKeyChecking=no vagrant@{WORKER} "$@"; }}
+build='docker build --quiet --tag {IMAGE} --build-arg PYTHON_IMAGE="$(cat python)" context >/dev/null'
 docker swarm init --advertise-addr {MASTER} --data-path-addr {MASTER} >/dev/null
 docker swarm join-token --quiet worker >token
-ssh -i key -o StrictHostKeyChecking=no vagrant@{WORKER} docker swarm join \\
-  --advertise-addr {WORKER} --token "$(cat token)" {MASTER}:2377 >/dev/null
+on_worker docker swarm join --advertise-addr {WORKER} --token "$(cat token)" {MASTER}:2377 >/dev/null
 for node in master slave; do docker node update --label-add {HOST_LABEL}=$node $node >/dev/null; done
-docker build --quiet --tag {IMAGE} --build-arg PYTHON_IMAGE="$(cat python)" context >/dev/null
-sh prepare.sh
-docker stack deploy --detach=true --compose-file stack.yml bench >/dev/null 2>&1
+tar cf - context python prepare-slave.sh | on_worker tar xf -
+on_worker "$build && sh prepare-slave.sh" &
+worker=$!
+eval "$build"
+sh prepare-master.sh
+wait "$worker"
+docker stack deploy --detach=true --compose-file stack.yml bench >log 2>&1 || {{ cat log >&2; exit 1; }}
 while docker stack services bench --format '{{{{.Replicas}}}}' | grep -vqE '^(1/1|2/2|3/3)'; do sleep 0.2; done
 """
 
 
-def by_pulumi() -> tuple[float, float, list[dict[str, Any]]]:
-    """Seconds of the first `up` on fresh hosts, and of a second one; and the resources that there are then."""
+def by_pulumi() -> tuple[dict[str, list[float]], list[dict[str, Any]]]:
+    """Seconds of Pulumi's commands on fresh hosts, by what they do; and the resources that were there between."""
     tools = fresh_hosts()
-    command = ("up", "--yes", "--skip-preview")
-    first = timed(lambda: stack.pulumi(LAB, tools, *command))
-    again = timed(lambda: stack.pulumi(LAB, tools, *command))
+
+    def seconds(*command: str) -> float:
+        return timed(lambda: stack.pulumi(LAB, tools, *command))
+
+    up = ("up", "--yes", "--skip-preview")
+    found = {
+        "up": [seconds(*up)],
+        "no_op": [seconds(*up, "--expect-no-changes") for _ in range(REPEATS)],
+        "preview": [seconds("preview", "--expect-no-changes") for _ in range(REPEATS)],
+    }
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder) / "state.json"
         stack.pulumi(LAB, tools, "stack", "export", "--show-secrets", "--file", str(state))
-        return first, again, json.loads(state.read_text())["deployment"]["resources"]
+        resources = json.loads(state.read_text())["deployment"]["resources"]
+    found["destroy"] = [seconds("destroy", "--yes", "--skip-preview")]
+    return found, resources
 
 
 def by_script(resources: list[dict[str, Any]]) -> float:
@@ -62,8 +94,9 @@ def by_script(resources: list[dict[str, Any]]) -> float:
     # Within a stack, a service's tasks are found by the stack's name before its own.
     files = {name: content.replace("tasks.files", "tasks.bench_files") for name, content in files.items()} | {
         "python": images["python"],
-        "prepare.sh": preparations(resources),
+        **{f"prepare-{host}.sh": script for host, script in preparations(resources, list(ADDRESSES)).items()},
         "stack.yml": text,
+        "deploy.sh": SCRIPT,
         "key": (LAB.ssh_dir / "id_ed25519").read_text(),
     }
     archive = io.BytesIO()
@@ -84,7 +117,8 @@ def by_script(resources: list[dict[str, Any]]) -> float:
 
     def run() -> None:
         subprocess.run([*ssh, "tar", "x"], input=archive.getvalue(), check=True)
-        subprocess.run([*ssh, "sh", "-s"], input=SCRIPT.encode(), check=True)
+        # Not as standard input: the ssh in it would read what the shell has not read yet.
+        subprocess.run([*ssh, "sh", "deploy.sh"], stdin=subprocess.DEVNULL, check=True, timeout=_SCRIPT_LIMIT)
 
     return timed(run)
 
@@ -96,24 +130,43 @@ def timed(action: Callable[[], object]) -> float:
     return time.monotonic() - started
 
 
+def plugins() -> str:
+    """Which plugins the lab runs, each real or a stand-in."""
+    if LAB.is_online:
+        return ", ".join(f"{name} {version}: real" for name, version in choice.VERSIONS.items())
+    return ", ".join(choice.find(name, os.environ).description for name in choice.VERSIONS)
+
+
+def medians(found: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """The median of everything that was measured, and Pulumi's time by the script's as `ratio`."""
+    middle = {name: statistics.median(values) for name, values in found.items()}
+    ratio = round(middle["up"] / middle["script"], 2)
+    return {**{name: round(seconds, 1) for name, seconds in middle.items()}, "ratio": ratio}
+
+
+def table(found: Mapping[str, Sequence[float]]) -> str:
+    """The medians as a Markdown table, with what was wanted and every single figure."""
+    middle = medians(found)
+    rows = [
+        f"| {what} | {middle[name]:.1f} | {_WANTED.get(name, '-')} | {', '.join(f'{s:.1f}' for s in found[name])} |"
+        for name, what in _WHAT.items()
+    ]
+    last = f"| ratio of the first to the last | {middle['ratio']:.2f} | {WANTED_RATIO} | - |"
+    return "\n".join(["| What | median | wanted at most | each |", "|---|---|---|---|", *rows, last])
+
+
 def main() -> None:
-    """Run the rounds and print one line of JSON."""
+    """Run the rounds and print what they took."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    first, again, script = [], [], []
+    found: dict[str, list[float]] = {name: [] for name in _WHAT}
     with own_hosts():
         for _ in range(rounds):
-            up, no_op, resources = by_pulumi()
-            first.append(up)
-            again.append(no_op)
-            script.append(by_script(resources))
-    medians = {
-        name: statistics.median(values) for name, values in (("up", first), ("no_op", again), ("script", script))
-    }
-    print(
-        json.dumps(
-            {**{k: round(v, 1) for k, v in medians.items()}, "ratio": round(medians["up"] / medians["script"], 2)}
-        )
-    )
+            by_command, resources = by_pulumi()
+            for name, seconds in {**by_command, "script": [by_script(resources)]}.items():
+                found[name] += seconds
+        used = plugins()
+    print(f"\nPlugins: {used}. Rounds: {rounds}.\n\n{table(found)}\n")
+    print(json.dumps({**medians(found), "rounds": rounds, "plugins": used}))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
-"""What the program has deployed, as others would write it: a stack file, its files, and the commands that go before."""
+"""What the program has deployed, as others would write it: a stack file, its files, and the commands that go before.
+
+All is read from the resources' inputs: the outputs of the real provider have a null, an empty list, "" or 0 for
+everything that was not set.
+"""
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -24,10 +28,10 @@ def stack_file(resources: Sequence[Mapping[str, Any]], image: str) -> tuple[str,
         found["name"]: _service(found, networks, image)
         for found in _by_id(resources, "docker:index/service:Service").values()
     }
-    volumes = _by_id(resources, "docker:index/volume:Volume")
+    mounted = {mount["source"] for s in services.values() for mount in s["volumes"] if mount["type"] == "volume"}
     document = {
         "version": "3.8",
-        "services": services,
+        "services": _literal(services),
         "networks": {
             found["name"]: {
                 "name": found["name"],
@@ -37,25 +41,28 @@ def stack_file(resources: Sequence[Mapping[str, Any]], image: str) -> tuple[str,
             }
             for found in networks.values()
         },
-        "volumes": {found["name"]: {"external": True} for found in volumes.values()},
+        "volumes": {name: {"external": True} for name in sorted(mounted)},
         "configs": {key: {"file": f"config-{key}"} for key in configs},
         "secrets": {key: {"file": f"secret-{key}"} for key in secrets},
     }
     return yaml.safe_dump(document), files
 
 
-def preparations(resources: Sequence[Mapping[str, Any]]) -> str:
-    """A script that makes the volumes and fills them, with the very commands that the program runs."""
-    volumes = _by_id(resources, "docker:index/volume:Volume")
-    lines = [f"docker volume create {found['name']} >/dev/null" for found in volumes.values()]
-    for name, inputs in _by_name(resources, "command:remote:Command").items():
-        if name.endswith("-owner"):
-            lines.append(inputs["create"])
-        elif name == "prometheus-files":
-            lines.append(
-                f"cat > deliver.sh <<'END'\n{inputs['create']}\nEND\nsh deliver.sh <<'END'\n{inputs['stdin']}END"
-            )
-    return "\n".join(lines)
+def preparations(resources: Sequence[Mapping[str, Any]], hosts: Sequence[str]) -> dict[str, str]:
+    """For each host a script that makes its volumes and fills them, with the very commands that the program runs.
+
+    These are recognised by their text: `create` mounts a volume. How they reach their host, and so which of Pulumi's
+    command resources they are, makes no difference. One whose name ends with a host's name is that host's; the others,
+    and the volumes that are resources themselves, are the first host's.
+    """
+    scripts: dict[str, list[str]] = {host: [] for host in hosts}
+    for volume in _by_id(resources, "docker:index/volume:Volume").values():
+        scripts[hosts[0]].append(f"docker volume create {volume['name']} >/dev/null")
+    for name, inputs in _commands(resources):
+        if "--volume " in inputs.get("create", ""):
+            host = next((host for host in hosts if name.endswith(f"-{host}")), hosts[0])
+            scripts[host].append(_command(name, inputs["create"], inputs.get("stdin", "")))
+    return {host: "set -eu\n" + "\n".join(lines) + "\n" for host, lines in scripts.items()}
 
 
 def _service(inputs: Mapping[str, Any], networks: Mapping[str, Any], image: str) -> dict[str, Any]:
@@ -66,11 +73,12 @@ def _service(inputs: Mapping[str, Any], networks: Mapping[str, Any], image: str)
     replicated = inputs["mode"].get("replicated")
     deploy = {
         "endpoint_mode": "dnsrr",
-        "placement": {"constraints": _plain(task.get("placement", {}).get("constraints", []))},
+        "placement": {"constraints": task.get("placement", {}).get("constraints", [])},
         "resources": {
             "limits": {"cpus": str(limits["nanoCpus"] / 1e9), "memory": str(int(limits["memoryBytes"]))},
             "reservations": {"cpus": str(reserved["nanoCpus"] / 1e9), "memory": str(int(reserved["memoryBytes"]))},
         },
+        "restart_policy": {key: task["restartPolicy"][key] for key in ("condition", "delay", "window")},
         **({"replicas": int(replicated["replicas"])} if replicated else {"mode": "global"}),
     }
     return {
@@ -102,7 +110,8 @@ def _service(inputs: Mapping[str, Any], networks: Mapping[str, Any], image: str)
             "start_period": check["startPeriod"],
         },
         "deploy": deploy,
-        **({"command": list(container["commands"])} if container.get("commands") else {}),
+        # What a stack file calls the command comes after the image's own entrypoint.
+        **({"entrypoint": list(container["commands"])} if container.get("commands") else {}),
     }
 
 
@@ -125,13 +134,29 @@ def _mount(mount: Mapping[str, Any]) -> dict[str, Any]:
             }
 
 
+def _command(name: str, create: str, stdin: str) -> str:
+    script = f"cat >{name}.sh <<'END OF SCRIPT'\n{create.rstrip()}\nEND OF SCRIPT\n"
+    return f"{script}sh {name}.sh <<'END OF INPUT'\n{stdin.rstrip()}\nEND OF INPUT"
+
+
+def _literal(value: Any) -> Any:  # noqa: ANN401 - any part of a stack file
+    """The same where a dollar sign is one: a stack file's names a variable."""
+    if isinstance(value, Mapping):
+        return {key: _literal(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_literal(item) for item in value]
+    return value.replace("$", "$$") if isinstance(value, str) else value
+
+
 def _by_id(resources: Sequence[Mapping[str, Any]], typ: str) -> dict[str, Any]:
-    return {found["id"]: _plain(found["outputs"]) for found in resources if found["type"].endswith(typ)}
+    return {found["id"]: _plain(found["inputs"]) for found in resources if found["type"] == typ}
 
 
-def _by_name(resources: Sequence[Mapping[str, Any]], typ: str) -> dict[str, Any]:
-    found = [resource for resource in resources if resource["type"].endswith(typ)]
-    return {resource["urn"].rpartition("::")[2]: _plain(resource["inputs"]) for resource in found}
+def _commands(resources: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and inputs of every command, remote or local, in the order in which they ran."""
+    for found in resources:
+        if found["type"].startswith("command:"):
+            yield found["urn"].rpartition("::")[2], _plain(found["inputs"])
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any property's value
