@@ -3,7 +3,7 @@
 import pulumi
 
 import settings as configuration
-from components import alertmanager, data_hosts, grafana, influxdb, preflight, prometheus, seaweedfs
+from components import alertmanager, data_hosts, grafana, influxdb, ports, preflight, prometheus, seaweedfs
 from components.alertmanager import Alertmanager, AlertmanagerArgs
 from components.docker_api import DockerApi, DockerApiArgs
 from components.edge import Edge, EdgeArgs
@@ -39,6 +39,11 @@ holders = preflight.check(
         managers=[host.name for host in settings.managers],
         data=data_hosts.kinds(
             monitoring_host=monitoring.host, storage=wanted.storage, storage_host=wanted.storage_host
+        ),
+        ports=ports.published(
+            edge=settings.edge_port,
+            consoles={name: configuration.PUBLISHED_PORTS[name] for name in consoles},
+            databases={f"influxdb-{database}": port for database, port in database_ports.items()},
         ),
     ),
 )

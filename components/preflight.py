@@ -1,4 +1,4 @@
-"""A look at every host before the first one is touched: can it be used, and what does it hold."""
+"""A look at every host before the first one is touched: can it be used, what does it hold, are its ports free."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +8,7 @@ import pulumi
 
 from components import data_hosts
 from components.data_hosts import Data
+from components.ports import PublishedPort, taken
 from components.probe import SCRIPT, Probe, parse
 from components.ssh import SshError, SshTarget, ask
 
@@ -41,6 +42,7 @@ class Plan:
     stack: str
     managers: Sequence[str]
     data: Sequence[Data] = ()
+    ports: Sequence[PublishedPort] = ()
 
 
 def check(targets: Sequence[SshTarget], plan: Plan) -> dict[str, str]:
@@ -62,6 +64,7 @@ def check(targets: Sequence[SshTarget], plan: Plan) -> dict[str, str]:
         [
             *(problem for _, problems in located.values() for problem in problems),
             *data_hosts.left_behind(probes),
+            *taken(plan.ports, probes, hosts),
         ]
     )
     return hosts

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from recorder import FRESH as FRESH_ANSWER
 
-from components import data_hosts, preflight
+from components import data_hosts, ports, preflight
 from components.preflight import Plan, PreflightError, conflicts, explain
 from components.probe import Probe
 from components.ssh import SshTarget
@@ -136,6 +136,7 @@ PLAN = Plan(
     stack="lab",
     managers=["m1"],
     data=data_hosts.kinds(monitoring_host=None, storage="cluster", storage_host=None),
+    ports=ports.published(edge=5001, consoles={}, databases={"influxdb-vms": 8086}),
 )
 
 
@@ -165,7 +166,7 @@ def test_data_stay_where_they_are(fake_ssh: Path) -> None:
     assert preflight.check(targets("m1", "w1", "w2"), PLAN) == {"monitoring": "w1", "files": "w2"}
 
 
-def test_data_that_are_in_the_way_are_told_at_once(fake_ssh: Path) -> None:
+def test_data_and_ports_that_are_in_the_way_are_told_at_once(fake_ssh: Path) -> None:
     (fake_ssh / "m1").write_text(
         f"{json.dumps(OURS)}\nstack|lab\nnode|n1|m1|\nnode|n2|gone|files\nlistening|1389\nlistening|1F96\n"
     )
@@ -176,7 +177,7 @@ def test_data_that_are_in_the_way_are_told_at_once(fake_ssh: Path) -> None:
     with pytest.raises(PreflightError) as raised:
         preflight.check(targets("m1", "w1", "w2"), plan)
 
-    beginnings = ["file_service.storage_host: ", 'hosts: "gone" ']
+    beginnings = ["file_service.storage_host: ", 'hosts: "gone" ', "m1: port 5001 ", "w1: port 8086 "]
     for line, beginning in zip(str(raised.value).splitlines()[1:], beginnings, strict=True):
         assert line.startswith(f"  {beginning}")
 
