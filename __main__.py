@@ -3,7 +3,7 @@
 import pulumi
 
 import settings as configuration
-from components import alertmanager, grafana, influxdb, preflight, prometheus, seaweedfs
+from components import alertmanager, data_hosts, grafana, influxdb, ports, preflight, prometheus, seaweedfs
 from components.alertmanager import Alertmanager, AlertmanagerArgs
 from components.docker_api import DockerApi, DockerApiArgs
 from components.edge import Edge, EdgeArgs
@@ -25,7 +25,28 @@ from monitoring.dashboards import dashboard_files
 settings = configuration.load()
 monitoring = settings.monitoring
 targets = configuration.ssh_targets(settings)
-preflight.check(list(targets.values()), managers=[host.name for host in settings.managers], stack=pulumi.get_stack())
+wanted = settings.file_service
+consoles = {
+    name: module
+    for name, module in (("prometheus", prometheus), ("alertmanager", alertmanager), ("grafana", grafana))
+    if name in monitoring.publish
+}
+database_ports = configuration.DATABASE_PORTS if "influxdb" in monitoring.publish else {}
+holders = preflight.check(
+    list(targets.values()),
+    preflight.Plan(
+        stack=pulumi.get_stack(),
+        managers=[host.name for host in settings.managers],
+        data=data_hosts.kinds(
+            monitoring_host=monitoring.host, storage=wanted.storage, storage_host=wanted.storage_host
+        ),
+        ports=ports.published(
+            edge=settings.edge_port,
+            consoles={name: configuration.PUBLISHED_PORTS[name] for name in consoles},
+            databases={f"influxdb-{database}": port for database, port in database_ports.items()},
+        ),
+    ),
+)
 prometheus_folder = prometheus_files(
     PrometheusFilesArgs(
         cluster=pulumi.get_stack(),
@@ -50,7 +71,9 @@ hosts = {
     )
     for host in settings.hosts
 }
-cluster = SwarmCluster("swarm", SwarmClusterArgs(hosts=list(hosts.values()), stack=pulumi.get_stack()))
+cluster = SwarmCluster(
+    "swarm", SwarmClusterArgs(hosts=list(hosts.values()), stack=pulumi.get_stack(), data_hosts=holders)
+)
 network = OverlayNetwork(
     "cluster-net",
     OverlayNetworkArgs(
@@ -60,7 +83,6 @@ network = OverlayNetwork(
         encrypted=settings.network.encrypted,
     ),
 )
-wanted = settings.file_service
 storage_key = configuration.secret(settings.storage_key) if settings.storage_key else pulumi.Output.from_input("")
 storage: DirectoryArgs | BucketArgs
 scraped = [network]
@@ -84,7 +106,7 @@ if wanted.storage == "cluster":
                 cluster=cluster,
                 network=storage_network,
                 hosts=list(hosts.values()),
-                gateway_host=hosts[settings.storage_host],
+                gateway_host=hosts[holders[data_hosts.FILES]],
                 image=settings.images.seaweedfs,
                 volume_image=settings.images.haproxy,  # every host has it: the edge runs on it
                 copies=wanted.copies,
@@ -103,7 +125,7 @@ if wanted.storage == "cluster":
 elif wanted.s3:
     storage = BucketArgs(**wanted.s3.model_dump(), secret_key=storage_key)
 else:
-    storage = DirectoryArgs(host=hosts[settings.storage_host], image=settings.images.haproxy)
+    storage = DirectoryArgs(host=hosts[holders[data_hosts.FILES]], image=settings.images.haproxy)
 files = FileService(
     "files",
     FileServiceArgs(
@@ -142,11 +164,7 @@ edge = Edge(
         max_file_bytes=wanted.max_file_bytes,
         operator_password=configuration.secret(settings.operator_password),
         ready_timeout=settings.ready_timeout,
-        consoles={
-            configuration.PUBLISHED_PORTS[name]: f"{name}:{module.PORT}"
-            for name, module in (("prometheus", prometheus), ("alertmanager", alertmanager), ("grafana", grafana))
-            if name in monitoring.publish
-        },
+        consoles={configuration.PUBLISHED_PORTS[name]: f"{name}:{module.PORT}" for name, module in consoles.items()},
         certificate=configuration.secret(settings.edge_certificate) if settings.edge_certificate else None,
     ),
 )
@@ -178,14 +196,14 @@ databases = {
         InfluxDbArgs(
             cluster=cluster,
             network=network,
-            host=hosts[settings.monitoring_host],
+            host=hosts[holders[data_hosts.MONITORING]],
             image=settings.images.influxdb,
             database=database,
             retention=monitoring.retention,
             writer_password=configuration.secret(settings.influxdb_writer_password),
             reader_password=configuration.secret(settings.influxdb_reader_password),
             ready_timeout=settings.ready_timeout,
-            ports={port: influxdb.PORT} if "influxdb" in monitoring.publish else {},
+            ports={port: influxdb.PORT} if database in database_ports else {},
         ),
     )
     for database, port in configuration.DATABASE_PORTS.items()
@@ -195,7 +213,7 @@ alerts = Alertmanager(
     AlertmanagerArgs(
         cluster=cluster,
         network=network,
-        host=hosts[settings.monitoring_host],
+        host=hosts[holders[data_hosts.MONITORING]],
         image=settings.images.alertmanager,
         config=pulumi.Output.secret(alertmanager_configuration(configuration.receiver(settings.alerting))),
         ready_timeout=settings.ready_timeout,
@@ -206,7 +224,7 @@ metrics = Prometheus(
     PrometheusArgs(
         cluster=cluster,
         networks=[*scraped, api_network],
-        host=hosts[settings.monitoring_host],
+        host=hosts[holders[data_hosts.MONITORING]],
         image=settings.images.prometheus,
         files=prometheus_folder,
         writer_password=configuration.secret(settings.influxdb_writer_password),
@@ -222,7 +240,7 @@ if monitoring.grafana:
             GrafanaArgs(
                 cluster=cluster,
                 network=network,
-                host=hosts[settings.monitoring_host],
+                host=hosts[holders[data_hosts.MONITORING]],
                 image=settings.images.grafana,
                 dashboards=dashboard_files(),
                 databases={f"influxdb-{database}": database for database in databases},

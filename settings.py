@@ -112,7 +112,10 @@ class FileService(_Settings):
     copies: Annotated[int, Field(ge=1, le=3)] = 2
     """On how many hosts each file is in the cluster's object store; an upload is refused while there are fewer."""
     storage_host: str | None = None
-    """Name of the host with the directory, or with the object store's index; the first manager by default."""
+    """Name of the host with the directory, or with the object store's index.
+
+    By default the one that has it already, else the first manager.
+    """
     s3: Bucket | None = None
     max_file_bytes: Annotated[int, Field(ge=1)] = 64 * 2**30
     quota_bytes: Annotated[int, Field(ge=0)] = 0
@@ -144,7 +147,7 @@ class Monitoring(_Settings):
     """What is kept of the metrics, where, and who may look at it."""
 
     host: str | None = None
-    """Name of the host with Prometheus and the databases; the first manager by default."""
+    """Name of the host with Prometheus and the databases; as `storage_host` by default."""
     scrape_interval: Annotated[int, Field(ge=5, le=60)] = 15
     """Seconds between two looks at every task and node."""
     retention: str = "30d"
@@ -251,16 +254,6 @@ class Settings(_Settings):
         """The hosts with role manager; the first one is where the cluster is made and commanded."""
         return tuple(host for host in self.hosts if host.role == "manager")
 
-    @property
-    def storage_host(self) -> str:
-        """Name of the host that holds the files."""
-        return self.file_service.storage_host or self.managers[0].name
-
-    @property
-    def monitoring_host(self) -> str:
-        """Name of the host with Prometheus and the databases."""
-        return self.monitoring.host or self.managers[0].name
-
     def _check_storage(self) -> None:
         wanted = self.file_service
         if wanted.storage == "cluster" and wanted.copies > len(self.hosts):
@@ -333,10 +326,10 @@ class Settings(_Settings):
         self._check_ports()
         self._check_storage()
         for field, name in (
-            ("file_service.storage_host", self.storage_host),
-            ("monitoring.host", self.monitoring_host),
+            ("file_service.storage_host", self.file_service.storage_host),
+            ("monitoring.host", self.monitoring.host),
         ):
-            if name not in {host.name for host in self.hosts}:
+            if name is not None and name not in {host.name for host in self.hosts}:
                 raise ValueError(f"{field}: no host is named «{name}»: use a name from hosts")
         return self
 

@@ -13,6 +13,9 @@ CLUSTER_LABEL = "swarm-transfer.cluster"
 HOST_LABEL = "swarm-transfer.host"
 """Node label with the host's name in the configuration; constraints use it."""
 
+HOLDS_LABEL = "swarm-transfer.holds"
+"""Node label with the kinds of data that the node's host holds, such as "files,monitoring"; absent if it holds none."""
+
 _SOCKET = "/var/run/docker.sock"
 
 _REMOVAL = """set -eu

@@ -1,25 +1,16 @@
-"""A look at every host before the first one is touched: reachable, the right machine, free for this swarm."""
+"""A look at every host before the first one is touched: can it be used, what does it hold, are its ports free."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pulumi
 
-from components.commands import CLUSTER_LABEL
+from components import data_hosts
+from components.data_hosts import Data
+from components.ports import PublishedPort, taken
+from components.probe import SCRIPT, Probe, parse
 from components.ssh import SshError, SshTarget, ask
-
-_PROBE = f"""
-command -v docker >/dev/null || {{ echo 'docker is not installed' >&2; exit 1; }}
-command -v curl >/dev/null || {{ echo 'curl is not installed' >&2; exit 1; }}
-if docker info --format '{{{{json .DriverStatus}}}}' | grep -q 'io.containerd.snapshotter'; then
-  echo "the engine keeps images in containerd's store" >&2
-  exit 1
-fi
-docker info --format '{{{{json .Swarm}}}}'
-docker node inspect self --format '{{{{index .Spec.Labels "{CLUSTER_LABEL}"}}}}' 2>/dev/null || true
-"""
 
 # What ssh says, what it means, what to do: the first match counts.
 _SSH_FAILURES = (
@@ -34,49 +25,64 @@ _SSH_FAILURES = (
     ("containerd's store", "its Docker Engine keeps images in containerd's store, where cAdvisor sees no containers",
      'set `"features": {"containerd-snapshotter": false}` in /etc/docker/daemon.json there, and restart it'),
     ("is not installed", "it lacks a program", "install Docker Engine and curl there"),
+    ("The swarm does not have a leader", "its swarm has lost most of its managers",
+     "start the managers that are down"),
     ("Cannot connect to the Docker daemon", "its Docker Engine does not run", "start it: `systemctl start docker`"),
 )  # fmt: skip
 
 
 class PreflightError(pulumi.RunError):
-    """At least one host is not fit to be used; one line a host. Nothing has been changed."""
+    """The hosts cannot be used as the settings say; one line a problem. Nothing has been changed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Probe:
-    """What a host says about itself: Docker's swarm state and the name of the stack that made the swarm."""
+class Plan:
+    """What the settings want of the hosts; `managers` are names, and the first one makes the swarm."""
 
-    swarm: Mapping[str, object]
     stack: str
+    managers: Sequence[str]
+    data: Sequence[Data] = ()
+    ports: Sequence[PublishedPort] = ()
 
 
-def check(targets: Sequence[SshTarget], *, managers: Sequence[str], stack: str) -> None:
-    """Probe all hosts at once; `managers` are names, the first one makes the swarm.
+def check(targets: Sequence[SshTarget], plan: Plan) -> dict[str, str]:
+    """Probe all hosts at once, and return the name of the host that holds each kind of data.
 
     Raises:
-        PreflightError: naming every host that cannot be used, why, and the remedy.
+        PreflightError: naming everything that is in the way, and the remedy.
     """
     with ThreadPoolExecutor(max_workers=32) as pool:
         answers = list(pool.map(_probe, targets))
-    problems = [answer for answer in answers if isinstance(answer, str)]
-    if not problems:
-        probes = {
-            target.name: answer for target, answer in zip(targets, answers, strict=True) if isinstance(answer, Probe)
-        }
-        problems = conflicts(probes, {t.name: t.address for t in targets}, managers=managers, stack=stack)
-    if problems:
-        raise PreflightError("some hosts cannot be used; nothing was changed:\n  " + "\n  ".join(problems))
+    _refuse(answer for answer in answers if isinstance(answer, str))
+    probes = {target.name: answer for target, answer in zip(targets, answers, strict=True) if isinstance(answer, Probe)}
+    addresses = {target.name: target.address for target in targets}
+    # What is on a host of somebody else's swarm is theirs: no word about it.
+    _refuse(conflicts(probes, addresses, managers=plan.managers, stack=plan.stack))
+    located = {data.kind: data_hosts.locate(data, probes, default=plan.managers[0]) for data in plan.data}
+    hosts = {kind: host for kind, (host, _) in located.items()}
+    _refuse(
+        [
+            *(problem for _, problems in located.values() for problem in problems),
+            *data_hosts.left_behind(probes),
+            *taken(plan.ports, probes, hosts),
+        ]
+    )
+    return hosts
 
 
 def conflicts(
     probes: Mapping[str, Probe], addresses: Mapping[str, str], *, managers: Sequence[str], stack: str
 ) -> list[str]:
-    """One line for every host that is in a swarm other than this stack's.
+    """One line for every host that is in another swarm, or for a first manager that does not manage ours.
 
     A manager carries the stack's name as a node label. A worker cannot see labels: it belongs to us if the
     managers that it talks to are ours and the first manager's swarm exists.
     """
     seed = probes[managers[0]]
+    leaders = [name for name, probe in probes.items() if probe.is_manager and probe.stack == stack]
+    if leaders and not seed.is_manager:
+        remedy = f"keep {leaders[0]} the first manager until a `pulumi up` has made {managers[0]} a manager"
+        return [f"{managers[0]}: does not manage this stack's swarm yet and so cannot be the first manager: {remedy}"]
     seed_cluster = _cluster(seed)
     manager_addresses = {addresses[name] for name in managers}
     problems = []
@@ -85,8 +91,8 @@ def conflicts(
         if state == "inactive":
             continue
         if state != "active":
-            problems.append(f"{name}: its swarm membership is «{state}»: run `docker swarm leave --force` there")
-        elif probe.swarm.get("ControlAvailable"):
+            problems.append(f'{name}: its swarm membership is "{state}": run `docker swarm leave --force` there')
+        elif probe.is_manager:
             if probe.stack != stack or (seed_cluster and _cluster(probe) != seed_cluster):
                 problems.append(_foreign(name))
         elif not seed_cluster or not manager_addresses & _remote_managers(probe):
@@ -105,10 +111,16 @@ def explain(name: str, error: str) -> str:
 
 def _probe(target: SshTarget) -> Probe | str:
     try:
-        swarm, _, stack = ask(target, _PROBE).partition("\n")
+        return parse(ask(target, SCRIPT))
     except SshError as error:
         return explain(target.name, str(error))
-    return Probe(swarm=json.loads(swarm), stack=stack.strip())
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    if lines := list(problems):
+        raise PreflightError(
+            "the hosts cannot be used as the settings say; nothing was changed:\n  " + "\n  ".join(lines)
+        )
 
 
 def _cluster(probe: Probe) -> str:

@@ -1,6 +1,6 @@
 """The swarm: which hosts are in it, as what, and how they come and go."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -12,10 +12,14 @@ from components.host import Host
 
 @dataclass(frozen=True, kw_only=True)
 class SwarmClusterArgs:
-    """The hosts, the first manager among them commanding; `stack` marks the swarm as ours."""
+    """The hosts, the first manager among them commanding; `stack` marks the swarm as ours.
+
+    `data_hosts` is the name of the host that holds each kind of data.
+    """
 
     hosts: Sequence[Host]
     stack: str
+    data_hosts: Mapping[str, str]
     drain_timeout: int = 600
     """Seconds that a host's tasks get to end when it is removed."""
 
@@ -97,10 +101,12 @@ class SwarmCluster(pulumi.ComponentResource):
         return pulumi.Output.secret(request)
 
     def _create_node(self, host: Host, membership: Command, *, after: Sequence[pulumi.Resource]) -> Command:
+        held = sorted(kind for kind, name in self._args.data_hosts.items() if name == host.target.name)
         labels = {
             **host.args.labels,
             commands.CLUSTER_LABEL: self._args.stack,
             commands.HOST_LABEL: host.target.name,
+            **({commands.HOLDS_LABEL: ",".join(held)} if held else {}),
         }
         return self.seed.command(
             f"{host.target.name}-node",

@@ -7,7 +7,7 @@ state and what the hosts' engines had. It takes some minutes and needs the real 
 secret gets into the file, and long texts are cut.
 """
 
-import datetime
+import datetime as dt
 import hashlib
 import json
 import tempfile
@@ -77,7 +77,7 @@ class _Recorder:
 
     def run(self) -> dict[str, Any]:
         recording: dict[str, Any] = {
-            "made": datetime.datetime.now(datetime.UTC).date().isoformat(),
+            "made": dt.datetime.now(dt.UTC).date().isoformat(),
             "plugins": dict(choice.VERSIONS),
         }
         with step("up"):
@@ -103,7 +103,7 @@ class _Recorder:
             keys = {f"swarm-transfer:{key}": value for key, value in settings.items()}
             changed = stack.compose(yaml.safe_load(self._settings), {"config": keys})
             self._lab.config_file.write_text(yaml.safe_dump(changed, sort_keys=False))
-            found = {"steps": self._preview()}
+            found: dict[str, Any] = {"steps": self._preview()}
             if name in _APPLIED:
                 self._pulumi("up", "--yes", "--skip-preview")
                 found |= {"updated": self._state(), "engine": self._engine()}

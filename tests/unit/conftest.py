@@ -11,7 +11,7 @@ import pulumi
 import pytest
 from pulumi.runtime import mocks
 from pulumi.runtime.config import set_all_config
-from recorder import PASSWORDS, Monitor, Recorder
+from recorder import FRESH, PASSWORDS, Monitor, Recorder
 
 from components import preflight, readiness
 from components.ssh import SshTarget
@@ -29,11 +29,17 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 @pytest.fixture
-def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+def answers() -> dict[str, str]:
+    """What hosts answer to the probe, by name, where they are not fresh."""
+    return {}
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch, answers: dict[str, str]) -> Recorder:
     recorder = Recorder()
     monkeypatch.setattr(readiness, "wait", lambda _manager, service, **_: recorder.ready.append(service))
     monkeypatch.setattr(readiness, "wait_for_answers", lambda _manager, urls, **_: recorder.ready.extend(urls))
-    monkeypatch.setattr(preflight, "ask", lambda *_: '{"LocalNodeState": "inactive"}\n')
+    monkeypatch.setattr(preflight, "ask", lambda host, _: answers.get(host.name, FRESH))
     return recorder
 
 

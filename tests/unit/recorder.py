@@ -15,6 +15,9 @@ PASSWORDS = {
     "storage_key": "storage-Horse-battery",
 }
 
+FRESH = '{"LocalNodeState": "inactive"}\n'
+"""What a host answers to the probe that is in no swarm and holds nothing."""
+
 
 @dataclass
 class Recorder(mocks.Mocks):

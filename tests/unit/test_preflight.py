@@ -2,14 +2,16 @@
 
 import json
 import stat
-import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from recorder import FRESH as FRESH_ANSWER
 
-from components import preflight
-from components.preflight import PreflightError, Probe, conflicts, explain
+from components import data_hosts, ports, preflight
+from components.preflight import Plan, PreflightError, conflicts, explain
+from components.probe import Probe
 from components.ssh import SshTarget
 
 ADDRESSES = {"m1": "10.0.0.1", "m2": "10.0.0.2", "w1": "10.0.0.3"}
@@ -60,10 +62,20 @@ def test_a_host_in_another_swarm_is_named_with_the_remedy(name: str, probes: dic
     assert problem.startswith(f"{name}: is in another swarm: run `docker swarm leave --force`")
 
 
+@pytest.mark.parametrize("first", [FREE, worker("10.0.0.2")], ids=["in no swarm", "a worker"])
+def test_a_first_manager_that_does_not_manage_the_swarm_yet_is_refused(first: Probe) -> None:
+    assert problems(m1=first, m2=manager(), w1=worker("10.0.0.2")) == [
+        (
+            "m1: does not manage this stack's swarm yet and so cannot be the first manager: "
+            "keep m2 the first manager until a `pulumi up` has made m1 a manager"
+        )
+    ]
+
+
 @pytest.mark.parametrize("state", ["pending", "error", "locked"])
 def test_a_broken_membership_is_named(state: str) -> None:
     assert problems(m1=FREE, m2=FREE, w1=Probe(swarm={"LocalNodeState": state}, stack="")) == [
-        f"w1: its swarm membership is «{state}»: run `docker swarm leave --force` there"
+        f'w1: its swarm membership is "{state}": run `docker swarm leave --force` there'
     ]
 
 
@@ -80,6 +92,10 @@ def test_a_broken_membership_is_named(state: str) -> None:
         ("ssh: connect to host h port 22: No route to host", "cannot be reached"),
         ("no answer within 60 s", "cannot be reached (no answer within 60 s)"),
         ("docker is not installed", "lacks a program"),
+        (
+            "Error response from daemon: rpc error: desc = The swarm does not have a leader. It's possible that",
+            "has lost most of its managers",
+        ),
         ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock.", "does not run"),
         ("permission denied while trying to connect to the Docker daemon socket", "may not use Docker"),
     ],
@@ -114,48 +130,63 @@ def targets(*names: str) -> list[SshTarget]:
     ]
 
 
+PLAN = Plan(
+    stack="lab",
+    managers=["m1"],
+    data=data_hosts.kinds(monitoring_host=None, storage="cluster", storage_host=None),
+    ports=ports.published(edge=5001, consoles={}, databases={"influxdb-vms": 8086}),
+)
+
+
 def test_all_unfit_hosts_are_named_at_once(fake_ssh: Path) -> None:
-    (fake_ssh / "m1").write_text('{"LocalNodeState": "inactive"}\n\n')
+    (fake_ssh / "m1").write_text(FRESH_ANSWER)
 
     with pytest.raises(PreflightError) as raised:
-        preflight.check(targets("m1", "w1", "w2"), managers=["m1"], stack="lab")
+        preflight.check(targets("m1", "w1", "w2"), PLAN)
 
-    assert str(raised.value).startswith("some hosts cannot be used; nothing was changed:")
-    assert "w1: cannot be reached" in str(raised.value)
-    assert "w2: cannot be reached" in str(raised.value)
-    assert "m1:" not in str(raised.value)
-
-
-def test_fit_hosts_pass(fake_ssh: Path) -> None:
-    (fake_ssh / "m1").write_text(f"{json.dumps(OURS)}\nlab\n")
-    (fake_ssh / "w1").write_text('{"LocalNodeState": "inactive"}\n')
-
-    preflight.check(targets("m1", "w1"), managers=["m1"], stack="lab")
+    heading, *lines = str(raised.value).splitlines()
+    assert heading == "the hosts cannot be used as the settings say; nothing was changed:"
+    assert [line.split(" (")[0] for line in lines] == ["  w1: cannot be reached", "  w2: cannot be reached"]
 
 
-@pytest.mark.parametrize(("driver", "fit"), [("overlay2", True), ("io.containerd.snapshotter.v1", False)])
-def test_an_engine_that_keeps_images_where_cadvisor_sees_nothing_is_not_fit(
-    tmp_path: Path, driver: str, fit: bool
-) -> None:
-    docker = tmp_path / "docker"
-    docker.write_text(
-        "#!/bin/sh\n"
-        f"case $* in *DriverStatus*) echo '[[\"driver-type\",\"{driver}\"]]' ;; *.Swarm*) echo '{{}}' ;; esac\n"
+def test_fit_hosts_pass_and_fresh_ones_leave_all_data_to_the_first_manager(fake_ssh: Path) -> None:
+    (fake_ssh / "m1").write_text(f"{json.dumps(OURS)}\nstack|lab\n")
+    (fake_ssh / "w1").write_text(FRESH_ANSWER)
+
+    assert preflight.check(targets("m1", "w1"), PLAN) == {"monitoring": "m1", "files": "m1"}
+
+
+def test_data_stay_where_they_are(fake_ssh: Path) -> None:
+    (fake_ssh / "m1").write_text(FRESH_ANSWER)
+    (fake_ssh / "w1").write_text(f"{FRESH_ANSWER}volume|prometheus-data\n")
+    (fake_ssh / "w2").write_text(f"{FRESH_ANSWER}volume|object-store\n")
+
+    assert preflight.check(targets("m1", "w1", "w2"), PLAN) == {"monitoring": "w1", "files": "w2"}
+
+
+def test_data_and_ports_that_are_in_the_way_are_told_at_once(fake_ssh: Path) -> None:
+    (fake_ssh / "m1").write_text(
+        f"{json.dumps(OURS)}\nstack|lab\nnode|n1|m1|\nnode|n2|gone|files\nlistening|1389\nlistening|1F96\n"
     )
-    (tmp_path / "curl").write_text("#!/bin/sh\n")
-    for program in (docker, tmp_path / "curl"):
-        program.chmod(0o755)
+    (fake_ssh / "w1").write_text(f"{FRESH_ANSWER}volume|influxdb-vms\nlistening|1F96\n")
+    (fake_ssh / "w2").write_text(f"{FRESH_ANSWER}volume|object-store\n")
+    plan = replace(PLAN, data=data_hosts.kinds(monitoring_host=None, storage="cluster", storage_host="m1"))
 
-    done = subprocess.run(
-        ["sh", "-s"],
-        input=preflight._PROBE,
-        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with pytest.raises(PreflightError) as raised:
+        preflight.check(targets("m1", "w1", "w2"), plan)
 
-    assert (done.returncode == 0) == fit
-    if not fit:
-        assert "w1: its Docker Engine keeps images" in preflight.explain("w1", done.stderr)
-        assert "containerd-snapshotter" in preflight.explain("w1", done.stderr)
+    beginnings = ["file_service.storage_host: ", 'hosts: "gone" ', "m1: port 5001 ", "w1: port 8086 "]
+    for line, beginning in zip(str(raised.value).splitlines()[1:], beginnings, strict=True):
+        assert line.startswith(f"  {beginning}")
+
+
+def test_nothing_is_said_of_what_another_swarm_holds(fake_ssh: Path) -> None:
+    (fake_ssh / "m1").write_text(f"{json.dumps(THEIRS)}\nstack|another\nnode|n9|theirs|files\nvolume|object-store\n")
+    plan = replace(PLAN, data=data_hosts.kinds(monitoring_host=None, storage="cluster", storage_host="w1"))
+    (fake_ssh / "w1").write_text(FRESH_ANSWER)
+
+    with pytest.raises(PreflightError) as raised:
+        preflight.check(targets("m1", "w1"), plan)
+
+    (line,) = str(raised.value).splitlines()[1:]
+    assert line.startswith("  m1: is in another swarm")

@@ -31,11 +31,6 @@ def test_the_committed_hosts_are_valid(values: dict[str, Any]) -> None:
     assert parsed.file_service.replicas == 3
 
 
-def test_files_are_kept_on_the_first_manager_unless_said_otherwise(values: dict[str, Any]) -> None:
-    assert settings.parse(values).storage_host == "master"
-    assert settings.parse({**values, "file_service": {"storage_host": "slave"}}).storage_host == "slave"
-
-
 def test_a_token_that_is_too_short_is_refused_and_not_shown(values: dict[str, Any]) -> None:
     message = error_of({**values, "tokens": {"ci": {"token": "hunter2", "scopes": ["read"]}}})
 

@@ -41,11 +41,14 @@ def programs(recipe: rootfs.Recipe) -> set[str]:
 def test_every_program_that_a_service_runs_is_in_its_image(
     run_program: Callable[..., Recorder], values: dict[str, Any]
 ) -> None:
-    for name, service in run_program(values).services().items():
+    recorder = run_program(values)
+
+    for name, service in recorder.services().items():
         if name in ("files", "grafana", "cadvisor"):  # built with our own Dockerfile; not in the lab; has its own test
             continue
         container = service["taskSpec"]["containerSpec"]
-        needed = {container["commands"][0], container["healthcheck"]["tests"][1]}
+        program = container["commands"][1 + len(recorder.environment(name))]  # after `env` and the variables
+        needed = {program, container["healthcheck"]["tests"][1]}
         if name.startswith("object-store"):
             assert needed <= {"sh", "weed", "wget"}, "what lab/seaweedfs.py puts into its image"
             continue

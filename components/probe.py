@@ -1,0 +1,101 @@
+"""What a host says about itself: the script that asks it, and its answer."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from components.commands import CLUSTER_LABEL, HOLDS_LABEL, HOST_LABEL
+
+SCRIPT = f"""set -eu
+command -v docker >/dev/null || {{ echo 'docker is not installed' >&2; exit 1; }}
+command -v curl >/dev/null || {{ echo 'curl is not installed' >&2; exit 1; }}
+if docker info --format '{{{{json .DriverStatus}}}}' | grep -q 'io.containerd.snapshotter'; then
+  echo "the engine keeps images in containerd's store" >&2
+  exit 1
+fi
+docker info --format '{{{{json .Swarm}}}}'
+if [ "$(docker info --format '{{{{.Swarm.ControlAvailable}}}}')" = true ]; then
+  docker node inspect self --format 'stack|{{{{index .Spec.Labels "{CLUSTER_LABEL}"}}}}'
+  nodes=$(docker node ls --quiet)
+  # shellcheck disable=SC2086 # the nodes are several words
+  docker node inspect $nodes --format \\
+    'node|{{{{.ID}}}}|{{{{index .Spec.Labels "{HOST_LABEL}"}}}}|{{{{index .Spec.Labels "{HOLDS_LABEL}"}}}}'
+fi
+docker volume ls --format 'volume|{{{{.Name}}}}'
+docker ps --format 'container|{{{{.Names}}}}|{{{{.Label "com.docker.swarm.service.name"}}}}|{{{{.Ports}}}}'
+# State 0A is "listening". There is no tcp6 where IPv6 is off.
+cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | while read -r _ address _ state _; do
+  if [ "$state" = 0A ]; then echo "listening|${{address##*:}}"; fi
+done
+"""
+"""Prints Docker's swarm state as JSON, then a line for each thing found: its kind and its fields, with "|" between."""
+
+_PUBLISHED = re.compile(r":(\d+)(?:-(\d+))?->[\d-]+/tcp")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """A running container: the Swarm service that it is a task of, if any, and the host's TCP ports that it holds."""
+
+    name: str
+    service: str
+    ports: frozenset[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """A node of the swarm: its host's name in the configuration, and the kinds of data that its label says it holds."""
+
+    id: str
+    host: str
+    holds: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """One host's answer. `swarm` is Docker's swarm state, `stack` the name of the stack that made the swarm.
+
+    Only a manager knows `stack` and `nodes`. `listening` are TCP ports, on whatever address.
+    """
+
+    swarm: Mapping[str, object]
+    stack: str = ""
+    nodes: tuple[Node, ...] = ()
+    volumes: frozenset[str] = field(default_factory=frozenset)
+    containers: tuple[Container, ...] = ()
+    listening: frozenset[int] = field(default_factory=frozenset)
+
+    @property
+    def is_manager(self) -> bool:
+        """Whether the host is a manager of some swarm."""
+        return bool(self.swarm.get("ControlAvailable"))
+
+
+def parse(answer: str) -> Probe:
+    """Read what the script has printed."""
+    swarm, *lines = answer.splitlines()
+    found: dict[str, list[list[str]]] = {}
+    for line in lines:
+        kind, *fields = line.split("|", 3)
+        found.setdefault(kind, []).append(fields)
+    return Probe(
+        swarm=json.loads(swarm),
+        stack="".join(name for (name,) in found.get("stack", [])),
+        nodes=tuple(
+            Node(id=identifier, host=host, holds=frozenset(filter(None, holds.split(","))))
+            for identifier, host, holds in found.get("node", [])
+        ),
+        volumes=frozenset(name for name, *_ in found.get("volume", [])),
+        containers=tuple(
+            Container(name=name, service=service, ports=frozenset(_published(ports)))
+            for name, service, ports in found.get("container", [])
+        ),
+        listening=frozenset(int(port, 16) for (port,) in found.get("listening", [])),
+    )
+
+
+def _published(ports: str) -> Iterator[int]:
+    """Ports of the host in text such as "0.0.0.0:8086-8087->8086-8087/tcp, [::]:53->53/udp"."""
+    for first, last in _PUBLISHED.findall(ports):
+        yield from range(int(first), int(last or first) + 1)

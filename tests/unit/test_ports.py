@@ -1,0 +1,116 @@
+"""A port that somebody else holds is found before anything is changed."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from recorder import FRESH, Recorder
+
+from components.ports import PublishedPort, published, taken
+from components.preflight import PreflightError
+from components.probe import Container, Probe
+
+PORTS = published(edge=5001, consoles={"grafana": 3000}, databases={"influxdb-vms": 8086})
+DATA_HOSTS = {"monitoring": "a"}
+
+
+def host(*listening: int, containers: tuple[Container, ...] = ()) -> Probe:
+    return Probe(swarm={}, listening=frozenset(listening), containers=containers)
+
+
+def container(name: str, port: int, service: str = "") -> Container:
+    return Container(name=name, service=service, ports=frozenset({port}))
+
+
+def problems(ports: list[PublishedPort] = PORTS, **probes: Probe) -> list[str]:
+    return taken(ports, probes, DATA_HOSTS)
+
+
+def test_free_ports_are_no_problem() -> None:
+    assert problems(a=host(22, 9000), b=host(22)) == []
+
+
+def test_a_port_that_a_container_holds_is_named_with_the_container() -> None:
+    assert problems(a=host(), b=host(5001, containers=(container("web", 5001),))) == [
+        'b: port 5001 (edge_port) is held by the container "web": stop it, or set another edge_port'
+    ]
+
+
+def test_a_container_holds_a_port_that_no_process_listens_on() -> None:
+    assert problems(a=host(containers=(container("web", 3000),))) == [
+        (
+            'a: port 3000 (monitoring.publish) is held by the container "web": '
+            "stop it, or take grafana off monitoring.publish"
+        )
+    ]
+
+
+def test_a_port_that_its_own_service_holds_is_no_problem() -> None:
+    edge = tuple(container("edge.n1.x", port, "edge") for port in (5001, 3000))
+    database = container("influxdb-vms.1.x", 8086, "influxdb-vms")
+
+    assert problems(a=host(5001, 3000, 8086, containers=(*edge, database)), b=host(5001, containers=edge)) == []
+
+
+def test_a_service_that_does_not_publish_the_port_is_in_the_way() -> None:
+    (problem,) = problems(a=host(5001, containers=(container("shop.1.x", 5001, "shop"),)))
+
+    assert problem.startswith('a: port 5001 (edge_port) is held by the container "shop.1.x": ')
+
+
+def test_a_port_that_an_unknown_process_holds_is_named_with_how_to_find_it() -> None:
+    assert problems(a=host(8086), b=host()) == [
+        (
+            "a: port 8086 (monitoring.publish) is held by a process that publishes no container's port "
+            "(`sudo ss -ltnp sport = :8086` there names it): stop it, or take influxdb off monitoring.publish"
+        )
+    ]
+
+
+def test_a_database_needs_its_port_on_the_host_with_the_monitoring_data_only() -> None:
+    assert problems(a=host(), b=host(8086)) == []
+
+
+def test_the_edge_may_move_to_another_port() -> None:
+    edge = container("edge.n1.x", 5001, "edge")
+
+    assert problems(published(edge=6000, consoles={}, databases={}), a=host(5001, containers=(edge,))) == []
+
+
+def test_what_is_not_published_needs_no_port() -> None:
+    assert problems(published(edge=5001, consoles={}, databases={}), a=host(3000, 8086, 9090)) == []
+
+
+def test_every_port_that_the_program_publishes_is_looked_at(
+    run_program: Callable[..., Recorder], values: dict[str, Any], answers: dict[str, str]
+) -> None:
+    everything = {**values, "edge_port": 6000}
+    everything["monitoring"] = {"publish": ["influxdb", "prometheus", "alertmanager", "grafana"]}
+    recorder = run_program(everything)
+    made = {
+        (int(port["publishedPort"]), service["name"])
+        for service in recorder.services().values()
+        for port in service["endpointSpec"].get("ports", [])
+    }
+    answers |= dict.fromkeys(("master", "slave"), FRESH + "".join(f"listening|{port:X}\n" for port, _ in made))
+
+    with pytest.raises(PreflightError) as raised:
+        run_program(everything)
+
+    told = {(host, int(port)) for host, port in re.findall(r"^  (\w+): port (\d+) ", str(raised.value), re.MULTILINE)}
+    assert told == {
+        (host, port) for port, service in made for host in ("master", "slave") if service == "edge" or host == "master"
+    }
+
+
+def test_a_program_that_runs_already_is_not_in_its_own_way(
+    run_program: Callable[..., Recorder], values: dict[str, Any], answers: dict[str, str]
+) -> None:
+    answers["master"] = (
+        f"{FRESH}volume|influxdb-vms\nlistening|1389\nlistening|1F96\n"
+        "container|edge.n1.x|edge|0.0.0.0:5001->5001/tcp\n"
+        "container|influxdb-vms.1.x|influxdb-vms|0.0.0.0:8086->8086/tcp\n"
+    )
+
+    assert run_program({**values, "monitoring": {"publish": ["influxdb"]}}).services()

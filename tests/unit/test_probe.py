@@ -1,0 +1,126 @@
+"""The probe is sound shell, changes nothing, and its answer is read as it was meant."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from components import preflight
+from components.probe import SCRIPT, Container, Node, parse
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+FAKE_DOCKER = """#!/bin/sh
+case $* in
+  "info --format {{json .DriverStatus}}") echo "[[\\"driver-type\\",\\"$FAKE_DRIVER\\"]]" ;;
+  "info --format {{json .Swarm}}") echo '{"LocalNodeState": "active", "ControlAvailable": true}' ;;
+  "info --format {{.Swarm.ControlAvailable}}") echo "$FAKE_MANAGER" ;;
+  "node inspect self --format stack|{{index .Spec.Labels "*) echo 'stack|lab' ;;
+  "node ls --quiet") [ "$FAKE_LEADER" = yes ] || { echo 'The swarm does not have a leader.' >&2; exit 1; }
+    printf 'n1\\nn2\\n' ;;
+  "node inspect n1 n2 --format node|{{.ID}}|"*) printf 'node|n1|master|files,monitoring\\nnode|n2|slave|\\n' ;;
+  "volume ls --format volume|{{.Name}}") printf 'volume|prometheus-data\\nvolume|object-store\\n'
+    exit "$FAKE_VOLUMES" ;;
+  "ps --format container|{{.Names}}|"*) printf '%s\\n' \\
+    'container|edge.x.y|edge|0.0.0.0:5001->5001/tcp, [::]:5001->5001/tcp, 8404/tcp' \\
+    'container|old||0.0.0.0:8086-8088->8086-8088/tcp, :::8086-8088->8086-8088/tcp' \\
+    'container|dns||127.0.0.1:53->53/udp' \\
+    'container|quiet||' ;;
+  *) echo "unexpected: docker $*" >&2; exit 64 ;;
+esac
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run the script in this machine's shell, with a docker that answers from a table."""
+    for name, text in (("docker", FAKE_DOCKER), ("curl", "#!/bin/sh\n")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+
+    def run(
+        *, driver: str = "overlay2", is_manager: bool = True, leader: str = "yes", volumes: int = 0
+    ) -> subprocess.CompletedProcess[str]:
+        environment = {
+            "PATH": f"{tmp_path}:/usr/bin:/bin",
+            "FAKE_DRIVER": driver,
+            "FAKE_MANAGER": str(is_manager).lower(),
+            "FAKE_LEADER": leader,
+            "FAKE_VOLUMES": str(volumes),
+        }
+        return subprocess.run(["sh", "-s"], input=SCRIPT, env=environment, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def test_shellcheck_has_nothing_to_say() -> None:
+    shellcheck = Path(sys.prefix) / "bin" / "shellcheck"
+    done = subprocess.run(
+        [str(shellcheck), "--shell=sh", "-"], input=SCRIPT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_managers_answer_has_its_swarm_nodes_volumes_and_containers(run: Run) -> None:
+    done = run()
+    probe = parse(done.stdout)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert probe.is_manager
+    assert probe.stack == "lab"
+    assert probe.nodes == (
+        Node(id="n1", host="master", holds=frozenset({"files", "monitoring"})),
+        Node(id="n2", host="slave", holds=frozenset()),
+    )
+    assert probe.volumes == {"prometheus-data", "object-store"}
+    assert probe.containers == (
+        Container(name="edge.x.y", service="edge", ports=frozenset({5001})),
+        Container(name="old", service="", ports=frozenset({8086, 8087, 8088})),
+        Container(name="dns", service="", ports=frozenset()),
+        Container(name="quiet", service="", ports=frozenset()),
+    )
+
+
+def test_a_worker_is_not_asked_for_nodes(run: Run) -> None:
+    probe = parse(run(is_manager=False).stdout)
+
+    assert (probe.stack, probe.nodes) == ("", ())
+    assert probe.volumes
+
+
+@pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_the_ports_that_are_listened_on_are_found(run: Run, family: socket.AddressFamily, address: str) -> None:
+    with socket.socket(family) as server, socket.socket(family) as bound:
+        try:
+            server.bind((address, 0))
+        except OSError:
+            pytest.skip(f"this machine has no {address}")
+        bound.bind((address, 0))
+        server.listen()
+
+        listening = parse(run().stdout).listening
+
+        assert server.getsockname()[1] in listening
+        assert bound.getsockname()[1] not in listening
+
+
+def test_an_answer_that_is_not_whole_is_a_failure(run: Run) -> None:
+    assert run(volumes=1).returncode != 0
+
+
+def test_a_manager_without_a_leader_is_named(run: Run) -> None:
+    done = run(leader="no")
+
+    assert done.returncode != 0
+    assert "m1: its swarm has lost most of its managers" in preflight.explain("m1", done.stderr)
+
+
+def test_an_engine_that_keeps_images_where_cadvisor_sees_nothing_is_not_fit(run: Run) -> None:
+    done = run(driver="io.containerd.snapshotter.v1")
+
+    assert done.returncode != 0
+    assert "w1: its Docker Engine keeps images" in preflight.explain("w1", done.stderr)
+    assert "containerd-snapshotter" in preflight.explain("w1", done.stderr)
