@@ -1,0 +1,37 @@
+"""The hosts as ssh sees them."""
+
+from components.ssh import SshTarget, known_host_key
+from settings.errors import PROJECT, SettingsError
+from settings.models import Settings
+
+
+def ssh_targets(settings: Settings) -> dict[str, SshTarget]:
+    """Every host as ssh sees it, by name.
+
+    Raises:
+        SettingsError: a key file is missing, or a host's key is not known.
+    """
+    ssh = settings.ssh
+    for field in ("private_key_file", "known_hosts_file"):
+        if not getattr(ssh, field).is_file():
+            raise SettingsError(f"{PROJECT}:ssh.{field}: no file «{getattr(ssh, field)}»: `vagrant up` writes it")
+    keys = {host.name: known_host_key(ssh.known_hosts_file, str(host.address)) for host in settings.hosts}
+    unknown = [
+        f"{PROJECT}:ssh.known_hosts_file: «{ssh.known_hosts_file}» has no key of {host.name} ({host.address}): "
+        f"run `vagrant up {host.name}`, or add the key that the host's owner gives you"
+        for host in settings.hosts
+        if not keys[host.name]
+    ]
+    if unknown:
+        raise SettingsError("\n".join(unknown))
+    return {
+        host.name: SshTarget(
+            name=host.name,
+            address=str(host.address),
+            user=ssh.user,
+            private_key_file=ssh.private_key_file.resolve(),
+            known_hosts_file=ssh.known_hosts_file.resolve(),
+            host_key=keys[host.name],
+        )
+        for host in settings.hosts
+    }
