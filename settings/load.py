@@ -12,6 +12,9 @@ from settings.models import Settings
 from settings.paths import set_locations, types_by_path
 from settings.secrets import secret_paths
 
+_OBJECTS = {path.partition(".")[0] for path, found in types_by_path(Settings) if issubclass(found, BaseModel)}
+"""The settings that are objects, or lists or mappings of them."""
+
 
 def load() -> Settings:
     """Read and validate the current stack's configuration.
@@ -56,8 +59,5 @@ def _decode(key: str, text: str, *, encrypted: bool) -> Any:  # noqa: ANN401 - t
             return json.loads(text)
         except ValueError:
             pass  # validation says what is expected instead
+    # An encrypted text fits secret settings only: through any other it would go on in the clear.
     return SecretStr(text) if encrypted else text
-
-
-_OBJECTS = {path.partition(".")[0] for path, found in types_by_path(Settings) if issubclass(found, BaseModel)}
-"""The settings that are objects, or lists or mappings of them."""

@@ -166,7 +166,7 @@ class Alerting(_Settings):
             if url and not re.match(r"https?://[^/\s]+", url):
                 raise ValueError(f"{field} is not an http or https address: correct it")
         if self.smtp_host and not re.fullmatch(r"[^\s:]+:\d+", self.smtp_host):
-            raise ValueError(f'smtp_host "{self.smtp_host}" is not HOST:PORT: add what is missing')
+            raise ValueError(f'smtp_host "{self.smtp_host}" is not of the form HOST:PORT: correct it')
         return self
 
 
@@ -237,7 +237,7 @@ class Settings(_Settings):
         if wanted.storage == "cluster" and wanted.copies > len(self.hosts):
             raise ValueError(
                 f'file_service.copies: "{wanted.copies}": each copy needs its own host, '
-                f"and there are {len(self.hosts)}: lower it, or add a host"
+                f"and there are {len(self.hosts)} hosts: lower it, or add a host"
             )
         if wanted.storage != "directory" and self.storage_key is None:
             raise ValueError(

@@ -15,7 +15,7 @@ Location = tuple[int | str, ...]
 ANY = "*"
 
 
-def types_by_path(annotation: Any) -> Iterator[tuple[str, type]]:  # noqa: ANN401 - types are no instances of `type`
+def types_by_path(annotation: Any) -> Iterator[tuple[str, type]]:  # noqa: ANN401 - `Mapping[str, int]` is not a `type`
     """Yield every class that a value of this type can hold, with its path; the value's own path is empty."""
     origin = get_origin(annotation)
     if origin is Annotated:

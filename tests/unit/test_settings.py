@@ -10,6 +10,7 @@ import yaml
 import settings
 
 ROOT = Path(__file__).parent.parent.parent
+BUCKET = {"endpoint": "https://s3.example", "bucket": "b", "access_key": "a"}
 
 
 def error_of(values: dict[str, Any]) -> str:
@@ -44,6 +45,10 @@ Change = Callable[[dict[str, Any]], Any]
     [
         (lambda v: v.update(replcas=3), ("swarm-transfer:replcas", '"3"', "remove it, or use one of")),
         (lambda v: v["hosts"][1].update(addres="x"), ("hosts[1].addres", '"x"', "address, cpus")),
+        (
+            lambda v: v.update(file_service={"storage": "s3", "s3": {**BUCKET, "regoin": "eu-1"}}),
+            ("swarm-transfer:file_service.s3.regoin", '"eu-1"', "access_key, bucket, endpoint, prefix, region"),
+        ),
         (lambda v: v["hosts"][1].update(name="master"), ("hosts", '"master"', "its own name")),
         (lambda v: v["hosts"][1].update(address="192.168.50.2"), ("hosts", '"192.168.50.2"', "its own address")),
         (lambda v: v["hosts"][0].update(role="worker"), ("hosts", "no host has the role manager", "role: manager")),
@@ -115,9 +120,7 @@ Change = Callable[[dict[str, Any]], Any]
         (lambda v: v.update(file_service={"copies": 3}), ("file_service.copies", '"3"', "there are 2", "add a host")),
         (lambda v: v.update(file_service={"grace": 1}), ("file_service.grace", '"1"', "10")),
         (
-            lambda v: v.update(
-                file_service={"storage": "s3", "s3": {"endpoint": "store", "bucket": "b", "access_key": "a"}}
-            ),
+            lambda v: v.update(file_service={"storage": "s3", "s3": {**BUCKET, "endpoint": "store"}}),
             ("file_service.s3.endpoint", '"store"', "pattern"),
         ),
         (

@@ -189,6 +189,15 @@ def test_a_secret_under_a_misspelt_key_is_not_shown(values: dict[str, Any]) -> N
     assert PASSWORD not in str(raised.value)
 
 
+def test_an_encrypted_value_does_not_become_a_plain_setting(values: dict[str, Any]) -> None:
+    configure({**values, "private_cidr": "192.168.50.0/24"}, {*PASSWORDS, "private_cidr"})
+
+    with pytest.raises(settings.SettingsError, match=r"swarm-transfer:private_cidr: \(hidden\): ") as raised:
+        settings.load()
+
+    assert "192.168.50.0/24" not in str(raised.value)
+
+
 def test_a_secret_that_is_missing_or_too_short_comes_with_the_command_that_sets_it(values: dict[str, Any]) -> None:
     values["tokens"] = {"ci": {"scopes": ["read"]}, "press": {"token": "hunter2", "scopes": ["read"]}}
 
