@@ -254,7 +254,7 @@ def test_tokens_are_a_secret_and_everybody_may_without_them(run_program: Run, va
 def test_an_empty_list_of_tokens_lets_nobody_in(run_program: Run, values: dict[str, Any]) -> None:
     recorder = run_program({**values, "tokens": {}})
 
-    assert environment(recorder)["FILE_TRANSFER_TOKENS_FILE"] == "/run/secrets/tokens"
+    assert "FILE_TRANSFER_TOKENS_FILE" in str(recorder.services()["files"]["taskSpec"]["containerSpec"])
     assert secret_named(recorder, "files-tokens") == "{}"
 
 
