@@ -5,6 +5,7 @@ import pulumi
 import settings as configuration
 from components import alertmanager, data_hosts, grafana, influxdb, ports, preflight, prometheus, seaweedfs
 from components.alertmanager import Alertmanager, AlertmanagerArgs
+from components.certificate import certificate_ends
 from components.docker_api import DockerApi, DockerApiArgs
 from components.edge import Edge, EdgeArgs
 from components.exporters import Exporters, ExportersArgs
@@ -17,6 +18,7 @@ from components.object_store import ObjectStore, ObjectStoreArgs
 from components.overlay import OverlayNetwork, OverlayNetworkArgs
 from components.prometheus import Prometheus, PrometheusArgs
 from components.swarm import SwarmCluster, SwarmClusterArgs
+from components.tokens import TokenArgs
 from monitoring import promtool
 from monitoring.alertmanager import configuration as alertmanager_configuration
 from monitoring.configuration import PrometheusFilesArgs, prometheus_files
@@ -54,7 +56,7 @@ prometheus_folder = prometheus_files(
         nodes=[host.name for host in settings.hosts],
         tasks=configuration.expected_tasks(settings),
         alert_for=settings.alerting.for_,
-        certificates=configuration.certificate_ends(settings),
+        certificates=certificate_ends(settings.edge_certificate),
     )
 )
 promtool.check(prometheus_folder)
@@ -139,7 +141,12 @@ files = FileService(
         quota_bytes=wanted.quota_bytes,
         min_free_bytes=wanted.min_free_bytes,
         grace=wanted.grace,
-        tokens=configuration.tokens(settings),
+        tokens=None
+        if settings.tokens is None
+        else {
+            name: TokenArgs(token=configuration.secret(holder.token), scopes=holder.scopes)
+            for name, holder in settings.tokens.items()
+        },
         ready_timeout=settings.ready_timeout,
         registry=RegistryArgs(
             address=settings.registry.address,
@@ -215,7 +222,7 @@ alerts = Alertmanager(
         network=network,
         host=hosts[holders[data_hosts.MONITORING]],
         image=settings.images.alertmanager,
-        config=pulumi.Output.secret(alertmanager_configuration(configuration.receiver(settings.alerting))),
+        config=pulumi.Output.secret(alertmanager_configuration(settings.alerting)),
         ready_timeout=settings.ready_timeout,
     ),
 )

@@ -1,9 +1,10 @@
-"""The edge's certificate, looked at before it is deployed."""
+"""The edge's certificate, checked before it is deployed."""
 
 import time
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from pydantic import SecretStr
 
 
 def not_after(pem: str) -> int:
@@ -31,3 +32,8 @@ def not_after(pem: str) -> int:
     if end <= time.time():
         raise ValueError(f"expired on {first.not_valid_after_utc:%Y-%m-%d}: get a new certificate")
     return end
+
+
+def certificate_ends(edge: SecretStr | None) -> dict[str, int]:
+    """Return when each certificate ends, in seconds since 1970, by its name: an alert fires two weeks before."""
+    return {"edge": not_after(edge.get_secret_value())} if edge else {}

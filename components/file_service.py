@@ -12,6 +12,7 @@ from components.overlay import OverlayNetwork
 from components.swarm import SwarmCluster
 from components.swarm_file import SwarmSecret, SwarmSecretArgs
 from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
+from components.tokens import TokenArgs, tokens_file
 from components.volume import OwnedVolume, OwnedVolumeArgs
 
 PORT = 8080
@@ -48,7 +49,7 @@ class BucketArgs:
 class FileServiceArgs:
     """Sizes are in bytes, 0 for no quota and no room to be left; `grace` is the seconds that transfers get to end.
 
-    `tokens` is the JSON of those who may use it; without it everybody may.
+    `tokens` says by name who may use it; without it, everybody may; empty, nobody.
     """
 
     cluster: SwarmCluster
@@ -62,7 +63,7 @@ class FileServiceArgs:
     min_free_bytes: int
     grace: int
     ready_timeout: int
-    tokens: pulumi.Output[str] | None = None
+    tokens: Mapping[str, TokenArgs] | None = None
     registry: RegistryArgs | None = None
 
 
@@ -93,7 +94,7 @@ class FileService(pulumi.ComponentResource):
             ),
             opts=self._child,
         )
-        tokens = self._secrets({_TOKENS: args.tokens} if args.tokens else {})
+        tokens = self._secrets({} if args.tokens is None else {_TOKENS: tokens_file(args.tokens)})
         service = SwarmService(
             name,
             SwarmServiceArgs(
@@ -105,7 +106,7 @@ class FileService(pulumi.ComponentResource):
                 command=["python3", "-m", "file_transfer"],
                 environment={
                     **storage.environment,
-                    **({"FILE_TRANSFER_TOKENS_FILE": f"/run/secrets/{_TOKENS}"} if args.tokens else {}),
+                    **({"FILE_TRANSFER_TOKENS_FILE": f"/run/secrets/{_TOKENS}"} if tokens else {}),
                     "FILE_TRANSFER_MAX_FILE_BYTES": str(args.max_file_bytes),
                     "FILE_TRANSFER_QUOTA_BYTES": str(args.quota_bytes),
                     "FILE_TRANSFER_MIN_FREE_BYTES": str(args.min_free_bytes),

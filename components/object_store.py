@@ -91,7 +91,7 @@ class ObjectStore(pulumi.ComponentResource):
                 parent=self,
                 create=make_volume(volume=seaweedfs.VOLUME_SERVER, owner=_OWNER, image=args.volume_image),
                 delete=remove_volume(volume=seaweedfs.VOLUME_SERVER),
-                after=args.cluster.nodes,
+                after=[args.cluster.node_of[host.target.name]],
             )
             for host in args.hosts
         ]

@@ -43,15 +43,16 @@ class SwarmCluster(pulumi.ComponentResource):
         ))  # fmt: skip
         seed_node = self._create_node(self.seed, founded, after=[])
         tokens = self._create_tokens(founded)
-        self.nodes = [seed_node]
+        self.node_of = {self.seed.target.name: seed_node}
         ids = {self.seed.target.name: founded.stdout}
         for host in args.hosts:
             if host is self.seed:
                 continue
             joined = self._create_membership(host, create=commands.join_swarm(), stdin=self._join_request(host, tokens))
             # Nodes are retired by the first manager, which is therefore retired last.
-            self.nodes.append(self._create_node(host, joined, after=[seed_node]))
+            self.node_of[host.target.name] = self._create_node(host, joined, after=[seed_node])
             ids[host.target.name] = joined.stdout
+        self.nodes = list(self.node_of.values())
         self.node_ids = pulumi.Output.all(**ids)
         self.register_outputs({"node_ids": self.node_ids})
 

@@ -1,34 +1,23 @@
 """Alertmanager's configuration file, rendered from the settings."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import yaml
+
+if TYPE_CHECKING:
+    from settings.models import Alerting  # the settings themselves read this package
 
 HEARTBEAT_ALERT = "DeadMansSwitch"
 """It always fires: whoever gets it notices when it stops coming."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Receiver:
-    """Where alerts go: nowhere, to a URL by POST, or to an address by SMTP (`smtp_host` is HOST:PORT, with TLS).
+def configuration(alerting: "Alerting") -> str:
+    """Return the file's text, with the secrets laid open.
 
-    `heartbeat_url` gets a POST every minute for as long as monitoring is alive; empty: none is sent.
+    Alerts are grouped by name and node, and repeated every four hours while they last.
     """
-
-    kind: Literal["none", "webhook", "email"]
-    webhook_url: str = ""
-    email_to: str = ""
-    email_from: str = ""
-    smtp_host: str = ""
-    smtp_user: str = ""
-    smtp_password: str = ""
-    heartbeat_url: str = ""
-
-
-def configuration(receiver: Receiver) -> str:
-    """The file's text. Alerts are grouped by name and node, and repeated every four hours while they last."""
-    heartbeat = [{"url": receiver.heartbeat_url, "send_resolved": False}] if receiver.heartbeat_url else []
+    url = alerting.heartbeat_url.get_secret_value()
+    heartbeat = [{"url": url, "send_resolved": False}] if url else []
     document = {
         "route": {
             "receiver": "people",
@@ -53,7 +42,7 @@ def configuration(receiver: Receiver) -> str:
             _inhibit("TargetDown", by="ServiceBelowReplicas", on="service"),
         ],
         "receivers": [
-            {"name": "people", **_people(receiver)},
+            {"name": "people", **_people(alerting)},
             {"name": "heartbeat", **({"webhook_configs": heartbeat} if heartbeat else {})},
         ],
     }
@@ -68,19 +57,19 @@ def _inhibit(alert: str, *, by: str, on: str) -> dict[str, Any]:
     }
 
 
-def _people(receiver: Receiver) -> dict[str, Any]:
-    match receiver.kind:
+def _people(alerting: "Alerting") -> dict[str, Any]:
+    match alerting.receiver:
         case "webhook":
-            return {"webhook_configs": [{"url": receiver.webhook_url}]}
+            return {"webhook_configs": [{"url": alerting.webhook_url.get_secret_value()}]}
         case "email":
             login = (
-                {"auth_username": receiver.smtp_user, "auth_password": receiver.smtp_password}
-                if receiver.smtp_user
+                {"auth_username": alerting.smtp_user, "auth_password": alerting.smtp_password.get_secret_value()}
+                if alerting.smtp_user
                 else {}
             )
             return {
                 "email_configs": [
-                    {"to": receiver.email_to, "from": receiver.email_from, "smarthost": receiver.smtp_host, **login}
+                    {"to": alerting.email_to, "from": alerting.email_from, "smarthost": alerting.smtp_host, **login}
                 ]
             }
         case "none":

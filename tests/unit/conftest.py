@@ -1,7 +1,6 @@
 """The program under a recording engine: every registration is kept, nothing is contacted."""
 
 import asyncio
-import json
 import runpy
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,8 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 from pulumi.runtime import mocks
-from pulumi.runtime.config import set_all_config
-from recorder import FRESH, PASSWORDS, Monitor, Recorder
+from recorder import FRESH, PASSWORDS, Monitor, Recorder, configure
 
 from components import preflight, readiness
 from components.ssh import SshTarget
@@ -82,11 +80,7 @@ def run_program(
     ) -> Recorder:
         monkeypatch.chdir(checkout)
         mocks.set_mocks(recorder, "swarm-transfer", "lab", preview, monitor=Monitor(recorder))
-        texts = {
-            f"swarm-transfer:{key}": value if isinstance(value, str) else json.dumps(value)
-            for key, value in values.items()
-        }
-        set_all_config(texts, [f"swarm-transfer:{key}" for key in secrets])
+        configure(values, secrets)
 
         async def program() -> None:
             runpy.run_path(str(checkout / "__main__.py"), run_name="__main__")

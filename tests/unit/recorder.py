@@ -2,10 +2,12 @@
 
 import itertools
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pulumi.runtime import mocks, rpc
+from pulumi.runtime.config import set_all_config
 
 PASSWORD = "correct-Horse-battery"
 PASSWORDS = {
@@ -57,6 +59,14 @@ class Recorder(mocks.Mocks):
 
     def services(self) -> dict[str, dict[str, Any]]:
         return self.of_type("docker:index/service:Service")
+
+
+def configure(values: Mapping[str, Any], secrets: Iterable[str]) -> None:
+    """Give the program these settings, as Pulumi does; `secrets` are the encrypted ones."""
+    texts = {
+        f"swarm-transfer:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in values.items()
+    }
+    set_all_config(texts, [f"swarm-transfer:{key}" for key in secrets])
 
 
 class Monitor(mocks.MockMonitor):

@@ -44,11 +44,6 @@ def test_a_certificate_that_cannot_serve_is_refused_without_being_shown(
     assert [r.name for r in recorder.resources if r.typ != "pulumi:pulumi:Stack"] == []
 
 
-def test_a_certificate_in_the_clear_is_refused(run_program: Run, values: dict[str, Any]) -> None:
-    with pytest.raises(Exception, match="edge_certificate is stored in the clear"):
-        run_program({**values, "edge_certificate": self_signed()})
-
-
 def test_with_a_certificate_every_way_in_speaks_tls_and_its_end_is_watched(
     run_program: Run, values: dict[str, Any]
 ) -> None:

@@ -134,7 +134,7 @@ def test_reordered_hosts_keep_their_data_in_the_whole_program(
     recorder = run_program(two_managers(values, "slave", "master"))
 
     for service in ("prometheus", "influxdb-vms", "influxdb-containers", "alertmanager", "grafana", "object-store"):
-        assert placed_on(recorder, service) == ["node.labels.swarm-transfer.host==master"]
+        assert "node.labels.swarm-transfer.host==master" in placed_on(recorder, service)
     assert "swarm-transfer.holds=files,monitoring" in labels_of(recorder, "master")
     assert not [label for label in labels_of(recorder, "slave") if "holds" in label]
 

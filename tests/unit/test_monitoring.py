@@ -206,13 +206,6 @@ def test_the_dead_man_s_switch_calls_its_own_address_every_minute(run_program: R
     assert (route["group_interval"], route["repeat_interval"]) == ("20s", "50s"), "at 20, 40 and 60 s, and due after 50"
 
 
-def test_a_receiver_s_secret_in_the_clear_is_refused(run_program: Run, values: dict[str, Any]) -> None:
-    alerting = {"receiver": "webhook", "webhook_url": "https://alerts.example/x"}
-
-    with pytest.raises(Exception, match=r"alerting\.webhook_url is stored in the clear: .* --path"):
-        run_program({**values, "alerting": alerting})
-
-
 def test_grafana_is_left_out_on_request(run_program: Run, values: dict[str, Any]) -> None:
     recorder = run_program({**values, "monitoring": {"grafana": False}})
 

@@ -10,6 +10,7 @@ import yaml
 import settings
 
 ROOT = Path(__file__).parent.parent.parent
+BUCKET = {"endpoint": "https://s3.example", "bucket": "b", "access_key": "a"}
 
 
 def error_of(values: dict[str, Any]) -> str:
@@ -31,35 +32,31 @@ def test_the_committed_hosts_are_valid(values: dict[str, Any]) -> None:
     assert parsed.file_service.replicas == 3
 
 
-def test_a_token_that_is_too_short_is_refused_and_not_shown(values: dict[str, Any]) -> None:
-    message = error_of({**values, "tokens": {"ci": {"token": "hunter2", "scopes": ["read"]}}})
-
-    assert "tokens.ci.token" in message
-    assert "fewer than 16" in message
-    assert "hunter2" not in message
-
-
 Change = Callable[[dict[str, Any]], Any]
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda v: v.update(replcas=3), ("swarm-transfer:replcas", "«3»", "remove it, or use one of")),
-        (lambda v: v["hosts"][1].update(addres="x"), ("hosts[1].addres", "«x»", "address, cpus")),
-        (lambda v: v["hosts"][1].update(name="master"), ("hosts", "«master»", "its own name")),
-        (lambda v: v["hosts"][1].update(address="192.168.50.2"), ("hosts", "«192.168.50.2»", "its own address")),
+        (lambda v: v.update(replcas=3), ("swarm-transfer:replcas", '"3"', "remove it, or use one of")),
+        (lambda v: v["hosts"][1].update(addres="x"), ("hosts[1].addres", '"x"', "address, cpus")),
+        (
+            lambda v: v.update(file_service={"storage": "s3", "s3": {**BUCKET, "regoin": "eu-1"}}),
+            ("swarm-transfer:file_service.s3.regoin", '"eu-1"', "access_key, bucket, endpoint, prefix, region"),
+        ),
+        (lambda v: v["hosts"][1].update(name="master"), ("hosts", '"master"', "its own name")),
+        (lambda v: v["hosts"][1].update(address="192.168.50.2"), ("hosts", '"192.168.50.2"', "its own address")),
         (lambda v: v["hosts"][0].update(role="worker"), ("hosts", "no host has the role manager", "role: manager")),
-        (lambda v: v["hosts"][0].update(role="boss"), ("hosts[0].role", "«boss»", "'manager' or 'worker'")),
-        (lambda v: v["hosts"][0].update(name="Größe"), ("hosts[0].name", "«Größe»", "pattern")),
-        (lambda v: v["hosts"][1].update(address="10.1.1.1"), ("«10.1.1.1»", "«slave»", "private_cidr")),
-        (lambda v: v["hosts"][1].update(address="1.2.3"), ("hosts[1].address", "«1.2.3»", "change it")),
+        (lambda v: v["hosts"][0].update(role="boss"), ("hosts[0].role", '"boss"', "'manager' or 'worker'")),
+        (lambda v: v["hosts"][0].update(name="Größe"), ("hosts[0].name", '"Größe"', "pattern")),
+        (lambda v: v["hosts"][1].update(address="10.1.1.1"), ('"10.1.1.1"', '"slave"', "private_cidr")),
+        (lambda v: v["hosts"][1].update(address="1.2.3"), ("hosts[1].address", '"1.2.3"', "change it")),
         (lambda v: v.update(hosts=[]), ("hosts", "no host has the role manager", "role: manager")),
         (
             lambda v: v.update(file_service={"replicas": 0}),
-            ("file_service.replicas", "«0»", "greater than or equal to 1"),
+            ("file_service.replicas", '"0"', "greater than or equal to 1"),
         ),
-        (lambda v: v.update(file_service={"storage_host": "x"}), ("storage_host", "«x»", "a name from hosts")),
+        (lambda v: v.update(file_service={"storage_host": "x"}), ("storage_host", '"x"', "a name from hosts")),
         (lambda v: v.update(network={"subnet": "192.168.50.0/25"}), ("network.subnet", "overlaps", "another subnet")),
         (lambda v: v.pop("private_cidr"), ("private_cidr is missing", "set it")),
         (lambda v: v.pop("operator_password"), ("operator_password is missing", "pulumi config set --secret")),
@@ -73,61 +70,59 @@ Change = Callable[[dict[str, Any]], Any]
             ("influxdb_reader_password", "backslash", "config set --secret"),
         ),
         (lambda v: v.pop("influxdb_writer_password"), ("influxdb_writer_password is missing", "config set --secret")),
-        (lambda v: v.update(monitoring={"retention": "30 days"}), ("monitoring.retention", "«30 days»", "such as 30d")),
-        (lambda v: v.update(monitoring={"retention": "10m"}), ("monitoring.retention", "«10m»", "one hour or more")),
-        (lambda v: v.update(monitoring={"scrape_interval": 1}), ("monitoring.scrape_interval", "«1»", "5")),
-        (lambda v: v.update(monitoring={"publish": ["grfana"]}), ("monitoring.publish", "«grfana»", "'grafana'")),
-        (lambda v: v.update(monitoring={"host": "x"}), ("monitoring.host", "«x»", "a name from hosts")),
-        (lambda v: v.update(alerting={"receiver": "pager"}), ("alerting.receiver", "«pager»", "'webhook' or 'email'")),
+        (lambda v: v.update(monitoring={"retention": "30 days"}), ("monitoring.retention", '"30 days"', "such as 30d")),
+        (lambda v: v.update(monitoring={"retention": "10m"}), ("monitoring.retention", '"10m"', "one hour or more")),
+        (lambda v: v.update(monitoring={"scrape_interval": 1}), ("monitoring.scrape_interval", '"1"', "5")),
+        (lambda v: v.update(monitoring={"publish": ["grfana"]}), ("monitoring.publish", '"grfana"', "'grafana'")),
+        (lambda v: v.update(monitoring={"host": "x"}), ("monitoring.host", '"x"', "a name from hosts")),
+        (lambda v: v.update(alerting={"receiver": "pager"}), ("alerting.receiver", '"pager"', "'webhook' or 'email'")),
         (lambda v: v.update(alerting={"receiver": "webhook"}), ("alerting", "needs webhook_url", "set it")),
         (
             lambda v: v.update(alerting={"receiver": "webhook", "webhook_url": "alerts.example"}),
-            ("alerting", "webhook_url", "no http or https address"),
+            ("alerting", "webhook_url", "not an http or https address"),
         ),
         (
             lambda v: v.update(
                 alerting={"receiver": "email", "email_to": "a@b", "email_from": "c@d", "smtp_host": "mail"}
             ),
-            ("alerting", "smtp_host", "«mail»", "HOST:PORT"),
+            ("alerting", "smtp_host", '"mail"', "HOST:PORT"),
         ),
-        (lambda v: v.update(alerting={"for": {"NodeMising": "1m"}}), ("alerting", "«NodeMising»", "NodeMissing")),
-        (lambda v: v.update(alerting={"for": {"NodeMissing": "soon"}}), ("alerting", "«soon»", "NodeMissing", "s, m")),
+        (lambda v: v.update(alerting={"for": {"NodeMising": "1m"}}), ("alerting", '"NodeMising"', "NodeMissing")),
+        (lambda v: v.update(alerting={"for": {"NodeMissing": "soon"}}), ("alerting", '"soon"', "NodeMissing", "s, m")),
         (
             lambda v: v.update(network={"api_subnet": "10.0.10.128/25"}),
             ("network.api_subnet", "overlaps network.subnet", "another subnet"),
         ),
         (
             lambda v: v.update(monitoring={"publish": ["grafana"], "grafana": False}),
-            ("monitoring.publish", "grafana is not there", "do not publish it"),
+            ("monitoring.publish", '"grafana" does not run', "do not publish it"),
         ),
         (
             lambda v: v.update(edge_port=9090, monitoring={"publish": ["prometheus"]}),
-            ("edge_port", "«9090»", "prometheus", "another port"),
+            ("edge_port", '"9090"', "prometheus", "another port"),
         ),
         (
             lambda v: v.update(edge_port=8087, monitoring={"publish": ["influxdb"]}),
-            ("edge_port", "«8087»", "influxdb-containers", "another port"),
+            ("edge_port", '"8087"', "influxdb-containers", "another port"),
         ),
-        (lambda v: v.pop("storage_key"), ("storage_key is missing", "«cluster»", "config set --secret")),
+        (lambda v: v.pop("storage_key"), ("storage_key is missing", '"cluster"', "config set --secret")),
         (lambda v: v.update(storage_key="short"), ("storage_key", "fewer than 12", "config set --secret")),
         (
             lambda v: v.update(file_service={"storage": "disk"}),
-            ("file_service.storage", "«disk»", "'directory' or 's3'"),
+            ("file_service.storage", '"disk"', "'directory' or 's3'"),
         ),
         (lambda v: v.update(file_service={"storage": "s3"}), ("file_service", "s3", "set both")),
-        (lambda v: v.update(file_service={"copies": 3}), ("file_service.copies", "«3»", "there are 2", "add a host")),
-        (lambda v: v.update(file_service={"grace": 1}), ("file_service.grace", "«1»", "10")),
+        (lambda v: v.update(file_service={"copies": 3}), ("file_service.copies", '"3"', "there are 2", "add a host")),
+        (lambda v: v.update(file_service={"grace": 1}), ("file_service.grace", '"1"', "10")),
         (
-            lambda v: v.update(
-                file_service={"storage": "s3", "s3": {"endpoint": "store", "bucket": "b", "access_key": "a"}}
-            ),
-            ("file_service.s3.endpoint", "«store»", "pattern"),
+            lambda v: v.update(file_service={"storage": "s3", "s3": {**BUCKET, "endpoint": "store"}}),
+            ("file_service.s3.endpoint", '"store"', "pattern"),
         ),
         (
             lambda v: v.update(network={"storage_subnet": "10.0.11.0/25"}),
             ("network.storage_subnet", "overlaps network.api_subnet", "another subnet"),
         ),
-        (lambda v: v.update(edge_port=70000), ("edge_port", "«70000»", "65535")),
+        (lambda v: v.update(edge_port=70000), ("edge_port", '"70000"', "65535")),
     ],
 )
 def test_a_bad_setting_is_refused_by_field_value_and_remedy(
@@ -145,25 +140,6 @@ def test_every_problem_is_listed(values: dict[str, Any]) -> None:
     values.update(replcas=3, edge_port=0)
 
     assert len(error_of(values).splitlines()) == 3
-
-
-@pytest.mark.parametrize("password", ["short-PW", "with a blank in it", "with'quote-in-it"])
-def test_an_error_never_shows_a_password(values: dict[str, Any], password: str) -> None:
-    assert password not in error_of({**values, "operator_password": password})
-
-
-@pytest.mark.parametrize(
-    "alerting",
-    [{"receiver": "webhook", "webhok_url": "https://token"}, {"receiver": 7, "webhook_url": "https://token"}],
-)
-def test_an_error_shows_nothing_of_an_object_with_a_secret_in_it(
-    values: dict[str, Any], alerting: dict[str, Any]
-) -> None:
-    with pytest.raises(settings.SettingsError) as raised:
-        settings.parse({**values, "alerting": alerting}, secrets=frozenset({"alerting"}))
-
-    assert "alerting.w" in str(raised.value) or "alerting.receiver" in str(raised.value)
-    assert "token" not in str(raised.value)
 
 
 def test_a_host_without_a_recorded_key_is_named_with_the_remedy(values: dict[str, Any]) -> None:

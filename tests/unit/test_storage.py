@@ -255,6 +255,13 @@ def test_tokens_are_a_secret_and_everybody_may_without_them(run_program: Run, va
     assert json.loads(secret_named(recorder, "files-tokens")) == tokens
 
 
+def test_an_empty_list_of_tokens_lets_nobody_in(run_program: Run, values: dict[str, Any]) -> None:
+    recorder = run_program({**values, "tokens": {}})
+
+    assert "FILE_TRANSFER_TOKENS_FILE" in str(recorder.services()["files"]["taskSpec"]["containerSpec"])
+    assert secret_named(recorder, "files-tokens") == "{}"
+
+
 def test_prometheus_looks_at_the_object_store_on_its_own_network() -> None:
     with open("monitoring/prometheus.yml") as file:  # noqa: PTH123 - as it stands
         jobs = {job["job_name"]: job for job in yaml.safe_load(file)["scrape_configs"]}

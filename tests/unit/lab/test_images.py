@@ -7,8 +7,8 @@ from typing import Any
 import yaml
 from recorder import Recorder
 
-import settings
 from lab import rootfs
+from settings.models import Images
 
 ROOT = Path(__file__).parent.parent.parent.parent
 
@@ -63,5 +63,5 @@ def test_links_lead_to_what_debian_s_packages_bring() -> None:
 def test_the_lab_names_an_image_for_all_but_grafana() -> None:
     lab = yaml.safe_load((ROOT / "Pulumi.lab.yaml").read_text())["config"]
 
-    assert set(lab["swarm-transfer:images"]) == set(settings.Images.model_fields) - {"grafana"}
+    assert set(lab["swarm-transfer:images"]) == set(Images.model_fields) - {"grafana"}
     assert lab["swarm-transfer:monitoring"] == {"grafana": False}

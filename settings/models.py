@@ -1,0 +1,312 @@
+"""All settings, as frozen and validated models. A field of type `SecretStr` is secret; nothing else lists secrets.
+
+A validator's error says what is wrong with the value; `errors.py` adds the field, the value and the remedy. Where the
+value is an object or a list, the validator itself names value and remedy, and in `Settings` as a whole the field too.
+"""
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+import images
+from components import certificate
+from monitoring.configuration import alert_names
+from settings.cluster import PUBLISHED_PORTS
+from settings.errors import secret_remedy
+
+_HOST_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+_MAX_REPLICAS = 1000
+_MIN_PASSWORD = 12
+_MIN_TOKEN = 16
+_DURATION = r"^[1-9][0-9]*(s|m|h|d|w)$"
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Host(_Settings):
+    """One machine of the cluster; the Vagrantfile reads `cpus` and `memory` (MB), the program the rest."""
+
+    name: Annotated[str, Field(pattern=_HOST_NAME)]
+    address: IPv4Address
+    role: Literal["manager", "worker"]
+    cpus: Annotated[int, Field(ge=1)] = 1
+    memory: Annotated[int, Field(ge=512)] = 2048
+    labels: Mapping[str, str] = Field(default_factory=dict)
+
+
+class Ssh(_Settings):
+    """How every host is reached; only the host keys in `known_hosts_file` are accepted."""
+
+    user: str = "vagrant"
+    private_key_file: Path
+    known_hosts_file: Path
+
+
+class Bucket(_Settings):
+    """A bucket of another object store, which must speak S3 with conditional writes."""
+
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^/\s]+$")]
+    bucket: str
+    region: str = "us-east-1"
+    prefix: str = ""
+    access_key: str
+
+
+class Token(_Settings):
+    """Whoever has this token may do what its scopes say."""
+
+    token: SecretStr
+    scopes: Annotated[tuple[Literal["read", "write", "delete"], ...], Field(min_length=1)]
+
+    @field_validator("token")
+    @classmethod
+    def _long(cls, token: SecretStr) -> SecretStr:
+        if len(token) < _MIN_TOKEN:
+            raise ValueError(f"has {len(token)} characters, fewer than {_MIN_TOKEN}: choose a longer token")
+        return token
+
+
+class FileService(_Settings):
+    """The replicated file service."""
+
+    replicas: Annotated[int, Field(ge=1, le=_MAX_REPLICAS)] = 3
+    storage: Literal["cluster", "directory", "s3"] = "cluster"
+    """Where files are stored: in the cluster's own object store, a directory of one host, or a bucket elsewhere."""
+    copies: Annotated[int, Field(ge=1, le=3)] = 2
+    """The number of hosts that store each file; while fewer are available, uploads are refused."""
+    storage_host: str | None = None
+    """Name of the host with the directory, or with the object store's index.
+
+    By default the host that has this data already, else the first manager.
+    """
+    s3: Bucket | None = None
+    max_file_bytes: Annotated[int, Field(ge=1)] = 64 * 2**30
+    quota_bytes: Annotated[int, Field(ge=0)] = 0
+    """The largest total size of all files; 0 for no limit."""
+    min_free_bytes: Annotated[int, Field(ge=0)] = 2**30
+    """Space that uploads leave free on the disk of a directory."""
+    grace: Annotated[int, Field(ge=10)] = 600
+    """Seconds that running transfers have to finish when their replica is replaced."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.storage == "s3") != (self.s3 is not None):
+            raise ValueError("s3 and `storage: s3` need each other: set both, or neither")
+        return self
+
+
+class Network(_Settings):
+    """The overlay network that all services share."""
+
+    subnet: IPv4Network = IPv4Network("10.0.10.0/24")
+    api_subnet: IPv4Network = IPv4Network("10.0.11.0/24")
+    """Subnet of the network between Prometheus and the Docker API."""
+    storage_subnet: IPv4Network = IPv4Network("10.0.12.0/24")
+    """Subnet of the network between the file service and the object store."""
+    encrypted: bool = False
+
+
+class Monitoring(_Settings):
+    """Which metrics are kept, where, for how long, and who can read them."""
+
+    host: str | None = None
+    """Name of the host with Prometheus and the databases; the default is as for `storage_host`."""
+    scrape_interval: Annotated[int, Field(ge=5, le=60)] = 15
+    """Seconds between two scrapes of each task and node."""
+    retention: str = "30d"
+    """How long both InfluxDBs keep their data."""
+    publish: frozenset[Literal["influxdb", "prometheus", "alertmanager", "grafana"]] = frozenset()
+    """What can be reached from outside: the InfluxDBs on their own host, the others on every host, by the operator."""
+    grafana: bool = True
+
+    @field_validator("retention")
+    @classmethod
+    def _long_enough(cls, retention: str) -> str:
+        if not re.fullmatch(r"[1-9][0-9]*(h|d|w)", retention):
+            raise ValueError("must be one hour or more: a number followed by h, d or w, such as 30d")
+        return retention
+
+
+class Alerting(_Settings):
+    """Who receives alerts, and how long each must hold before it fires (`for`: alert -> duration)."""
+
+    receiver: Literal["none", "webhook", "email"] = "none"
+    webhook_url: SecretStr = SecretStr("")
+    email_to: str = ""
+    email_from: str = ""
+    smtp_host: str = ""
+    smtp_user: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    heartbeat_url: SecretStr = SecretStr("")
+    for_: Annotated[Mapping[str, str], Field(alias="for")] = Field(default_factory=dict)
+
+    @field_validator("for_")
+    @classmethod
+    def _known_and_timed(cls, durations: Mapping[str, str]) -> Mapping[str, str]:
+        for name, duration in durations.items():
+            if name not in alert_names():
+                raise ValueError(f'no alert is named "{name}": use one of {", ".join(alert_names())}')
+            if not re.fullmatch(_DURATION, duration):
+                raise ValueError(f'{name}: "{duration}" is not a duration: write a number followed by s, m, h, d or w')
+        return durations
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        needed = {"none": (), "webhook": ("webhook_url",), "email": ("email_to", "email_from", "smtp_host")}
+        for field in needed[self.receiver]:
+            if not getattr(self, field):
+                raise ValueError(f"receiver {self.receiver} needs {field}: set it, or choose another receiver")
+        for field in ("webhook_url", "heartbeat_url"):
+            url = getattr(self, field).get_secret_value()
+            if url and not re.match(r"https?://[^/\s]+", url):
+                raise ValueError(f"{field} is not an http or https address: correct it")
+        if self.smtp_host and not re.fullmatch(r"[^\s:]+:\d+", self.smtp_host):
+            raise ValueError(f'smtp_host "{self.smtp_host}" is not of the form HOST:PORT: correct it')
+        return self
+
+
+class Images(_Settings):
+    """References of the upstream images; the defaults are those pinned in `images.py`."""
+
+    alertmanager: str = images.ALERTMANAGER
+    cadvisor: str = images.CADVISOR
+    grafana: str = images.GRAFANA
+    haproxy: str = images.HAPROXY
+    influxdb: str = images.INFLUXDB
+    node_exporter: str = images.NODE_EXPORTER
+    prometheus: str = images.PROMETHEUS
+    python: str = images.PYTHON
+    seaweedfs: str = images.SEAWEEDFS
+
+
+class Registry(_Settings):
+    """Where our own images are pushed after one build; without it, they are built on every host that runs them."""
+
+    address: str
+    username: str = ""
+    password: SecretStr = SecretStr("")
+
+
+class Settings(_Settings):
+    """All settings of one stack."""
+
+    private_cidr: IPv4Network
+    hosts: tuple[Host, ...]
+    ssh: Ssh
+    operator_password: SecretStr
+    influxdb_writer_password: SecretStr
+    influxdb_reader_password: SecretStr
+    storage_key: SecretStr | None = None
+    """The secret key of the object store: the cluster's own, or the one elsewhere."""
+    tokens: Mapping[str, Token] | None = None
+    """Who may use the file service, by name; without it, everybody may."""
+    network: Network = Network()
+    file_service: FileService = FileService()
+    monitoring: Monitoring = Monitoring()
+    alerting: Alerting = Alerting()
+    images: Images = Images()
+    registry: Registry | None = None
+    edge_port: Annotated[int, Field(ge=1, le=65535)] = 5001
+    edge_certificate: SecretStr | None = None
+    """With it, the edge speaks TLS. PEM: the certificate, the chain up to its root, and the private key."""
+    ready_timeout: Annotated[int, Field(ge=1)] = 300
+    """Seconds that `pulumi up` waits for a service to run as configured."""
+
+    @property
+    def managers(self) -> tuple[Host, ...]:
+        """The hosts with role manager; the cluster is created and controlled on the first."""
+        return tuple(host for host in self.hosts if host.role == "manager")
+
+    def _check_storage(self) -> None:
+        wanted = self.file_service
+        if wanted.storage == "cluster" and wanted.copies > len(self.hosts):
+            raise ValueError(
+                f'file_service.copies: "{wanted.copies}": each copy needs its own host, '
+                f"and there are {len(self.hosts)} hosts: lower it, or add a host"
+            )
+        if wanted.storage != "directory" and self.storage_key is None:
+            raise ValueError(
+                f'storage_key is missing, and file_service.storage "{wanted.storage}" needs it: '
+                f"{secret_remedy('storage_key')}"
+            )
+
+    def _check_ports(self) -> None:
+        published = self.monitoring.publish
+        if "grafana" in published and not self.monitoring.grafana:
+            raise ValueError(
+                'monitoring.publish: "grafana" does not run: set monitoring.grafana to true, or do not publish it'
+            )
+        for service, port in PUBLISHED_PORTS.items():
+            if port == self.edge_port and service.split("-")[0] in published:
+                raise ValueError(
+                    f'edge_port: "{port}" is the port of {service}, which is published: choose another port'
+                )
+
+    @field_validator("hosts")
+    @classmethod
+    def _distinct_and_led(cls, hosts: tuple[Host, ...]) -> tuple[Host, ...]:
+        for field in ("name", "address"):
+            for value, count in Counter(str(getattr(host, field)) for host in hosts).items():
+                if count > 1:
+                    raise ValueError(f'{count} hosts have the {field} "{value}": give each host its own {field}')
+        if not any(host.role == "manager" for host in hosts):
+            raise ValueError("no host has the role manager: set `role: manager` on one (or three) of them")
+        return hosts
+
+    @field_validator("operator_password", "influxdb_writer_password", "influxdb_reader_password", "storage_key")
+    @classmethod
+    def _strong_and_printable(cls, password: SecretStr | None) -> SecretStr | None:
+        if password is None:
+            return None
+        if len(password) < _MIN_PASSWORD:
+            raise ValueError(f"has {len(password)} characters, fewer than {_MIN_PASSWORD}: choose a longer password")
+        if not re.fullmatch(r"[!-&(-\[\]-~]+", password.get_secret_value()):
+            raise ValueError(
+                "contains a space, a single quote ('), a backslash, or a character that is not printable ASCII: "
+                "choose another password"
+            )
+        return password
+
+    @field_validator("edge_certificate")
+    @classmethod
+    def _usable(cls, pem: SecretStr | None) -> SecretStr | None:
+        if pem is not None:
+            certificate.not_after(pem.get_secret_value())
+        return pem
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for host in self.hosts:
+            if host.address not in self.private_cidr:
+                raise ValueError(
+                    f'hosts: address "{host.address}" of "{host.name}" is outside private_cidr '
+                    f'"{self.private_cidr}": change the address or private_cidr'
+                )
+        subnets = ("subnet", "api_subnet", "storage_subnet")
+        for field in subnets:
+            subnet = getattr(self.network, field)
+            if self.private_cidr.overlaps(subnet):
+                raise ValueError(
+                    f'network.{field}: "{subnet}" overlaps private_cidr "{self.private_cidr}": choose another subnet'
+                )
+        for first, second in itertools.combinations(subnets, 2):
+            one, other = getattr(self.network, first), getattr(self.network, second)
+            if one.overlaps(other):
+                raise ValueError(f'network.{second}: "{other}" overlaps network.{first}: choose another subnet')
+        self._check_ports()
+        self._check_storage()
+        for field, name in (
+            ("file_service.storage_host", self.file_service.storage_host),
+            ("monitoring.host", self.monitoring.host),
+        ):
+            if name is not None and name not in {host.name for host in self.hosts}:
+                raise ValueError(f'{field}: no host is named "{name}": use a name from hosts')
+        return self
