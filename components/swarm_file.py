@@ -36,6 +36,7 @@ class SwarmFile(pulumi.ComponentResource):
     def __init__(self, name: str, args: SwarmFileArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:file:SwarmFile", name, {}, opts)
         _check_name(name)
+        self.content = args.content
         config = docker.ServiceConfig(
             name,
             data=_encode(args.content, limit=_MAX_CONFIG_BYTES, name=name),

@@ -139,10 +139,10 @@ class SwarmService(pulumi.ComponentResource):
         static = (
             args.user, args.command, args.environment, args.node_id_variable, args.healthcheck, args.resources,
             args.volumes, args.host_paths, args.tmpfs, args.ports, args.constraints, args.stop_grace,
+            [file.content for file in args.files],  # a changed file's id is not known in a preview
         )  # fmt: skip
         late = pulumi.Output.all(
             args.image,
-            *[file.mounted.config_id for file in args.files],
             *[secret.mounted.secret_id for secret in args.secrets],
             *[network.network_id for network in args.networks],
         )
