@@ -5,13 +5,14 @@ import os
 import sys
 from pathlib import Path
 
-from lab import checks, demo, engine, hosts, metrics, namespace, packages
+from lab import checks, demo, engine, hosts, metrics, namespace, packages, pulumi_cli, stack, update
 from lab.packages import LabError
 from lab.paths import Lab
 
 ROOT = Path(__file__).parent.parent
 DEMO = Lab(name="demo", checkout=ROOT)
 TEST = Lab(name="test", checkout=ROOT)
+_OF_THE_DEMO = {"demo": demo.run, "preview": update.preview, "up": update.up, "status": demo.status}
 
 
 def main() -> int:
@@ -20,6 +21,8 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
         ("demo", "bring the cluster up, send a file across, show its metrics, report"),
+        ("preview", "show what `up` would change, by the settings as they are now"),
+        ("up", "bring the demo's cluster to what the settings say now"),
         ("status", "say what runs where, and how to reach it"),
         ("metrics", "the eight metrics of every host and service, from both InfluxDBs"),
         ("report", "draw the eight panels of the last half hour into one page"),
@@ -44,10 +47,8 @@ def main() -> int:
 
 def _run(chosen: argparse.Namespace) -> int:
     match chosen.command:
-        case "demo":
-            demo.run(DEMO)
-        case "status":
-            demo.status(DEMO)
+        case "demo" | "preview" | "up" | "status":
+            _OF_THE_DEMO[chosen.command](DEMO)
         case "metrics":
             demo.require(DEMO)
             print(metrics.table(DEMO), end="")
@@ -69,7 +70,7 @@ def _run(chosen: argparse.Namespace) -> int:
 
 
 def enter(lab: Lab, arguments: list[str]) -> None:
-    """Become the command, inside the lab's network namespace.
+    """Become the command, inside the lab's network namespace; `pulumi` is the lab's, on its stack.
 
     Raises:
         LabError: the lab is not up, or there is no command.
@@ -79,8 +80,10 @@ def enter(lab: Lab, arguments: list[str]) -> None:
     if not engine.answers(lab):
         raise LabError("the lab is not up: run `make demo`")
     command = namespace.command(lab, arguments)
+    environment = stack.environment(lab, pulumi_cli.install(), hosts.environment(lab))
     try:
-        os.execvpe(command[0], command, hosts.environment(lab))  # noqa: S606 - a shell is what the user asked for, at most
+        # With this environment's PATH: `pulumi` is not on the user's.
+        os.execvpe(command[0], command, environment)  # noqa: S606 - a shell is what the user asked for, at most
     except OSError as error:
         raise LabError(f"cannot run {arguments[0]}: {error.strerror}") from error
 
