@@ -1,10 +1,16 @@
-.PHONY: help demo test destroy lint metrics report shell status venv bench-files
+.PHONY: help demo preview up test destroy lint metrics report shell status venv bench-files
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 demo: venv ## two hosts, the whole cluster on them, a file across: left running
 	@.venv/bin/python -m lab demo
+
+preview: venv ## what `make up` would change, as a diff: your settings are in demo.yaml
+	@.venv/bin/python -m lab preview
+
+up: venv ## bring the demo's cluster to what demo.yaml and the program say now
+	@.venv/bin/python -m lab up
 
 test: venv ## everything: lint, types, unit, service, end to end on two hosts of its own
 	@.venv/bin/python -m lab test
@@ -27,7 +33,7 @@ report: venv ## the same as pictures: eight panels in one page
 bench-files: venv ## the file service against other servers: minutes, the first time some more to install these
 	@.venv/bin/python -m bench.files
 
-shell: venv ## a shell where the demo's hosts can be reached
+shell: venv ## a shell where the demo's hosts can be reached; `pulumi` works on its stack
 	@.venv/bin/python -m lab shell
 
 venv:

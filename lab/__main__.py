@@ -5,13 +5,15 @@ import os
 import sys
 from pathlib import Path
 
-from lab import checks, demo, engine, hosts, metrics, namespace, packages
+from lab import checks, demo, engine, hosts, metrics, namespace, packages, pulumi_cli, record, stack, update
 from lab.packages import LabError
 from lab.paths import Lab
 
 ROOT = Path(__file__).parent.parent
 DEMO = Lab(name="demo", checkout=ROOT)
 TEST = Lab(name="test", checkout=ROOT)
+RECORD = Lab(name="record", checkout=ROOT)
+_OF_THE_DEMO = {"demo": demo.run, "preview": update.preview, "up": update.up, "status": demo.status}
 
 
 def main() -> int:
@@ -20,6 +22,8 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
         ("demo", "bring the cluster up, send a file across, show its metrics, report"),
+        ("preview", "show what `up` would change, by the settings as they are now"),
+        ("up", "bring the demo's cluster to what the settings say now"),
         ("status", "say what runs where, and how to reach it"),
         ("metrics", "the eight metrics of every host and service, from both InfluxDBs"),
         ("report", "draw the eight panels of the last half hour into one page"),
@@ -31,6 +35,8 @@ def main() -> int:
         commands.add_parser(name, help=text)
     execute = commands.add_parser("exec", help="run one command where the demo's hosts can be reached")
     execute.add_argument("arguments", nargs=argparse.REMAINDER)
+    recording = commands.add_parser("record", help="record how the real provider plugins behave with this program")
+    recording.add_argument("file", type=Path)
     chosen = parser.parse_args()
     try:
         return _run(chosen)
@@ -44,10 +50,8 @@ def main() -> int:
 
 def _run(chosen: argparse.Namespace) -> int:
     match chosen.command:
-        case "demo":
-            demo.run(DEMO)
-        case "status":
-            demo.status(DEMO)
+        case "demo" | "preview" | "up" | "status":
+            _OF_THE_DEMO[chosen.command](DEMO)
         case "metrics":
             demo.require(DEMO)
             print(metrics.table(DEMO), end="")
@@ -55,12 +59,14 @@ def _run(chosen: argparse.Namespace) -> int:
             demo.require(DEMO)
             print(metrics.draw(DEMO))
         case "destroy":
-            demo.destroy(DEMO, TEST)
+            demo.destroy(DEMO, TEST, RECORD)
         case "lint":
             return 0 if checks.run(checks.lint_stages(packages.install)) else 1
         case "test":
             stages = checks.test_stages(lambda: packages.install(for_tests=True), lambda: demo.test(TEST))
             return 0 if checks.run(stages) else 1
+        case "record":
+            record.record(RECORD, chosen.file)
         case "shell":
             enter(DEMO, [os.environ.get("SHELL", "/bin/sh")])
         case "exec":
@@ -69,7 +75,7 @@ def _run(chosen: argparse.Namespace) -> int:
 
 
 def enter(lab: Lab, arguments: list[str]) -> None:
-    """Become the command, inside the lab's network namespace.
+    """Become the command, inside the lab's network namespace; `pulumi` is the lab's, on its stack.
 
     Raises:
         LabError: the lab is not up, or there is no command.
@@ -79,8 +85,10 @@ def enter(lab: Lab, arguments: list[str]) -> None:
     if not engine.answers(lab):
         raise LabError("the lab is not up: run `make demo`")
     command = namespace.command(lab, arguments)
+    environment = stack.environment(lab, pulumi_cli.install(), hosts.environment(lab))
     try:
-        os.execvpe(command[0], command, hosts.environment(lab))  # noqa: S606 - a shell is what the user asked for, at most
+        # With this environment's PATH: `pulumi` is not on the user's.
+        os.execvpe(command[0], command, environment)  # noqa: S606 - a shell is what the user asked for, at most
     except OSError as error:
         raise LabError(f"cannot run {arguments[0]}: {error.strerror}") from error
 

@@ -7,16 +7,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-import yaml
-
 from components.ssh import SshTarget, ask
 from lab import (
     cadvisor,
+    configuration,
     engine,
     hosts,
     metrics,
     mode,
     namespace,
+    own_settings,
     packages,
     pulumi_cli,
     python_image,
@@ -30,12 +30,11 @@ from lab.paths import Lab
 from lab.plugins import choice
 from lab.progress import step
 
-_PORT = 5001
 _REQUIREMENTS = Path("services/file_transfer/requirements.txt")
 _SERVICES = """
 docker node ls --format '  {{.Hostname}}: {{.Status}}, {{.Availability}} {{.ManagerStatus}}'
-for service in $(docker service ls --format '{{.Name}}'); do
-  docker service ls --filter "name=$service" --format '  {{.Name}} {{.Replicas}}:' | tr '\\n' ' '
+docker service ls --format '{{.Name}} {{.Replicas}}' | while read -r service replicas; do
+  printf '  %s %s: ' "$service" "$replicas"
   docker service ps "$service" --filter desired-state=running --format '{{.Node}}' | sort | uniq -c | xargs
 done
 """
@@ -79,30 +78,26 @@ def prepare(lab: Lab) -> Path:
     Returns:
         The folder with the Pulumi CLI.
     """
-    _settle_mode(lab)
-    packages.install()
-    tools = pulumi_cli.install()
-    images: dict[str, str] = {}
-    if not lab.is_online:
-        engine.sweep_orphans()
-        engine.start(lab)
-        registry.start(lab)
-        monitoring = registry.publish(lab, rootfs.MONITORING)
-        images = {
-            "alertmanager": monitoring,
-            "cadvisor": registry.publish(lab, cadvisor.recipe()),
-            "haproxy": registry.publish(lab, rootfs.HAPROXY),
-            "influxdb": monitoring,
-            "node_exporter": registry.publish(lab, rootfs.NODE_EXPORTER),
-            "prometheus": monitoring,
-            "seaweedfs": registry.publish(lab, seaweedfs.recipe()),
-            "python": registry.publish(lab, python_image.recipe(lab.checkout / _REQUIREMENTS)),
-        }
-    _install_plugins(lab, tools)
-    stack.write_config(lab, images)
+    tools = configure(lab)
     with step("hosts"):
         hosts.up(lab)
     stack.prepare(lab, tools)
+    return tools
+
+
+def configure(lab: Lab) -> Path:
+    """Everything of `prepare` that needs no running host; returns the same.
+
+    Raises:
+        LabError: one of these failed, or the user's own settings cannot be used.
+    """
+    own = own_settings.read(lab)  # before anything that takes long
+    _settle_mode(lab)
+    packages.install()
+    tools = pulumi_cli.install()
+    images = {} if lab.is_online else _serve_images(lab)
+    _install_plugins(lab, tools)
+    configuration.write(lab, images, own)
     return tools
 
 
@@ -128,17 +123,17 @@ def status(lab: Lab) -> None:
     Raises:
         LabError: the lab is not up.
     """
-    listed = _hosts(lab)
+    listed = addresses(lab)
     first, last = next(iter(listed.values())), list(listed.values())[-1]
-    services = ask_host(lab, first, _SERVICES)
+    services, port = ask_host(lab, first, _SERVICES), _port(lab)
     enter = "" if lab.is_online else "lab/exec "
     print(f"""
 The cluster is up.
 Hosts: {", ".join(f"{name} {address}" for name, address in listed.items())}
 {services.rstrip()}
 Send and fetch a file, by any host's address:
-  {enter}curl -X POST -F 'file=@README.md' {first}:{_PORT}/upload
-  {enter}curl -X POST -F 'name=README.md' {last}:{_PORT}/download > README.copy
+  {enter}curl -X POST -F 'file=@README.md' {first}:{port}/upload
+  {enter}curl -X POST -F 'name=README.md' {last}:{port}/download > README.copy
 A shell where the hosts can be reached: make shell. Take everything away: make destroy.""")
 
 
@@ -170,6 +165,44 @@ def ask_host(lab: Lab, address: str, script: str, *, timeout: int = 60) -> str:
     return ask(target, script, timeout=timeout, prefix=namespace.command(lab, []))
 
 
+def require(lab: Lab) -> None:
+    """Refuse to go on without a running lab.
+
+    Raises:
+        LabError: as said.
+    """
+    if not engine.answers(lab) or not lab.config_file.exists():
+        raise LabError("the lab is not up: run `make demo`")
+
+
+def addresses(lab: Lab) -> dict[str, str]:
+    """Address of each host, by its name, as the configuration was written last.
+
+    Raises:
+        LabError: the lab is not up.
+    """
+    require(lab)
+    return {host["name"]: host["address"] for host in configuration.read(lab)["hosts"]}
+
+
+def _serve_images(lab: Lab) -> dict[str, str]:
+    """Start what serves the hosts their images, and return the images by their names in the settings."""
+    engine.sweep_orphans()
+    engine.start(lab)
+    registry.start(lab)
+    monitoring = registry.publish(lab, rootfs.MONITORING)
+    return {
+        "alertmanager": monitoring,
+        "cadvisor": registry.publish(lab, cadvisor.recipe()),
+        "haproxy": registry.publish(lab, rootfs.HAPROXY),
+        "influxdb": monitoring,
+        "node_exporter": registry.publish(lab, rootfs.NODE_EXPORTER),
+        "prometheus": monitoring,
+        "seaweedfs": registry.publish(lab, seaweedfs.recipe()),
+        "python": registry.publish(lab, python_image.recipe(lab.checkout / _REQUIREMENTS)),
+    }
+
+
 def _settle_mode(lab: Lab) -> None:
     """Decide between online and offline when the lab is first made; from then on it stays so."""
     recorded = lab.mode_file.read_text().strip() if lab.mode_file.exists() else ""
@@ -193,31 +226,19 @@ def _install_plugins(lab: Lab, tools: Path) -> None:
     choice.install(plugins, stack.pulumi_home(lab))
 
 
-def require(lab: Lab) -> None:
-    """Refuse to go on without a running lab.
-
-    Raises:
-        LabError: as said.
-    """
-    if not engine.answers(lab) or not lab.config_file.exists():
-        raise LabError("the lab is not up: run `make demo`")
-
-
-def _hosts(lab: Lab) -> dict[str, str]:
-    require(lab)
-    config = yaml.safe_load(lab.config_file.read_text())["config"]
-    return {host["name"]: host["address"] for host in config["swarm-transfer:hosts"]}
+def _port(lab: Lab) -> int:
+    return int(configuration.read(lab).get("edge_port", 5001))
 
 
 def _transfer(lab: Lab) -> None:
     """Send a file through each host and fetch it through the next, with the very lines that users type."""
-    addresses = list(_hosts(lab).values())
+    found, port = list(addresses(lab).values()), _port(lab)
     with step("a file through each host, and back through the next"), tempfile.TemporaryDirectory() as folder:
-        for up, down in zip(addresses, addresses[1:] + addresses[:1], strict=True):
+        for up, down in zip(found, found[1:] + found[:1], strict=True):
             sent, received = Path(folder, f"demo-{up}.bin"), Path(folder, "received")
             sent.write_bytes(os.urandom(2**20))
-            upload = ["curl", "-fsS", "-X", "POST", "-F", f"file=@{sent}", f"{up}:{_PORT}/upload"]
-            download = ["curl", "-fsS", "-X", "POST", "-F", f"name={sent.name}", f"{down}:{_PORT}/download"]
+            upload = ["curl", "-fsS", "-X", "POST", "-F", f"file=@{sent}", f"{up}:{port}/upload"]
+            download = ["curl", "-fsS", "-X", "POST", "-F", f"name={sent.name}", f"{down}:{port}/download"]
             for command in (upload, [*download, "-o", str(received)]):
                 if subprocess.run(namespace.command(lab, command), check=False).returncode:
                     raise LabError(f"failed: {' '.join(command)}")

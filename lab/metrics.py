@@ -6,9 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-import yaml
-
-from lab import namespace, pulumi_cli, stack
+from lab import configuration, namespace, pulumi_cli, stack
 from lab.packages import LabError
 from lab.paths import Lab
 from settings import DATABASE_PORTS
@@ -54,9 +52,7 @@ def wait_for_all(lab: Lab) -> str:
 
 
 def _run(lab: Lab, command: str, *arguments: str) -> str:
-    settings = {
-        key.partition(":")[2]: value for key, value in yaml.safe_load(lab.config_file.read_text())["config"].items()
-    }
+    settings = configuration.read(lab)
     managers = [host for host in settings["hosts"] if host["role"] == "manager"]
     urls = [
         word

@@ -62,6 +62,11 @@ class Lab:
         return self.local_dir / "Pulumi.lab.yaml"
 
     @property
+    def own_settings_file(self) -> Path | None:
+        """The user's own settings, which only the demo has; ignored by git, and perhaps not there."""
+        return self.checkout / "demo.yaml" if self.name == "demo" else None
+
+    @property
     def mode_file(self) -> Path:
         """Where it is kept whether this lab is online or offline, as long as it exists."""
         return self.local_dir / "mode"

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from lab import demo, engine, stack
+from lab import configuration, demo, engine, stack
 from lab.packages import LabError
 from lab.paths import Lab
 from lab.plugins import choice
@@ -100,8 +100,8 @@ class _Recorder:
 
     def _change(self, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         with step(name):
-            keys = {f"swarm-transfer:{key}": value for key, value in settings.items()}
-            changed = stack.compose(yaml.safe_load(self._settings), {"config": keys})
+            keys = {configuration.key(key): value for key, value in settings.items()}
+            changed = configuration.compose(yaml.safe_load(self._settings), {"config": keys})
             self._lab.config_file.write_text(yaml.safe_dump(changed, sort_keys=False))
             found: dict[str, Any] = {"steps": self._preview()}
             if name in _APPLIED:

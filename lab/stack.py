@@ -1,4 +1,4 @@
-"""The stack `lab`: its configuration, put together for this machine, and the Pulumi CLI that works on it."""
+"""The stack `lab`: its passphrase and secrets, what a killed run has left, and the Pulumi CLI that works on it."""
 
 import json
 import os
@@ -9,58 +9,14 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from lab import interrupted, namespace
+from lab import configuration, interrupted, namespace
 from lab.packages import LabError
 from lab.paths import Lab
 from lab.progress import step
 
 NAME = "lab"
-_PROJECT = "swarm-transfer"
 _SECRETS = ("operator_password", "influxdb_writer_password", "influxdb_reader_password", "storage_key")
-_WITH_CONFIG = ("config", "destroy", "import", "preview", "refresh", "up")
-
-
-def compose(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """One configuration file out of several: a later layer's values win, and what is not under `config` is kept.
-
-    Of a setting that is a mapping in both, what only the earlier layer has stays.
-    """
-    composed: dict[str, Any] = {}
-    config: dict[str, Any] = {}
-    for layer in layers:
-        composed |= layer
-        for key, value in layer.get("config", {}).items():
-            known = config.get(key)
-            config[key] = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
-    return {**composed, "config": config}
-
-
-def write_config(lab: Lab, images: Mapping[str, str]) -> None:
-    """Write the lab's configuration file: the committed ones, and this machine's values.
-
-    Secrets that are in the file already stay as they are.
-    """
-    known = _load(lab.config_file)
-    kept = {key: value for key, value in known.get("config", {}).items() if key in map(_key, _SECRETS)}
-    ours = {
-        _key("images"): dict(images),
-        _key("ssh"): {
-            "user": "vagrant",
-            "private_key_file": str(lab.ssh_dir / "id_ed25519"),
-            "known_hosts_file": str(lab.ssh_dir / "known_hosts"),
-        },
-    }
-    salt = {key: value for key, value in known.items() if key == "encryptionsalt"}
-    offline = {} if lab.is_online else _load(lab.checkout / "Pulumi.lab.yaml")
-    composed = compose(_load(lab.checkout / "Pulumi.dev.yaml"), offline, {**salt, "config": {**kept, **ours}})
-    lab.config_file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = lab.config_file.with_suffix(".new")
-    unfinished.write_text(yaml.safe_dump(composed, sort_keys=False, allow_unicode=True))
-    unfinished.rename(lab.config_file)
 
 
 def prepare(lab: Lab, tools: Path) -> None:
@@ -80,11 +36,11 @@ def prepare(lab: Lab, tools: Path) -> None:
     with tempfile.TemporaryDirectory() as project:
         shutil.copy(lab.checkout / "Pulumi.yaml", project)
         pulumi(lab, tools, "stack", "select", "--create", NAME, project=Path(project))
-    configured = _load(lab.config_file).get("config", {})
+    configured = configuration.read(lab)
     for name in _SECRETS:
-        if _key(name) not in configured:
+        if name not in configured:
             # By standard input: arguments are for everybody on the machine to see.
-            pulumi(lab, tools, "config", "set", "--secret", _key(name), told=secrets.token_urlsafe(18))
+            pulumi(lab, tools, "config", "set", "--secret", configuration.key(name), stdin=secrets.token_urlsafe(18))
     _recover(lab, tools)
 
 
@@ -94,50 +50,68 @@ def pulumi(
     *arguments: str,
     check: bool = True,
     capture: bool = True,
-    told: str | None = None,
+    stdin: str | None = None,
+    event_log: Path | None = None,
     project: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run the Pulumi CLI on the stack, where the hosts can be reached; `told` is its standard input.
+    """Run the Pulumi CLI on the stack, where the hosts can be reached.
+
+    Args:
+        lab: Whose stack it is.
+        tools: The folder with the CLI.
+        arguments: The command and its options.
+        check: Whether a failure is an error.
+        capture: Whether the output is returned instead of shown.
+        stdin: The text of its standard input.
+        event_log: The file that it logs its events to; only `preview` and `up` can.
+        project: The project's folder, if it is not the checkout.
 
     Raises:
         LabError: it failed, and `check` is true; with its output if that was captured.
     """
-    command = ["pulumi", "--non-interactive", "--color=never", *arguments]
-    if arguments[0] in _WITH_CONFIG:
-        command += ["--stack", NAME, "--config-file", str(lab.config_file)]
-    elif arguments[:2] == ("stack", "export"):
-        command += ["--stack", NAME]
+    command = ["pulumi", "--non-interactive", f"--color={'never' if capture else 'auto'}", *arguments]
+    variables = environment(lab, tools)
+    if event_log:
+        command += ["--event-log", str(event_log)]
+        variables["PULUMI_DEBUG_COMMANDS"] = "true"  # or the CLI has no such option
     process = subprocess.Popen(
         namespace.command(lab, command),
         cwd=project or lab.checkout,
-        env=environment(lab, tools),
-        stdin=None if told is None else subprocess.PIPE,
+        env=variables,
+        stdin=None if stdin is None else subprocess.PIPE,
         stdout=subprocess.PIPE if capture else None,
         stderr=subprocess.STDOUT if capture else None,
         text=True,
     )
     try:
-        output, _ = process.communicate(told)
+        output, _ = process.communicate(stdin)
     except KeyboardInterrupt:
         # Pulumi has got the same Ctrl-C and ends what it has begun; `subprocess.run` would kill it meanwhile.
         process.communicate()
         raise
     done = subprocess.CompletedProcess[str](command, process.returncode, output)
     if check and done.returncode:
-        raise LabError(f"pulumi {' '.join(arguments)} failed:\n{done.stdout or 'see above'}")
+        said = f"failed:\n{done.stdout}" if capture else "failed: see above"
+        raise LabError(f"pulumi {' '.join(arguments)} {said}")
     return done
 
 
-def environment(lab: Lab, tools: Path) -> dict[str, str]:
-    """Pulumi's environment: the lab's own home, state and passphrase; nothing of the user's."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("PULUMI_")}
+def environment(lab: Lab, tools: Path, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Pulumi's environment: the lab's own home, state, passphrase, stack and configuration file.
+
+    Nothing of the user's own Pulumi is inherited.
+    """
+    kept = {key: value for key, value in inherited.items() if not key.startswith("PULUMI_")}
     return {
         **kept,
         # The Python language host takes the first python, and that must be the one with the project's packages.
-        "PATH": f"{Path(sys.prefix) / 'bin'}:{tools}:{os.environ['PATH']}",
+        "PATH": f"{Path(sys.prefix) / 'bin'}:{tools}:{inherited['PATH']}",
         "PULUMI_HOME": str(pulumi_home(lab)),
         "PULUMI_BACKEND_URL": f"file://{_state_dir(lab)}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(_passphrase_file(lab)),
+        "PULUMI_STACK": NAME,
+        # The CLI takes any of its options like this; a command that has no such option ignores it.
+        "PULUMI_OPTION_CONFIG_FILE": str(lab.config_file),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
     }
@@ -161,7 +135,8 @@ def _recover(lab: Lab, tools: Path) -> None:
         for left in interrupted.unrecorded(export):
             # Where the create had not got that far there is nothing to remove, and the command fails.
             removal = namespace.command(lab, left.removal)
-            subprocess.run(removal, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+            # The paths of its ssh options are relative to the project.
+            subprocess.run(removal, cwd=lab.checkout, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         pulumi(lab, tools, "refresh", "--yes", "--skip-preview", "--clear-pending-creates")
 
 
@@ -182,11 +157,3 @@ def _state_dir(lab: Lab) -> Path:
 
 def _passphrase_file(lab: Lab) -> Path:
     return lab.local_dir / "passphrase"
-
-
-def _key(name: str) -> str:
-    return f"{_PROJECT}:{name}"
-
-
-def _load(path: Path) -> dict[str, Any]:
-    return (yaml.safe_load(path.read_text()) or {}) if path.exists() else {}

@@ -40,15 +40,17 @@ class Cluster:
             if (lab.checkout / name).is_file():
                 (self._project / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(lab.checkout / name, self._project / name)
+        # The configuration has paths that are relative to the project: the keys are there in the copy, too.
+        (self._project / ".local").symlink_to(lab.checkout / ".local")
 
     # Settings and Pulumi
 
     @property
     def hosts(self) -> list[dict[str, Any]]:
-        return yaml.safe_load((self.lab.checkout / "Pulumi.dev.yaml").read_text())["config"]["swarm-transfer:hosts"]
+        return yaml.safe_load((self.lab.checkout / "Pulumi.lab.yaml").read_text())["config"]["swarm-transfer:hosts"]
 
-    def pulumi(self, *arguments: str, check: bool = True, told: str | None = None) -> subprocess.CompletedProcess[str]:
-        return stack.pulumi(self.lab, self._tools, *arguments, check=check, told=told, project=self._project)
+    def pulumi(self, *arguments: str, check: bool = True, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        return stack.pulumi(self.lab, self._tools, *arguments, check=check, stdin=stdin, project=self._project)
 
     def up(self, *options: str) -> str:
         return self.pulumi("up", "--yes", "--skip-preview", *options).stdout
@@ -109,7 +111,7 @@ class Cluster:
     def set_secret(self, name: str, value: str) -> None:
         """Set a secret setting; a dot leads into a setting that is an object."""
         path = ["--path"] if "." in name else []
-        self.pulumi("config", "set", "--secret", *path, f"swarm-transfer:{name}", told=value)
+        self.pulumi("config", "set", "--secret", *path, f"swarm-transfer:{name}", stdin=value)
 
     def secret(self, name: str) -> str:
         return self.pulumi("config", "get", f"swarm-transfer:{name}").stdout.strip()
@@ -175,7 +177,9 @@ class Cluster:
         self.on(new, f"base64 -d <<'END' | sudo tar -C {folder} --numeric-owner -xpf -\n{content}\nEND\n", timeout=120)
 
     def replicas(self, service: str) -> str:
-        return self.on("master", f"docker service ls --filter name={service} --format '{{{{.Replicas}}}}'").strip()
+        # A filter by name would match every service whose name begins like this one's.
+        listed = self.on("master", "docker service ls --format '{{.Name}} {{.Replicas}}'").splitlines()
+        return dict(line.split(" ", 1) for line in listed)[service]
 
     def names(self, kind: str, beginning: str = "") -> list[str]:
         """Names of the swarm's configs or secrets."""

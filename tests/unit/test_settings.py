@@ -1,5 +1,6 @@
 """Bad settings: one clear error each, with the field, the value and the remedy."""
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,12 @@ def error_of(values: dict[str, Any]) -> str:
     return str(raised.value)
 
 
-def test_the_committed_hosts_are_valid(values: dict[str, Any]) -> None:
-    committed = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]
+# What is committed: the user's own hosts may be in the working copy.
+@pytest.mark.parametrize("file", ["Pulumi.dev.yaml", "Pulumi.lab.yaml"])
+def test_the_committed_hosts_are_valid(values: dict[str, Any], file: str) -> None:
+    show = ["git", "show", f"HEAD:{file}"]
+    text = subprocess.run(show, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    committed = yaml.safe_load(text)["config"]
     plain = {key.partition(":")[2]: value for key, value in committed.items()}
 
     parsed = settings.parse({**values, **plain})

@@ -19,7 +19,7 @@ class Vagrant:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.hosts_file = folder / "hosts.yaml"
-        self.hosts_file.write_text((ROOT / "Pulumi.dev.yaml").read_text())
+        self.hosts_file.write_text((ROOT / "Pulumi.lab.yaml").read_text())
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         known = {

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
+import pytest
 from recorder import Recorder
 
-from lab import rootfs
+from lab import demo, engine, registry, rootfs
+from lab.paths import Lab
 from settings.models import Images
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -60,8 +61,13 @@ def test_links_lead_to_what_debian_s_packages_bring() -> None:
     assert rootfs.NODE_EXPORTER.links == (("/bin/node_exporter", "/usr/bin/prometheus-node-exporter"),)
 
 
-def test_the_lab_names_an_image_for_all_but_grafana() -> None:
-    lab = yaml.safe_load((ROOT / "Pulumi.lab.yaml").read_text())["config"]
+def test_the_lab_serves_an_image_for_all_but_grafana(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "sweep_orphans", lambda: None)
+    monkeypatch.setattr(engine, "start", lambda _: None)
+    monkeypatch.setattr(registry, "start", lambda _: None)
+    monkeypatch.setattr(registry, "publish", lambda _, recipe: recipe.name)
 
-    assert set(lab["swarm-transfer:images"]) == set(Images.model_fields) - {"grafana"}
-    assert lab["swarm-transfer:monitoring"] == {"grafana": False}
+    served = demo._serve_images(Lab(name="demo", checkout=ROOT))
+
+    assert set(served) == set(Images.model_fields) - {"grafana"}
+    assert served["haproxy"] == "haproxy"

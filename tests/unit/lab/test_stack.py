@@ -1,4 +1,4 @@
-"""The lab's stack: its configuration file, its secrets, and the environment that Pulumi runs in."""
+"""The lab's stack: its secrets, and the environment that Pulumi runs in."""
 
 import json
 import os
@@ -10,21 +10,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab import namespace, stack
+from lab import configuration, namespace, stack
 from lab.packages import LabError
 from lab.paths import Lab
 
 ROOT = Path(stack.__file__).parent.parent
-DEV = {"config": {"swarm-transfer:hosts": [{"name": "master"}], "swarm-transfer:file_service": {"replicas": 3}}}
-LAB = {"config": {"swarm-transfer:edge_port": 5001}}
-IMAGES = {"haproxy": "192.168.50.1:5000/lab/haproxy:1@sha256:0"}
 PASSWORD = "swarm-transfer:operator_password"
 
-# Notes what it is told; what `stack export` writes, and the status of `up`, are the test's to choose.
+# Notes what it gets; what `stack export` writes, and the status of `up`, are the test's to choose.
 PULUMI = """#!/bin/sh
 printf '%s\\n' "$*" >> "$FAKE/arguments"
+printf '%s %s %s\\n' "$PULUMI_STACK" "$PULUMI_OPTION_CONFIG_FILE" "$PULUMI_DEBUG_COMMANDS" >> "$FAKE/environment"
 case "$*" in
-  *"config set"*) cat > "$FAKE/told" ;;
+  *"config set"*) cat > "$FAKE/stdin" ;;
   *"stack export"*) cp "$FAKE/state.json" "$6" ;;
   *refresh*) ;;
   *up*) echo "it went wrong"; exit 3 ;;
@@ -41,8 +39,7 @@ def lab(tmp_path):
     checkout = tmp_path / "checkout"
     checkout.mkdir()
     (checkout / "Pulumi.yaml").write_text("name: swarm-transfer\nruntime: python\n")
-    (checkout / "Pulumi.dev.yaml").write_text(yaml.safe_dump(DEV))
-    (checkout / "Pulumi.lab.yaml").write_text(yaml.safe_dump(LAB))
+    (checkout / "Pulumi.lab.yaml").write_text("config:\n  swarm-transfer:edge_port: 5001\n")
     return Lab(name="test", checkout=checkout)
 
 
@@ -66,93 +63,19 @@ def _arguments(tools):
     return (tools / "arguments").read_text().splitlines()
 
 
-def test_a_later_layer_s_values_win():
-    composed = stack.compose({"config": {"a": {"x": 1, "y": 2}, "b": [1, 2]}}, {"config": {"a": {"x": 3}, "b": [4]}})
-
-    assert composed == {"config": {"a": {"x": 3, "y": 2}, "b": [4]}}
-
-
-def test_an_online_lab_has_nothing_of_what_an_offline_one_needs(lab):
-    lab.local_dir.mkdir(parents=True)
-    lab.mode_file.write_text("online\n")
-
-    stack.write_config(lab, {})
-
-    assert not LAB["config"].keys() & _config(lab)["config"].keys()
-
-
-def test_what_is_beside_the_settings_is_kept():
-    assert stack.compose({"encryptionsalt": "v1"}, {}, {"config": {}}) == {"encryptionsalt": "v1", "config": {}}
-
-
-def test_composing_leaves_the_layers_as_they_were():
-    first = {"config": {"a": 1}}
-
-    stack.compose(first, {"config": {"a": 2}})
-
-    assert first == {"config": {"a": 1}}
-
-
-def test_the_file_has_both_committed_ones_and_this_machine_s_values(lab):
-    stack.write_config(lab, IMAGES)
-
-    assert _config(lab)["config"] == {
-        **DEV["config"],
-        **LAB["config"],
-        "swarm-transfer:images": IMAGES,
-        "swarm-transfer:ssh": {
-            "user": "vagrant",
-            "private_key_file": str(lab.ssh_dir / "id_ed25519"),
-            "known_hosts_file": str(lab.ssh_dir / "known_hosts"),
-        },
-    }
-
-
-def test_a_value_changed_in_the_file_does_not_last(lab):
-    stack.write_config(lab, IMAGES)
-    changed = _config(lab)
-    changed["config"]["swarm-transfer:file_service"] = {"replicas": 5}
-    lab.config_file.write_text(yaml.safe_dump(changed))
-
-    stack.write_config(lab, IMAGES)
-
-    assert _config(lab)["config"]["swarm-transfer:file_service"] == {"replicas": 3}
-
-
-def test_secrets_and_what_decrypts_them_survive_a_new_composition(lab):
-    stack.write_config(lab, IMAGES)
-    known = _config(lab)
-    known["encryptionsalt"] = "v1:salt"
-    known["config"][PASSWORD] = {"secure": "v1:secret"}
-    lab.config_file.write_text(yaml.safe_dump(known))
-
-    stack.write_config(lab, IMAGES)
-
-    assert _config(lab)["encryptionsalt"] == "v1:salt"
-    assert _config(lab)["config"][PASSWORD] == {"secure": "v1:secret"}
-
-
-def test_nothing_is_written_beside_the_committed_files(lab):
-    before = sorted(path.name for path in lab.checkout.iterdir())
-
-    stack.write_config(lab, IMAGES)
-
-    assert sorted(path.name for path in lab.checkout.iterdir()) == [".local", *before]
-
-
 def test_a_secret_is_set_once_and_is_on_nobody_s_command_line(lab, tools):
-    stack.write_config(lab, IMAGES)
+    configuration.write(lab, {}, {})
 
     stack.prepare(lab, tools)
-    secret = (tools / "told").read_text()
+    secret = (tools / "stdin").read_text()
 
     assert len(secret) == 24
-    assert any(f"config set --secret {PASSWORD} --stack lab --config-file" in line for line in _arguments(tools))
+    assert any(f"config set --secret {PASSWORD}" in line for line in _arguments(tools))
     assert not any(secret in line for line in _arguments(tools))
 
 
 def test_a_secret_that_is_there_is_left(lab, tools):
-    stack.write_config(lab, IMAGES)
+    configuration.write(lab, {}, {})
     known = _config(lab)
     known["config"] |= {f"swarm-transfer:{name}": {"secure": "v1:secret"} for name in stack._SECRETS}
     lab.config_file.write_text(yaml.safe_dump(known))
@@ -163,7 +86,7 @@ def test_a_secret_that_is_there_is_left(lab, tools):
 
 
 def test_the_passphrase_is_made_once_and_only_its_owner_reads_it(lab, tools):
-    stack.write_config(lab, IMAGES)
+    configuration.write(lab, {}, {})
     stack.prepare(lab, tools)
     file = Path(stack.environment(lab, tools)["PULUMI_CONFIG_PASSPHRASE_FILE"])
     passphrase = file.read_text()
@@ -194,7 +117,7 @@ def test_after_a_killed_run_what_it_made_is_removed_and_the_state_is_refreshed(l
         stack.prepare(lab, tools)
 
     assert (tools / "ssh-arguments").read_text().endswith("u@192.0.2.1 docker service rm files\n")
-    assert any("refresh --yes --skip-preview --clear-pending-creates --stack lab" in line for line in _arguments(tools))
+    assert any("refresh --yes --skip-preview --clear-pending-creates" in line for line in _arguments(tools))
 
 
 def test_a_failure_says_what_was_run_and_what_came_of_it(lab, tools):
@@ -206,11 +129,29 @@ def test_a_failure_that_is_expected_is_returned(lab, tools):
     assert stack.pulumi(lab, tools, "up", check=False).returncode == 3
 
 
+def test_a_failure_that_has_been_shown_is_one_line(lab, tools):
+    with pytest.raises(LabError, match=r"\Apulumi up --yes failed: see above\Z"):
+        stack.pulumi(lab, tools, "up", "--yes", capture=False)
+
+
+def test_every_command_works_on_the_lab_s_stack_by_its_configuration_file(lab, tools):
+    stack.pulumi(lab, tools, "preview")
+
+    assert (tools / "environment").read_text() == f"lab {lab.config_file} \n"
+
+
+def test_a_log_of_events_is_written_where_it_is_wanted(lab, tools):
+    stack.pulumi(lab, tools, "preview", event_log=tools / "events")
+
+    assert _arguments(tools) == [f"--non-interactive --color=never preview --event-log {tools}/events"]
+    assert (tools / "environment").read_text().endswith(" true\n")
+
+
 def test_ctrl_c_lets_pulumi_end_in_order(lab, tools):
     script = f"""
 import signal
 from pathlib import Path
-from lab import namespace, stack
+from lab import configuration, namespace, stack
 from lab.paths import Lab
 signal.signal(signal.SIGINT, signal.default_int_handler)
 namespace.command = lambda _, arguments: list(arguments)
@@ -241,6 +182,16 @@ def test_the_environment_is_the_lab_s_own(lab, tools, monkeypatch):
     assert environment["PULUMI_HOME"] == str(lab.local_dir / "pulumi-home")
     assert environment["PULUMI_BACKEND_URL"] == f"file://{lab.local_dir}/state"
     assert environment["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
+
+
+def test_the_environment_of_other_commands_can_be_the_lab_s_too(lab, tools):
+    inherited = {"PATH": "/usr/bin", "SWARM_LOCAL": "/there", "PULUMI_STACK": "the user's"}
+
+    environment = stack.environment(lab, tools, inherited)
+
+    assert environment["SWARM_LOCAL"] == "/there"
+    assert environment["PULUMI_STACK"] == "lab"
+    assert environment["PATH"].endswith(f":{tools}:/usr/bin")
 
 
 def test_the_python_that_pulumi_finds_is_ours_even_where_its_folder_has_another(lab, tools):
