@@ -61,7 +61,7 @@ def test_a_file_is_replaced_and_removed(client: Client) -> None:
 
 
 @pytest.mark.parametrize("method", ["PUT", "GET", "HEAD", "DELETE"])
-@pytest.mark.parametrize("name", ["..", "a/b", "../a", "a\\b", "a\tb", "n" * 300])
+@pytest.mark.parametrize("name", ["..", "a/b", "../a", "a\\b", "a\tb", "a\nb", "a\n", "n" * 300])
 def test_a_path_is_no_name(client: Client, catalogue: Catalogue, method: str, name: str) -> None:
     answer = client.ask(method, f"/files/{name}", b"content" if method == "PUT" else b"")
 

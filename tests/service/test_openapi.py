@@ -63,7 +63,7 @@ def test_every_route_is_described(client: Client, tmp_path: Path) -> None:
         if method != "parameters"
     }
     routes = {
-        (route.method, route.rule.replace("<name:path>", "{name}").replace("<identifier>", "{identifier}"))
+        (route.method, route.rule.replace(app.NAME, "{name}").replace("<identifier>", "{identifier}"))
         for route in application(tmp_path).routes
         if route.rule not in web_page.PATHS
     }

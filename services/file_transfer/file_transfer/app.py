@@ -19,6 +19,9 @@ from file_transfer.uploads import UnknownUploadError
 
 Handler = Callable[..., HTTPResponse]
 
+NAME = "<name:re:(?s:.+)>"
+"""The file's name in a route. Bottle's `path` does not match a line break: such a name would get 404 and not 400."""
+
 WHO = "file_transfer.token"
 """Where the access log finds the name of the token that opened the request, in its environment."""
 
@@ -45,10 +48,10 @@ def create(
         ("POST", "/upload", WRITE, forms.upload),
         ("POST", "/download", READ, forms.download),
         ("GET", "/files", READ, files.list),
-        ("PUT", "/files/<name:path>", WRITE, files.put),
-        ("GET", "/files/<name:path>", READ, files.get),
-        ("HEAD", "/files/<name:path>", READ, files.head),
-        ("DELETE", "/files/<name:path>", DELETE, files.delete),
+        ("PUT", f"/files/{NAME}", WRITE, files.put),
+        ("GET", f"/files/{NAME}", READ, files.get),
+        ("HEAD", f"/files/{NAME}", READ, files.head),
+        ("DELETE", f"/files/{NAME}", DELETE, files.delete),
         ("OPTIONS", "/uploads", None, tus.options),
         ("OPTIONS", "/uploads/<identifier>", None, tus.options),
         ("POST", "/uploads", WRITE, _of_its_version(tus.create)),
@@ -144,7 +147,7 @@ def _refusals_answered(handler: Handler) -> Handler:
 
 
 def _measured(method: str, path: str, handler: Handler) -> Handler:
-    route = path.replace("<name:path>", "NAME").replace("<identifier>", "ID")
+    route = path.replace(NAME, "NAME").replace("<identifier>", "ID")
 
     def answer(**arguments: str) -> HTTPResponse:
         started = time.perf_counter()
