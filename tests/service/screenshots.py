@@ -1,4 +1,4 @@
-"""Draws the pictures of the web page in docs/, with the fonts that this machine has.
+"""Makes the screenshots of the web page in docs/, with the fonts of this machine.
 
 PYTHONPATH=services/file_transfer .venv/bin/python tests/service/screenshots.py
 """
@@ -35,7 +35,7 @@ PICTURES: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    """Write both pictures."""
+    """Write both screenshots."""
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as server, chromium() as browser:
         url = server.url
         for name, size in FILES.items():
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def draw(context: BrowserContext, url: str, file: Path, picture: str) -> None:
-    """The page with a file on its way, half of it sent."""
+    """Make a screenshot of the page with one upload that is half done."""
     page = context.new_page()
     page.goto(url)
     slow_down(page)
@@ -60,7 +60,7 @@ def draw(context: BrowserContext, url: str, file: Path, picture: str) -> None:
 
 
 def slow_down(page: Page) -> None:
-    """To what a line to the world has."""
+    """Limit the upload speed to that of an internet connection."""
     speed = {"offline": False, "latency": 20, "downloadThroughput": -1, "uploadThroughput": BYTES_PER_SECOND}
     page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", speed)
 
