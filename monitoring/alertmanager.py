@@ -6,14 +6,14 @@ from typing import Any, Literal
 import yaml
 
 HEARTBEAT_ALERT = "DeadMansSwitch"
-"""It always fires: whoever gets it notices when it stops coming."""
+"""An alert that always fires, so that its receiver notices when monitoring itself is down."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Receiver:
-    """Where alerts go: nowhere, to a URL by POST, or to an address by SMTP (`smtp_host` is HOST:PORT, with TLS).
+    """Where alerts are sent: nowhere, to a URL by POST, or to an e-mail address by SMTP with TLS.
 
-    `heartbeat_url` gets a POST every minute for as long as monitoring is alive; empty: none is sent.
+    `smtp_host` is HOST:PORT. `heartbeat_url`, unless empty, gets a POST every minute while monitoring works.
     """
 
     kind: Literal["none", "webhook", "email"]
@@ -27,7 +27,7 @@ class Receiver:
 
 
 def configuration(receiver: Receiver) -> str:
-    """The file's text. Alerts are grouped by name and node, and repeated every four hours while they last."""
+    """Return the text of the file. Alerts are grouped by name and node, and repeated every four hours."""
     heartbeat = [{"url": receiver.heartbeat_url, "send_resolved": False}] if receiver.heartbeat_url else []
     document = {
         "route": {
@@ -41,13 +41,14 @@ def configuration(receiver: Receiver) -> str:
                     "matchers": [f'alertname="{HEARTBEAT_ALERT}"'],
                     "receiver": "heartbeat",
                     "group_wait": "0s",
-                    # What was sent is looked at every group_interval: every minute takes a repeat of less than one.
+                    # Alertmanager checks for repeats only every group_interval, so for one POST a minute the
+                    # repeat_interval must be shorter than a minute.
                     "group_interval": "20s",
                     "repeat_interval": "50s",
                 }
             ],
         },
-        # What follows from another alert tells nothing more.
+        # These alerts are consequences of others and add no information.
         "inhibit_rules": [
             _inhibit("TargetDown", by="NodeMissing", on="node"),
             _inhibit("TargetDown", by="ServiceBelowReplicas", on="service"),
