@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.variants import Dataquery
-from grafana_foundation_sdk.models import common as looks
+from grafana_foundation_sdk.models import common as common_models
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
@@ -31,7 +31,7 @@ _ALIASES = {
     ("service",): "$tag_service",
     (): "all",
 }
-_LONGEST_GAP = 150_000.0
+_MAX_GAP = 150_000.0
 """Milliseconds: a line connects points up to this far apart, since scrapes can be a minute apart."""
 
 
@@ -71,7 +71,7 @@ def lines(metric: Metric, variables: Sequence[str] = ()) -> timeseries.Panel:
 def sums(metric: Metric, title: str, by: Sequence[str] = (), variables: Sequence[str] = ()) -> timeseries.Panel:
     """Return a panel with stacked areas, one for each value of the tags `by`."""
     panel = _time_series(metric, influxql.sums(metric, by, variables), tuple(by)).title(title)
-    return panel.fill_opacity(25).stacking(common.StackingConfig().mode(looks.StackingMode.NORMAL))
+    return panel.fill_opacity(25).stacking(common.StackingConfig().mode(common_models.StackingMode.NORMAL))
 
 
 def counts(
@@ -81,7 +81,7 @@ def counts(
     panel = (
         _time_series(metric, influxql.counts(metric, by, variables), tuple(by)).title(title).description(description)
     )
-    return panel.unit("short").decimals(0).line_interpolation(looks.LineInterpolation.STEP_AFTER)
+    return panel.unit("short").decimals(0).line_interpolation(common_models.LineInterpolation.STEP_AFTER)
 
 
 def number(title: str, description: str, expr: str) -> stat.Panel:
@@ -93,8 +93,8 @@ def number(title: str, description: str, expr: str) -> stat.Panel:
         .datasource(PROMETHEUS)
         .with_target(prometheus.Dataquery().expr(expr).instant().ref_id("A"))
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-        .color_mode(looks.BigValueColorMode.BACKGROUND)
-        .graph_mode(looks.BigValueGraphMode.NONE)
+        .color_mode(common_models.BigValueColorMode.BACKGROUND)
+        .graph_mode(common_models.BigValueGraphMode.NONE)
         .thresholds(_thresholds())
         .height(4)
         .span(6)
@@ -145,7 +145,7 @@ def states(title: str, description: str, expr: str, legend: str) -> statetimelin
         .datasource(PROMETHEUS)
         .with_target(prometheus.Dataquery().expr(expr).range().legend_format(legend).ref_id("A"))
         .mappings([mapping])
-        .show_value(looks.VisibilityMode.NEVER)
+        .show_value(common_models.VisibilityMode.NEVER)
         .interval("15s")
         .height(10)
         .span(24)
@@ -163,17 +163,21 @@ def _time_series(metric: Metric, text: str, by: tuple[str, ...]) -> timeseries.P
         .unit(_UNITS[metric.unit])
         .min(0)
         .no_value("no data")
-        .span_nulls(_LONGEST_GAP)
-        .show_points(looks.VisibilityMode.NEVER)
+        .span_nulls(_MAX_GAP)
+        .show_points(common_models.VisibilityMode.NEVER)
         .fill_opacity(8)
         .legend(
             common.VizLegendOptions()
             .show_legend(True)  # noqa: FBT003 - the SDK's signature
-            .display_mode(looks.LegendDisplayMode.TABLE)
-            .placement(looks.LegendPlacement.RIGHT)
+            .display_mode(common_models.LegendDisplayMode.TABLE)
+            .placement(common_models.LegendPlacement.RIGHT)
             .calcs(["lastNotNull", "max"])
         )
-        .tooltip(common.VizTooltipOptions().mode(looks.TooltipDisplayMode.MULTI).sort(looks.SortOrder.DESCENDING))
+        .tooltip(
+            common.VizTooltipOptions()
+            .mode(common_models.TooltipDisplayMode.MULTI)
+            .sort(common_models.SortOrder.DESCENDING)
+        )
         .height(9)
         .span(12)
     )

@@ -28,9 +28,9 @@ def check(files: Mapping[str, str]) -> bool:
             target = Path(folder, path)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(content)
-        done = subprocess.run(
+        result = subprocess.run(
             ["promtool", "check", "config", "prometheus.yml"], cwd=folder, capture_output=True, text=True, check=False
         )
-    if done.returncode:
-        raise RejectedFilesError(f"monitoring/: Prometheus rejects its files:\n{done.stdout}{done.stderr}".rstrip())
+    if result.returncode:
+        raise RejectedFilesError(f"monitoring/: Prometheus rejects its files:\n{result.stdout}{result.stderr}".rstrip())
     return True

@@ -55,13 +55,13 @@ def write(read: Read, page: Path, *, minutes: int = 30, now: float | None = None
     Raises:
         InfluxdbError: a database cannot be read.
     """
-    at = time.time() if now is None else now
-    picture = draw(read, minutes=minutes, now=at)
+    end = time.time() if now is None else now
+    picture = draw(read, minutes=minutes, now=end)
     page.with_suffix(".png").write_bytes(picture)
     page.write_text(
         _PAGE.format(
             minutes=minutes,
-            now=datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+            now=datetime.fromtimestamp(end, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
             picture=base64.b64encode(picture).decode(),
         )
     )
@@ -75,7 +75,7 @@ def draw(read: Read, *, minutes: int, now: float) -> bytes:
     """
     figure = Figure(figsize=(16, 18), layout="constrained")
     panels = figure.subplots(len(VM_METRICS), 2, squeeze=False)
-    first = now
+    first_time = now
     # Each host and each task has the same style in all panels, in the order of their names.
     styles: dict[str, dict[str, int]] = {}
     for row, pair in zip(panels, zip(VM_METRICS, CONTAINER_METRICS, strict=True), strict=True):
@@ -85,10 +85,10 @@ def draw(read: Read, *, minutes: int, now: float) -> bytes:
             for name in sorted(line_name(series.tags) for series in lines):
                 names.setdefault(name, len(names))
             _panel(axes, f"{kind}: {metric.title}", metric, lines, names)
-            first = min([first, *(series.rows[0][0] for series in lines)])
+            first_time = min([first_time, *(series.rows[0][0] for series in lines)])
     # If the cluster is younger than the report's time, all panels begin with its first value.
     for axes in panels.flat:
-        axes.set_xlim(_time(max(first, now - minutes * 60) - _STEP), _time(now))
+        axes.set_xlim(_time(max(first_time, now - minutes * 60) - _STEP), _time(now))
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=100)
     return picture.getvalue()
@@ -112,7 +112,7 @@ def _panel(axes: Axes, title: str, metric: Metric, lines: Sequence[Series], styl
         name = line_name(series.tags)
         style, colour = divmod(styles[name], _COLOURS)
         axes.plot(
-            [_time(at) for at, _ in rows],
+            [_time(seconds) for seconds, _ in rows],
             [value for _, value in rows],
             label=name,
             color=f"C{colour}",
@@ -138,10 +138,10 @@ def _binary_ticks(highest: float) -> list[float]:
 def _with_gaps(rows: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
     """Return the rows, with a NaN inserted wherever too much time lies between two of them."""
     drawn: list[tuple[float, float]] = []
-    for at, value in rows:
-        if drawn and at - drawn[-1][0] > _GAP:
-            drawn.append((at, float("nan")))
-        drawn.append((at, value))
+    for seconds, value in rows:
+        if drawn and seconds - drawn[-1][0] > _GAP:
+            drawn.append((seconds, float("nan")))
+        drawn.append((seconds, value))
     return drawn
 
 

@@ -27,7 +27,7 @@ class Client:
     def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
         self._application = application
 
-    def ask(
+    def request(
         self,
         method: str,
         path: str,
@@ -71,16 +71,16 @@ class Client:
         return started, content
 
     def put(self, name: str, content: bytes, **options: Any) -> Response:
-        return self.ask("PUT", f"/files/{name}", content, **options)
+        return self.request("PUT", f"/files/{name}", content, **options)
 
     def get(self, name: str, **headers: str) -> Response:
-        return self.ask("GET", f"/files/{name}", **headers)
+        return self.request("GET", f"/files/{name}", **headers)
 
     def upload(self, name: str, content: bytes, **options: Any) -> Response:
-        return self.ask("POST", "/upload", file_form(name, content), FORM, **options)
+        return self.request("POST", "/upload", file_form(name, content), FORM, **options)
 
     def download(self, name: str) -> Response:
-        return self.ask("POST", "/download", text_form("name", name), FORM)
+        return self.request("POST", "/download", text_form("name", name), FORM)
 
 
 def file_form(name: str, content: bytes, field: str = "file") -> bytes:

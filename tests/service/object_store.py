@@ -42,12 +42,12 @@ class ObjectStore:
 
 
 def make_bucket(settings: S3Settings) -> None:
-    done = subprocess.run(
+    result = subprocess.run(
         ["curl", "-fsS", "-X", "PUT", "--aws-sigv4", f"aws:amz:{settings.region}:s3",
          "--user", f"{settings.access_key}:{settings.secret_key}", f"{settings.endpoint}/{settings.bucket}"],
         capture_output=True, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr
 
 
 @contextmanager

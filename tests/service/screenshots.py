@@ -20,9 +20,9 @@ FILES = {
     "measurements-2026-11.csv": 918_044,
     "site-backup.tar.zst": 38_270_115,
 }
-SIZE_UNDER_WAY = 48_000_000
+UPLOAD_SIZE = 48_000_000
 BYTES_PER_SECOND = 6_500_000
-PICTURES: dict[str, dict[str, Any]] = {
+SCREENSHOTS: dict[str, dict[str, Any]] = {
     "page-light.png": {"color_scheme": "light", "viewport": {"width": 1000, "height": 940}},
     "page-dark-phone.png": {
         "color_scheme": "dark",
@@ -42,19 +42,19 @@ def main() -> None:
             requests.put(f"{url}/files/{quote(name)}", name.encode() * (size // len(name)), timeout=10)
         file = Path(folder) / "conference-recording.mp4"
         with file.open("wb") as content:
-            content.truncate(SIZE_UNDER_WAY)
-        for picture, options in PICTURES.items():
-            draw(browser.new_context(**options), url, file, picture)
+            content.truncate(UPLOAD_SIZE)
+        for screenshot, options in SCREENSHOTS.items():
+            draw(browser.new_context(**options), url, file, screenshot)
 
 
-def draw(context: BrowserContext, url: str, file: Path, picture: str) -> None:
+def draw(context: BrowserContext, url: str, file: Path, screenshot: str) -> None:
     """Make a screenshot of the page with one upload that is half done."""
     page = context.new_page()
     page.goto(url)
     slow_down(page)
     page.locator("#picker").set_input_files(file)
     page.wait_for_function("() => document.querySelector('progress')?.value > 0.55")
-    page.screenshot(path=DOCS / picture)
+    page.screenshot(path=DOCS / screenshot)
     page.get_by_role("button", name="Cancel").click()
     context.close()
 

@@ -26,7 +26,7 @@ def remaining_files() -> list[str]:
 
 
 @pytest.fixture
-def half(run: CommandLine, server: FakeServer) -> Path:
+def partial_file(run: CommandLine, server: FakeServer) -> Path:
     """The partial file of an interrupted download of x."""
     server.files["x"] = CONTENT
     server.breaks = [1_500_000] + [0] * 2 * TRIES
@@ -83,8 +83,10 @@ def test_a_download_is_complete_wherever_the_connection_breaks(
     assert remaining_files() == ["x"]
 
 
-def test_running_the_command_again_resumes_the_download(run: CommandLine, server: FakeServer, half: Path) -> None:
-    kept = half.stat().st_size
+def test_running_the_command_again_resumes_the_download(
+    run: CommandLine, server: FakeServer, partial_file: Path
+) -> None:
+    kept = partial_file.stat().st_size
 
     assert 1_400_000 < kept <= 1_500_000
     assert run("get", "x")[0] == 0
@@ -94,23 +96,23 @@ def test_running_the_command_again_resumes_the_download(run: CommandLine, server
 
 
 def test_a_file_replaced_meanwhile_is_downloaded_from_the_start(
-    run: CommandLine, server: FakeServer, half: Path
+    run: CommandLine, server: FakeServer, partial_file: Path
 ) -> None:
     server.files["x"] = CONTENT[::-1]
 
     assert run("get", "x")[0] == 0
     assert server.headers[0]["if-range"] == f'"{SHA256}"'
     assert Path("x").read_bytes() == CONTENT[::-1]
-    assert not half.exists()
+    assert not partial_file.exists()
 
 
-def test_a_range_of_another_version_is_refused(run: CommandLine, server: FakeServer, half: Path) -> None:
+def test_a_range_of_another_version_is_refused(run: CommandLine, server: FakeServer, partial_file: Path) -> None:
     server.files["x"] = CONTENT[::-1]
     server.ignores_if_range = True
 
     status, _, stderr = run("get", "x")
 
-    assert (status, CONTENT.startswith(half.read_bytes())) == (1, True)
+    assert (status, CONTENT.startswith(partial_file.read_bytes())) == (1, True)
     assert stderr == "error: x: the server sent a range that was not asked for: do not trust this server\n"
 
 
@@ -125,8 +127,8 @@ def test_content_that_is_cut_short_is_never_taken_for_complete(
     assert Path("x").read_bytes() == CONTENT
 
 
-def test_a_complete_part_file_is_only_renamed(run: CommandLine, server: FakeServer, half: Path) -> None:
-    half.write_bytes(CONTENT)
+def test_a_complete_part_file_is_only_renamed(run: CommandLine, server: FakeServer, partial_file: Path) -> None:
+    partial_file.write_bytes(CONTENT)
 
     assert run("get", "x")[0] == 0
     assert server.headers[0]["range"] == "bytes=3000000-"
@@ -134,8 +136,8 @@ def test_a_complete_part_file_is_only_renamed(run: CommandLine, server: FakeServ
 
 
 @pytest.mark.parametrize("part", [CONTENT[1:1_000_000], CONTENT + b"more"], ids=["damaged", "too long"])
-def test_a_damaged_part_file_is_never_renamed(run: CommandLine, half: Path, part: bytes) -> None:
-    half.write_bytes(part)
+def test_a_damaged_part_file_is_never_renamed(run: CommandLine, partial_file: Path, part: bytes) -> None:
+    partial_file.write_bytes(part)
 
     assert run("get", "x")[0] == 1
     assert remaining_files() == []
@@ -198,10 +200,10 @@ def test_somebody_elses_part_file_is_kept(run: CommandLine, server: FakeServer) 
     assert Path("x").read_bytes() == CONTENT
 
 
-def test_a_symbolic_link_in_place_of_the_part_file_is_not_followed(run: CommandLine, half: Path) -> None:
+def test_a_symbolic_link_in_place_of_the_part_file_is_not_followed(run: CommandLine, partial_file: Path) -> None:
     Path("precious").write_bytes(b"mine")
-    half.unlink()
-    half.symlink_to("precious")
+    partial_file.unlink()
+    partial_file.symlink_to("precious")
     assert run("get", "x", "--force")[0] == 1
     assert Path("precious").read_bytes() == b"mine"
 

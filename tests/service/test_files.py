@@ -40,7 +40,7 @@ def test_a_file_comes_back_with_its_metadata(client: Client, content: bytes) -> 
 
     put = client.put("a é.bin", content)
     back = client.get("a é.bin")
-    head = client.ask("HEAD", "/files/a é.bin")
+    head = client.request("HEAD", "/files/a é.bin")
 
     assert (put.status, put.text) == (201, f"a é.bin {len(content)} bytes sha256:{sha256.hexdigest()}\n")
     assert (back.status, back.body) == (200, content)
@@ -56,14 +56,14 @@ def test_a_file_comes_back_with_its_metadata(client: Client, content: bytes) -> 
 def test_a_file_is_replaced_and_removed(client: Client) -> None:
     assert [client.put("name", content).status for content in (b"1", b"22")] == [201, 200]
     assert client.get("name").body == b"22"
-    assert [client.ask("DELETE", "/files/name").status for _ in range(2)] == [204, 404]
-    assert client.get("name").status == client.ask("HEAD", "/files/name").status == 404
+    assert [client.request("DELETE", "/files/name").status for _ in range(2)] == [204, 404]
+    assert client.get("name").status == client.request("HEAD", "/files/name").status == 404
 
 
 @pytest.mark.parametrize("method", ["PUT", "GET", "HEAD", "DELETE"])
 @pytest.mark.parametrize("name", ["..", "a/b", "../a", "a\\b", "a\tb", "a\nb", "a\n", "n" * 300])
 def test_a_path_is_not_a_valid_name(client: Client, catalogue: Catalogue, method: str, name: str) -> None:
-    response = client.ask(method, f"/files/{name}", b"content" if method == "PUT" else b"")
+    response = client.request(method, f"/files/{name}", b"content" if method == "PUT" else b"")
 
     assert response.status == 400
     assert method == "HEAD" or response.text.startswith("error: the name ")
@@ -73,7 +73,7 @@ def test_a_path_is_not_a_valid_name(client: Client, catalogue: Catalogue, method
 def test_no_uploaded_file_runs_in_a_browser(client: Client) -> None:
     client.put("x.html", b"<script>")
 
-    for response in (client.get("x.html"), client.get("unknown"), client.ask("GET", "/files")):
+    for response in (client.get("x.html"), client.get("unknown"), client.request("GET", "/files")):
         assert response.headers["x-content-type-options"] == "nosniff"
         assert response.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
     assert client.get("x.html").headers["content-type"] == "application/octet-stream"
@@ -123,7 +123,7 @@ def test_partial_or_encoded_content_is_refused(client: Client, header: str) -> N
 def test_a_download_evaluates_conditions_in_order(client: Client, headers: dict[str, str], status: int) -> None:
     client.put("name", CONTENT)
 
-    for response in (client.get("name", **headers), client.ask("HEAD", "/files/name", **headers)):
+    for response in (client.get("name", **headers), client.request("HEAD", "/files/name", **headers)):
         assert response.status == status
         if status == 304:
             assert (response.body, response.headers["etag"]) == (b"", TAG)
@@ -162,15 +162,15 @@ def test_a_form_upload_honours_conditions_too(client: Client) -> None:
 def test_delete_with_if_match_removes_only_that_version(client: Client) -> None:
     client.put("name", CONTENT)
 
-    assert client.ask("DELETE", "/files/name", if_match=OTHER).status == 412
-    assert client.ask("DELETE", "/files/name", if_match=TAG).status == 204
+    assert client.request("DELETE", "/files/name", if_match=OTHER).status == 412
+    assert client.request("DELETE", "/files/name", if_match=TAG).status == 204
 
 
 # Ranges
 
 
 @pytest.mark.parametrize(
-    ("asked", "content", "content_range"),
+    ("range_header", "content", "content_range"),
     [
         ("bytes=0-0", b"0", "bytes 0-0/10"),
         ("bytes=2-4", b"234", "bytes 2-4/10"),
@@ -181,28 +181,33 @@ def test_delete_with_if_match_removes_only_that_version(client: Client) -> None:
         ("BYTES=1-1", b"1", "bytes 1-1/10"),
     ],
 )
-def test_a_range_is_sent_alone(client: Client, asked: str, content: bytes, content_range: str) -> None:
+def test_a_range_is_sent_alone(client: Client, range_header: str, content: bytes, content_range: str) -> None:
     client.put("name", CONTENT)
 
-    response = client.get("name", range=asked)
+    response = client.get("name", range=range_header)
 
     assert (response.status, response.body, response.headers["content-range"]) == (206, content, content_range)
     assert response.headers["content-length"] == str(len(content))
     assert response.headers["repr-digest"] == DIGEST
 
 
-@pytest.mark.parametrize("asked", ["bytes=4-2", "bytes=a-b", "bytes=", "bytes=-", "items=0-1", "bytes=0-1,3-4"])
-def test_an_unsupported_range_gets_the_whole_file(client: Client, asked: str) -> None:
+@pytest.mark.parametrize("range_header", ["bytes=4-2", "bytes=a-b", "bytes=", "bytes=-", "items=0-1", "bytes=0-1,3-4"])
+def test_an_unsupported_range_gets_the_whole_file(client: Client, range_header: str) -> None:
     client.put("name", CONTENT)
 
-    assert (client.get("name", range=asked).status, client.get("name", range=asked).body) == (200, CONTENT)
+    assert (client.get("name", range=range_header).status, client.get("name", range=range_header).body) == (
+        200,
+        CONTENT,
+    )
 
 
-@pytest.mark.parametrize(("size", "asked"), [(10, "bytes=10-"), (10, "bytes=-0"), (0, "bytes=0-"), (0, "bytes=-1")])
-def test_a_range_outside_the_file_gets_the_size(client: Client, size: int, asked: str) -> None:
+@pytest.mark.parametrize(
+    ("size", "range_header"), [(10, "bytes=10-"), (10, "bytes=-0"), (0, "bytes=0-"), (0, "bytes=-1")]
+)
+def test_a_range_outside_the_file_gets_the_size(client: Client, size: int, range_header: str) -> None:
     client.put("name", CONTENT[:size])
 
-    response = client.get("name", range=asked)
+    response = client.get("name", range=range_header)
 
     assert (response.status, response.headers["content-range"]) == (416, f"bytes */{size}")
 
@@ -221,13 +226,13 @@ def test_a_range_of_another_version_gets_the_whole_file(client: Client, if_range
 def test_any_range_is_that_slice_of_the_file(client: Client, size: int, first: int | None, last: int | None) -> None:
     content = bytes(range(size))
     client.put("sliced", content)
-    asked = f"bytes={'' if first is None else first}-{'' if last is None else last}"
+    range_header = f"bytes={'' if first is None else first}-{'' if last is None else last}"
     if first is None:
         expected = content[-last:] if last else b""
     else:
         expected = content[first : None if last is None else last + 1]
 
-    response = client.get("sliced", range=asked)
+    response = client.get("sliced", range=range_header)
 
     if (first is None and last is None) or (first is not None and last is not None and last < first):
         assert (response.status, response.body) == (200, content)
@@ -269,7 +274,7 @@ def test_a_declared_digest_is_checked(client: Client, header: str, digest: str, 
 def test_a_form_s_digest_is_checked(client: Client, sha256: str, status: int) -> None:
     field = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="sha256"\r\n\r\n{sha256}\r\n'.encode()
 
-    assert client.ask("POST", "/upload", field + file_form("name", CONTENT), FORM).status == status
+    assert client.request("POST", "/upload", field + file_form("name", CONTENT), FORM).status == status
     assert client.get("name").status == (200 if status == 201 else 404)
 
 
@@ -277,7 +282,7 @@ def test_a_digest_after_its_file_is_refused(client: Client, catalogue: Catalogue
     end = f"--{BOUNDARY}--\r\n".encode()
     field = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="sha256"\r\n\r\n{"0" * 64}\r\n'.encode()
 
-    assert client.ask("POST", "/upload", file_form("name", CONTENT)[: -len(end)] + field + end, FORM).status == 400
+    assert client.request("POST", "/upload", file_form("name", CONTENT)[: -len(end)] + field + end, FORM).status == 400
     assert list(catalogue.files()) == []
 
 
@@ -288,12 +293,12 @@ def test_all_or_none_of_a_form_s_files_are_stored(client: Client, catalogue: Cat
     end = f"--{BOUNDARY}--\r\n".encode()
     two = file_form("a", b"1")[: -len(end)] + file_form("b", b"22")
 
-    refused = client.ask("POST", "/upload", two[:-10], FORM)
+    refused = client.request("POST", "/upload", two[:-10], FORM)
     assert (refused.status, list(catalogue.files())) == (400, [])
-    stored = client.ask("POST", "/upload", two, FORM)
+    stored = client.request("POST", "/upload", two, FORM)
 
     assert [line.split()[:2] for line in stored.text.splitlines()] == [["a", "1"], ["b", "2"]]
-    described = json.loads(client.ask("POST", "/upload", two, FORM, accept="application/json").text)
+    described = json.loads(client.request("POST", "/upload", two, FORM, accept="application/json").text)
     assert [file["name"] for file in described] == ["a", "b"]
 
 
@@ -302,7 +307,7 @@ def test_no_file_of_a_form_is_stored_if_one_is_refused(client: Client, catalogue
     end = f"--{BOUNDARY}--\r\n".encode()
     two = file_form("a", b"1")[: -len(end)] + file_form("b", b"22")
 
-    assert client.ask("POST", "/upload", two, FORM, if_none_match="*").status == 412
+    assert client.request("POST", "/upload", two, FORM, if_none_match="*").status == 412
     assert [(file.name, file.size) for file in catalogue.files()] == [("b", len(CONTENT))]
 
 
@@ -331,8 +336,8 @@ def test_a_file_states_when_it_expires(client: Client, query: str) -> None:
     query = query.format(later.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
     stored = [
-        client.ask("PUT", f"/files/name?{query}", b"", accept="application/json"),
-        client.ask("POST", f"/upload?{query}", file_form("name", b""), FORM, accept="application/json"),
+        client.request("PUT", f"/files/name?{query}", b"", accept="application/json"),
+        client.request("POST", f"/upload?{query}", file_form("name", b""), FORM, accept="application/json"),
     ]
 
     for response in stored:
@@ -357,7 +362,7 @@ def test_a_file_states_when_it_expires(client: Client, query: str) -> None:
     ],
 )
 def test_an_invalid_lifetime_is_refused_with_its_name(client: Client, query: str) -> None:
-    response = client.ask("PUT", f"/files/name?{query}", b"content")
+    response = client.request("PUT", f"/files/name?{query}", b"content")
 
     assert response.status == 400
     assert query.partition("=")[0] in response.text or "UTF-8" in response.text
@@ -365,14 +370,14 @@ def test_an_invalid_lifetime_is_refused_with_its_name(client: Client, query: str
 
 
 def test_only_responses_with_content_count_as_downloads(client: Client) -> None:
-    client.ask("PUT", "/files/name?max-downloads=3", CONTENT)
+    client.request("PUT", "/files/name?max-downloads=3", CONTENT)
 
-    assert client.ask("HEAD", "/files/name").status == 200
+    assert client.request("HEAD", "/files/name").status == 200
     assert client.get("name", if_none_match=TAG).status == 304
     assert client.get("name").body == client.download("name").body == CONTENT
     assert client.get("name", range="bytes=1-1").body == b"1"
     assert client.get("name").status == client.download("name").status == 404
-    assert json.loads(client.ask("GET", "/files").text) == []
+    assert json.loads(client.request("GET", "/files").text) == []
 
 
 # Limits
@@ -427,7 +432,7 @@ def test_the_list_comes_in_pages(client: Client) -> None:
         client.put(name, b"")
 
     def pages(path: str) -> list[list[str]]:
-        response = client.ask("GET", path)
+        response = client.request("GET", path)
         page = [file["name"] for file in json.loads(response.text)]
         link = response.headers.get("link")
         return [page, *(pages(link[1:].partition(">")[0]) if link else [])]
@@ -440,4 +445,4 @@ def test_the_list_comes_in_pages(client: Client) -> None:
 
 @pytest.mark.parametrize("limit", ["0", "-1", "1001", "x", "%C2%B2"])
 def test_an_invalid_page_size_is_refused(client: Client, limit: str) -> None:
-    assert client.ask("GET", f"/files?limit={limit}").status == 400
+    assert client.request("GET", f"/files?limit={limit}").status == 400

@@ -63,10 +63,10 @@ def fuzzed(tmp_path: Path) -> Client:
 def test_any_form_is_stored_completely_or_refused_in_one_line(
     fuzzed: Client, body: bytes, declared: int | None
 ) -> None:
-    fuzzed.ask("DELETE", "/files/x")
+    fuzzed.request("DELETE", "/files/x")
 
     for path in ("/upload", "/download"):
-        response = fuzzed.ask("POST", path, body, FORM, length=declared)
+        response = fuzzed.request("POST", path, body, FORM, length=declared)
 
         assert response.status < 500
         if response.status >= 400:
@@ -88,7 +88,7 @@ def test_any_headers_get_a_response(
 ) -> None:
     fuzzed.put("x", b"abc")
 
-    response = fuzzed.ask(method, path, body, **{"tus_resumable": "1.0.0", **headers})
+    response = fuzzed.request(method, path, body, **{"tus_resumable": "1.0.0", **headers})
 
     assert response.status < 500, (method, path, headers, body)
     assert fuzzed.get("x").status in (200, 404)

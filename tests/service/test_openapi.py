@@ -69,4 +69,4 @@ def test_every_route_is_described(client: Client, tmp_path: Path) -> None:
     }
 
     assert routes == described
-    assert json.loads(client.ask("GET", "/openapi.json").text) == DESCRIBED
+    assert json.loads(client.request("GET", "/openapi.json").text) == DESCRIBED

@@ -155,7 +155,7 @@ def test_no_request_can_forge_the_access_log(server: Server) -> None:
 def test_an_invalid_setting_is_reported(tmp_path: Path, name: str, value: str, error: str) -> None:
     settings = {"FILE_TRANSFER_DATA": str(tmp_path), "PYTHONPATH": str(SERVICE), f"FILE_TRANSFER_{name}": value}
 
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "file_transfer"],
         env={**os.environ, **settings},
         capture_output=True,
@@ -163,6 +163,6 @@ def test_an_invalid_setting_is_reported(tmp_path: Path, name: str, value: str, e
         check=False,
     )
 
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"file_transfer: {error}")
-    assert done.stderr.count("\n") == 1
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"file_transfer: {error}")
+    assert result.stderr.count("\n") == 1

@@ -43,22 +43,22 @@ def bearer(name: str) -> str:
     ],
 )
 def test_every_route_requires_its_scope(protected: Client, method: str, path: str, scope: str) -> None:
-    refused = protected.ask(method, path)
+    refused = protected.request(method, path)
     assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer")
     for wrong in ("Bearer nonsense", "Basic cmVhZGVyOnJlYWRlcg==", TOKENS[scope]["token"], "Bearer "):
-        assert protected.ask(method, path, authorization=wrong).status == 401
+        assert protected.request(method, path, authorization=wrong).status == 401
     for name in TOKENS:
         allowed = name in (scope, "owner")
-        assert (protected.ask(method, path, authorization=bearer(name)).status == 403) is not allowed
+        assert (protected.request(method, path, authorization=bearer(name)).status == 403) is not allowed
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/openapi.json", "/metrics"])
 def test_routes_that_reveal_nothing_about_files_need_no_token(protected: Client, path: str) -> None:
-    assert protected.ask("GET", path).status == 200
+    assert protected.request("GET", path).status == 200
 
 
 def test_a_refusal_names_the_token_and_never_shows_it(protected: Client) -> None:
-    response = protected.ask("DELETE", "/files/x", authorization=bearer("reader"))
+    response = protected.request("DELETE", "/files/x", authorization=bearer("reader"))
 
     assert response.text == 'error: the token "reader" does not have the scope "delete"\n'
 

@@ -41,7 +41,7 @@ def test_an_uploaded_file_can_be_downloaded(client: Client, content: bytes) -> N
 def test_a_download_accepts_both_kinds_of_forms(client: Client) -> None:
     client.upload("a b é.txt", b"content")
 
-    encoded = client.ask("POST", "/download", b"name=a+b+%C3%A9.txt", "application/x-www-form-urlencoded")
+    encoded = client.request("POST", "/download", b"name=a+b+%C3%A9.txt", "application/x-www-form-urlencoded")
 
     assert encoded.body == client.download("a b é.txt").body == b"content"
 
@@ -65,7 +65,7 @@ def test_the_list_is_sorted_and_describes_each_file(client: Client) -> None:
     client.upload("b", b"22")
     client.upload("a", b"1")
 
-    listed = json.loads(client.ask("GET", "/files").text)
+    listed = json.loads(client.request("GET", "/files").text)
 
     assert [(file["name"], file["size"]) for file in listed] == [("a", 1), ("b", 2)]
     assert listed[0]["sha256"] == hashlib.sha256(b"1").hexdigest()
@@ -137,7 +137,7 @@ def test_a_bad_upload_is_refused_and_changes_nothing(
 ) -> None:
     client.upload("kept", b"old")
 
-    response = client.ask("POST", "/upload", body, content_type)
+    response = client.request("POST", "/upload", body, content_type)
 
     assert response.status == status
     assert response.text.startswith("error: ")
@@ -149,14 +149,14 @@ def test_a_bad_upload_is_refused_and_changes_nothing(
 def test_a_body_shorter_than_declared_is_refused(client: Client, catalogue: Catalogue) -> None:
     body = file_form("short", b"content")
 
-    assert client.ask("POST", "/upload", body[:-20], FORM, length=len(body)).status == 400
+    assert client.request("POST", "/upload", body[:-20], FORM, length=len(body)).status == 400
     assert list(catalogue.files()) == []
 
 
 def test_a_form_that_ends_before_its_declared_length_is_refused(client: Client, catalogue: Catalogue) -> None:
     body = file_form("short", b"content")
 
-    response = client.ask("POST", "/upload", body, FORM, length=len(body) + 1)
+    response = client.request("POST", "/upload", body, FORM, length=len(body) + 1)
 
     assert (response.status, list(catalogue.files())) == (400, [])
     assert response.text == f"error: the body is broken or cut short: received {len(body)} of {len(body) + 1} bytes\n"
@@ -184,7 +184,7 @@ def test_a_client_that_disconnects_gets_the_blame(client: Client, catalogue: Cat
 def test_a_bad_download_form_is_refused(client: Client, body: bytes, length: int, status: int) -> None:
     client.upload("kep", b"another file")
 
-    response = client.ask("POST", "/download", body, "application/x-www-form-urlencoded", length=length)
+    response = client.request("POST", "/download", body, "application/x-www-form-urlencoded", length=length)
 
     assert (response.status, response.text[:7], response.text.count("\n")) == (status, "error: ", 1)
 
@@ -197,8 +197,8 @@ def test_one_transfer_too_many_is_refused_while_health_checks_work(client: Clien
 
     for refused in (client.download("file"), client.upload("other", b"content")):
         assert (refused.status, refused.headers["retry-after"]) == (503, "5")
-    assert client.ask("GET", "/healthz").status == 200
-    assert f"file_transfer_transfers {MAX_TRANSFERS}.0" in client.ask("GET", "/metrics").text
+    assert client.request("GET", "/healthz").status == 200
+    assert f"file_transfer_transfers {MAX_TRANSFERS}.0" in client.request("GET", "/metrics").text
 
     for transfer in running:
         transfer.close()
@@ -216,7 +216,7 @@ def test_refused_transfers_free_their_slots(client: Client) -> None:
 def test_a_draining_replica_is_not_ready_but_still_serves(catalogue: Catalogue) -> None:
     ending = Client(app.create(catalogue, max_transfers=1, is_draining=lambda: True))
 
-    assert (ending.ask("GET", "/readyz").status, ending.ask("GET", "/healthz").status) == (503, 200)
+    assert (ending.request("GET", "/readyz").status, ending.request("GET", "/healthz").status) == (503, 200)
     assert ending.upload("late", b"content").status == 201
 
 
@@ -229,7 +229,9 @@ def test_a_missing_directory_is_not_ready(directory: DirectoryStorage, tmp_path:
 def test_a_boundary_can_contain_capitals(client: Client) -> None:
     form = file_form("name", b"content").replace(BOUNDARY.encode(), b"----WebKitFormBoundaryX")
 
-    assert client.ask("POST", "/upload", form, "multipart/form-data; boundary=----WebKitFormBoundaryX").status == 201
+    assert (
+        client.request("POST", "/upload", form, "multipart/form-data; boundary=----WebKitFormBoundaryX").status == 201
+    )
 
 
 def test_a_body_without_a_length_is_accepted(client: Client) -> None:
@@ -247,21 +249,21 @@ def test_an_unknown_name_gets_an_error_and_not_a_file(client: Client) -> None:
 
 
 def test_unknown_paths_and_methods_get_one_line(client: Client) -> None:
-    assert (client.ask("GET", "/nowhere").status, client.ask("GET", "/upload").status) == (404, 405)
-    assert client.ask("GET", "/nowhere").text == "error: not found\n"
+    assert (client.request("GET", "/nowhere").status, client.request("GET", "/upload").status) == (404, 405)
+    assert client.request("GET", "/nowhere").text == "error: not found\n"
 
 
 def test_metrics_count_requests_and_bytes(client: Client) -> None:
     client.upload("counted", b"12345")
 
-    text = client.ask("GET", "/metrics").text
+    text = client.request("GET", "/metrics").text
 
     assert 'file_transfer_requests_total{method="POST",route="/upload",status="201"}' in text
     assert "file_transfer_received_bytes_total" in text
 
 
 def refused_for(client: Client, reason: str) -> float:
-    found = re.search(rf'file_transfer_errors_total{{reason="{reason}"}} (\S+)', client.ask("GET", "/metrics").text)
+    found = re.search(rf'file_transfer_errors_total{{reason="{reason}"}} (\S+)', client.request("GET", "/metrics").text)
     return float(found[1]) if found else 0
 
 
@@ -275,12 +277,12 @@ def beyond_the_end(client: Client) -> Response:
     [
         ("unknown_file", lambda client: client.download("unknown")),
         ("name", lambda client: client.upload("..", b"content")),
-        ("cut_short", lambda client: client.ask("PUT", "/files/x", b"123", length=5)),
-        ("digest", lambda client: client.ask("PUT", "/files/x", b"123", repr_digest=DIGEST_OF_NOTHING)),
-        ("precondition_failed", lambda client: client.ask("PUT", "/files/x", b"123", if_match='"another"')),
-        ("too_large", lambda client: client.ask("PUT", "/files/x", b"", length=2**50)),
-        ("unknown_upload", lambda client: client.ask("HEAD", "/uploads/0", tus_resumable="1.0.0")),
-        ("not_found", lambda client: client.ask("GET", "/nowhere")),
+        ("cut_short", lambda client: client.request("PUT", "/files/x", b"123", length=5)),
+        ("digest", lambda client: client.request("PUT", "/files/x", b"123", repr_digest=DIGEST_OF_NOTHING)),
+        ("precondition_failed", lambda client: client.request("PUT", "/files/x", b"123", if_match='"another"')),
+        ("too_large", lambda client: client.request("PUT", "/files/x", b"", length=2**50)),
+        ("unknown_upload", lambda client: client.request("HEAD", "/uploads/0", tus_resumable="1.0.0")),
+        ("not_found", lambda client: client.request("GET", "/nowhere")),
         ("range", beyond_the_end),
     ],
 )
@@ -293,8 +295,8 @@ def test_refusals_are_counted_by_reason(client: Client, reason: str, refused: Ca
 
 
 def test_health_and_readiness_return_200(client: Client) -> None:
-    assert client.ask("GET", "/healthz").status == 200
-    assert client.ask("GET", "/readyz").status == 200
+    assert client.request("GET", "/healthz").status == 200
+    assert client.request("GET", "/readyz").status == 200
 
 
 GOOD_NAMES = st.text(

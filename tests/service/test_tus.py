@@ -30,7 +30,7 @@ def create(client: Client, length: int = len(CONTENT), body: bytes = b"", **pair
     pairs = {"filename": "name", **pairs}
     kind = BYTES if body else ""
     headers = {"upload_length": str(length), "upload_metadata": metadata(**pairs)}
-    return client.ask("POST", "/uploads", body, kind, **VERSION, **headers)
+    return client.request("POST", "/uploads", body, kind, **VERSION, **headers)
 
 
 def created_path(client: Client, **pairs: str) -> str:
@@ -38,11 +38,11 @@ def created_path(client: Client, **pairs: str) -> str:
 
 
 def patch(client: Client, path: str, offset: int, content: bytes, **headers: str) -> Response:
-    return client.ask("PATCH", path, content, BYTES, upload_offset=str(offset), **VERSION, **headers)
+    return client.request("PATCH", path, content, BYTES, upload_offset=str(offset), **VERSION, **headers)
 
 
 def offset(client: Client, path: str) -> int:
-    return int(client.ask("HEAD", path, **VERSION).headers["upload-offset"])
+    return int(client.request("HEAD", path, **VERSION).headers["upload-offset"])
 
 
 def test_the_last_byte_of_an_upload_publishes_the_file(client: Client) -> None:
@@ -58,7 +58,7 @@ def test_the_last_byte_of_an_upload_publishes_the_file(client: Client) -> None:
         assert response.headers["upload-expires"].endswith(" GMT")
     assert (
         response.headers["etag"]
-        == client.ask("HEAD", path, **VERSION).headers["etag"]
+        == client.request("HEAD", path, **VERSION).headers["etag"]
         == client.get("name").headers["etag"]
     )
 
@@ -125,7 +125,7 @@ def test_an_empty_file_is_published_at_once(client: Client) -> None:
 def test_bytes_at_a_wrong_offset_are_refused(client: Client, start: str, status: int) -> None:
     path = created_path(client)
 
-    assert client.ask("PATCH", path, b"x", BYTES, upload_offset=start, **VERSION).status == status
+    assert client.request("PATCH", path, b"x", BYTES, upload_offset=start, **VERSION).status == status
     assert offset(client, path) == 0
 
 
@@ -163,15 +163,15 @@ def test_the_file_s_digest_is_checked_at_the_end(client: Client) -> None:
         patch(client, path, 0, CONTENT[:100])
         assert patch(client, path, 100, CONTENT[100:]).status == status
     assert client.get("name").body == CONTENT
-    assert client.get("wrong").status == client.ask("HEAD", wrong, **VERSION).status == 404
+    assert client.get("wrong").status == client.request("HEAD", wrong, **VERSION).status == 404
 
 
 def test_a_cancelled_upload_leaves_nothing(client: Client, storage: Storage) -> None:
     path = created_path(client)
     patch(client, path, 0, CONTENT[:100])
 
-    assert client.ask("DELETE", path, **VERSION).status == 204
-    assert patch(client, path, 100, CONTENT[100:]).status == client.ask("DELETE", path, **VERSION).status == 404
+    assert client.request("DELETE", path, **VERSION).status == 204
+    assert patch(client, path, 100, CONTENT[100:]).status == client.request("DELETE", path, **VERSION).status == 404
     assert list(storage.names(UPLOADS)) == []
 
 
@@ -202,7 +202,7 @@ def test_invalid_metadata_is_refused_before_the_content_is_sent(
 
 def test_a_file_stored_meanwhile_is_not_overwritten(client: Client) -> None:
     headers = {"upload_length": "3", "upload_metadata": metadata(filename="name"), "if_none_match": "*"}
-    path = client.ask("POST", "/uploads", **VERSION, **headers).headers["location"]
+    path = client.request("POST", "/uploads", **VERSION, **headers).headers["location"]
     client.put("name", b"first")
 
     assert patch(client, path, 0, b"new").status == 412
@@ -219,21 +219,21 @@ def test_a_file_stored_meanwhile_is_not_overwritten(client: Client) -> None:
     ],
 )
 def test_an_invalid_creation_is_refused(client: Client, headers: dict[str, str], status: int) -> None:
-    assert client.ask("POST", "/uploads", **VERSION, **headers).status == status
+    assert client.request("POST", "/uploads", **VERSION, **headers).status == status
 
 
 def test_the_metadata_can_contain_a_lifetime(client: Client) -> None:
     patch(client, created_path(client, max_downloads="1", ttl="1h"), 0, CONTENT)
 
-    (file,) = json.loads(client.ask("GET", "/files").text)
+    (file,) = json.loads(client.request("GET", "/files").text)
     assert (file["downloads_left"], file["expires"] is not None) == (1, True)
 
 
 def test_another_version_of_the_protocol_is_refused(client: Client) -> None:
-    response = client.ask("POST", "/uploads", upload_length="1")
+    response = client.request("POST", "/uploads", upload_length="1")
 
     assert (response.status, response.text) == (412, "error: send Tus-Resumable: 1.0.0\n")
-    assert client.ask("OPTIONS", "/uploads").headers["tus-extension"] == (
+    assert client.request("OPTIONS", "/uploads").headers["tus-extension"] == (
         "creation,creation-with-upload,termination,checksum,expiration"
     )
 
@@ -241,10 +241,12 @@ def test_another_version_of_the_protocol_is_refused(client: Client) -> None:
 def test_a_client_that_can_only_post_overrides_the_method(client: Client) -> None:
     path = created_path(client)
 
-    response = client.ask("POST", path, CONTENT, BYTES, upload_offset="0", x_http_method_override="PATCH", **VERSION)
+    response = client.request(
+        "POST", path, CONTENT, BYTES, upload_offset="0", x_http_method_override="PATCH", **VERSION
+    )
 
     assert response.status == 204
-    assert client.ask("POST", path, **VERSION).status == 405
+    assert client.request("POST", path, **VERSION).status == 405
 
 
 def test_only_one_of_two_concurrent_requests_continues_an_upload(catalogue: Catalogue, client: Client) -> None:
@@ -278,7 +280,7 @@ def test_an_upload_is_published_by_the_next_replica_if_one_dies_while_publishing
         with pytest.raises(KeyboardInterrupt):
             patch(client, path, 100, CONTENT[100:])
 
-    assert client.ask("HEAD", path, **VERSION).status == 423, "the replica may still be publishing it"
+    assert client.request("HEAD", path, **VERSION).status == 423, "the replica may still be publishing it"
     monkeypatch.setattr(uploads, "now", lambda: now() + timedelta(minutes=16))
     assert offset(client, path) == len(CONTENT)
     assert client.get("name").body == CONTENT

@@ -22,7 +22,7 @@ class AccessLog(Logger):  # type: ignore[misc] # gunicorn ships no types
         os.write(sys.stdout.fileno(), f"{_line(resp, environ, request_time)}\n".encode())
 
 
-def _line(response: Any, environ: dict[str, Any], took: timedelta) -> str:  # noqa: ANN401 - gunicorn's
+def _line(response: Any, environ: dict[str, Any], duration: timedelta) -> str:  # noqa: ANN401 - gunicorn's
     return json.dumps(
         {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -33,6 +33,6 @@ def _line(response: Any, environ: dict[str, Any], took: timedelta) -> str:  # no
             "status": int(response.status_code or 0),
             # gunicorn does not count what the kernel sends with sendfile, which is either all of it or an error.
             "bytes": response.sent or response.response_length or 0,
-            "seconds": round(took.total_seconds(), 6),
+            "seconds": round(duration.total_seconds(), 6),
         }
     )

@@ -103,9 +103,9 @@ class Catalogue:
                 self.storage.write(FILES, file.name, left.to_record(), version)
                 return
 
-    def open(self, file: StoredFile, wanted: Range) -> Content:
+    def open(self, file: StoredFile, byte_range: Range) -> Content:
         """Open a range of the file's content; see `Storage.open`."""
-        return self.storage.open(file.chunks, wanted.start, wanted.size)
+        return self.storage.open(file.chunks, byte_range.start, byte_range.size)
 
     def remove(self, name: str, condition: Conditions = conditions.NONE) -> None:
         """Remove the file.

@@ -80,7 +80,7 @@ class DirectoryStorage:
         files: list[BinaryIO] = []
         try:
             for chunk in chunks:
-                files.append((self._chunks / chunk.key).open("rb", buffering=0))  # noqa: PERF401 - see `_joined`
+                files.append((self._chunks / chunk.key).open("rb", buffering=0))  # noqa: PERF401 - `_close` needs those opened so far
         except BaseException:
             _close(files)
             raise
@@ -95,11 +95,11 @@ class DirectoryStorage:
         """See `Storage.chunks`."""
         for entry in os.scandir(self._chunks):
             try:
-                known = entry.stat()
+                status = entry.stat()
             except FileNotFoundError:
                 continue
-            modified = datetime.fromtimestamp(known.st_mtime, UTC)
-            yield StoredChunk(Chunk(entry.name, known.st_size), modified)
+            modified = datetime.fromtimestamp(status.st_mtime, UTC)
+            yield StoredChunk(Chunk(entry.name, status.st_size), modified)
 
     def read(self, kind: str, name: str) -> Record:
         """See `Storage.read`."""
@@ -180,9 +180,9 @@ class _Unfinished(io.FileIO):
 
     def write_all(self, data: Data) -> None:
         """Write all bytes, however few the kernel accepts at once."""
-        rest = memoryview(data)
-        while rest:
-            rest = rest[self.write(rest) :]
+        remaining = memoryview(data)
+        while remaining:
+            remaining = remaining[self.write(remaining) :]
 
     def move(self, path: str) -> None:
         """Move the file to its final path."""

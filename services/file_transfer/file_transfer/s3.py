@@ -87,8 +87,8 @@ class S3Storage:
 
     def chunks(self) -> Iterator[StoredChunk]:
         """See `Storage.chunks`."""
-        for known in self._list("pieces/"):
-            yield StoredChunk(Chunk(_last(known["path"]), known["size"]), known["last_modified"])
+        for listed in self._list("pieces/"):
+            yield StoredChunk(Chunk(_last(listed["path"]), listed["size"]), listed["last_modified"])
 
     def read(self, kind: str, name: str) -> Record:
         """See `Storage.read`."""
@@ -99,10 +99,10 @@ class S3Storage:
 
     def write(self, kind: str, name: str, content: bytes, expected: str | None) -> str:
         """See `Storage.write`."""
-        path, marked = _path(kind, name), uuid.uuid4().hex.encode() + content
-        version, found = self._put(path, marked, {"e_tag": expected} if expected else "create")
+        path, content_with_mark = _path(kind, name), uuid.uuid4().hex.encode() + content
+        version, found = self._put(path, content_with_mark, {"e_tag": expected} if expected else "create")
         if version is None and expected is None and found and len(found.content) == _MARK_BYTES:
-            version, _ = self._put(path, marked, {"e_tag": found.version})
+            version, _ = self._put(path, content_with_mark, {"e_tag": found.version})
         if version is None:
             raise ConflictError(name)
         return version
@@ -115,9 +115,9 @@ class S3Storage:
         """See `Storage.names`."""
         # The prefix without its last digit is not a key, so the listing begins with the first name that can match.
         begin = max(_path(kind, after) if after else "", f"{kind}/{_segments(prefix.encode().hex()[:-1])}")
-        for known in self._list(f"{kind}/", begin):
-            name = _name(kind, known["path"])
-            if known["size"] > _MARK_BYTES and name.startswith(prefix):
+        for listed in self._list(f"{kind}/", begin):
+            name = _name(kind, listed["path"])
+            if listed["size"] > _MARK_BYTES and name.startswith(prefix):
                 yield name
             elif name.encode() > prefix.encode() and not name.startswith(prefix):
                 return
@@ -125,16 +125,16 @@ class S3Storage:
     def tidy(self) -> None:
         """Delete discarded chunks that nobody reads any more, and the marks of removed records."""
         now = datetime.now(UTC)
-        for known in self._list("discarded/"):
-            if now - known["last_modified"] > READERS_GRACE:
-                record = self._read(known["path"])
+        for listed in self._list("discarded/"):
+            if now - listed["last_modified"] > READERS_GRACE:
+                record = self._read(listed["path"])
                 keys = json.loads(record.content) if record else []
-                self._delete([*(f"pieces/{key}" for key in keys), known["path"]])
+                self._delete([*(f"pieces/{key}" for key in keys), listed["path"]])
         for kind in ("files/", "uploads/"):
             removed = [
-                known["path"]
-                for known in self._list(kind)
-                if known["size"] == _MARK_BYTES and now - known["last_modified"] > _REMOVED_GRACE
+                listed["path"]
+                for listed in self._list(kind)
+                if listed["size"] == _MARK_BYTES and now - listed["last_modified"] > _REMOVED_GRACE
             ]
             self._delete(removed)
 
@@ -155,15 +155,17 @@ class S3Storage:
         with translated_errors("get"):
             return obstore.get_range(self._store, f"pieces/{key}", start=start, length=size).to_bytes()
 
-    def _put(self, path: str, marked: bytes, mode: "PutMode") -> tuple[str | None, Record | None]:
+    def _put(self, path: str, content_with_mark: bytes, mode: "PutMode") -> tuple[str | None, Record | None]:
         """Write, and return the new version, or None and the record that is there instead."""
         with translated_errors("write"):
             try:
-                return obstore.put(self._store, path, marked, mode=mode, use_multipart=False)["e_tag"] or "", None
+                return obstore.put(self._store, path, content_with_mark, mode=mode, use_multipart=False)[
+                    "e_tag"
+                ] or "", None
             except (exceptions.AlreadyExistsError, exceptions.PreconditionError, FileNotFoundError):
                 found = self._read(path)
         # The record may be our own: the response was lost, and the request was sent a second time.
-        return (found.version, None) if found and found.content == marked else (None, found)
+        return (found.version, None) if found and found.content == content_with_mark else (None, found)
 
     def _read(self, path: str) -> Record | None:
         with translated_errors("read"):
@@ -202,7 +204,7 @@ def _path(kind: str, name: str) -> str:
 
 def _segments(digits: str) -> str:
     """Split a long name, since SeaweedFS allows 255 characters between slashes. `-` sorts first, so the order stays."""
-    return "-/".join(digits[at : at + _SEGMENT] for at in range(0, len(digits), _SEGMENT))
+    return "-/".join(digits[start : start + _SEGMENT] for start in range(0, len(digits), _SEGMENT))
 
 
 def _name(kind: str, path: str) -> str:

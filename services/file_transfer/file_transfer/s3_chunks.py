@@ -35,11 +35,11 @@ class IncomingChunks:
 
     def write(self, data: Data) -> None:
         """See `IncomingContent.write`."""
-        rest = memoryview(data)
-        while rest:
-            taken = rest[: CHUNK_BYTES - len(self._buffer)]
+        remaining = memoryview(data)
+        while remaining:
+            taken = remaining[: CHUNK_BYTES - len(self._buffer)]
             self._buffer += taken
-            rest = rest[len(taken) :]
+            remaining = remaining[len(taken) :]
             if len(self._buffer) == CHUNK_BYTES:
                 self._send()
 
@@ -73,24 +73,24 @@ class IncomingChunks:
 
 def chunk_ranges(chunks: Sequence[Chunk], start: int, size: int) -> list[ChunkRange]:
     """Return the ranges that make up `size` bytes from position `start`, at most CHUNK_BYTES each."""
-    wanted = []
+    ranges = []
     for chunk in chunks:
         first, start = start, max(start - chunk.size, 0)
         while first < chunk.size and size > 0:
             length = min(chunk.size - first, size, CHUNK_BYTES)
-            wanted.append((chunk.key, first, length))
+            ranges.append((chunk.key, first, length))
             first += length
             size -= length
-    return wanted
+    return ranges
 
 
 def fetch_ahead(
-    pool: ThreadPoolExecutor, fetch: Callable[[ChunkRange], bytes], wanted: Sequence[ChunkRange]
+    pool: ThreadPoolExecutor, fetch: Callable[[ChunkRange], bytes], ranges: Sequence[ChunkRange]
 ) -> Generator[bytes, None, None]:
     """Yield the content of the ranges in order, while the next ones are being fetched."""
     in_flight: deque[Future[bytes]] = deque()
     try:
-        for chunk_range in wanted:
+        for chunk_range in ranges:
             in_flight.append(pool.submit(fetch, chunk_range))
             if len(in_flight) > AHEAD:
                 yield in_flight.popleft().result()

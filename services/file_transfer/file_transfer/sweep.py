@@ -27,7 +27,9 @@ _EVERY_SECONDS = 300
 def sweep(storage: Storage) -> int:
     """Sweep once, and return how many files, uploads and chunks were removed."""
     # The chunks are listed before the records, so that a file published in between keeps its chunks.
-    lost = {stored.chunk.key: stored.chunk for stored in storage.chunks() if now() - stored.modified > _LEFTOVER_AGE}
+    leftover = {
+        stored.chunk.key: stored.chunk for stored in storage.chunks() if now() - stored.modified > _LEFTOVER_AGE
+    }
     swept = 0
     kinds: tuple[tuple[str, Callable[[bytes], StoredFile | Upload]], ...] = (
         (FILES, StoredFile.from_record),
@@ -39,10 +41,10 @@ def sweep(storage: Storage) -> int:
             if found.is_expired(now()):
                 swept += _remove(storage, kind, name, record, found.chunks)
             for chunk in found.chunks:
-                lost.pop(chunk.key, None)
-    storage.discard(list(lost.values()))
+                leftover.pop(chunk.key, None)
+    storage.discard(list(leftover.values()))
     storage.tidy()
-    return swept + len(lost)
+    return swept + len(leftover)
 
 
 def start(storage: Storage, is_elected: Callable[[], bool]) -> threading.Thread:

@@ -29,12 +29,12 @@ class DamagedError(ClientError):
 
 
 def _attempt(api: Api, name: str, target: Target, progress: Progress) -> None:
-    resuming = {"Range": f"bytes={target.position}-", "If-Range": target.etag} if target.position else {}
+    range_headers = {"Range": f"bytes={target.position}-", "If-Range": target.etag} if target.position else {}
     try:
-        response = api.request("GET", path_of(name), headers=resuming)
+        response = api.request("GET", path_of(name), headers=range_headers)
     except RefusedError as error:
         # With If-Range another version would have been sent whole, so it is the same one and nothing is missing.
-        if resuming and error.status == 416:
+        if range_headers and error.status == 416:
             return
         raise
     with response:
