@@ -351,6 +351,7 @@ def test_deleting_needs_a_confirmation(site: Site) -> None:
 def test_a_file_replaced_since_it_was_listed_is_not_deleted(site: Site) -> None:
     site.store("file", b"old")
     page = site.open()
+    expect(files(page)).to_have_count(1)
     site.store("file", b"new")
 
     page.get_by_role("button", name="Delete file").click()

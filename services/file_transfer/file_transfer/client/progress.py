@@ -52,7 +52,7 @@ def on_terminal(label: str, *, quiet: bool) -> Progress:
 def describe(position: int, total: int | None, transferred: int, seconds: float) -> str:
     """Describe a transfer: its size, percentage, speed and time left.
 
-    The speed is that of the `transferred` bytes, which took so many `seconds`.
+    The speed is computed from the bytes `transferred` in `seconds`.
     """
     speed = transferred / seconds if seconds > 0 else 0
     words = [human_size(position)]

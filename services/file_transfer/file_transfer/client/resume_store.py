@@ -1,4 +1,4 @@
-"""What the client remembers of unfinished transfers, so that a later run of the same command can resume them."""
+"""The saved state of unfinished transfers, from which a later run of the same command resumes them."""
 
 import hashlib
 import json
