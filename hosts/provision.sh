@@ -1,9 +1,9 @@
 #!/bin/bash
-# Makes a fresh Debian 13 box a host of the cluster; run as root by Vagrant, as often as you like.
-# $1: the public key that may log in as vagrant, in place of the one that everybody knows.
+# Turns a fresh Debian 13 box into a host of the cluster. Vagrant runs it as root; running it again changes nothing.
+# $1: the public key that may log in as vagrant. It replaces Vagrant's well-known insecure key.
 set -eu
 public_key=$1
-# The Engine that the rest of the project is tested with: the one of Debian 13, held there.
+# The Docker Engine that the project is tested with. It is Debian 13's, held at this version.
 engine_version='26.1.5+dfsg1-*'
 
 export DEBIAN_FRONTEND=noninteractive
@@ -15,7 +15,7 @@ fi
 systemctl enable --now docker
 usermod --append --groups docker vagrant
 
-# VXLAN loses packets when these network cards compute the checksums of its inner packets.
+# Some virtual network cards drop VXLAN packets if they compute the checksums of the inner packets.
 cat >/etc/systemd/system/vxlan-checksums.service <<'EOF'
 [Unit]
 Description=Compute VXLAN checksums in the kernel, not in the network card

@@ -1,1 +1,1 @@
-"""Monitoring: what its services read, and what reads the metrics that they keep."""
+"""Monitoring: the configuration of its services, and the readers of the metrics that they store."""

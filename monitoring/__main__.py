@@ -1,6 +1,6 @@
-"""The two InfluxDBs read from a shell: `python -m monitoring metrics|report --vms-url URL --containers-url URL`.
+"""Shows the metrics in both InfluxDBs: `python -m monitoring metrics|report --vms-url URL --containers-url URL`.
 
-The password of the user that reads comes from INFLUXDB_READER_PASSWORD: arguments are for everybody to see.
+The password comes from the environment variable INFLUXDB_READER_PASSWORD, since other processes can see arguments.
 """
 
 import argparse
@@ -16,27 +16,33 @@ _PASSWORD = "INFLUXDB_READER_PASSWORD"  # noqa: S105 - the variable's name
 
 
 def main() -> int:
-    """Run one command; an expected failure is one line on standard error."""
+    """Run one command and return the exit status. An expected failure prints one line on standard error."""
     parser = argparse.ArgumentParser(prog="python -m monitoring", description=__doc__)
     parser.add_argument("command", choices=("metrics", "report"))
-    parser.add_argument("--vms-url", required=True, help="such as http://192.168.50.2:8086")
-    parser.add_argument("--containers-url", required=True, help="such as http://192.168.50.2:8087")
+    parser.add_argument(
+        "--vms-url", required=True, help="URL of the InfluxDB of the VMs, such as http://192.168.50.2:8086"
+    )
+    parser.add_argument(
+        "--containers-url",
+        required=True,
+        help="URL of the InfluxDB of the containers, such as http://192.168.50.2:8087",
+    )
     parser.add_argument("--user", default="reader")
-    parser.add_argument("--host", action="append", default=[], help="a host that should be measured; several times")
-    parser.add_argument("--output", type=Path, default=Path("report.html"), help="the page that `report` writes")
-    parser.add_argument("--minutes", type=int, default=30, help="how far back `report` looks")
-    chosen = parser.parse_args()
+    parser.add_argument("--host", action="append", default=[], help="a host that should have metrics; repeatable")
+    parser.add_argument("--output", type=Path, default=Path("report.html"), help="the file that `report` writes")
+    parser.add_argument("--minutes", type=int, default=30, help="the time that `report` covers")
+    args = parser.parse_args()
     password = os.environ.get(_PASSWORD)
     if not password:
-        print(f"{_PASSWORD} is not set: give it the password of user {chosen.user}", file=sys.stderr)
+        print(f"{_PASSWORD} is not set: set it to the password of user {args.user}", file=sys.stderr)
         return 1
-    read = influxdb_client.reader({"vms": chosen.vms_url, "containers": chosen.containers_url}, chosen.user, password)
+    read = influxdb_client.reader({"vms": args.vms_url, "containers": args.containers_url}, args.user, password)
     try:
-        if chosen.command == "metrics":
-            print(table(read, chosen.host), end="")
+        if args.command == "metrics":
+            print(table(read, args.host), end="")
         else:
-            report.write(read, chosen.output, minutes=chosen.minutes)
-            print(chosen.output)
+            report.write(read, args.output, minutes=args.minutes)
+            print(args.output)
     except InfluxdbError as error:
         print(error, file=sys.stderr)
         return 1

@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from settings.models import Alerting  # the settings themselves read this package
 
 HEARTBEAT_ALERT = "DeadMansSwitch"
-"""It always fires: whoever gets it notices when it stops coming."""
+"""An alert that always fires, so that its receiver notices when monitoring itself is down."""
 
 
 def configuration(alerting: "Alerting") -> str:
-    """Return the file's text, with the secrets laid open.
+    """Return the text of the file, which contains secrets.
 
     Alerts are grouped by name and node, and repeated every four hours while they last.
     """
@@ -30,13 +30,14 @@ def configuration(alerting: "Alerting") -> str:
                     "matchers": [f'alertname="{HEARTBEAT_ALERT}"'],
                     "receiver": "heartbeat",
                     "group_wait": "0s",
-                    # What was sent is looked at every group_interval: every minute takes a repeat of less than one.
+                    # Alertmanager checks for repeats only every group_interval, so for one POST a minute the
+                    # repeat_interval must be shorter than a minute.
                     "group_interval": "20s",
                     "repeat_interval": "50s",
                 }
             ],
         },
-        # What follows from another alert tells nothing more.
+        # These alerts are consequences of others and add no information.
         "inhibit_rules": [
             _inhibit("TargetDown", by="NodeMissing", on="node"),
             _inhibit("TargetDown", by="ServiceBelowReplicas", on="service"),

@@ -1,6 +1,6 @@
-"""The files that Prometheus reads, rendered from what is kept here and what the settings say.
+"""Prometheus's configuration files, rendered from the files in this folder and the settings.
 
-Every file stands as it is, too: promtool checks it without anything filled in.
+The files in this folder are valid as they are, so promtool can check them without rendering.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,15 @@ FOLDER = Path(__file__).parent
 
 
 class UnknownAlertError(ValueError):
-    """A duration was given for an alert that does not exist; the text names those that do."""
+    """A duration is set for an alert that does not exist. The message lists the existing ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PrometheusFilesArgs:
-    """What the settings say; `alert_for` maps an alert's name to how long it must hold («1m») before it fires.
+    """The settings that the files depend on.
 
-    `nodes` and `tasks` (service -> number) are what there should be, so that what is missing is noticed.
+    `alert_for` maps an alert's name to how long its condition must hold before it fires, such as "1m".
+    `nodes` and `tasks` (service -> number) are the expected ones, so that alerts can report missing ones.
     `certificates` maps a certificate's name to the end of its validity, in seconds since 1970.
     """
 
@@ -34,14 +35,14 @@ class PrometheusFilesArgs:
 
 
 def prometheus_files(args: PrometheusFilesArgs) -> dict[str, str]:
-    """Every file below Prometheus's folder, by its path.
+    """Return the content of each file, by its path in Prometheus's folder.
 
     Raises:
-        UnknownAlertError: `alert_for` names an alert that there is not.
+        UnknownAlertError: `alert_for` names an alert that does not exist.
     """
     unknown = sorted(set(args.alert_for) - set(alert_names()))
     if unknown:
-        raise UnknownAlertError(f"no alert is named «{unknown[0]}»: use one of {', '.join(alert_names())}")
+        raise UnknownAlertError(f'no alert is named "{unknown[0]}": use one of {", ".join(alert_names())}')
     rules = {f"rules/{path.name}": path.read_text() for path in sorted((FOLDER / "rules").glob("*.yml"))}
     alerts = {f"alerts/{path.name}": _with_durations(path, args.alert_for) for path in _alert_files()}
     return {
@@ -53,12 +54,12 @@ def prometheus_files(args: PrometheusFilesArgs) -> dict[str, str]:
 
 
 def delivery(files: Mapping[str, str]) -> str:
-    """The files one after the other, each after a line `==> PATH <==`, as they travel to their host."""
+    """Join the files into one text for the transfer to their host, each after a line `==> PATH <==`."""
     return "".join(f"==> {path} <==\n{content.rstrip()}\n" for path, content in files.items())
 
 
 def alert_names() -> list[str]:
-    """The names of all alerts, sorted."""
+    """Return the names of all alerts, sorted."""
     return sorted(
         rule["alert"] for path in _alert_files() for group in _load(path)["groups"] for rule in group["rules"]
     )
@@ -88,7 +89,7 @@ def _with_durations(path: Path, alert_for: Mapping[str, str]) -> str:
 
 
 def _expected(args: PrometheusFilesArgs) -> str:
-    """What there should be, as series: an alert compares them with what there is."""
+    """Return rules that record the expected nodes, tasks and certificates, for alerts to compare with."""
     rules = [
         *(_constant("swarm:node_expected", 1, node=node) for node in args.nodes),
         *(_constant("swarm:service_tasks_expected", count, service=name) for name, count in args.tasks.items()),

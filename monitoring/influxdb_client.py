@@ -1,6 +1,6 @@
-"""A reader of InfluxDB 1.x: one InfluxQL query, its series, and errors that say what to do.
+"""A client that reads from InfluxDB 1.x with InfluxQL.
 
-It never writes: InfluxDB itself refuses what is not a read on this way (GET).
+It cannot write, since it sends only GET requests, for which InfluxDB refuses every statement that changes something.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,18 +13,18 @@ _TIMEOUT = 20  # seconds
 _REFUSED = (401, 403)
 
 Read = Callable[[str, str], "list[Series]"]
-"""(database, InfluxQL) -> series; tests put their own in its place."""
+"""A function that takes a database and InfluxQL, and returns the series. Tests replace it by their own."""
 
 
 class InfluxdbError(Exception):
-    """The database cannot be read; the text says which one, why, and what helps."""
+    """The database cannot be read. The message says which one, why, and what to do."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """The rows of one measurement with the same tags.
+    """The rows of one measurement that have the same tags.
 
-    A row has one value for each of `columns`. The first column of a SELECT is `time`, in seconds since 1970.
+    A row has one value for each of `columns`. In the result of a SELECT the first one is `time`, in seconds since 1970.
     """
 
     measurement: str
@@ -34,25 +34,25 @@ class Series:
 
 
 def reader(urls: Mapping[str, str], user: str, password: str) -> Read:
-    """What reads databases at these addresses (database -> URL) as this user."""
+    """Return a function that reads the databases at these URLs (database -> URL) as the user."""
     return lambda database, text: query(urls[database], database, user, password, text)
 
 
 def query(url: str, database: str, user: str, password: str, text: str) -> list[Series]:
-    """Ask one database; several statements' series come one after the other.
+    """Query one database. The series of several statements are concatenated.
 
     Args:
-        url: of the server, such as http://192.168.50.2:8086.
-        database: its name, such as vms.
-        user: who asks; empty: nobody in particular.
-        password: of the user; it travels in a header, so that no log of addresses has it.
-        text: InfluxQL.
+        url: the server's URL, such as http://192.168.50.2:8086.
+        database: the database's name, such as vms.
+        user: the user's name; empty for a server without authentication.
+        password: the user's password. It is sent in a header, so that no log of URLs contains it.
+        text: the InfluxQL.
 
     Raises:
-        InfluxdbError: not reachable, not allowed, no such database, or InfluxDB's own words on the query.
+        InfluxdbError: the server is unreachable, the user is refused, or the query fails.
     """
     place = f"InfluxDB {url}, database {database}"
-    # Proxies and .netrc are not asked: the hosts are on a network of their own.
+    # Proxies and .netrc are ignored, since the hosts are on a private network.
     with requests.Session() as session:
         session.trust_env = False
         try:
@@ -63,36 +63,37 @@ def query(url: str, database: str, user: str, password: str, text: str) -> list[
                 timeout=_TIMEOUT,
             )
         except requests.RequestException as error:
-            raise InfluxdbError(f"{place}: no answer; is it running, and reachable from here? ({error})") from error
-    answer = _answer(response)
+            raise InfluxdbError(f"{place}: no response; is it running, and reachable from here? ({error})") from error
+    document = _document(response)
     if response.status_code in _REFUSED:
         raise InfluxdbError(
-            f"{place}: user «{user}» is refused ({answer.get('error')}): check user, password and what it may read"
+            f'{place}: user "{user}" is refused ({document.get("error")}): check the user, its password and privileges'
         )
-    if answer.get("error") or not response.ok:
-        raise InfluxdbError(f"{place}: {answer.get('error') or f'HTTP status {response.status_code}'}, asked: {text}")
-    if "results" not in answer:
-        raise InfluxdbError(f"{place}: this is not an InfluxDB 1.x: its answer has no results; check the URL")
-    return [series for result in answer["results"] for series in _series(result, place, text)]
+    if document.get("error") or not response.ok:
+        reason = document.get("error") or f"HTTP status {response.status_code}"
+        raise InfluxdbError(f"{place}: {reason}, for the query: {text}")
+    if "results" not in document:
+        raise InfluxdbError(f"{place}: this is not an InfluxDB 1.x, since its response has no results; check the URL")
+    return [series for result in document["results"] for series in _series(result, place, text)]
 
 
-def _answer(response: requests.Response) -> Mapping[str, Any]:
+def _document(response: requests.Response) -> Mapping[str, Any]:
     try:
-        answer = response.json()
+        document = response.json()
     except ValueError:
         return {}
-    return answer if isinstance(answer, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
 def _series(result: Mapping[str, Any], place: str, text: str) -> list[Series]:
     error = str(result.get("error", ""))
     if error.startswith("database not found"):
-        raise InfluxdbError(f"{place}: there is no such database; check its name and the URL")
+        raise InfluxdbError(f"{place}: no such database; check its name and the URL")
     if error:
-        raise InfluxdbError(f"{place}: {error}, asked: {text}")
+        raise InfluxdbError(f"{place}: {error}, for the query: {text}")
     listed = result.get("series", [])
     if result.get("partial") or any(series.get("partial") for series in listed):
-        raise InfluxdbError(f"{place}: the answer was cut short: ask for less time or fewer series: {text}")
+        raise InfluxdbError(f"{place}: the response was cut short; query a shorter time or fewer series: {text}")
     return [
         Series(
             measurement=series.get("name", ""),

@@ -1,15 +1,18 @@
-"""InfluxQL texts for a metric of the table: for Grafana, with its variables in them, and with values in their place."""
+"""InfluxQL queries for metrics: for Grafana with its variables, and with values in place of the variables."""
 
 from collections.abc import Sequence
 
 from monitoring.metrics import Metric
 
 _ALL = ".*"
-"""What Grafana puts in a variable's place when «All» is chosen."""
+"""What Grafana substitutes for a variable when "All" is selected."""
 
 
 def lines(metric: Metric, variables: Sequence[str] = ()) -> str:
-    """One line for each host, task or filesystem; `variables` are tags that the page's own variables narrow."""
+    """Return a query for one line for each host, task or filesystem.
+
+    `variables` are the tags that variables of the dashboard filter.
+    """
     return (
         f'SELECT mean("value") FROM "{metric.measurement}" WHERE {_where(variables)} '
         f"GROUP BY time($__interval), {_quoted(metric.tags)} fill(null)"
@@ -17,23 +20,23 @@ def lines(metric: Metric, variables: Sequence[str] = ()) -> str:
 
 
 def sums(metric: Metric, by: Sequence[str] = (), variables: Sequence[str] = ()) -> str:
-    """One line for each value of the tags `by`, all of the metric's lines in it added up."""
+    """Return a query for the sum of the metric's lines, for each value of the tags `by`."""
     return _of_lines("sum", metric, by, variables)
 
 
 def counts(metric: Metric, by: Sequence[str] = (), variables: Sequence[str] = ()) -> str:
-    """How many of the metric's lines there are for each value of the tags `by`."""
+    """Return a query for the number of the metric's lines, for each value of the tags `by`."""
     return _of_lines("count", metric, by, variables)
 
 
 def tag_values(metric: Metric, tag: str, variables: Sequence[str] = ()) -> str:
-    """The values that a page's variable can take."""
-    narrowed = f" WHERE {_narrowed(variables)}" if variables else ""
-    return f'SHOW TAG VALUES FROM "{metric.measurement}" WITH KEY = "{tag}"{narrowed}'
+    """Return a query for the values that a variable of a dashboard can take."""
+    where = f" WHERE {_filters(variables)}" if variables else ""
+    return f'SHOW TAG VALUES FROM "{metric.measurement}" WITH KEY = "{tag}"{where}'
 
 
 def latest(metric: Metric, minutes: int) -> str:
-    """The newest value of each line and its time, none older than `minutes`."""
+    """Return a query for the latest value of each line and its time, if it is not older than `minutes`."""
     return (
         f'SELECT last("value") FROM "{metric.measurement}" WHERE time >= now() - {minutes}m '
         f"GROUP BY {_quoted(metric.tags)}"
@@ -41,7 +44,7 @@ def latest(metric: Metric, minutes: int) -> str:
 
 
 def history(metric: Metric, minutes: int, step: int) -> str:
-    """Each line over the last `minutes`, a mean for every `step` seconds; where nothing is, there is no row."""
+    """Return a query for each line over the last `minutes`: a mean for every `step` seconds that have a value."""
     return (
         f'SELECT mean("value") FROM "{metric.measurement}" WHERE time >= now() - {minutes}m AND time <= now() '
         f"GROUP BY time({step}s), {_quoted(metric.tags)} fill(none)"
@@ -49,19 +52,19 @@ def history(metric: Metric, minutes: int, step: int) -> str:
 
 
 def filled(text: str, *, minutes: int = 30, interval: str = "15s", value: str = _ALL) -> str:
-    """A panel's query as Grafana sends it: over the last `minutes`, every variable at `value` (an InfluxQL regex).
+    """Return a panel's query as Grafana sends it, for the last `minutes`, with every variable set to `value`.
 
-    It puts something in the place of `$timeFilter`, `$__interval`, `$node` and `$service`, and nothing else.
-    PromQL has none of these and stays as it is.
+    It replaces only `$timeFilter`, `$__interval`, `$node` and `$service`; `value` is an InfluxQL regex. PromQL has
+    none of these variables and stays unchanged.
     """
-    places = {
+    values = {
         "$timeFilter": f"time >= now() - {minutes}m AND time <= now()",
         "$__interval": interval,
         "$node": value,
         "$service": value,
     }
-    for name, content in places.items():
-        text = text.replace(name, content)
+    for variable, content in values.items():
+        text = text.replace(variable, content)
     return text
 
 
@@ -76,11 +79,11 @@ def _of_lines(function: str, metric: Metric, by: Sequence[str], variables: Seque
 
 
 def _where(variables: Sequence[str]) -> str:
-    return " AND ".join(["$timeFilter", *([_narrowed(variables)] if variables else [])])
+    return " AND ".join(["$timeFilter", *([_filters(variables)] if variables else [])])
 
 
-def _narrowed(variables: Sequence[str]) -> str:
-    # Grafana writes (a|b) for several values, each with its special characters escaped.
+def _filters(variables: Sequence[str]) -> str:
+    # For several values Grafana substitutes (a|b), with special characters escaped.
     return " AND ".join(f'"{tag}" =~ /^${tag}$/' for tag in variables)
 
 

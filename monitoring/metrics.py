@@ -1,6 +1,6 @@
-"""The table of metrics in the two InfluxDBs: the one source for dashboards, report and table.
+"""The metrics in the two InfluxDBs, from which the dashboards, the report and the text table are made.
 
-A metric's measurement is the name of the Prometheus rule that records it, its only field is `value`.
+A metric's measurement has the name of the Prometheus rule that records it. Its only field is `value`.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ VMS = "vms"
 CONTAINERS = "containers"
 
 Unit = Literal["percent", "bytes", "bytes per second", "CPUs", "per second", "seconds", "ratio"]
-"""Of the values as stored, but `percent`: those are stored as parts of one, 0 to 1."""
+"""The unit of the stored values, except that `percent` is stored as a fraction, 0 to 1."""
 
 _HOST = ("node",)
 _FILESYSTEM = ("node", "mountpoint")
@@ -20,7 +20,7 @@ _TASK = ("service", "slot", "node")
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """One measurement of one database; lines are told apart by `tags`."""
+    """One measurement of one database. It has one line for each combination of values of its `tags`."""
 
     title: str
     database: str
@@ -31,9 +31,9 @@ class Metric:
 
 
 def line_name(tags: Mapping[str, str]) -> str:
-    """What a line is called: a host by its name, a task as SERVICE.SLOT on NODE, a filesystem as NODE PATH.
+    """Return the name of a line: NODE for a host, SERVICE.SLOT on NODE for a task, NODE PATH for a filesystem.
 
-    Tasks of a global service have no slot: SERVICE on NODE.
+    Tasks of a global service have no slot, so they are named SERVICE on NODE.
     """
     node = tags.get("node", "")
     if "service" in tags:
@@ -53,8 +53,18 @@ def _container(title: str, measurement: str, unit: Unit, description: str) -> Me
 
 
 VM_METRICS = (
-    _vm("CPU", "instance:node_cpu_utilisation:rate5m", "percent", "Time not idle, of all CPUs, over five minutes."),
-    _vm("Memory", "instance:node_memory_utilisation:ratio", "percent", "What is not available, of all memory."),
+    _vm(
+        "CPU",
+        "instance:node_cpu_utilisation:rate5m",
+        "percent",
+        "CPU time in use, as a share of all CPUs, over five minutes.",
+    ),
+    _vm(
+        "Memory",
+        "instance:node_memory_utilisation:ratio",
+        "percent",
+        "Memory that is not available to programs, as a share of all memory.",
+    ),
     _vm(
         "Network in",
         "instance:node_network_receive_bytes:rate5m",
@@ -70,8 +80,10 @@ VM_METRICS = (
 )
 
 CONTAINER_METRICS = (
-    _container("CPU", "container:cpu_usage_seconds:rate5m", "CPUs", "CPUs in use, over five minutes; 1 is one whole."),
-    _container("Memory", "container:memory_working_set_bytes:sum", "bytes", "What the kernel cannot take back."),
+    _container(
+        "CPU", "container:cpu_usage_seconds:rate5m", "CPUs", "CPUs in use, over five minutes; 1 is one whole CPU."
+    ),
+    _container("Memory", "container:memory_working_set_bytes:sum", "bytes", "Memory that the kernel cannot reclaim."),
     _container(
         "Network in", "container:network_receive_bytes:rate5m", "bytes per second", "Received, over five minutes."
     ),
@@ -81,38 +93,43 @@ CONTAINER_METRICS = (
 )
 
 EIGHT = VM_METRICS + CONTAINER_METRICS
-"""CPU, memory, network in, network out: of VMs and of containers."""
+"""CPU, memory, network in and network out, of VMs and of containers."""
 
 FURTHER_VM_METRICS = (
     _vm(
         "Filesystems",
         "instance:node_filesystem_utilisation:ratio",
         "percent",
-        "What is in use of each filesystem.",
+        "Used space of each filesystem.",
         tags=_FILESYSTEM,
     ),
     _vm(
         "Load",
         "instance:node_load1_per_cpu:ratio",
         "ratio",
-        "Processes that run or wait, for each CPU, over one minute; above 1 some wait.",
+        "Running and waiting processes per CPU, over one minute; above 1 some wait.",
     ),
 )
 
 FILE_METRICS = (
-    _container("Requests", "container:file_transfer_requests:rate5m", "per second", "Answered, over five minutes."),
-    _container("Errors", "container:file_transfer_errors:rate5m", "per second", "Failed, over five minutes."),
     _container(
-        "Received", "container:file_transfer_received_bytes:rate5m", "bytes per second", "Uploads, over five minutes."
+        "Requests", "container:file_transfer_requests:rate5m", "per second", "Requests handled, over five minutes."
+    ),
+    _container("Errors", "container:file_transfer_errors:rate5m", "per second", "Failed requests, over five minutes."),
+    _container(
+        "Received",
+        "container:file_transfer_received_bytes:rate5m",
+        "bytes per second",
+        "Bytes uploaded, over five minutes.",
     ),
     _container(
-        "Sent", "container:file_transfer_sent_bytes:rate5m", "bytes per second", "Downloads, over five minutes."
+        "Sent", "container:file_transfer_sent_bytes:rate5m", "bytes per second", "Bytes downloaded, over five minutes."
     ),
     _container(
-        "Time for a request, 95th percentile",
+        "Request duration, 95th percentile",
         "container:file_transfer_request_seconds:p95_5m",
         "seconds",
-        "19 of 20 requests of the last five minutes took less.",
+        "95 % of the requests in the last five minutes took less time.",
     ),
 )
 

@@ -1,11 +1,11 @@
-"""Grafana's panels, as the dashboards use them: lines over time, numbers, tables, states."""
+"""Builders of Grafana panels: lines over time, numbers, tables, states."""
 
 from collections.abc import Sequence
 
 from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.variants import Dataquery
-from grafana_foundation_sdk.models import common as looks
+from grafana_foundation_sdk.models import common as common_models
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
@@ -26,28 +26,28 @@ _UNITS: dict[Unit, str] = {
 _ALIASES = {
     ("node",): "$tag_node",
     ("node", "mountpoint"): "$tag_node $tag_mountpoint",
-    # A task of a global service has no slot: its name ends with the dot.
+    # A task of a global service has no slot, so nothing follows the dot.
     ("service", "slot", "node"): "$tag_service.$tag_slot on $tag_node",
     ("service",): "$tag_service",
     (): "all",
 }
-_LONGEST_GAP = 150_000.0
-"""Milliseconds: a line goes on over less, since scrapes may be a minute apart; what is longer is shown as a gap."""
+_MAX_GAP = 150_000.0
+"""Milliseconds: a line connects points up to this far apart, since scrapes can be a minute apart."""
 
 
 class Influxql(Builder[Dataquery], Dataquery):
-    """A query written by hand: the SDK has no classes for InfluxDB."""
+    """An InfluxQL query, since the SDK has no classes for InfluxDB."""
 
     def __init__(self, text: str, alias: str) -> None:
         self._text = text
         self._alias = alias
 
     def build(self) -> Dataquery:
-        """Itself."""
+        """Return the query itself."""
         return self
 
     def to_json(self) -> dict[str, object]:
-        """As Grafana's InfluxDB data source reads it."""
+        """Return the query in the form of Grafana's InfluxDB data source."""
         return {
             "refId": "A",
             "query": self._text,
@@ -58,34 +58,34 @@ class Influxql(Builder[Dataquery], Dataquery):
 
 
 def data_source(database: str) -> models.DataSourceRef:
-    """The InfluxDB that has this database."""
+    """Return the data source of a database."""
     return models.DataSourceRef(type_val="influxdb", uid=f"influxdb-{database}")
 
 
 def lines(metric: Metric, variables: Sequence[str] = ()) -> timeseries.Panel:
-    """A line for each host, task or filesystem."""
+    """Return a panel with a line for each host, task or filesystem."""
     panel = _time_series(metric, influxql.lines(metric, variables), metric.tags)
     return panel.max(1) if metric.unit == "percent" else panel
 
 
 def sums(metric: Metric, title: str, by: Sequence[str] = (), variables: Sequence[str] = ()) -> timeseries.Panel:
-    """An area for each value of the tags `by`, one on top of the other."""
+    """Return a panel with stacked areas, one for each value of the tags `by`."""
     panel = _time_series(metric, influxql.sums(metric, by, variables), tuple(by)).title(title)
-    return panel.fill_opacity(25).stacking(common.StackingConfig().mode(looks.StackingMode.NORMAL))
+    return panel.fill_opacity(25).stacking(common.StackingConfig().mode(common_models.StackingMode.NORMAL))
 
 
 def counts(
     metric: Metric, title: str, description: str, by: Sequence[str], variables: Sequence[str] = ()
 ) -> timeseries.Panel:
-    """How many lines of the metric there are for each value of the tags `by`."""
+    """Return a panel with the number of the metric's lines, for each value of the tags `by`."""
     panel = (
         _time_series(metric, influxql.counts(metric, by, variables), tuple(by)).title(title).description(description)
     )
-    return panel.unit("short").decimals(0).line_interpolation(looks.LineInterpolation.STEP_AFTER)
+    return panel.unit("short").decimals(0).line_interpolation(common_models.LineInterpolation.STEP_AFTER)
 
 
 def number(title: str, description: str, expr: str) -> stat.Panel:
-    """One PromQL number that is to be 0; red from 1 on."""
+    """Return a panel with one PromQL number that should be 0 and is red from 1 on."""
     return (
         stat.Panel()
         .title(title)
@@ -93,8 +93,8 @@ def number(title: str, description: str, expr: str) -> stat.Panel:
         .datasource(PROMETHEUS)
         .with_target(prometheus.Dataquery().expr(expr).instant().ref_id("A"))
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-        .color_mode(looks.BigValueColorMode.BACKGROUND)
-        .graph_mode(looks.BigValueGraphMode.NONE)
+        .color_mode(common_models.BigValueColorMode.BACKGROUND)
+        .graph_mode(common_models.BigValueGraphMode.NONE)
         .thresholds(_thresholds())
         .height(4)
         .span(6)
@@ -102,15 +102,15 @@ def number(title: str, description: str, expr: str) -> stat.Panel:
 
 
 def listing(title: str, description: str, exprs: Sequence[str], columns: dict[str, str], *, none: str) -> table.Panel:
-    """The series of one or more PromQL expressions as a table.
+    """Return a table of the series of one or more PromQL expressions.
 
     Args:
-        title: of the panel.
-        description: of the panel.
-        exprs: rows with the same labels become one; the n-th expression's value is in column `Value #A`, `#B`, …,
-            or `Value` when there is only one.
-        columns: those shown, from left to right: their name in the result -> their heading.
-        none: what is said when there is no row.
+        title: the panel's title.
+        description: the panel's description.
+        exprs: the expressions. Series with the same labels share a row. The value of the n-th expression is in the
+            column `Value #A`, `Value #B`, …, or in `Value` if there is only one expression.
+        columns: the columns shown, from left to right: name in the result -> heading.
+        none: the text shown if there are no rows.
     """
     panel = table.Panel().title(title).description(description).datasource(PROMETHEUS).no_value(none)
     for ref, expr in zip("ABC", exprs, strict=False):
@@ -131,8 +131,8 @@ def listing(title: str, description: str, exprs: Sequence[str], columns: dict[st
 
 
 def states(title: str, description: str, expr: str, legend: str) -> statetimeline.Panel:
-    """A bar for each series of a PromQL expression: green while it is 1, red while it is 0."""
-    words = models.ValueMap(
+    """Return a panel with a bar for each series of a PromQL expression: green while it is 1, red while it is 0."""
+    mapping = models.ValueMap(
         options={
             "0": models.ValueMappingResult(text="down", color="red", index=0),
             "1": models.ValueMappingResult(text="up", color="green", index=1),
@@ -144,8 +144,8 @@ def states(title: str, description: str, expr: str, legend: str) -> statetimelin
         .description(description)
         .datasource(PROMETHEUS)
         .with_target(prometheus.Dataquery().expr(expr).range().legend_format(legend).ref_id("A"))
-        .mappings([words])
-        .show_value(looks.VisibilityMode.NEVER)
+        .mappings([mapping])
+        .show_value(common_models.VisibilityMode.NEVER)
         .interval("15s")
         .height(10)
         .span(24)
@@ -163,17 +163,21 @@ def _time_series(metric: Metric, text: str, by: tuple[str, ...]) -> timeseries.P
         .unit(_UNITS[metric.unit])
         .min(0)
         .no_value("no data")
-        .span_nulls(_LONGEST_GAP)
-        .show_points(looks.VisibilityMode.NEVER)
+        .span_nulls(_MAX_GAP)
+        .show_points(common_models.VisibilityMode.NEVER)
         .fill_opacity(8)
         .legend(
             common.VizLegendOptions()
             .show_legend(True)  # noqa: FBT003 - the SDK's signature
-            .display_mode(looks.LegendDisplayMode.TABLE)
-            .placement(looks.LegendPlacement.RIGHT)
+            .display_mode(common_models.LegendDisplayMode.TABLE)
+            .placement(common_models.LegendPlacement.RIGHT)
             .calcs(["lastNotNull", "max"])
         )
-        .tooltip(common.VizTooltipOptions().mode(looks.TooltipDisplayMode.MULTI).sort(looks.SortOrder.DESCENDING))
+        .tooltip(
+            common.VizTooltipOptions()
+            .mode(common_models.TooltipDisplayMode.MULTI)
+            .sort(common_models.SortOrder.DESCENDING)
+        )
         .height(9)
         .span(12)
     )

@@ -1,4 +1,4 @@
-"""Prometheus's own check of its files, where promtool is installed."""
+"""A check of Prometheus's files by promtool, if that is installed."""
 
 import shutil
 import subprocess
@@ -10,16 +10,16 @@ import pulumi
 
 
 class RejectedFilesError(pulumi.RunError):
-    """Prometheus would not take these files; the text is promtool's."""
+    """Prometheus would reject the files. The message is promtool's."""
 
 
 def check(files: Mapping[str, str]) -> bool:
-    """Have promtool check the configuration `prometheus.yml` and the rules beside it; False if there is no promtool.
+    """Check `prometheus.yml` and its rules with promtool. Return False if promtool is not installed.
 
-    The host checks them too before they reach Prometheus: this only tells earlier.
+    The host checks the files again before Prometheus gets them. This check only reports an error earlier.
 
     Raises:
-        RejectedFilesError: promtool found a mistake.
+        RejectedFilesError: promtool has found an error.
     """
     if not shutil.which("promtool"):
         return False
@@ -28,9 +28,9 @@ def check(files: Mapping[str, str]) -> bool:
             target = Path(folder, path)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(content)
-        done = subprocess.run(
+        result = subprocess.run(
             ["promtool", "check", "config", "prometheus.yml"], cwd=folder, capture_output=True, text=True, check=False
         )
-    if done.returncode:
-        raise RejectedFilesError(f"monitoring/: Prometheus rejects its files:\n{done.stdout}{done.stderr}".rstrip())
+    if result.returncode:
+        raise RejectedFilesError(f"monitoring/: Prometheus rejects its files:\n{result.stdout}{result.stderr}".rstrip())
     return True

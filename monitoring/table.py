@@ -1,4 +1,4 @@
-"""The eight metrics of every host and task as a text table: the freshest value of each, and its age."""
+"""A text table of the eight metrics of every host and task: the latest value of each, and its age."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,32 +9,34 @@ from monitoring.metrics import CONTAINER_METRICS, VM_METRICS, Metric, line_name
 from monitoring.units import human
 
 MISSING = "missing"
-"""What stands where a host or a task has no value."""
+"""The text of a cell without a value."""
 
 _MINUTES = 10
-"""Older values are missing ones."""
+"""Values older than this count as missing."""
 
 
 def table(read: Read, hosts: Iterable[str] = (), now: float | None = None) -> str:
-    """Two tables, hosts and tasks; each cell is «VALUE (AGE s)». All of `hosts` have a row, measured or not.
+    """Return two tables, one of hosts and one of tasks, whose cells have the form `VALUE (AGE s)`.
+
+    Each of `hosts` has a row, even if it has no metrics.
 
     Raises:
         InfluxdbError: a database cannot be read.
     """
-    at = time.time() if now is None else now
-    unmeasured: dict[str, dict[str, str]] = {host: {} for host in hosts}
-    vms = unmeasured | _cells(read, VM_METRICS, at)
-    tasks = _cells(read, CONTAINER_METRICS, at)
+    end = time.time() if now is None else now
+    expected: dict[str, dict[str, str]] = {host: {} for host in hosts}
+    vms = expected | _cells(read, VM_METRICS, end)
+    tasks = _cells(read, CONTAINER_METRICS, end)
     return f"{_aligned('Host', VM_METRICS, vms)}\n{_aligned('Task', CONTAINER_METRICS, tasks)}"
 
 
 def _cells(read: Read, metrics: Sequence[Metric], now: float) -> dict[str, dict[str, str]]:
-    """Line -> measurement -> cell."""
+    """Return the text of each cell, by the name of the line and the measurement."""
     cells: dict[str, dict[str, str]] = {}
     for metric in metrics:
         for series in read(metric.database, influxql.latest(metric, _MINUTES)):
-            at, value = series.rows[0]
-            cell = f"{human(value, metric.unit)} ({max(0, now - at):.0f} s)"
+            time_of_value, value = series.rows[0]
+            cell = f"{human(value, metric.unit)} ({max(0, now - time_of_value):.0f} s)"
             cells.setdefault(line_name(series.tags), {})[metric.measurement] = cell
     return cells
 
@@ -45,7 +47,7 @@ def _aligned(kind: str, metrics: Sequence[Metric], cells: Mapping[str, Mapping[s
         [name, *(measured.get(metric.measurement, MISSING) for metric in metrics)]
         for name, measured in sorted(cells.items())
     ]
-    rows = [heading, *(body or [[f"no {kind.lower()} is measured", *[MISSING] * len(metrics)]])]
+    rows = [heading, *(body or [[f"no {kind.lower()} has metrics", *[MISSING] * len(metrics)]])]
     widths = [max(len(row[column]) for row in rows) for column in range(len(heading))]
     return "".join(
         "  ".join(

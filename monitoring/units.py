@@ -1,4 +1,4 @@
-"""Numbers as people read them: 0.123 is 12.3 %, 1536 bytes are 1.5 KiB."""
+"""Formatting of values for people: 0.123 as 12.3 %, 1536 bytes as 1.5 KiB."""
 
 from monitoring.metrics import Unit
 
@@ -6,7 +6,7 @@ _PREFIXES = ("", "Ki", "Mi", "Gi", "Ti")
 
 
 def human(value: float, unit: Unit) -> str:
-    """A stored value with its unit, short enough for a table's cell or an axis."""
+    """Format a stored value with its unit, short enough for a table cell or an axis."""
     match unit:
         case "percent":
             return f"{value * 100:.1f} %"
@@ -25,9 +25,9 @@ def human(value: float, unit: Unit) -> str:
 
 
 def _binary(value: float) -> str:
-    """The number and the prefix of its unit: 1024 apart, three digits or four before the prefix."""
+    """Format a number with a binary prefix and at most four digits before the decimal point."""
     step = 0
-    # What would be written as 1024 is 1.0 of the next.
+    # A value that would be rounded to 1024 gets the next prefix instead.
     while abs(value) >= 1023.5 and step < len(_PREFIXES) - 1:
         value, step = value / 1024, step + 1
     return f"{value:.{1 if step and abs(value) < 100 else 0}f} {_PREFIXES[step]}"

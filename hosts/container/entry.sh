@@ -1,6 +1,6 @@
 #!/bin/bash
-# Starts ssh and the Docker Engine, and ends with the Engine. AUTHORIZED_KEY may log in as vagrant;
-# INSECURE_REGISTRY (host:port) is pulled from without TLS.
+# Starts ssh and the Docker Engine, and exits with the Engine.
+# AUTHORIZED_KEY is the public key that may log in as vagrant. INSECURE_REGISTRY (host:port) is a registry without TLS.
 set -eu
 
 install -d -m 0755 /run/sshd
@@ -14,14 +14,14 @@ if [ -n "${INSECURE_REGISTRY:-}" ]; then
   options+=("--insecure-registry=$INSECURE_REGISTRY")
 fi
 if [ -d /sys/fs/cgroup/pids ]; then
-  # Control groups of version 1: the host's limits hold for its containers only if they are below it.
+  # With cgroups v1, the limits of the host apply to its containers only if their cgroups are below the host's.
   options+=("--cgroup-parent=$(sed -n 's/^[0-9]*:pids://p' /proc/self/cgroup)")
 fi
-# A killed host leaves these, and the Engine takes a process with the same number for itself.
+# A killed host leaves these files behind. The Engine would take another process with the recorded id for itself.
 rm -rf /run/docker.pid /run/docker
 
 trap 'kill -TERM "$engine"' TERM INT
 dockerd "${options[@]}" &
 engine=$!
-# A signal ends the first wait: the second is for the Engine.
+# A signal interrupts the first wait. The second one waits for the Engine to end.
 wait "$engine" || wait "$engine"

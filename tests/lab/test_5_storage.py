@@ -282,7 +282,7 @@ def test_without_a_host_reads_go_on_and_writes_are_refused_until_it_is_back(clus
         cluster.eventually(lambda: refusal().headers.get("Retry-After") == "5", seconds=90)
         refused = refusal()
         assert refused.status_code == 503
-        assert refused.text == "error: the storage cannot do this now: try again in a moment\n"
+        assert refused.text == "error: the storage is not available: try again in a moment\n"
         cluster.eventually(lambda: few_copies(cluster) != [], seconds=90)
         assert is_readable()
 

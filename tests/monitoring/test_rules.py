@@ -1,4 +1,4 @@
-"""promtool's view of the rules and alerts, and what it cannot see: that all of them are tested."""
+"""promtool's checks and tests of the rules and alerts, and checks that all of them are tested."""
 
 import re
 import shutil
@@ -31,7 +31,7 @@ every_record = pytest.mark.parametrize("rule", RECORDS, ids=lambda rule: rule["r
 def promtool() -> str:
     found = shutil.which("promtool")
     if not found:
-        pytest.fail("promtool is not there: it comes with Prometheus; on Debian, `apt-get install prometheus`")
+        pytest.fail("promtool is missing: install Prometheus, on Debian with `apt-get install prometheus`")
     return found
 
 
@@ -45,7 +45,7 @@ def by_name(path: Path) -> str:
 
 
 def firing_and_silent(name: str) -> tuple[int, int]:
-    """How many cases expect the alert to fire, and how many expect it not to."""
+    """Return how many cases expect the alert to fire, and how many expect it not to fire."""
     expected = [
         bool(test["exp_alerts"])
         for case in CASES
@@ -55,7 +55,7 @@ def firing_and_silent(name: str) -> tuple[int, int]:
     return expected.count(True), expected.count(False)
 
 
-def test_there_is_something_to_check() -> None:
+def test_there_are_rules_alerts_and_tests() -> None:
     assert RULE_FILES
     assert ALERT_FILES
     assert TEST_FILES
@@ -63,12 +63,12 @@ def test_there_is_something_to_check() -> None:
 
 @pytest.mark.parametrize("path", [*RULE_FILES, *ALERT_FILES], ids=by_name)
 def test_prometheus_accepts_the_file(promtool: str, path: Path) -> None:
-    # Without these, duplicate rules are only a warning.
+    # Without these options, duplicate rules would only cause a warning.
     run(promtool, "check", "rules", "--lint=all", "--lint-fatal", path)
 
 
 @pytest.mark.parametrize("path", TEST_FILES, ids=by_name)
-def test_rules_do_what_their_tests_say(promtool: str, path: Path) -> None:
+def test_the_promtool_tests_pass(promtool: str, path: Path) -> None:
     run(promtool, "test", "rules", path)
 
 
@@ -90,7 +90,7 @@ def test_a_recorded_series_is_tested_by_value_and_labels(rule: dict[str, Any]) -
     assert samples, f"no promql_expr_test in {MONITORING / 'tests'} expects a sample of {rule['record']}"
 
 
-def test_every_alert_has_a_name_of_its_own() -> None:
+def test_alert_names_are_unique() -> None:
     names = [alert["alert"] for alert in ALERTS]
 
     assert sorted(names) == sorted(set(names))
@@ -101,18 +101,18 @@ def test_an_alert_is_tested_firing_and_not_firing(alert: dict[str, Any]) -> None
     firing, silent = firing_and_silent(alert["alert"])
 
     assert firing, f"no alert_rule_test expects {alert['alert']} to fire"
-    # The dead man's switch has no such case: it always fires.
+    # The dead man's switch has no such case, since it always fires.
     assert silent or alert["labels"]["severity"] == "none", f"no alert_rule_test expects {alert['alert']} not to fire"
 
 
 @every_alert
-def test_an_alert_says_what_happened_and_what_to_do(alert: dict[str, Any]) -> None:
+def test_an_alert_has_a_summary_a_description_and_a_runbook(alert: dict[str, Any]) -> None:
     assert alert["annotations"].keys() == {"summary", "description", "runbook"}
     assert all(text.strip() for text in alert["annotations"].values())
 
 
 @every_alert
-def test_an_alert_says_how_bad_it_is_and_how_long_it_must_last(alert: dict[str, Any]) -> None:
+def test_an_alert_has_a_severity_and_a_duration(alert: dict[str, Any]) -> None:
     if alert["alert"] == "DeadMansSwitch":
         assert (alert["labels"]["severity"], alert["for"]) == ("none", "0s")
     else:

@@ -1,4 +1,4 @@
-"""Asking a WSGI application without sockets, and forms as clients send them."""
+"""A client that calls a WSGI application without sockets, and the forms that it sends."""
 
 import io
 from collections.abc import Callable, Iterable
@@ -11,8 +11,8 @@ MAX_TRANSFERS = 4
 
 
 @dataclass(frozen=True)
-class Answer:
-    """`headers` by their names in lower case."""
+class Response:
+    """A response; the names in `headers` are in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -27,7 +27,7 @@ class Client:
     def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
         self._application = application
 
-    def ask(
+    def request(
         self,
         method: str,
         path: str,
@@ -36,21 +36,21 @@ class Client:
         *,
         length: int | None = None,
         **headers: str,
-    ) -> Answer:
-        """Ask and read the whole answer; `length` is what is declared, -1 declares none."""
+    ) -> Response:
+        """Send a request and read the whole response. `length` is the declared length, -1 for none."""
         path, _, query = path.partition("?")
         length = len(body) if length is None else length
-        (status, head), chunks = self.begin(
+        (status, head), body_blocks = self.begin(
             method, path, io.BytesIO(body), content_type, length, query=query, **headers
         )
-        content = b"".join(chunks)
-        getattr(chunks, "close", lambda: None)()
-        return Answer(int(status.split()[0]), {name.lower(): value for name, value in head}, content)
+        content = b"".join(body_blocks)
+        getattr(body_blocks, "close", lambda: None)()
+        return Response(int(status.split()[0]), {name.lower(): value for name, value in head}, content)
 
     def begin(
         self, method: str, path: str, body: BinaryIO, content_type: str, length: int, *, query: str = "", **headers: str
     ) -> tuple[list[Any], Any]:
-        """Status and headers, and the content, which has `close` for the server to call."""
+        """Return status and headers, and the body, which the caller must close like a server."""
         environ: dict[str, Any] = {
             "REQUEST_METHOD": method,
             "PATH_INFO": path.encode().decode("latin-1"),
@@ -70,17 +70,17 @@ class Client:
         content = self._application(environ, lambda status, head, _=None: started.extend((status, head)))
         return started, content
 
-    def put(self, name: str, content: bytes, **options: Any) -> Answer:
-        return self.ask("PUT", f"/files/{name}", content, **options)
+    def put(self, name: str, content: bytes, **options: Any) -> Response:
+        return self.request("PUT", f"/files/{name}", content, **options)
 
-    def get(self, name: str, **headers: str) -> Answer:
-        return self.ask("GET", f"/files/{name}", **headers)
+    def get(self, name: str, **headers: str) -> Response:
+        return self.request("GET", f"/files/{name}", **headers)
 
-    def upload(self, name: str, content: bytes, **options: Any) -> Answer:
-        return self.ask("POST", "/upload", file_form(name, content), FORM, **options)
+    def upload(self, name: str, content: bytes, **options: Any) -> Response:
+        return self.request("POST", "/upload", file_form(name, content), FORM, **options)
 
-    def download(self, name: str) -> Answer:
-        return self.ask("POST", "/download", text_form("name", name), FORM)
+    def download(self, name: str) -> Response:
+        return self.request("POST", "/download", text_form("name", name), FORM)
 
 
 def file_form(name: str, content: bytes, field: str = "file") -> bytes:

@@ -33,7 +33,7 @@ def directory(tmp_path: Path) -> DirectoryStorage:
 
 @pytest.fixture(params=["directory", "s3"])
 def storage(request: pytest.FixtureRequest) -> Storage:
-    """Either kind: what a test says of it holds for both."""
+    """Each kind of storage, so that a test checks both."""
     if request.param == "directory":
         found: Storage = request.getfixturevalue("directory")
         return found
@@ -60,7 +60,7 @@ def server() -> Iterator[FakeServer]:
 def run(
     server: FakeServer, capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> CommandLine:
-    """The client's command line, with a small limit for small files, in an empty directory."""
+    """The client's command line in an empty directory; only files up to SMALL bytes are sent in one request."""
     for variable in ("FILE_TRANSFER_URL", "FILE_TRANSFER_TOKEN", "REQUESTS_CA_BUNDLE", "http_proxy", "HTTP_PROXY"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))

@@ -1,4 +1,4 @@
-"""A file service in memory, on loopback: it speaks what the client needs, and fails as it is told to."""
+"""A file service in memory, on loopback. It supports what the client needs, and fails when a test asks for it."""
 
 import base64
 import hashlib
@@ -23,34 +23,34 @@ class Upload:
     content: bytearray = field(default_factory=bytearray)
 
 
-@dataclass(repr=False)  # of megabytes of content
+@dataclass(repr=False)  # the content would be megabytes of text
 class FakeServer:
-    """`asked` is what was asked for, in order; each of `breaks` ends one transfer after so many bytes of content."""
+    """`requests` lists the requests in order. Each of `breaks` ends one transfer after that many bytes of content."""
 
     url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     limits: dict[str, dict[str, str]] = field(default_factory=dict)
     uploads: dict[str, Upload] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     breaks: list[int] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     token: str = ""
     busy: int = 0
-    """So many requests are answered by 503."""
+    """How many of the next requests get 503."""
     locked: int = 0
-    """So many times an upload is held by somebody else."""
-    drops: int = 0
-    """So many of the last bytes of the next part of an upload are not kept."""
+    """How many of the next PATCH requests get 423, as if another replica held the upload."""
+    dropped_bytes: int = 0
+    """How many of the last bytes of the next PATCH are not kept."""
     unreadable: bool = False
-    """HEAD of files is answered by 403, as if the token could only write."""
-    loses_answer_to: str = ""
-    """The next request by this method is done, and its answer never sent."""
-    mixes_versions: bool = False
-    """A part is sent of whatever version there is."""
+    """Whether HEAD of a file gets 403, as if the token could only write."""
+    loses_response_to: str = ""
+    """The next request with this method is carried out, but its response is not sent."""
+    ignores_if_range: bool = False
+    """Whether a range of the current version is sent even if If-Range names another one."""
     damages: bool = False
-    """The first byte of each file is another one when it is fetched or has arrived."""
+    """Whether the first byte of each file is changed when it is stored or downloaded."""
     next_page: str = ""
-    """What to give as the next page instead."""
+    """The link to the next page, in place of the right one."""
 
     def put(self, name: str, content: bytes, limits: dict[str, str]) -> None:
         self.files[name] = _damaged(content) if self.damages else content
@@ -60,7 +60,7 @@ class FakeServer:
 @contextmanager
 def serving(certificate: Path | None = None) -> Iterator[FakeServer]:
     fake = FakeServer()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Answers,), {"fake": fake}))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"fake": fake}))
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
@@ -80,7 +80,7 @@ class _BrokenError(Exception):
     pass
 
 
-class _Answers(BaseHTTPRequestHandler):
+class _Handler(BaseHTTPRequestHandler):
     fake: FakeServer
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -103,7 +103,7 @@ class _Answers(BaseHTTPRequestHandler):
         self._read = False
         parts = urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
-        self.fake.asked.append(f"{self.command} {self.path}")
+        self.fake.requests.append(f"{self.command} {self.path}")
         self.fake.headers.append({key.lower(): value for key, value in self.headers.items()})
         if self.fake.token and self.headers["Authorization"] != f"Bearer {self.fake.token}":
             return self._refuse(401, "a token is needed")
@@ -127,7 +127,7 @@ class _Answers(BaseHTTPRequestHandler):
         page = [self._described(name) for name in names[:PAGE]]
         more = f"/files?prefix={quote(query.get('prefix', ''))}&after={quote(names[PAGE - 1])}" if names[PAGE:] else ""
         link = self.fake.next_page or more
-        self._answer(200, json.dumps(page).encode(), {"Link": f'<{link}>; rel="next"'} if link else {})
+        self._respond(200, json.dumps(page).encode(), {"Link": f'<{link}>; rel="next"'} if link else {})
 
     def _described(self, name: str) -> dict[str, object]:
         content = self.fake.files[name]
@@ -141,39 +141,39 @@ class _Answers(BaseHTTPRequestHandler):
             if self.headers["Repr-Digest"] not in (None, _repr_digest(content)):
                 return self._refuse(422, "the content does not agree with its digest")
             self.fake.put(name, content, query)
-            return self._answer(201, b"", _states(self.fake.files[name]))
+            return self._respond(201, b"", _digest_headers(self.fake.files[name]))
         if name not in self.fake.files:
             return self._refuse(404, f"no file is named {name!a}")
         if self.command == "DELETE":
             del self.fake.files[name]
-            return self._answer(204)
+            return self._respond(204)
         if self.command == "HEAD" and self.fake.unreadable:
             return self._refuse(403, "this token may not read")
         return self._content(self.fake.files[name])
 
     def _content(self, content: bytes) -> None:
-        headers = _states(content)
+        headers = _digest_headers(content)
         status, first, size = 200, 0, len(content)
         wanted = self.headers["Range"]
-        if wanted and (self.fake.mixes_versions or self.headers["If-Range"] in (None, headers["ETag"])):
+        if wanted and (self.fake.ignores_if_range or self.headers["If-Range"] in (None, headers["ETag"])):
             first = int(wanted.removeprefix("bytes=").removesuffix("-"))
             if first >= size:
                 return self._refuse(416, "there is no such part", {"Content-Range": f"bytes */{size}"})
             status, headers["Content-Range"] = 206, f"bytes {first}-{size - 1}/{size}"
-        return self._answer(status, (_damaged(content) if self.fake.damages else content)[first:], headers)
+        return self._respond(status, (_damaged(content) if self.fake.damages else content)[first:], headers)
 
     def _tus(self, key: str) -> None:
         assert self.headers["Tus-Resumable"] == "1.0.0"
         if self.command == "POST":
-            words = (pair.split(" ") for pair in self.headers["Upload-Metadata"].split(","))
-            metadata = {name: base64.b64decode(value).decode() for name, value in words}
+            pairs = (pair.split(" ") for pair in self.headers["Upload-Metadata"].split(","))
+            metadata = {name: base64.b64decode(value).decode() for name, value in pairs}
             key = str(len(self.fake.uploads) + 1)
             if self._is_taken(metadata["filename"]):
                 return self._refuse(412, "there is a file of that name")
             self.fake.uploads[key] = Upload(
                 int(self.headers["Upload-Length"]), metadata, self.headers["If-None-Match"] or ""
             )
-            return self._answer(201, b"", {"Location": f"/uploads/{key}"})
+            return self._respond(201, b"", {"Location": f"/uploads/{key}"})
         upload = self.fake.uploads.get(key)
         if upload is None:
             return self._refuse(404, "there is no such upload")
@@ -184,8 +184,8 @@ class _Answers(BaseHTTPRequestHandler):
             if int(self.headers["Upload-Offset"]) != len(upload.content):
                 return self._refuse(409, f"the upload has {len(upload.content)} bytes")
             self._body(upload.content)
-            del upload.content[len(upload.content) - self.fake.drops :]
-            self.fake.drops = 0
+            del upload.content[len(upload.content) - self.fake.dropped_bytes :]
+            self.fake.dropped_bytes = 0
             if len(upload.content) == upload.length:
                 if upload.none_match == "*" and upload.metadata["filename"] in self.fake.files:
                     return self._refuse(412, "there is a file of that name")
@@ -193,7 +193,7 @@ class _Answers(BaseHTTPRequestHandler):
                 self.fake.put(limits.pop("filename"), bytes(upload.content), limits)
                 del self.fake.uploads[key]
         status = 204 if self.command == "PATCH" else 200
-        return self._answer(
+        return self._respond(
             status, b"", {"Upload-Offset": str(len(upload.content)), "Upload-Length": str(upload.length)}
         )
 
@@ -201,7 +201,7 @@ class _Answers(BaseHTTPRequestHandler):
         return self.headers["If-None-Match"] == "*" and name in self.fake.files
 
     def _body(self, content: bytearray | None = None) -> bytes:
-        """Read the content; what is kept of it stays in `content` when the connection breaks."""
+        """Read the content. When the connection breaks, `content` keeps what has been read."""
         self._read = True
         content = bytearray() if content is None else content
         left = self.fake.breaks.pop(0) if self.fake.breaks else None
@@ -230,12 +230,12 @@ class _Answers(BaseHTTPRequestHandler):
 
     def _refuse(self, status: int, reason: str, headers: dict[str, str] | None = None) -> None:
         if self.command in ("PUT", "PATCH") and not self._read:
-            self._body()  # whoever is still sending might lose the answer
-        self._answer(status, json.dumps({"error": reason}).encode(), headers or {})
+            self._body()  # a client that is still sending could miss the response
+        self._respond(status, json.dumps({"error": reason}).encode(), headers or {})
 
-    def _answer(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
-        if self.fake.loses_answer_to == self.command:
-            self.fake.loses_answer_to = ""
+    def _respond(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
+        if self.fake.loses_response_to == self.command:
+            self.fake.loses_response_to = ""
             raise _BrokenError
         self.send_response(status)
         for name, value in (headers or {}).items():
@@ -263,5 +263,5 @@ def _repr_digest(content: bytes) -> str:
     return f"sha-256=:{base64.b64encode(hashlib.sha256(content).digest()).decode()}:"
 
 
-def _states(content: bytes) -> dict[str, str]:
+def _digest_headers(content: bytes) -> dict[str, str]:
     return {"ETag": f'"{_hex(content)}"', "Repr-Digest": _repr_digest(content)}

@@ -1,4 +1,4 @@
-"""A real object store on loopback: SeaweedFS, all of it in one process."""
+"""A real object store on loopback: SeaweedFS in one process."""
 
 import json
 import os
@@ -27,7 +27,7 @@ class ObjectStore:
     process: subprocess.Popen[bytes]
 
     def settings(self) -> S3Settings:
-        """A part of the bucket that nobody else uses."""
+        """Return settings for a part of the bucket that no other test uses."""
         return S3Settings(
             endpoint=self.endpoint,
             bucket="files",
@@ -42,12 +42,12 @@ class ObjectStore:
 
 
 def make_bucket(settings: S3Settings) -> None:
-    done = subprocess.run(
+    result = subprocess.run(
         ["curl", "-fsS", "-X", "PUT", "--aws-sigv4", f"aws:amz:{settings.region}:s3",
          "--user", f"{settings.access_key}:{settings.secret_key}", f"{settings.endpoint}/{settings.bucket}"],
         capture_output=True, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr
 
 
 @contextmanager
@@ -72,26 +72,26 @@ def running(folder: Path) -> Iterator[ObjectStore]:
         )
     store = ObjectStore(f"http://127.0.0.1:{s3}", process)
 
-    def answers() -> bool:
+    def is_ready() -> bool:
         assert process.poll() is None, (folder / "log").read_text()[-3000:]
         try:
             requests.get(store.endpoint, timeout=5)
-            grown = requests.get(f"http://127.0.0.1:{master}/dir/assign", timeout=5)
+            assigned = requests.get(f"http://127.0.0.1:{master}/dir/assign", timeout=5)
         except requests.ConnectionError:
             return False
-        return "fid" in grown.text
+        return "fid" in assigned.text
 
     try:
-        wait_until(answers, seconds=60)
+        wait_until(is_ready, seconds=60)
         make_bucket(store.settings())
         yield store
     finally:
-        process.kill()  # it is thrown away: there is nothing to end well
+        process.kill()  # its data is thrown away, so it need not end gracefully
         process.wait(timeout=60)
 
 
 def free_ports() -> list[int]:
-    """Four ports; SeaweedFS takes the one 10,000 above each for gRPC, so they are low."""
+    """Return four free ports. They are low, since SeaweedFS also uses the port 10,000 above each for gRPC."""
     found: list[int] = []
     with ExitStack() as held:
         for port in range(20000, 32000, 7):

@@ -1,4 +1,4 @@
-"""The real server on loopback, and requests in pieces."""
+"""The real server on loopback, and requests that are sent piece by piece."""
 
 import os
 import socket
@@ -46,7 +46,7 @@ class Server:
         return socket.create_connection(("127.0.0.1", self.port), timeout=30)
 
     def begin_upload(self, name: str) -> tuple[socket.socket, bytes]:
-        """An upload that a thread has in hand, and the bytes that it still waits for."""
+        """Begin an upload, and return its connection and the bytes that a thread of the server still waits for."""
         body = slow_form(name)
         before = self.running_transfers()
         connection = self.connect()
@@ -80,7 +80,7 @@ def serving(tmp_path: Path, **variables: str) -> Iterator[Server]:
         )
     server = Server(port, process, environment, log_file)
 
-    def answers() -> bool:
+    def is_ready() -> bool:
         assert process.poll() is None, log_file.read_text()
         try:
             return requests.get(f"{server.url}/readyz", timeout=5).ok
@@ -88,7 +88,7 @@ def serving(tmp_path: Path, **variables: str) -> Iterator[Server]:
             return False
 
     try:
-        wait_until(answers)
+        wait_until(is_ready)
         yield server
     finally:
         if process.poll() is None:
@@ -96,10 +96,10 @@ def serving(tmp_path: Path, **variables: str) -> Iterator[Server]:
         process.wait(timeout=40)
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it never came true"
+    while not condition():
+        assert time.monotonic() < deadline, "the condition never came true"
         time.sleep(0.02)
 
 

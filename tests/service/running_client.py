@@ -1,4 +1,4 @@
-"""The client's command line, run in this process."""
+"""Runs the client's command line in this process."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from file_transfer.client.__main__ import main
 
 @dataclass
 class CommandLine:
-    """Runs commands against `servers`; `waits` are the pauses that it would have made, in seconds."""
+    """Runs commands against `servers`. `waits` are the pauses in seconds, which are recorded instead of made."""
 
     captured: pytest.CaptureFixture[bytes]
     servers: str
@@ -18,7 +18,7 @@ class CommandLine:
     during_waits: Callable[[], None] = lambda: None
 
     def __call__(self, *arguments: str) -> tuple[int, str, str]:
-        """Status, standard output and standard error."""
+        """Run one command, and return its status, standard output and standard error."""
         self.captured.readouterr()
         status = main([*arguments, "--server", self.servers], self._wait)
         written = self.captured.readouterr()

@@ -1,4 +1,4 @@
-"""Draws the pictures of the web page in docs/, with the fonts that this machine has.
+"""Makes the screenshots of the web page in docs/, with the fonts of this machine.
 
 PYTHONPATH=services/file_transfer .venv/bin/python tests/service/screenshots.py
 """
@@ -20,9 +20,9 @@ FILES = {
     "measurements-2026-11.csv": 918_044,
     "site-backup.tar.zst": 38_270_115,
 }
-SIZE_UNDER_WAY = 48_000_000
+UPLOAD_SIZE = 48_000_000
 BYTES_PER_SECOND = 6_500_000
-PICTURES: dict[str, dict[str, Any]] = {
+SCREENSHOTS: dict[str, dict[str, Any]] = {
     "page-light.png": {"color_scheme": "light", "viewport": {"width": 1000, "height": 940}},
     "page-dark-phone.png": {
         "color_scheme": "dark",
@@ -35,32 +35,32 @@ PICTURES: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    """Write both pictures."""
+    """Write both screenshots."""
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as server, chromium() as browser:
         url = server.url
         for name, size in FILES.items():
             requests.put(f"{url}/files/{quote(name)}", name.encode() * (size // len(name)), timeout=10)
         file = Path(folder) / "conference-recording.mp4"
         with file.open("wb") as content:
-            content.truncate(SIZE_UNDER_WAY)
-        for picture, options in PICTURES.items():
-            draw(browser.new_context(**options), url, file, picture)
+            content.truncate(UPLOAD_SIZE)
+        for screenshot, options in SCREENSHOTS.items():
+            draw(browser.new_context(**options), url, file, screenshot)
 
 
-def draw(context: BrowserContext, url: str, file: Path, picture: str) -> None:
-    """The page with a file on its way, half of it sent."""
+def draw(context: BrowserContext, url: str, file: Path, screenshot: str) -> None:
+    """Make a screenshot of the page with one upload that is half done."""
     page = context.new_page()
     page.goto(url)
     slow_down(page)
     page.locator("#picker").set_input_files(file)
     page.wait_for_function("() => document.querySelector('progress')?.value > 0.55")
-    page.screenshot(path=DOCS / picture)
+    page.screenshot(path=DOCS / screenshot)
     page.get_by_role("button", name="Cancel").click()
     context.close()
 
 
 def slow_down(page: Page) -> None:
-    """To what a line to the world has."""
+    """Limit the upload speed to that of an internet connection."""
     speed = {"offline": False, "latency": 20, "downloadThroughput": -1, "uploadThroughput": BYTES_PER_SECOND}
     page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", speed)
 

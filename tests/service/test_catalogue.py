@@ -1,4 +1,4 @@
-"""Files by their names, over either storage: whole files or none, whatever happens in between."""
+"""The catalogue on each kind of storage: files are complete or absent, whatever happens in between."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from file_transfer.lifetime import Lifetime
 from file_transfer.limits import Limits
 from file_transfer.ranges import Range
 from file_transfer.s3 import S3Storage
-from file_transfer.storage import FILES, ConflictError, Storage, StorageUnavailableError, in_parts
+from file_transfer.storage import FILES, ConflictError, Storage, StorageUnavailableError, blocks
 from file_transfer.stored_file import StoredFile, now
 
 MIB = 2**20
@@ -29,39 +29,39 @@ def catalogue(storage: Storage) -> Catalogue:
 
 
 def store(catalogue: Catalogue, name: str, content: bytes, **terms: object) -> StoredFile:
-    with catalogue.receive() as reception:
-        reception.write(content)
-        return reception.publish(name, **terms)[0]  # type: ignore[arg-type]
+    with catalogue.receive() as incoming_file:
+        incoming_file.write(content)
+        return incoming_file.publish(name, **terms)[0]  # type: ignore[arg-type]
 
 
 def content_of(catalogue: Catalogue, name: str, wanted: Range | None = None) -> bytes:
     file = catalogue.look_up(name)
     with closing(catalogue.open(file, wanted or Range(0, file.size))) as content:
-        parts = b"".join(in_parts(content))
+        parts = b"".join(blocks(content))
     return parts if wanted is None else parts[: wanted.size]
 
 
-def test_what_is_not_published_leaves_nothing(catalogue: Catalogue, storage: Storage) -> None:
-    with pytest.raises(KeyboardInterrupt), catalogue.receive() as reception:  # noqa: PT012 - all of it is interrupted
-        reception.write(b"h" * 9 * MIB)
+def test_an_unpublished_file_leaves_nothing(catalogue: Catalogue, storage: Storage) -> None:
+    with pytest.raises(KeyboardInterrupt), catalogue.receive() as incoming_file:  # noqa: PT012 - the whole block is interrupted
+        incoming_file.write(b"h" * 9 * MIB)
         raise KeyboardInterrupt
 
     assert list(catalogue.files()) == []
-    assert_no_pieces_but(storage, set())
+    assert_only_chunks(storage, set())
 
 
-def assert_no_pieces_but(storage: Storage, keys: set[str]) -> None:
-    """A bucket keeps what is discarded for its readers: it counts as gone."""
+def assert_only_chunks(storage: Storage, keys: set[str]) -> None:
+    """Check which chunks are left. In a bucket, discarded chunks stay for their readers and count as deleted."""
     discarded = set()
     if isinstance(storage, S3Storage):
         for mark in storage._list("discarded/"):
             record = storage._read(mark["path"])
             assert record
             discarded |= set(json.loads(record.content))
-    assert {stored.piece.key for stored in storage.pieces()} - discarded == keys
+    assert {stored.chunk.key for stored in storage.chunks()} - discarded == keys
 
 
-def test_content_of_many_pieces_comes_back_and_any_part_of_it(catalogue: Catalogue) -> None:
+def test_content_of_many_chunks_can_be_read_whole_and_in_ranges(catalogue: Catalogue) -> None:
     content = bytes(range(256)) * (9 * MIB // 256) + b"end"
     file = store(catalogue, "large", content)
 
@@ -76,7 +76,7 @@ def test_a_reader_keeps_the_version_it_began_with(catalogue: Catalogue) -> None:
     store(catalogue, "name", old)
     file = catalogue.look_up("name")
     with closing(catalogue.open(file, Range(0, file.size))) as content:
-        parts = in_parts(content)
+        parts = blocks(content)
         begin = next(parts)
         store(catalogue, "name", b"newer")
         assert begin + b"".join(parts) == old
@@ -91,10 +91,10 @@ def test_many_writers_of_one_name_leave_one_whole_version(catalogue: Catalogue, 
         list(pool.map(lambda content: store(catalogue, "contested", content), versions))
 
     assert content_of(catalogue, "contested") in versions
-    assert_no_pieces_but(storage, {piece.key for piece in catalogue.look_up("contested").pieces})
+    assert_only_chunks(storage, {chunk.key for chunk in catalogue.look_up("contested").chunks})
 
 
-def test_of_many_that_may_only_create_one_does(catalogue: Catalogue) -> None:
+def test_only_one_of_many_creators_succeeds(catalogue: Catalogue) -> None:
     def create(number: int) -> bool:
         try:
             store(catalogue, "once", str(number).encode(), condition=NO_FILE_YET)
@@ -109,7 +109,7 @@ def test_of_many_that_may_only_create_one_does(catalogue: Catalogue) -> None:
     assert content_of(catalogue, "once") == str(created.index(True)).encode()
 
 
-def test_a_name_may_be_used_again_after_it_was_removed(catalogue: Catalogue) -> None:
+def test_a_removed_name_can_be_used_again(catalogue: Catalogue) -> None:
     for content in (b"first", b"second"):
         store(catalogue, "name", content, condition=NO_FILE_YET)
         assert content_of(catalogue, "name") == content
@@ -138,7 +138,7 @@ def test_the_list_is_sorted_and_begins_where_it_should(catalogue: Catalogue) -> 
     assert listed(prefix=long, after=long + "0") == [long + "~" * 135]
 
 
-def test_a_file_that_is_over_is_as_if_it_were_not_there(catalogue: Catalogue) -> None:
+def test_an_expired_file_is_treated_as_absent(catalogue: Catalogue) -> None:
     store(catalogue, "old", b"content", lifetime=Lifetime(expires=now() - timedelta(seconds=1)))
     kept = store(catalogue, "kept", b"content", lifetime=Lifetime(expires=now() + timedelta(hours=1)))
 
@@ -148,21 +148,21 @@ def test_a_file_that_is_over_is_as_if_it_were_not_there(catalogue: Catalogue) ->
     assert store(catalogue, "old", b"again", condition=NO_FILE_YET).size == 5
 
 
-def test_the_last_download_is_the_last(catalogue: Catalogue) -> None:
+def test_the_number_of_downloads_is_limited(catalogue: Catalogue) -> None:
     file = store(catalogue, "twice", b"content", lifetime=Lifetime(downloads=2))
-    catalogue.take(file)
-    catalogue.take(file)
+    catalogue.count_download(file)
+    catalogue.count_download(file)
 
     with pytest.raises(UnknownFileError):
-        catalogue.take(file)
+        catalogue.count_download(file)
     with pytest.raises(UnknownFileError):
         catalogue.look_up("twice")
 
 
-def test_many_at_once_get_no_more_downloads_than_there_are(catalogue: Catalogue) -> None:
+def test_concurrent_downloads_do_not_exceed_the_limit(catalogue: Catalogue) -> None:
     def take(_: int) -> bool:
         try:
-            catalogue.take(file)
+            catalogue.count_download(file)
         except UnknownFileError:
             return False
         return True
@@ -174,17 +174,17 @@ def test_many_at_once_get_no_more_downloads_than_there_are(catalogue: Catalogue)
     assert taken.count(True) == 5
 
 
-def test_sweeping_takes_what_is_over_and_nothing_else(catalogue: Catalogue, storage: Storage) -> None:
+def test_the_sweep_removes_only_expired_files(catalogue: Catalogue, storage: Storage) -> None:
     store(catalogue, "over", b"1" * MIB, lifetime=Lifetime(expires=now() - timedelta(seconds=1)))
     kept = store(catalogue, "kept", b"2" * MIB)
 
     assert sweep.sweep(storage) == 1
     assert content_of(catalogue, "kept") == b"2" * MIB
     assert list(storage.names(FILES)) == ["kept"]
-    assert_no_pieces_but(storage, {piece.key for piece in kept.pieces})
+    assert_only_chunks(storage, {chunk.key for chunk in kept.chunks})
 
 
-def test_pieces_that_nobody_names_are_swept_by_age(
+def test_old_chunks_without_a_record_are_swept(
     catalogue: Catalogue, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with storage.receive() as incoming:
@@ -196,10 +196,10 @@ def test_pieces_that_nobody_names_are_swept_by_age(
     monkeypatch.setattr(sweep, "now", lambda: now() + timedelta(days=3))
     assert sweep.sweep(storage) == 1
     assert content_of(catalogue, "kept") == b"content"
-    assert_no_pieces_but(storage, {piece.key for piece in kept.pieces} - {lost.key})
+    assert_only_chunks(storage, {chunk.key for chunk in kept.chunks} - {lost.key})
 
 
-def test_a_record_changes_only_from_the_version_that_is_known(storage: Storage) -> None:
+def test_a_record_changes_only_from_the_expected_version(storage: Storage) -> None:
     first = storage.write(FILES, "name", b"1", None)
     second = storage.write(FILES, "name", b"2", first)
 
@@ -214,16 +214,16 @@ def test_a_record_changes_only_from_the_version_that_is_known(storage: Storage) 
     assert storage.write(FILES, "name", b"4", None)
 
 
-def test_pieces_stay_when_nobody_knows_whether_they_were_published(
+def test_chunks_stay_if_publishing_may_have_succeeded(
     catalogue: Catalogue, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lost_answer(*arguments: object) -> str:
+    def lost_response(*arguments: object) -> str:
         write(*arguments)  # type: ignore[arg-type]
-        raise StorageUnavailableError("the answer was lost")
+        raise StorageUnavailableError("the response was lost")
 
     write = storage.write
     with monkeypatch.context() as patched:
-        patched.setattr(storage, "write", lost_answer)
+        patched.setattr(storage, "write", lost_response)
         with pytest.raises(StorageUnavailableError):
             store(catalogue, "name", b"content")
 

@@ -1,4 +1,4 @@
-"""`get`: what is written, what is gone on with, and what is never touched."""
+"""`get`: what is written, what is resumed, and what is never overwritten."""
 
 import hashlib
 import os
@@ -17,8 +17,8 @@ CONTENT = os.urandom(3_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
-def left() -> list[str]:
-    """What is in the directory, and what is remembered of transfers."""
+def remaining_files() -> list[str]:
+    """The files in the directory, and the saved state of transfers."""
     state = Path("../state/file-transfer")
     return sorted(file.name for file in Path().iterdir()) + [
         file.name for file in (state.iterdir() if state.exists() else ())
@@ -26,8 +26,8 @@ def left() -> list[str]:
 
 
 @pytest.fixture
-def half(run: CommandLine, server: FakeServer) -> Path:
-    """A download of x that was given up."""
+def partial_file(run: CommandLine, server: FakeServer) -> Path:
+    """The partial file of an interrupted download of x."""
     server.files["x"] = CONTENT
     server.breaks = [1_500_000] + [0] * 2 * TRIES
     assert run("get", "x")[0] == 1
@@ -37,18 +37,18 @@ def half(run: CommandLine, server: FakeServer) -> Path:
 
 
 @pytest.mark.parametrize("size", [0, 1, 3_000_000])
-def test_a_file_is_fetched_and_told(run: CommandLine, server: FakeServer, size: int) -> None:
+def test_a_file_is_downloaded_and_reported(run: CommandLine, server: FakeServer, size: int) -> None:
     server.files["é x"] = CONTENT[:size]
 
-    status, told, wrong = run("get", "é x")
+    status, stdout, stderr = run("get", "é x")
 
-    assert (status, wrong) == (0, "")
-    assert told == f"é x {size} bytes sha256:{hashlib.sha256(CONTENT[:size]).hexdigest()}\n"
+    assert (status, stderr) == (0, "")
+    assert stdout == f"é x {size} bytes sha256:{hashlib.sha256(CONTENT[:size]).hexdigest()}\n"
     assert Path("é x").read_bytes() == CONTENT[:size]
-    assert left() == ["é x"]
+    assert remaining_files() == ["é x"]
 
 
-def test_it_goes_where_it_is_told_to(run: CommandLine, server: FakeServer) -> None:
+def test_a_download_goes_to_the_given_directory_or_file(run: CommandLine, server: FakeServer) -> None:
     server.files.update(a=b"1", b=b"2")
     Path("folder").mkdir()
 
@@ -59,7 +59,7 @@ def test_it_goes_where_it_is_told_to(run: CommandLine, server: FakeServer) -> No
     )  # fmt: skip
 
 
-def test_a_broken_download_goes_on_where_it_broke(run: CommandLine, server: FakeServer) -> None:
+def test_a_broken_download_resumes_where_it_broke(run: CommandLine, server: FakeServer) -> None:
     server.files["x"] = CONTENT
     server.breaks = [1_000_000, 1_000_000]
 
@@ -67,12 +67,12 @@ def test_a_broken_download_goes_on_where_it_broke(run: CommandLine, server: Fake
     assert Path("x").read_bytes() == CONTENT
     assert "range" not in server.headers[0]
     assert {headers["if-range"] for headers in server.headers[1:]} == {f'"{SHA256}"'}
-    assert len(server.asked) == 3
+    assert len(server.requests) == 3
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
 @given(breaks=st.lists(st.integers(0, 400_000), max_size=5), size=st.integers(0, 900_000))
-def test_wherever_it_breaks_the_file_comes_whole(
+def test_a_download_is_complete_wherever_the_connection_breaks(
     run: CommandLine, server: FakeServer, breaks: list[int], size: int
 ) -> None:
     server.files["x"] = CONTENT[:size]
@@ -80,42 +80,46 @@ def test_wherever_it_breaks_the_file_comes_whole(
 
     assert run("get", "x", "--quiet", "--force") == (0, "", "")
     assert Path("x").read_bytes() == CONTENT[:size]
-    assert left() == ["x"]
+    assert remaining_files() == ["x"]
 
 
-def test_the_same_command_goes_on(run: CommandLine, server: FakeServer, half: Path) -> None:
-    kept = half.stat().st_size
+def test_running_the_command_again_resumes_the_download(
+    run: CommandLine, server: FakeServer, partial_file: Path
+) -> None:
+    kept = partial_file.stat().st_size
 
     assert 1_400_000 < kept <= 1_500_000
     assert run("get", "x")[0] == 0
     assert [headers["range"] for headers in server.headers] == [f"bytes={kept}-"]
     assert Path("x").read_bytes() == CONTENT
-    assert left() == ["x"]
+    assert remaining_files() == ["x"]
 
 
-def test_a_file_that_was_replaced_meanwhile_comes_anew(run: CommandLine, server: FakeServer, half: Path) -> None:
+def test_a_file_replaced_meanwhile_is_downloaded_from_the_start(
+    run: CommandLine, server: FakeServer, partial_file: Path
+) -> None:
     server.files["x"] = CONTENT[::-1]
 
     assert run("get", "x")[0] == 0
     assert server.headers[0]["if-range"] == f'"{SHA256}"'
     assert Path("x").read_bytes() == CONTENT[::-1]
-    assert not half.exists()
+    assert not partial_file.exists()
 
 
-def test_a_part_of_another_version_is_refused(run: CommandLine, server: FakeServer, half: Path) -> None:
+def test_a_range_of_another_version_is_refused(run: CommandLine, server: FakeServer, partial_file: Path) -> None:
     server.files["x"] = CONTENT[::-1]
-    server.mixes_versions = True
+    server.ignores_if_range = True
 
-    status, _, wrong = run("get", "x")
+    status, _, stderr = run("get", "x")
 
-    assert (status, CONTENT.startswith(half.read_bytes())) == (1, True)
-    assert wrong == "error: x: the server sends a part that was not asked for: use no such server\n"
+    assert (status, CONTENT.startswith(partial_file.read_bytes())) == (1, True)
+    assert stderr == "error: x: the server sent a range that was not asked for: do not trust this server\n"
 
 
-def test_a_content_that_is_cut_short_is_never_taken_for_whole(
+def test_content_that_is_cut_short_is_never_taken_for_complete(
     run: CommandLine, server: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(urllib3.HTTPResponse, "_init_length", lambda *_: None)  # as older versions do
+    monkeypatch.setattr(urllib3.HTTPResponse, "_init_length", lambda *_: None)  # like older versions of urllib3
     server.files["x"] = CONTENT
     server.breaks = [1_000_000]
 
@@ -123,8 +127,8 @@ def test_a_content_that_is_cut_short_is_never_taken_for_whole(
     assert Path("x").read_bytes() == CONTENT
 
 
-def test_a_part_that_is_whole_is_only_given_its_name(run: CommandLine, server: FakeServer, half: Path) -> None:
-    half.write_bytes(CONTENT)
+def test_a_complete_part_file_is_only_renamed(run: CommandLine, server: FakeServer, partial_file: Path) -> None:
+    partial_file.write_bytes(CONTENT)
 
     assert run("get", "x")[0] == 0
     assert server.headers[0]["range"] == "bytes=3000000-"
@@ -132,48 +136,48 @@ def test_a_part_that_is_whole_is_only_given_its_name(run: CommandLine, server: F
 
 
 @pytest.mark.parametrize("part", [CONTENT[1:1_000_000], CONTENT + b"more"], ids=["damaged", "too long"])
-def test_a_part_that_is_wrong_is_never_given_the_name(run: CommandLine, half: Path, part: bytes) -> None:
-    half.write_bytes(part)
+def test_a_damaged_part_file_is_never_renamed(run: CommandLine, partial_file: Path, part: bytes) -> None:
+    partial_file.write_bytes(part)
 
     assert run("get", "x")[0] == 1
-    assert left() == []
+    assert remaining_files() == []
     assert run("get", "x")[0] == 0
 
 
-def test_what_comes_damaged_is_refused_and_nothing_is_left(run: CommandLine, server: FakeServer) -> None:
+def test_a_damaged_download_is_refused_and_leaves_nothing(run: CommandLine, server: FakeServer) -> None:
     server.files["x"] = CONTENT
     server.damages = True
 
-    status, told, wrong = run("get", "x")
+    status, stdout, stderr = run("get", "x")
 
-    assert (status, told) == (1, "")
-    assert wrong.startswith("error: x: what came has SHA-256 ")
-    assert wrong.endswith(f", not {SHA256}: it was not kept; get it again\n")
-    assert left() == []
+    assert (status, stdout) == (1, "")
+    assert stderr.startswith("error: x: the download has SHA-256 ")
+    assert stderr.endswith(f", not {SHA256}, and was not kept: get it again\n")
+    assert remaining_files() == []
 
 
-def test_damaged_content_leaves_the_file_that_was_to_be_overwritten(run: CommandLine, server: FakeServer) -> None:
+def test_a_damaged_download_does_not_overwrite_the_old_file(run: CommandLine, server: FakeServer) -> None:
     Path("x").write_bytes(b"old")
     server.files["x"] = CONTENT
     server.damages = True
 
     assert run("get", "x", "--force")[0] == 1
-    assert (Path("x").read_bytes(), left()) == (b"old", ["x"])
+    assert (Path("x").read_bytes(), remaining_files()) == (b"old", ["x"])
 
 
-def test_a_file_is_overwritten_only_by_force(run: CommandLine, server: FakeServer) -> None:
+def test_a_file_is_overwritten_only_with_force(run: CommandLine, server: FakeServer) -> None:
     server.files["x"] = b"new"
     Path("x").write_bytes(b"old")
 
-    status, _, wrong = run("get", "x")
+    status, _, stderr = run("get", "x")
 
-    assert (status, Path("x").read_bytes(), server.asked) == (1, b"old", [])
-    assert wrong == "error: x: x is there already: give --force to overwrite it, or another name by -o\n"
+    assert (status, Path("x").read_bytes(), server.requests) == (1, b"old", [])
+    assert stderr == "error: x: x exists already: give --force to overwrite it, or another name with -o\n"
     assert run("get", "x", "--force")[0] == 0
     assert Path("x").read_bytes() == b"new"
 
 
-def test_a_file_that_came_meanwhile_is_kept(run: CommandLine, server: FakeServer) -> None:
+def test_a_file_created_during_the_download_is_kept(run: CommandLine, server: FakeServer) -> None:
     server.files["x"] = CONTENT
     server.breaks = [1_000_000]
     run.during_waits = lambda: Path("x").write_bytes(b"mine") and None
@@ -184,22 +188,22 @@ def test_a_file_that_came_meanwhile_is_kept(run: CommandLine, server: FakeServer
     assert Path("x").read_bytes() == CONTENT
 
 
-def test_a_part_of_somebody_else_is_kept(run: CommandLine, server: FakeServer) -> None:
+def test_somebody_elses_part_file_is_kept(run: CommandLine, server: FakeServer) -> None:
     server.files["x"] = CONTENT
     Path("x.part").write_bytes(b"mine")
 
-    status, _, wrong = run("get", "x")
+    status, _, stderr = run("get", "x")
 
     assert (status, Path("x.part").read_bytes()) == (1, b"mine")
-    assert wrong == "error: x: x.part is in the way: remove it, or give --force\n"
+    assert stderr == "error: x: x.part is in the way: remove it, or give --force\n"
     assert run("get", "x", "--force")[0] == 0
     assert Path("x").read_bytes() == CONTENT
 
 
-def test_a_part_that_leads_elsewhere_is_not_followed(run: CommandLine, half: Path) -> None:
+def test_a_symbolic_link_in_place_of_the_part_file_is_not_followed(run: CommandLine, partial_file: Path) -> None:
     Path("precious").write_bytes(b"mine")
-    half.unlink()
-    half.symlink_to("precious")
+    partial_file.unlink()
+    partial_file.symlink_to("precious")
     assert run("get", "x", "--force")[0] == 1
     assert Path("precious").read_bytes() == b"mine"
 
@@ -225,49 +229,52 @@ def test_two_downloads_of_a_file_do_not_mix(run: CommandLine, server: FakeServer
 
 
 @pytest.mark.parametrize("name", ["../x", "/tmp/x", "..", "a/../../x", "a\\b", "a\x1b[2J"])
-def test_no_name_leads_outside_the_directory(run: CommandLine, server: FakeServer, name: str) -> None:
+def test_no_name_is_written_outside_the_directory(run: CommandLine, server: FakeServer, name: str) -> None:
     server.files[name] = b"content"
     before = sorted(Path("..").rglob("*"))
 
-    status, told, wrong = run("get", name)
+    status, stdout, stderr = run("get", name)
 
-    assert (status, told, server.asked) == (1, "", [])
-    assert wrong.startswith("error: ")
-    assert wrong[:-1].isprintable()
+    assert (status, stdout, server.requests) == (1, "", [])
+    assert stderr.startswith("error: ")
+    assert stderr[:-1].isprintable()
     assert sorted(Path("..").rglob("*")) == before
 
 
-def test_an_unknown_name_leaves_nothing_and_does_not_keep_the_others(run: CommandLine, server: FakeServer) -> None:
+def test_an_unknown_name_leaves_nothing_and_does_not_stop_the_others(run: CommandLine, server: FakeServer) -> None:
     server.files["known"] = b"content"
 
-    status, _, wrong = run("get", "unknown", "known")
+    status, _, stderr = run("get", "unknown", "known")
 
-    assert (status, wrong) == (1, "error: unknown: no file is named 'unknown'\n")
-    assert left() == ["known"]
+    assert (status, stderr) == (1, "error: unknown: no file is named 'unknown'\n")
+    assert remaining_files() == ["known"]
 
 
-def test_a_directory_is_no_place_for_a_file(run: CommandLine, server: FakeServer) -> None:
+def test_a_directory_is_not_overwritten_by_a_file(run: CommandLine, server: FakeServer) -> None:
     server.files["x"] = b"content"
     Path("x").mkdir()
 
-    assert run("get", "x", "--force")[2] == "error: x: x is no file: name one by -o, or a directory by -O\n"
+    assert (
+        run("get", "x", "--force")[2]
+        == "error: x: x is not a regular file: name a file with -o, or a directory with -O\n"
+    )
     assert run("get", "x", "-O", "nowhere")[2] == "error: x: nowhere/x.part: No such file or directory\n"
 
 
-def test_standard_output_gets_the_content_alone(run: CommandLine, server: FakeServer) -> None:
+def test_standard_output_gets_only_the_content(run: CommandLine, server: FakeServer) -> None:
     server.files["x"] = CONTENT.hex().encode()
     server.breaks = [1_000_000]
 
     assert run("get", "x", "-o", "-") == (0, CONTENT.hex(), "")
-    assert left() == []
+    assert remaining_files() == []
 
 
-def test_standard_output_never_gets_half_of_another_version(run: CommandLine, server: FakeServer) -> None:
+def test_standard_output_never_mixes_two_versions(run: CommandLine, server: FakeServer) -> None:
     server.files["x"] = b"a" * 1_000_000
     server.breaks = [500_000]
     run.during_waits = lambda: server.files.update(x=b"b" * 1_000_000)
 
-    status, told, wrong = run("get", "x", "-o", "-")
+    status, stdout, stderr = run("get", "x", "-o", "-")
 
-    assert (status, set(told)) == (1, {"a"})
-    assert wrong == "error: x: it was replaced on the server while it was fetched: drop what came, and get it again\n"
+    assert (status, set(stdout)) == (1, {"a"})
+    assert stderr == "error: x: the file was replaced during the download: discard the output, and get it again\n"

@@ -1,4 +1,4 @@
-"""What only a directory can get wrong: disks that are full, processes that die half-way, what others leave there."""
+"""Failures that only a directory has: full disks, processes that die halfway, files that others leave or remove."""
 
 import os
 import subprocess
@@ -19,14 +19,14 @@ def catalogue_over(storage: DirectoryStorage) -> Catalogue:
 
 
 def store(storage: DirectoryStorage, name: str, content: bytes) -> None:
-    with catalogue_over(storage).receive() as reception:
-        reception.write(content)
-        reception.publish(name)
+    with catalogue_over(storage).receive() as incoming_file:
+        incoming_file.write(content)
+        incoming_file.publish(name)
 
 
 def content_of(storage: DirectoryStorage, name: str) -> bytes:
     file = catalogue_over(storage).look_up(name)
-    with storage.open(file.pieces, 0, file.size) as content:  # type: ignore[union-attr]
+    with storage.open(file.chunks, 0, file.size) as content:  # type: ignore[union-attr]
         return content.read()
 
 
@@ -34,20 +34,20 @@ def files_on_disk(tmp_path: Path) -> list[str]:
     return sorted(str(path.relative_to(tmp_path / "data")) for path in (tmp_path / "data").rglob("*") if path.is_file())
 
 
-def test_two_processes_see_the_same(directory: DirectoryStorage, tmp_path: Path) -> None:
+def test_two_processes_see_the_same_files(directory: DirectoryStorage, tmp_path: Path) -> None:
     store(directory, "name", b"content")
 
     assert content_of(DirectoryStorage(tmp_path / "data"), "name") == b"content"
 
 
-def test_replacing_keeps_one_piece(directory: DirectoryStorage, tmp_path: Path) -> None:
+def test_replacing_keeps_one_chunk(directory: DirectoryStorage, tmp_path: Path) -> None:
     for content in (b"1", b"22", b"333"):
         store(directory, "name", content)
 
     assert [path.partition("/")[0] for path in files_on_disk(tmp_path)] == ["files", "locks", "pieces"]
 
 
-def test_a_full_disk_is_named_and_the_old_version_stays(
+def test_a_full_disk_is_reported_and_the_old_version_stays(
     directory: DirectoryStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(directory, "name", b"old")
@@ -61,13 +61,13 @@ def test_a_full_disk_is_named_and_the_old_version_stays(
             store(directory, "name", b"new")
 
     assert content_of(directory, "name") == b"old"
-    assert len(files_on_disk(tmp_path)) == 2 + 1, "a piece, a record, a lock"
+    assert len(files_on_disk(tmp_path)) == 2 + 1, "a chunk, a record, a lock"
 
 
-def test_a_disk_that_is_full_while_content_still_comes_is_named_too(
+def test_a_disk_that_fills_up_during_an_upload_is_reported_too(
     directory: DirectoryStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The kernel says so once: what the thread was told that lets the disk begin must not be lost."""
+    """The kernel reports the error only once, to the thread that flushes, so it must not be lost there."""
     synced: list[int] = []
 
     def full(descriptor: int) -> None:
@@ -83,7 +83,7 @@ def test_a_disk_that_is_full_while_content_still_comes_is_named_too(
     assert files_on_disk(tmp_path) == []
 
 
-def test_a_disk_that_is_full_for_the_record_keeps_no_piece_either(
+def test_a_disk_too_full_for_the_record_keeps_no_chunk(
     directory: DirectoryStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(directory, "name", b"old")
@@ -97,10 +97,10 @@ def test_a_disk_that_is_full_for_the_record_keeps_no_piece_either(
             store(directory, "name", b"new")
 
     assert content_of(directory, "name") == b"old"
-    assert len(files_on_disk(tmp_path)) == 2 + 1, "a piece, a record, a lock"
+    assert len(files_on_disk(tmp_path)) == 2 + 1, "a chunk, a record, a lock"
 
 
-def test_a_failure_after_the_name_changed_hands_keeps_the_new_version(
+def test_a_failure_after_the_record_was_replaced_keeps_the_new_version(
     directory: DirectoryStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(directory, "name", b"old")
@@ -119,7 +119,7 @@ def test_a_failure_after_the_name_changed_hands_keeps_the_new_version(
     assert content_of(directory, "name") == b"new"
 
 
-def test_content_that_somebody_took_away_is_an_error(directory: DirectoryStorage, tmp_path: Path) -> None:
+def test_content_that_was_removed_by_hand_is_an_error(directory: DirectoryStorage, tmp_path: Path) -> None:
     store(directory, "name", b"content")
     for path in (tmp_path / "data" / "pieces").iterdir():
         path.unlink()
@@ -129,7 +129,7 @@ def test_content_that_somebody_took_away_is_an_error(directory: DirectoryStorage
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may mount a small file system")
-def test_a_really_full_disk_takes_nothing_and_keeps_the_old_version(tmp_path: Path) -> None:
+def test_a_really_full_disk_stores_nothing_and_keeps_the_old_version(tmp_path: Path) -> None:
     root = tmp_path / "small"
     root.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", root], check=True)
@@ -146,7 +146,7 @@ def test_a_really_full_disk_takes_nothing_and_keeps_the_old_version(tmp_path: Pa
         subprocess.run(["umount", root], check=True)
 
 
-def test_unfinished_files_are_tidied_away_by_age(directory: DirectoryStorage, tmp_path: Path) -> None:
+def test_old_unfinished_files_are_deleted(directory: DirectoryStorage, tmp_path: Path) -> None:
     incoming = tmp_path / "data" / "incoming"
     for name, days in (("old", 2), ("fresh", 0)):
         (incoming / name).write_bytes(b"x")

@@ -1,4 +1,4 @@
-"""PUT, GET, HEAD, DELETE and the list, as any HTTP client expects them."""
+"""PUT, GET, HEAD, DELETE and the list of files, with the semantics of HTTP."""
 
 import base64
 import hashlib
@@ -35,12 +35,12 @@ def limited(storage: Storage, **bounds: int) -> Client:
 
 
 @pytest.mark.parametrize("content", [b"", b"x", bytes(range(256)) * 3000], ids=["0", "1", "big"])
-def test_what_is_put_comes_back_with_all_that_is_known_of_it(client: Client, content: bytes) -> None:
+def test_a_file_comes_back_with_its_metadata(client: Client, content: bytes) -> None:
     sha256 = hashlib.sha256(content)
 
     put = client.put("a é.bin", content)
     back = client.get("a é.bin")
-    head = client.ask("HEAD", "/files/a é.bin")
+    head = client.request("HEAD", "/files/a é.bin")
 
     assert (put.status, put.text) == (201, f"a é.bin {len(content)} bytes sha256:{sha256.hexdigest()}\n")
     assert (back.status, back.body) == (200, content)
@@ -56,40 +56,40 @@ def test_what_is_put_comes_back_with_all_that_is_known_of_it(client: Client, con
 def test_a_file_is_replaced_and_removed(client: Client) -> None:
     assert [client.put("name", content).status for content in (b"1", b"22")] == [201, 200]
     assert client.get("name").body == b"22"
-    assert [client.ask("DELETE", "/files/name").status for _ in range(2)] == [204, 404]
-    assert client.get("name").status == client.ask("HEAD", "/files/name").status == 404
+    assert [client.request("DELETE", "/files/name").status for _ in range(2)] == [204, 404]
+    assert client.get("name").status == client.request("HEAD", "/files/name").status == 404
 
 
 @pytest.mark.parametrize("method", ["PUT", "GET", "HEAD", "DELETE"])
-@pytest.mark.parametrize("name", ["..", "a/b", "../a", "a\\b", "a\tb", "n" * 300])
-def test_a_path_is_no_name(client: Client, catalogue: Catalogue, method: str, name: str) -> None:
-    answer = client.ask(method, f"/files/{name}", b"content" if method == "PUT" else b"")
+@pytest.mark.parametrize("name", ["..", "a/b", "../a", "a\\b", "a\tb", "a\nb", "a\n", "n" * 300])
+def test_a_path_is_not_a_valid_name(client: Client, catalogue: Catalogue, method: str, name: str) -> None:
+    response = client.request(method, f"/files/{name}", b"content" if method == "PUT" else b"")
 
-    assert answer.status == 400
-    assert method == "HEAD" or answer.text.startswith("error: the name ")
+    assert response.status == 400
+    assert method == "HEAD" or response.text.startswith("error: the name ")
     assert list(catalogue.files()) == []
 
 
-def test_nothing_that_was_uploaded_runs_in_a_browser(client: Client) -> None:
+def test_no_uploaded_file_runs_in_a_browser(client: Client) -> None:
     client.put("x.html", b"<script>")
 
-    for answer in (client.get("x.html"), client.get("unknown"), client.ask("GET", "/files")):
-        assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
+    for response in (client.get("x.html"), client.get("unknown"), client.request("GET", "/files")):
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
     assert client.get("x.html").headers["content-type"] == "application/octet-stream"
 
 
-def test_a_body_that_is_cut_short_is_refused_and_the_old_file_stays(client: Client) -> None:
+def test_a_truncated_body_is_refused_and_the_old_file_stays(client: Client) -> None:
     client.put("name", b"old")
 
-    answer = client.put("name", b"half", length=10)
+    response = client.put("name", b"half", length=10)
 
-    assert (answer.status, answer.text) == (400, "error: the body is broken or cut short: 4 of 10 bytes came\n")
+    assert (response.status, response.text) == (400, "error: the body is broken or cut short: received 4 of 10 bytes\n")
     assert client.get("name").body == b"old"
 
 
 @pytest.mark.parametrize("header", ["content_range", "content_encoding"])
-def test_what_is_not_the_whole_file_as_it_is_is_refused(client: Client, header: str) -> None:
+def test_partial_or_encoded_content_is_refused(client: Client, header: str) -> None:
     assert client.put("name", b"x", **{header: "gzip"}).status == 400
     assert client.get("name").status == 404
 
@@ -120,13 +120,13 @@ def test_what_is_not_the_whole_file_as_it_is_is_refused(client: Client, header: 
         ({"if_match": "without quotes"}, 400),
     ],
 )
-def test_a_download_honours_conditions_in_their_order(client: Client, headers: dict[str, str], status: int) -> None:
+def test_a_download_evaluates_conditions_in_order(client: Client, headers: dict[str, str], status: int) -> None:
     client.put("name", CONTENT)
 
-    for answer in (client.get("name", **headers), client.ask("HEAD", "/files/name", **headers)):
-        assert answer.status == status
+    for response in (client.get("name", **headers), client.request("HEAD", "/files/name", **headers)):
+        assert response.status == status
         if status == 304:
-            assert (answer.body, answer.headers["etag"]) == (b"", TAG)
+            assert (response.body, response.headers["etag"]) == (b"", TAG)
 
 
 @pytest.mark.parametrize(
@@ -152,25 +152,25 @@ def test_an_upload_honours_conditions(client: Client, there: bool, headers: dict
     assert client.get("name").body == (expected if expected is not None else b"error: no file is named 'name'\n")
 
 
-def test_a_form_may_not_overwrite_either(client: Client) -> None:
+def test_a_form_upload_honours_conditions_too(client: Client) -> None:
     client.upload("name", CONTENT)
 
     assert client.upload("name", b"new", if_none_match="*").status == 412
     assert client.download("name").body == CONTENT
 
 
-def test_only_the_named_version_is_removed(client: Client) -> None:
+def test_delete_with_if_match_removes_only_that_version(client: Client) -> None:
     client.put("name", CONTENT)
 
-    assert client.ask("DELETE", "/files/name", if_match=OTHER).status == 412
-    assert client.ask("DELETE", "/files/name", if_match=TAG).status == 204
+    assert client.request("DELETE", "/files/name", if_match=OTHER).status == 412
+    assert client.request("DELETE", "/files/name", if_match=TAG).status == 204
 
 
 # Ranges
 
 
 @pytest.mark.parametrize(
-    ("asked", "content", "content_range"),
+    ("range_header", "content", "content_range"),
     [
         ("bytes=0-0", b"0", "bytes 0-0/10"),
         ("bytes=2-4", b"234", "bytes 2-4/10"),
@@ -181,30 +181,35 @@ def test_only_the_named_version_is_removed(client: Client) -> None:
         ("BYTES=1-1", b"1", "bytes 1-1/10"),
     ],
 )
-def test_a_range_is_answered_alone(client: Client, asked: str, content: bytes, content_range: str) -> None:
+def test_a_range_is_sent_alone(client: Client, range_header: str, content: bytes, content_range: str) -> None:
     client.put("name", CONTENT)
 
-    answer = client.get("name", range=asked)
+    response = client.get("name", range=range_header)
 
-    assert (answer.status, answer.body, answer.headers["content-range"]) == (206, content, content_range)
-    assert answer.headers["content-length"] == str(len(content))
-    assert answer.headers["repr-digest"] == DIGEST
+    assert (response.status, response.body, response.headers["content-range"]) == (206, content, content_range)
+    assert response.headers["content-length"] == str(len(content))
+    assert response.headers["repr-digest"] == DIGEST
 
 
-@pytest.mark.parametrize("asked", ["bytes=4-2", "bytes=a-b", "bytes=", "bytes=-", "items=0-1", "bytes=0-1,3-4"])
-def test_what_is_no_single_range_of_bytes_gets_the_whole_file(client: Client, asked: str) -> None:
+@pytest.mark.parametrize("range_header", ["bytes=4-2", "bytes=a-b", "bytes=", "bytes=-", "items=0-1", "bytes=0-1,3-4"])
+def test_an_unsupported_range_gets_the_whole_file(client: Client, range_header: str) -> None:
     client.put("name", CONTENT)
 
-    assert (client.get("name", range=asked).status, client.get("name", range=asked).body) == (200, CONTENT)
+    assert (client.get("name", range=range_header).status, client.get("name", range=range_header).body) == (
+        200,
+        CONTENT,
+    )
 
 
-@pytest.mark.parametrize(("size", "asked"), [(10, "bytes=10-"), (10, "bytes=-0"), (0, "bytes=0-"), (0, "bytes=-1")])
-def test_a_range_outside_the_file_says_how_much_there_is(client: Client, size: int, asked: str) -> None:
+@pytest.mark.parametrize(
+    ("size", "range_header"), [(10, "bytes=10-"), (10, "bytes=-0"), (0, "bytes=0-"), (0, "bytes=-1")]
+)
+def test_a_range_outside_the_file_gets_the_size(client: Client, size: int, range_header: str) -> None:
     client.put("name", CONTENT[:size])
 
-    answer = client.get("name", range=asked)
+    response = client.get("name", range=range_header)
 
-    assert (answer.status, answer.headers["content-range"]) == (416, f"bytes */{size}")
+    assert (response.status, response.headers["content-range"]) == (416, f"bytes */{size}")
 
 
 @pytest.mark.parametrize(("if_range", "status"), [(TAG, 206), (OTHER, 200), (f"W/{TAG}", 200), (YESTERDAY, 200)])
@@ -221,20 +226,20 @@ def test_a_range_of_another_version_gets_the_whole_file(client: Client, if_range
 def test_any_range_is_that_slice_of_the_file(client: Client, size: int, first: int | None, last: int | None) -> None:
     content = bytes(range(size))
     client.put("sliced", content)
-    asked = f"bytes={'' if first is None else first}-{'' if last is None else last}"
+    range_header = f"bytes={'' if first is None else first}-{'' if last is None else last}"
     if first is None:
         expected = content[-last:] if last else b""
     else:
         expected = content[first : None if last is None else last + 1]
 
-    answer = client.get("sliced", range=asked)
+    response = client.get("sliced", range=range_header)
 
     if (first is None and last is None) or (first is not None and last is not None and last < first):
-        assert (answer.status, answer.body) == (200, content)
+        assert (response.status, response.body) == (200, content)
     elif expected:
-        assert (answer.status, answer.body) == (206, expected)
+        assert (response.status, response.body) == (206, expected)
     else:
-        assert answer.status == 416
+        assert response.status == 416
 
 
 # Digests
@@ -252,7 +257,7 @@ def test_any_range_is_that_slice_of_the_file(client: Client, size: int, first: i
         ("sha-256=nonsense", 400),
     ],
 )
-def test_a_digest_that_comes_along_is_checked(client: Client, header: str, digest: str, status: int) -> None:
+def test_a_declared_digest_is_checked(client: Client, header: str, digest: str, status: int) -> None:
     assert client.put("name", CONTENT, **{header: digest}).status == status
     assert client.get("name").status == (200 if status == 201 else 404)
 
@@ -269,7 +274,7 @@ def test_a_digest_that_comes_along_is_checked(client: Client, header: str, diges
 def test_a_form_s_digest_is_checked(client: Client, sha256: str, status: int) -> None:
     field = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="sha256"\r\n\r\n{sha256}\r\n'.encode()
 
-    assert client.ask("POST", "/upload", field + file_form("name", CONTENT), FORM).status == status
+    assert client.request("POST", "/upload", field + file_form("name", CONTENT), FORM).status == status
     assert client.get("name").status == (200 if status == 201 else 404)
 
 
@@ -277,32 +282,32 @@ def test_a_digest_after_its_file_is_refused(client: Client, catalogue: Catalogue
     end = f"--{BOUNDARY}--\r\n".encode()
     field = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="sha256"\r\n\r\n{"0" * 64}\r\n'.encode()
 
-    assert client.ask("POST", "/upload", file_form("name", CONTENT)[: -len(end)] + field + end, FORM).status == 400
+    assert client.request("POST", "/upload", file_form("name", CONTENT)[: -len(end)] + field + end, FORM).status == 400
     assert list(catalogue.files()) == []
 
 
 # Several at once
 
 
-def test_a_form_may_hold_several_files_and_all_or_none_are_stored(client: Client, catalogue: Catalogue) -> None:
+def test_all_or_none_of_a_form_s_files_are_stored(client: Client, catalogue: Catalogue) -> None:
     end = f"--{BOUNDARY}--\r\n".encode()
     two = file_form("a", b"1")[: -len(end)] + file_form("b", b"22")
 
-    refused = client.ask("POST", "/upload", two[:-10], FORM)
+    refused = client.request("POST", "/upload", two[:-10], FORM)
     assert (refused.status, list(catalogue.files())) == (400, [])
-    stored = client.ask("POST", "/upload", two, FORM)
+    stored = client.request("POST", "/upload", two, FORM)
 
     assert [line.split()[:2] for line in stored.text.splitlines()] == [["a", "1"], ["b", "2"]]
-    described = json.loads(client.ask("POST", "/upload", two, FORM, accept="application/json").text)
+    described = json.loads(client.request("POST", "/upload", two, FORM, accept="application/json").text)
     assert [file["name"] for file in described] == ["a", "b"]
 
 
-def test_of_a_form_s_files_none_is_stored_if_one_may_not_be(client: Client, catalogue: Catalogue) -> None:
+def test_no_file_of_a_form_is_stored_if_one_is_refused(client: Client, catalogue: Catalogue) -> None:
     client.put("b", CONTENT)
     end = f"--{BOUNDARY}--\r\n".encode()
     two = file_form("a", b"1")[: -len(end)] + file_form("b", b"22")
 
-    assert client.ask("POST", "/upload", two, FORM, if_none_match="*").status == 412
+    assert client.request("POST", "/upload", two, FORM, if_none_match="*").status == 412
     assert [(file.name, file.size) for file in catalogue.files()] == [("b", len(CONTENT))]
 
 
@@ -314,7 +319,7 @@ def test_a_file_of_a_form_does_not_wait_in_memory_for_the_others(client: Client,
     class Body(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
             if self.tell():
-                seen.append(sum(stored.piece.size for stored in storage.pieces()))
+                seen.append(sum(stored.chunk.size for stored in storage.chunks()))
             return super().read(len(first) if not self.tell() else size)
 
     (status, _), _ = client.begin("POST", "/upload", Body(first + b"\r\n" + end), FORM, -1)
@@ -326,17 +331,17 @@ def test_a_file_of_a_form_does_not_wait_in_memory_for_the_others(client: Client,
 
 
 @pytest.mark.parametrize("query", ["ttl=1h", "ttl=3600", "ttl=60m", "expires={}"])
-def test_a_file_says_until_when_it_is_there(client: Client, query: str) -> None:
+def test_a_file_states_when_it_expires(client: Client, query: str) -> None:
     later = datetime.now(UTC) + timedelta(hours=1)
     query = query.format(later.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
     stored = [
-        client.ask("PUT", f"/files/name?{query}", b"", accept="application/json"),
-        client.ask("POST", f"/upload?{query}", file_form("name", b""), FORM, accept="application/json"),
+        client.request("PUT", f"/files/name?{query}", b"", accept="application/json"),
+        client.request("POST", f"/upload?{query}", file_form("name", b""), FORM, accept="application/json"),
     ]
 
-    for answer in stored:
-        expires = datetime.fromisoformat(json.loads(answer.text)["expires"])
+    for response in stored:
+        expires = datetime.fromisoformat(json.loads(response.text)["expires"])
         assert abs(expires - later) < timedelta(seconds=5)
 
 
@@ -356,23 +361,23 @@ def test_a_file_says_until_when_it_is_there(client: Client, query: str) -> None:
         "ttl=%FF",
     ],
 )
-def test_a_lifetime_that_cannot_be_is_refused_by_its_name(client: Client, query: str) -> None:
-    answer = client.ask("PUT", f"/files/name?{query}", b"content")
+def test_an_invalid_lifetime_is_refused_with_its_name(client: Client, query: str) -> None:
+    response = client.request("PUT", f"/files/name?{query}", b"content")
 
-    assert answer.status == 400
-    assert query.partition("=")[0] in answer.text or "UTF-8" in answer.text
+    assert response.status == 400
+    assert query.partition("=")[0] in response.text or "UTF-8" in response.text
     assert client.get("name").status == 404
 
 
-def test_downloads_are_counted_and_what_sends_no_content_is_not(client: Client) -> None:
-    client.ask("PUT", "/files/name?max-downloads=3", CONTENT)
+def test_only_responses_with_content_count_as_downloads(client: Client) -> None:
+    client.request("PUT", "/files/name?max-downloads=3", CONTENT)
 
-    assert client.ask("HEAD", "/files/name").status == 200
+    assert client.request("HEAD", "/files/name").status == 200
     assert client.get("name", if_none_match=TAG).status == 304
     assert client.get("name").body == client.download("name").body == CONTENT
     assert client.get("name", range="bytes=1-1").body == b"1"
     assert client.get("name").status == client.download("name").status == 404
-    assert json.loads(client.ask("GET", "/files").text) == []
+    assert json.loads(client.request("GET", "/files").text) == []
 
 
 # Limits
@@ -391,9 +396,14 @@ def test_all_files_together_stay_within_the_quota(storage: Storage) -> None:
     client.put("kept", b"x" * 600)
 
     refused = client.put("name", b"x" * 600)
-    assert (refused.status, refused.text) == (507, "error: all files together may have 1000 bytes: delete some first\n")
+    assert (refused.status, refused.text) == (
+        507,
+        "error: all files together may have 1000 bytes: delete some files first\n",
+    )
     assert client.put("small", b"x" * 300).status == 201
-    assert limited(storage, quota=1000).put("other", b"x" * 200).status == 507, "it counts what others have stored"
+    assert limited(storage, quota=1000).put("other", b"x" * 200).status == 507, (
+        "files stored by other processes count too"
+    )
     assert client.get("kept").status == 200
 
 
@@ -405,7 +415,7 @@ def test_a_file_of_unknown_length_is_measured_against_the_quota(
     assert limited(storage, quota=1000).put("name", b"x" * 2000, length=-1).status == 507
 
 
-def test_a_disk_keeps_some_room(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_disk_keeps_the_configured_free_space(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "free_bytes", lambda: 1000)
     client = limited(storage, min_free=600)
 
@@ -422,9 +432,9 @@ def test_the_list_comes_in_pages(client: Client) -> None:
         client.put(name, b"")
 
     def pages(path: str) -> list[list[str]]:
-        answer = client.ask("GET", path)
-        page = [file["name"] for file in json.loads(answer.text)]
-        link = answer.headers.get("link")
+        response = client.request("GET", path)
+        page = [file["name"] for file in json.loads(response.text)]
+        link = response.headers.get("link")
         return [page, *(pages(link[1:].partition(">")[0]) if link else [])]
 
     assert pages("/files") == [names]
@@ -434,5 +444,5 @@ def test_the_list_comes_in_pages(client: Client) -> None:
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "1001", "x", "%C2%B2"])
-def test_a_page_has_a_size(client: Client, limit: str) -> None:
-    assert client.ask("GET", f"/files?limit={limit}").status == 400
+def test_an_invalid_page_size_is_refused(client: Client, limit: str) -> None:
+    assert client.request("GET", f"/files?limit={limit}").status == 400

@@ -1,4 +1,4 @@
-"""Whatever bytes come in forms and headers: an answer in one line, never a fault, and nothing half stored."""
+"""Arbitrary forms and headers: they get a one-line response, never a fault, and nothing is stored in part."""
 
 from pathlib import Path
 
@@ -60,17 +60,19 @@ def fuzzed(tmp_path: Path) -> Client:
     body=MARK + b'\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\nc\r\n' + MARK + b"--",
     declared=None,
 )
-def test_any_form_is_stored_whole_or_refused_in_one_line(fuzzed: Client, body: bytes, declared: int | None) -> None:
-    fuzzed.ask("DELETE", "/files/x")
+def test_any_form_is_stored_completely_or_refused_in_one_line(
+    fuzzed: Client, body: bytes, declared: int | None
+) -> None:
+    fuzzed.request("DELETE", "/files/x")
 
     for path in ("/upload", "/download"):
-        answer = fuzzed.ask("POST", path, body, FORM, length=declared)
+        response = fuzzed.request("POST", path, body, FORM, length=declared)
 
-        assert answer.status < 500
-        if answer.status >= 400:
-            assert answer.text.startswith("error: ")
-            assert answer.text.count("\n") == 1
-        if path == "/upload" and answer.status >= 400:
+        assert response.status < 500
+        if response.status >= 400:
+            assert response.text.startswith("error: ")
+            assert response.text.count("\n") == 1
+        if path == "/upload" and response.status >= 400:
             assert fuzzed.get("x").status == 404
 
 
@@ -81,10 +83,12 @@ def test_any_form_is_stored_whole_or_refused_in_one_line(fuzzed: Client, body: b
     headers=HEADERS,
     body=st.binary(max_size=20),
 )
-def test_any_headers_are_answered(fuzzed: Client, method: str, path: str, headers: dict[str, str], body: bytes) -> None:
+def test_any_headers_get_a_response(
+    fuzzed: Client, method: str, path: str, headers: dict[str, str], body: bytes
+) -> None:
     fuzzed.put("x", b"abc")
 
-    answer = fuzzed.ask(method, path, body, **{"tus_resumable": "1.0.0", **headers})
+    response = fuzzed.request(method, path, body, **{"tus_resumable": "1.0.0", **headers})
 
-    assert answer.status < 500, (method, path, headers, body)
+    assert response.status < 500, (method, path, headers, body)
     assert fuzzed.get("x").status in (200, 404)

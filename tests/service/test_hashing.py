@@ -1,4 +1,4 @@
-"""Digests in threads of their own: of what came, however it came, and however soon its buffer is used again."""
+"""Hashing in threads: blocks of any size, and buffers that are reused."""
 
 import hashlib
 import random
@@ -11,7 +11,7 @@ KIB = 1024
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha1"])
-def test_it_is_the_digest_of_all_that_came_in_small_and_large_parts(algorithm: str) -> None:
+def test_blocks_of_any_size_give_the_digest_of_the_whole(algorithm: str) -> None:
     chance = random.Random(1)
     parts = [chance.randbytes(chance.choice([0, 1, 100, 64 * KIB - 1, 64 * KIB, 300 * KIB])) for _ in range(60)]
     hashed = ConcurrentHash(algorithm)
@@ -23,7 +23,7 @@ def test_it_is_the_digest_of_all_that_came_in_small_and_large_parts(algorithm: s
     assert hashed.hexdigest() == hashed.digest().hex()
 
 
-def test_a_buffer_may_be_used_again_after_the_next_call() -> None:
+def test_a_buffer_can_be_reused_after_the_next_call() -> None:
     size, expected, hashed = 256 * KIB, hashlib.sha256(), ConcurrentHash()
     buffers = [bytearray(size), bytearray(size)]
 

@@ -1,4 +1,4 @@
-"""The service does what its description says, whatever it is asked."""
+"""The service behaves as its OpenAPI description says, for any request."""
 
 import json
 import tempfile
@@ -32,26 +32,26 @@ def application(folder: Path) -> Any:
     return app.create(Catalogue(storage, Limits(storage=storage, max_file=2**20)), max_transfers=MAX_TRANSFERS)
 
 
-def whole(served: Any) -> Any:
-    """Closes every answer, as servers do and the test's client does not, and minds the rules of WSGI."""
+def validated(application: Any) -> Any:
+    """Close every response, as servers do and the test client does not, and check the rules of WSGI."""
 
-    def answer(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        with closing(validator(served)(environ, start_response)) as body:
+    def respond(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        with closing(validator(application)(environ, start_response)) as body:
             return [b"".join(body)]
 
-    return answer
+    return respond
 
 
 schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
 
 FOLDER = tempfile.TemporaryDirectory()
-schema = schemathesis.openapi.from_wsgi("/openapi.json", whole(application(Path(FOLDER.name))))
+schema = schemathesis.openapi.from_wsgi("/openapi.json", validated(application(Path(FOLDER.name))))
 
 
 @schema.parametrize()
 @pytest.mark.filterwarnings("ignore:Unknown REQUEST_METHOD")  # wsgiref has not heard of QUERY
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-def test_every_answer_is_one_that_is_described(case: Any) -> None:
+def test_every_response_matches_the_description(case: Any) -> None:
     case.call_and_validate(checks=CHECKS)
 
 
@@ -63,10 +63,10 @@ def test_every_route_is_described(client: Client, tmp_path: Path) -> None:
         if method != "parameters"
     }
     routes = {
-        (route.method, route.rule.replace("<name:path>", "{name}").replace("<identifier>", "{identifier}"))
+        (route.method, route.rule.replace(app.NAME, "{name}").replace("<identifier>", "{identifier}"))
         for route in application(tmp_path).routes
         if route.rule not in web_page.PATHS
     }
 
     assert routes == described
-    assert json.loads(client.ask("GET", "/openapi.json").text) == DESCRIBED
+    assert json.loads(client.request("GET", "/openapi.json").text) == DESCRIBED

@@ -1,4 +1,4 @@
-"""The real server, asked by curl as users do."""
+"""The real server, called by curl and by raw sockets."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize(("name", "size"), [("empty", 0), ("one", 1), ("a b é.bin", 10 * MIB)])
-def test_the_two_lines_that_users_know(server: Server, tmp_path: Path, name: str, size: int) -> None:
+def test_the_two_documented_curl_commands_work(server: Server, tmp_path: Path, name: str, size: int) -> None:
     sent, received = tmp_path / name, tmp_path / "received"
     sent.write_bytes(os.urandom(size))
 
@@ -54,7 +54,7 @@ def test_memory_does_not_grow_with_the_file(server: Server, tmp_path: Path) -> N
     assert server.memory() < 96 * MIB
 
 
-def test_a_client_that_goes_away_leaves_nothing(server: Server, tmp_path: Path) -> None:
+def test_a_client_that_disconnects_leaves_nothing(server: Server, tmp_path: Path) -> None:
     connection, _ = server.begin_upload("half")
     connection.close()
 
@@ -63,28 +63,28 @@ def test_a_client_that_goes_away_leaves_nothing(server: Server, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("body", [b"400\r\n" + slow_form("half")[:-9], b"5\r\n--b\r\n\r\nnot a size\r\n"])
-def test_broken_chunks_are_the_clients_fault(server: Server, body: bytes) -> None:
+def test_broken_chunked_encoding_gets_400(server: Server, body: bytes) -> None:
     with server.connect() as connection:
         connection.sendall(upload_head("Transfer-Encoding: chunked") + body)
         connection.shutdown(1)
-        answer = connection.makefile("rb").readline()
+        response = connection.makefile("rb").readline()
 
-    assert b" 400 " in answer
+    assert b" 400 " in response
     assert server.files() == {}
     assert "Traceback" not in server.log.read_text()
 
 
-def test_curl_may_send_without_a_length(server: Server) -> None:
+def test_curl_can_send_without_a_length(server: Server) -> None:
     sent = curl("-H", "Transfer-Encoding: chunked", "-F", "file=@/proc/self/cmdline;filename=c", f"{server.url}/upload")
 
     assert re.fullmatch(rb"c \d+ bytes sha256:[0-9a-f]{64}\n", sent.stdout)
 
 
-def test_the_server_does_not_say_what_it_is_made_of(server: Server) -> None:
+def test_the_server_header_does_not_reveal_gunicorn(server: Server) -> None:
     assert requests.get(f"{server.url}/healthz", timeout=10).headers["Server"] == "file-transfer"
 
 
-def test_one_whole_version_of_many_sent_at_once_wins(server: Server, tmp_path: Path) -> None:
+def test_one_complete_version_of_many_concurrent_ones_wins(server: Server, tmp_path: Path) -> None:
     versions = [bytes([number]) * 300_000 for number in range(64)]
 
     def send(content: bytes) -> int:
@@ -97,7 +97,7 @@ def test_one_whole_version_of_many_sent_at_once_wins(server: Server, tmp_path: P
     assert len(list((tmp_path / "data" / "pieces").iterdir())) == 1
 
 
-def test_a_container_whose_transfers_fill_it_is_healthy(tmp_path: Path) -> None:
+def test_a_container_with_all_slots_taken_is_healthy(tmp_path: Path) -> None:
     with serving(tmp_path, WORKERS="1", THREADS="5") as server:
         connection, rest = server.begin_upload("slow")
         refused = requests.post(f"{server.url}/upload", files={"file": ("b", b"")}, timeout=10)
@@ -105,10 +105,10 @@ def test_a_container_whose_transfers_fill_it_is_healthy(tmp_path: Path) -> None:
             [sys.executable, "-m", "file_transfer.healthcheck"], env=server.environment, check=False
         )
         connection.sendall(rest)
-        answer = connection.makefile("rb").readline()
+        response = connection.makefile("rb").readline()
 
     assert (refused.status_code, refused.headers["Retry-After"], health.returncode) == (503, "5", 0)
-    assert b" 201 " in answer
+    assert b" 201 " in response
 
 
 def test_a_dead_server_is_not_healthy(server: Server) -> None:
@@ -148,14 +148,14 @@ def test_no_request_can_forge_the_access_log(server: Server) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "error"),
     [
-        ("WORKERS", "many", "FILE_TRANSFER_WORKERS is «many»: set it to a whole number, 1 or more\n"),
-        ("DATA", "/dev/null/data", "FILE_TRANSFER_DATA is «/dev/null/data»: Not a directory; name a directory that"),
+        ("WORKERS", "many", 'FILE_TRANSFER_WORKERS is "many": set it to a whole number, 1 or more\n'),
+        ("DATA", "/dev/null/data", 'FILE_TRANSFER_DATA is "/dev/null/data": Not a directory; name a directory that'),
     ],
 )
-def test_a_bad_setting_is_named(tmp_path: Path, name: str, value: str, error: str) -> None:
+def test_an_invalid_setting_is_reported(tmp_path: Path, name: str, value: str, error: str) -> None:
     settings = {"FILE_TRANSFER_DATA": str(tmp_path), "PYTHONPATH": str(SERVICE), f"FILE_TRANSFER_{name}": value}
 
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "file_transfer"],
         env={**os.environ, **settings},
         capture_output=True,
@@ -163,6 +163,6 @@ def test_a_bad_setting_is_named(tmp_path: Path, name: str, value: str, error: st
         check=False,
     )
 
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"file_transfer: {error}")
-    assert done.stderr.count("\n") == 1
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"file_transfer: {error}")
+    assert result.stderr.count("\n") == 1

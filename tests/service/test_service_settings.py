@@ -39,11 +39,11 @@ def test_everything_has_a_default() -> None:
         ("DRAIN_SECONDS", "600", "less than FILE_TRANSFER_GRACE_SECONDS, 600"),
     ],
 )
-def test_a_bad_value_is_named_with_what_can_be(name: str, value: str, remedy: str) -> None:
+def test_an_invalid_value_is_reported_with_the_valid_ones(name: str, value: str, remedy: str) -> None:
     with pytest.raises(settings.SettingsError) as refused:
         settings.load({f"FILE_TRANSFER_{name}": value})
 
-    assert str(refused.value) == f"FILE_TRANSFER_{name} is «{value}»: set it to {remedy}"
+    assert str(refused.value) == f'FILE_TRANSFER_{name} is "{value}": set it to {remedy}'
 
 
 def s3_settings(tmp_path: Path, **changed: str) -> dict[str, str]:
@@ -60,7 +60,7 @@ def s3_settings(tmp_path: Path, **changed: str) -> dict[str, str]:
     return {f"FILE_TRANSFER_{name}": value for name, value in given.items()}
 
 
-def test_an_object_store_is_read_with_its_keys_which_are_not_shown(tmp_path: Path) -> None:
+def test_the_object_store_s_keys_are_read_and_never_shown(tmp_path: Path) -> None:
     configured = settings.load(s3_settings(tmp_path))
 
     assert configured.s3 == settings.S3Settings(
@@ -79,17 +79,17 @@ def test_an_object_store_is_read_with_its_keys_which_are_not_shown(tmp_path: Pat
     [
         ("S3_BUCKET", "", "FILE_TRANSFER_S3_BUCKET is missing: FILE_TRANSFER_STORAGE=s3 needs it"),
         ("S3_ENDPOINT", "object-store:8333", "set it to a URL such as http://object-store:8333"),
-        ("S3_SECRET_KEY_FILE", "/nowhere", "«/nowhere»: No such file or directory; name a file with the key"),
+        ("S3_SECRET_KEY_FILE", "/nowhere", '"/nowhere": No such file or directory; name a file with the key'),
     ],
 )
-def test_an_object_store_that_cannot_be_is_named(tmp_path: Path, name: str, value: str, error: str) -> None:
+def test_an_invalid_object_store_is_reported(tmp_path: Path, name: str, value: str, error: str) -> None:
     with pytest.raises(settings.SettingsError, match=error):
         settings.load(s3_settings(tmp_path, **{name: value}))
 
 
-def test_tokens_that_cannot_be_are_named(tmp_path: Path) -> None:
+def test_invalid_tokens_are_reported(tmp_path: Path) -> None:
     (tmp_path / "tokens").write_text('{"ci": {"token": "too short", "scopes": ["read"]}}')
 
-    with pytest.raises(settings.SettingsError, match="the token of 'ci' has less than 16 characters") as refused:
+    with pytest.raises(settings.SettingsError, match="the token of 'ci' has fewer than 16 characters") as refused:
         settings.load({"FILE_TRANSFER_TOKENS_FILE": str(tmp_path / "tokens")})
     assert "too short" not in str(refused.value)

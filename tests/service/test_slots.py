@@ -1,4 +1,4 @@
-"""Whole files on their way out: what the kernel sends, and the room that they take meanwhile."""
+"""Response bodies from files: how they are sent, and the slots that they hold."""
 
 import io
 import socket
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from file_transfer.errors import RefusedError
-from file_transfer.slots import Slots, WholeFile
+from file_transfer.slots import FileBody, Slots
 
 
 @pytest.fixture
@@ -21,16 +21,16 @@ def is_corked(connection: socket.socket) -> bool:
 
 
 def test_only_full_packets_are_sent_until_the_end_of_the_file(connection: socket.socket) -> None:
-    file = WholeFile(io.BytesIO(b"content"), 7, Slots(1).take(), connection)
+    file = FileBody(io.BytesIO(b"content"), 7, Slots(1).take(), connection)
 
     assert is_corked(connection)
     file.close()
     assert not is_corked(connection)
 
 
-def test_a_client_that_is_gone_still_gives_its_slot_back(connection: socket.socket) -> None:
+def test_a_disconnected_client_frees_its_slot(connection: socket.socket) -> None:
     slots = Slots(1)
-    file = WholeFile(io.BytesIO(b"content"), 7, slots.take(), connection)
+    file = FileBody(io.BytesIO(b"content"), 7, slots.take(), connection)
     with pytest.raises(RefusedError):
         slots.take()
 

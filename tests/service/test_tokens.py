@@ -1,4 +1,4 @@
-"""Who may do what."""
+"""Tokens and their scopes."""
 
 import json
 from pathlib import Path
@@ -17,9 +17,9 @@ TOKENS = {
 
 
 @pytest.fixture
-def locked(catalogue: Catalogue, tmp_path: Path) -> Client:
+def protected(catalogue: Catalogue, tmp_path: Path) -> Client:
     (tmp_path / "tokens").write_text(json.dumps(TOKENS))
-    return Client(app.create(catalogue, max_transfers=MAX_TRANSFERS, known=tokens.load(tmp_path / "tokens")))
+    return Client(app.create(catalogue, max_transfers=MAX_TRANSFERS, tokens=tokens.load(tmp_path / "tokens")))
 
 
 def bearer(name: str) -> str:
@@ -42,40 +42,40 @@ def bearer(name: str) -> str:
         ("DELETE", "/uploads/x", "writer"),
     ],
 )
-def test_every_route_asks_for_its_scope(locked: Client, method: str, path: str, scope: str) -> None:
-    refused = locked.ask(method, path)
+def test_every_route_requires_its_scope(protected: Client, method: str, path: str, scope: str) -> None:
+    refused = protected.request(method, path)
     assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer")
     for wrong in ("Bearer nonsense", "Basic cmVhZGVyOnJlYWRlcg==", TOKENS[scope]["token"], "Bearer "):
-        assert locked.ask(method, path, authorization=wrong).status == 401
+        assert protected.request(method, path, authorization=wrong).status == 401
     for name in TOKENS:
         allowed = name in (scope, "owner")
-        assert (locked.ask(method, path, authorization=bearer(name)).status == 403) is not allowed
+        assert (protected.request(method, path, authorization=bearer(name)).status == 403) is not allowed
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/openapi.json", "/metrics"])
-def test_what_tells_nothing_of_files_is_open(locked: Client, path: str) -> None:
-    assert locked.ask("GET", path).status == 200
+def test_routes_that_reveal_nothing_about_files_need_no_token(protected: Client, path: str) -> None:
+    assert protected.request("GET", path).status == 200
 
 
-def test_a_refusal_names_the_token_and_never_shows_it(locked: Client) -> None:
-    answer = locked.ask("DELETE", "/files/x", authorization=bearer("reader"))
+def test_a_refusal_names_the_token_and_never_shows_it(protected: Client) -> None:
+    response = protected.request("DELETE", "/files/x", authorization=bearer("reader"))
 
-    assert answer.text == "error: the token «reader» does not have the scope «delete»\n"
+    assert response.text == 'error: the token "reader" does not have the scope "delete"\n'
 
 
 @pytest.mark.parametrize(
     ("content", "error"),
     [
         ("nonsense", "cannot be read as JSON"),
-        ("{}", "holds no tokens"),
-        ("[]", "holds no tokens"),
+        ("{}", "has no tokens"),
+        ("[]", "has no tokens"),
         ('{"a": {}}', "'a' has no token"),
-        ('{"a": {"token": "0123456789abcdef"}}', "the scopes of 'a' are not of read, write, delete"),
-        ('{"a": {"token": "0123456789abcdef", "scopes": ["all"]}}', "the scopes of 'a' are not"),
-        ('{"a": {"token": "0123456789abcdef", "scopes": [["read"]]}}', "the scopes of 'a' are not"),
+        ('{"a": {"token": "0123456789abcdef"}}', "'a' has invalid scopes: list one or more of read, write, delete"),
+        ('{"a": {"token": "0123456789abcdef", "scopes": ["all"]}}', "'a' has invalid scopes"),
+        ('{"a": {"token": "0123456789abcdef", "scopes": [["read"]]}}', "'a' has invalid scopes"),
     ],
 )
-def test_tokens_that_cannot_be_used_are_named(tmp_path: Path, content: str, error: str) -> None:
+def test_invalid_tokens_are_reported(tmp_path: Path, content: str, error: str) -> None:
     (tmp_path / "tokens").write_text(content)
 
     with pytest.raises(tokens.TokensError, match=error):

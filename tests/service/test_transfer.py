@@ -1,4 +1,4 @@
-"""Uploads and downloads: what is stored, what is refused, and what is never touched."""
+"""Uploads and downloads by forms: what is stored, what is refused, and what stays unchanged."""
 
 import base64
 import hashlib
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from client import BOUNDARY, FORM, MAX_TRANSFERS, Answer, Client, file_form, text_form
+from client import BOUNDARY, FORM, MAX_TRANSFERS, Client, Response, file_form, text_form
 from gunicorn.http.errors import InvalidChunkSize, NoMoreData
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -27,7 +27,7 @@ DIGEST_OF_NOTHING = f"sha-256=:{base64.b64encode(hashlib.sha256().digest()).deco
 @pytest.mark.parametrize(
     "content", [b"", b"x", b"\r\n--b0undar", bytes(range(256)) * 999], ids=["0", "1", "near", "big"]
 )
-def test_what_is_sent_comes_back(client: Client, content: bytes) -> None:
+def test_an_uploaded_file_can_be_downloaded(client: Client, content: bytes) -> None:
     sent = client.upload("file.bin", content)
     back = client.download("file.bin")
 
@@ -38,22 +38,22 @@ def test_what_is_sent_comes_back(client: Client, content: bytes) -> None:
     assert back.headers["etag"] == f'"{hashlib.sha256(content).hexdigest()}"'
 
 
-def test_a_download_may_be_asked_for_as_either_kind_of_form(client: Client) -> None:
+def test_a_download_accepts_both_kinds_of_forms(client: Client) -> None:
     client.upload("a b é.txt", b"content")
 
-    encoded = client.ask("POST", "/download", b"name=a+b+%C3%A9.txt", "application/x-www-form-urlencoded")
+    encoded = client.request("POST", "/download", b"name=a+b+%C3%A9.txt", "application/x-www-form-urlencoded")
 
     assert encoded.body == client.download("a b é.txt").body == b"content"
 
 
-def test_the_answer_is_json_for_those_who_ask(client: Client) -> None:
-    answer = client.upload("x", b"abc", accept="application/json")
+def test_the_response_is_json_if_the_request_accepts_it(client: Client) -> None:
+    response = client.upload("x", b"abc", accept="application/json")
 
-    assert json.loads(answer.text)["sha256"] == hashlib.sha256(b"abc").hexdigest()
+    assert json.loads(response.text)["sha256"] == hashlib.sha256(b"abc").hexdigest()
     assert json.loads(client.upload("", b"", accept="application/json").text)["error"].startswith("the name is empty")
 
 
-def test_the_last_whole_version_counts(client: Client, catalogue: Catalogue) -> None:
+def test_the_last_complete_version_wins(client: Client, catalogue: Catalogue) -> None:
     client.upload("name", b"first")
     client.upload("name", b"second")
 
@@ -61,11 +61,11 @@ def test_the_last_whole_version_counts(client: Client, catalogue: Catalogue) -> 
     assert len(list(catalogue.files())) == 1
 
 
-def test_the_list_is_sorted_and_says_what_there_is(client: Client) -> None:
+def test_the_list_is_sorted_and_describes_each_file(client: Client) -> None:
     client.upload("b", b"22")
     client.upload("a", b"1")
 
-    listed = json.loads(client.ask("GET", "/files").text)
+    listed = json.loads(client.request("GET", "/files").text)
 
     assert [(file["name"], file["size"]) for file in listed] == [("a", 1), ("b", 2)]
     assert listed[0]["sha256"] == hashlib.sha256(b"1").hexdigest()
@@ -73,32 +73,32 @@ def test_the_list_is_sorted_and_says_what_there_is(client: Client) -> None:
 
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "..", ".", "a/b", "a\\b", "a\x00b", "a\x1fb", "n" * 300, ""])
 def test_a_bad_name_is_refused_in_one_line(client: Client, catalogue: Catalogue, name: str) -> None:
-    for answer in (client.upload(name, b"content"), client.download(name)):
-        assert answer.status == 400
-        assert answer.text.startswith("error: ")
-        assert answer.text.count("\n") == 1
-        assert answer.text.isprintable() or answer.text[:-1].isprintable()
+    for response in (client.upload(name, b"content"), client.download(name)):
+        assert response.status == 400
+        assert response.text.startswith("error: ")
+        assert response.text.count("\n") == 1
+        assert response.text.isprintable() or response.text[:-1].isprintable()
     assert list(catalogue.files()) == []
 
 
-def test_an_encoded_slash_is_no_path_and_an_encoded_quote_is_a_quote(client: Client) -> None:
+def test_percent_encoding_in_form_names_is_decoded_like_curl_does(client: Client) -> None:
     client.upload("a%2Fb", b"slash")
-    client.upload("a%22b", b"quote")  # how curl writes a quote
+    client.upload("a%22b", b"quote")  # curl writes a quote like this
 
     assert client.download("a%2Fb").body == b"slash"
     assert client.download('a"b').body == b"quote"
 
 
-def test_the_download_keeps_its_name_and_starts_no_program(client: Client) -> None:
+def test_a_download_keeps_its_name_and_is_never_executed(client: Client) -> None:
     client.upload("é <script>.html", b"<script>")
 
-    answer = client.download("é <script>.html")
+    response = client.download("é <script>.html")
 
-    assert answer.headers["content-disposition"] == (
+    assert response.headers["content-disposition"] == (
         "attachment; filename=\"_ _script_.html\"; filename*=UTF-8''%C3%A9%20%3Cscript%3E.html"
     )
-    assert answer.headers["content-type"] == "application/octet-stream"
-    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["content-type"] == "application/octet-stream"
+    assert response.headers["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize(
@@ -132,16 +132,16 @@ def test_the_download_keeps_its_name_and_starts_no_program(client: Client) -> No
         "many",
     ],
 )
-def test_a_bad_upload_is_refused_and_touches_nothing(
+def test_a_bad_upload_is_refused_and_changes_nothing(
     client: Client, catalogue: Catalogue, body: bytes, content_type: str, status: int
 ) -> None:
     client.upload("kept", b"old")
 
-    answer = client.ask("POST", "/upload", body, content_type)
+    response = client.request("POST", "/upload", body, content_type)
 
-    assert answer.status == status
-    assert answer.text.startswith("error: ")
-    assert answer.text.count("\n") == 1
+    assert response.status == status
+    assert response.text.startswith("error: ")
+    assert response.text.count("\n") == 1
     assert client.download("kept").body == b"old"
     assert len(list(catalogue.files())) == 1
 
@@ -149,21 +149,21 @@ def test_a_bad_upload_is_refused_and_touches_nothing(
 def test_a_body_shorter_than_declared_is_refused(client: Client, catalogue: Catalogue) -> None:
     body = file_form("short", b"content")
 
-    assert client.ask("POST", "/upload", body[:-20], FORM, length=len(body)).status == 400
+    assert client.request("POST", "/upload", body[:-20], FORM, length=len(body)).status == 400
     assert list(catalogue.files()) == []
 
 
 def test_a_form_that_ends_before_its_declared_length_is_refused(client: Client, catalogue: Catalogue) -> None:
     body = file_form("short", b"content")
 
-    answer = client.ask("POST", "/upload", body, FORM, length=len(body) + 1)
+    response = client.request("POST", "/upload", body, FORM, length=len(body) + 1)
 
-    assert (answer.status, list(catalogue.files())) == (400, [])
-    assert answer.text == f"error: the body is broken or cut short: {len(body)} of {len(body) + 1} bytes came\n"
+    assert (response.status, list(catalogue.files())) == (400, [])
+    assert response.text == f"error: the body is broken or cut short: received {len(body)} of {len(body) + 1} bytes\n"
 
 
 @pytest.mark.parametrize("broken", [ConnectionResetError("reset"), NoMoreData(b""), InvalidChunkSize(b"zz")])
-def test_a_client_that_breaks_off_is_its_own_fault(client: Client, catalogue: Catalogue, broken: Exception) -> None:
+def test_a_client_that_disconnects_gets_the_blame(client: Client, catalogue: Catalogue, broken: Exception) -> None:
     class Body(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
             data = super().read(size)
@@ -184,28 +184,28 @@ def test_a_client_that_breaks_off_is_its_own_fault(client: Client, catalogue: Ca
 def test_a_bad_download_form_is_refused(client: Client, body: bytes, length: int, status: int) -> None:
     client.upload("kep", b"another file")
 
-    answer = client.ask("POST", "/download", body, "application/x-www-form-urlencoded", length=length)
+    response = client.request("POST", "/download", body, "application/x-www-form-urlencoded", length=length)
 
-    assert (answer.status, answer.text[:7], answer.text.count("\n")) == (status, "error: ", 1)
+    assert (response.status, response.text[:7], response.text.count("\n")) == (status, "error: ", 1)
 
 
-def test_one_transfer_too_many_is_refused_and_health_still_answers(client: Client) -> None:
-    content = bytes(100_000)  # a small one is read at once, and takes no room while it is sent
+def test_one_transfer_too_many_is_refused_while_health_checks_work(client: Client) -> None:
+    content = bytes(100_000)  # a small file is read into memory at once, and holds no slot while it is sent
     client.upload("file", content)
     asked = text_form("name", "file")
     running = [client.begin("POST", "/download", io.BytesIO(asked), FORM, len(asked))[1] for _ in range(MAX_TRANSFERS)]
 
     for refused in (client.download("file"), client.upload("other", b"content")):
         assert (refused.status, refused.headers["retry-after"]) == (503, "5")
-    assert client.ask("GET", "/healthz").status == 200
-    assert f"file_transfer_transfers {MAX_TRANSFERS}.0" in client.ask("GET", "/metrics").text
+    assert client.request("GET", "/healthz").status == 200
+    assert f"file_transfer_transfers {MAX_TRANSFERS}.0" in client.request("GET", "/metrics").text
 
     for transfer in running:
         transfer.close()
     assert client.download("file").body == content
 
 
-def test_refused_transfers_take_no_room(client: Client) -> None:
+def test_refused_transfers_free_their_slots(client: Client) -> None:
     for _ in range(2 * MAX_TRANSFERS):
         assert client.download("unknown").status == 404
         assert client.upload("..", b"content").status == 400
@@ -213,59 +213,61 @@ def test_refused_transfers_take_no_room(client: Client) -> None:
     assert client.upload("file", b"content").status == 201
 
 
-def test_a_replica_about_to_end_is_not_ready_but_serves(catalogue: Catalogue) -> None:
+def test_a_draining_replica_is_not_ready_but_still_serves(catalogue: Catalogue) -> None:
     ending = Client(app.create(catalogue, max_transfers=1, is_draining=lambda: True))
 
-    assert (ending.ask("GET", "/readyz").status, ending.ask("GET", "/healthz").status) == (503, 200)
+    assert (ending.request("GET", "/readyz").status, ending.request("GET", "/healthz").status) == (503, 200)
     assert ending.upload("late", b"content").status == 201
 
 
-def test_a_directory_that_is_gone_is_not_ready(directory: DirectoryStorage, tmp_path: Path) -> None:
+def test_a_missing_directory_is_not_ready(directory: DirectoryStorage, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "data")
 
     assert not directory.is_ready()
 
 
-def test_a_boundary_may_have_capitals_as_browsers_write_it(client: Client) -> None:
+def test_a_boundary_can_contain_capitals(client: Client) -> None:
     form = file_form("name", b"content").replace(BOUNDARY.encode(), b"----WebKitFormBoundaryX")
 
-    assert client.ask("POST", "/upload", form, "multipart/form-data; boundary=----WebKitFormBoundaryX").status == 201
+    assert (
+        client.request("POST", "/upload", form, "multipart/form-data; boundary=----WebKitFormBoundaryX").status == 201
+    )
 
 
-def test_a_body_without_length_is_fine(client: Client) -> None:
+def test_a_body_without_a_length_is_accepted(client: Client) -> None:
     assert client.upload("chunked", b"content", length=-1).status == 201
     assert client.download("chunked").body == b"content"
 
 
-def test_an_unknown_name_is_not_found_and_the_answer_is_no_file(client: Client) -> None:
-    answer = client.download("nothing here")
+def test_an_unknown_name_gets_an_error_and_not_a_file(client: Client) -> None:
+    response = client.download("nothing here")
 
-    assert answer.status == 404
-    assert answer.text == "error: no file is named 'nothing here'\n"
-    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-    assert "content-disposition" not in answer.headers
+    assert response.status == 404
+    assert response.text == "error: no file is named 'nothing here'\n"
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
+    assert "content-disposition" not in response.headers
 
 
-def test_unknown_paths_and_methods_are_answered_in_one_line(client: Client) -> None:
-    assert (client.ask("GET", "/nowhere").status, client.ask("GET", "/upload").status) == (404, 405)
-    assert client.ask("GET", "/nowhere").text == "error: not found\n"
+def test_unknown_paths_and_methods_get_one_line(client: Client) -> None:
+    assert (client.request("GET", "/nowhere").status, client.request("GET", "/upload").status) == (404, 405)
+    assert client.request("GET", "/nowhere").text == "error: not found\n"
 
 
 def test_metrics_count_requests_and_bytes(client: Client) -> None:
     client.upload("counted", b"12345")
 
-    text = client.ask("GET", "/metrics").text
+    text = client.request("GET", "/metrics").text
 
     assert 'file_transfer_requests_total{method="POST",route="/upload",status="201"}' in text
     assert "file_transfer_received_bytes_total" in text
 
 
 def refused_for(client: Client, reason: str) -> float:
-    found = re.search(rf'file_transfer_errors_total{{reason="{reason}"}} (\S+)', client.ask("GET", "/metrics").text)
+    found = re.search(rf'file_transfer_errors_total{{reason="{reason}"}} (\S+)', client.request("GET", "/metrics").text)
     return float(found[1]) if found else 0
 
 
-def beyond_the_end(client: Client) -> Answer:
+def beyond_the_end(client: Client) -> Response:
     client.put("short", b"1")
     return client.get("short", range="bytes=9-")
 
@@ -275,16 +277,16 @@ def beyond_the_end(client: Client) -> Answer:
     [
         ("unknown_file", lambda client: client.download("unknown")),
         ("name", lambda client: client.upload("..", b"content")),
-        ("cut_short", lambda client: client.ask("PUT", "/files/x", b"123", length=5)),
-        ("digest", lambda client: client.ask("PUT", "/files/x", b"123", repr_digest=DIGEST_OF_NOTHING)),
-        ("precondition_failed", lambda client: client.ask("PUT", "/files/x", b"123", if_match='"another"')),
-        ("too_large", lambda client: client.ask("PUT", "/files/x", b"", length=2**50)),
-        ("unknown_upload", lambda client: client.ask("HEAD", "/uploads/0", tus_resumable="1.0.0")),
-        ("not_found", lambda client: client.ask("GET", "/nowhere")),
+        ("cut_short", lambda client: client.request("PUT", "/files/x", b"123", length=5)),
+        ("digest", lambda client: client.request("PUT", "/files/x", b"123", repr_digest=DIGEST_OF_NOTHING)),
+        ("precondition_failed", lambda client: client.request("PUT", "/files/x", b"123", if_match='"another"')),
+        ("too_large", lambda client: client.request("PUT", "/files/x", b"", length=2**50)),
+        ("unknown_upload", lambda client: client.request("HEAD", "/uploads/0", tus_resumable="1.0.0")),
+        ("not_found", lambda client: client.request("GET", "/nowhere")),
         ("range", beyond_the_end),
     ],
 )
-def test_refusals_are_counted_by_reason(client: Client, reason: str, refused: Callable[[Client], Answer]) -> None:
+def test_refusals_are_counted_by_reason(client: Client, reason: str, refused: Callable[[Client], Response]) -> None:
     before = refused_for(client, reason)
 
     assert refused(client).status >= 400
@@ -292,9 +294,9 @@ def test_refusals_are_counted_by_reason(client: Client, reason: str, refused: Ca
     assert refused_for(client, reason) == before + 1
 
 
-def test_health_and_readiness_answer(client: Client) -> None:
-    assert client.ask("GET", "/healthz").status == 200
-    assert client.ask("GET", "/readyz").status == 200
+def test_health_and_readiness_return_200(client: Client) -> None:
+    assert client.request("GET", "/healthz").status == 200
+    assert client.request("GET", "/readyz").status == 200
 
 
 GOOD_NAMES = st.text(
@@ -309,7 +311,7 @@ def test_any_good_name_and_content_round_trip(client: Client, name: str, content
     assert client.download(name).body == content
 
 
-def test_accents_may_be_written_either_way(client: Client) -> None:
+def test_accents_can_be_composed_or_decomposed(client: Client) -> None:
     client.upload(unicodedata.normalize("NFD", "é"), b"content")
 
     assert client.download(unicodedata.normalize("NFC", "é")).body == b"content"

@@ -1,4 +1,4 @@
-"""Resumable uploads, as tus 1.0.0 describes them."""
+"""Resumable uploads by tus 1.0.0."""
 
 import base64
 import hashlib
@@ -7,7 +7,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from client import MAX_TRANSFERS, Answer, Client
+from client import MAX_TRANSFERS, Client, Response
 
 from file_transfer import app, uploads
 from file_transfer.bodies import CutShortError
@@ -26,26 +26,26 @@ def metadata(**pairs: str) -> str:
     )
 
 
-def create(client: Client, length: int = len(CONTENT), body: bytes = b"", **pairs: str) -> Answer:
+def create(client: Client, length: int = len(CONTENT), body: bytes = b"", **pairs: str) -> Response:
     pairs = {"filename": "name", **pairs}
     kind = BYTES if body else ""
     headers = {"upload_length": str(length), "upload_metadata": metadata(**pairs)}
-    return client.ask("POST", "/uploads", body, kind, **VERSION, **headers)
+    return client.request("POST", "/uploads", body, kind, **VERSION, **headers)
 
 
-def begun(client: Client, **pairs: str) -> str:
+def created_path(client: Client, **pairs: str) -> str:
     return create(client, **pairs).headers["location"]
 
 
-def patch(client: Client, path: str, offset: int, content: bytes, **headers: str) -> Answer:
-    return client.ask("PATCH", path, content, BYTES, upload_offset=str(offset), **VERSION, **headers)
+def patch(client: Client, path: str, offset: int, content: bytes, **headers: str) -> Response:
+    return client.request("PATCH", path, content, BYTES, upload_offset=str(offset), **VERSION, **headers)
 
 
 def offset(client: Client, path: str) -> int:
-    return int(client.ask("HEAD", path, **VERSION).headers["upload-offset"])
+    return int(client.request("HEAD", path, **VERSION).headers["upload-offset"])
 
 
-def test_an_upload_in_parts_becomes_a_file_with_its_last_byte(client: Client) -> None:
+def test_the_last_byte_of_an_upload_publishes_the_file(client: Client) -> None:
     created = create(client)
     path = created.headers["location"]
     assert (created.status, created.headers["upload-offset"]) == (201, "0")
@@ -53,24 +53,24 @@ def test_an_upload_in_parts_becomes_a_file_with_its_last_byte(client: Client) ->
 
     for start in range(0, len(CONTENT), 4000):
         assert client.get("name").status == 404
-        answer = patch(client, path, start, CONTENT[start : start + 4000])
-        assert (answer.status, int(answer.headers["upload-offset"])) == (204, min(start + 4000, len(CONTENT)))
-        assert answer.headers["upload-expires"].endswith(" GMT")
+        response = patch(client, path, start, CONTENT[start : start + 4000])
+        assert (response.status, int(response.headers["upload-offset"])) == (204, min(start + 4000, len(CONTENT)))
+        assert response.headers["upload-expires"].endswith(" GMT")
     assert (
-        answer.headers["etag"]
-        == client.ask("HEAD", path, **VERSION).headers["etag"]
+        response.headers["etag"]
+        == client.request("HEAD", path, **VERSION).headers["etag"]
         == client.get("name").headers["etag"]
     )
 
     back = client.get("name")
     assert (back.body, back.headers["etag"]) == (CONTENT, f'"{hashlib.sha256(CONTENT).hexdigest()}"')
     assert client.get("name", range="bytes=3999-4000").body == CONTENT[3999:4001]
-    assert offset(client, path) == len(CONTENT), "a client that lost the last answer can ask"
+    assert offset(client, path) == len(CONTENT), "a client that has lost the last response can ask for the offset"
 
 
-def test_another_replica_goes_on(client: Client, catalogue: Catalogue) -> None:
+def test_another_replica_can_resume_an_upload(client: Client, catalogue: Catalogue) -> None:
     other = Client(app.create(Catalogue(catalogue.storage, catalogue.limits), max_transfers=MAX_TRANSFERS))
-    path = begun(client)
+    path = created_path(client)
 
     patch(client, path, 0, CONTENT[:5000])
     patch(other, path, offset(other, path), CONTENT[5000:])
@@ -78,22 +78,22 @@ def test_another_replica_goes_on(client: Client, catalogue: Catalogue) -> None:
     assert client.get("name").body == CONTENT
 
 
-@pytest.mark.parametrize("came", [0, 1, 3000])
-def test_what_came_before_the_connection_broke_is_kept(client: Client, came: int) -> None:
-    path = begun(client)
+@pytest.mark.parametrize("received", [0, 1, 3000])
+def test_bytes_received_before_a_broken_connection_are_kept(client: Client, received: int) -> None:
+    path = created_path(client)
 
-    assert patch(client, path, 0, CONTENT[:came], length=len(CONTENT)).status == 400  # type: ignore[arg-type]
-    assert offset(client, path) == came
-    assert patch(client, path, came, CONTENT[came:]).status == 204
+    assert patch(client, path, 0, CONTENT[:received], length=len(CONTENT)).status == 400  # type: ignore[arg-type]
+    assert offset(client, path) == received
+    assert patch(client, path, received, CONTENT[received:]).status == 204
     assert client.get("name").body == CONTENT
 
 
-def test_a_long_upload_is_written_down_on_its_way(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_progress_of_a_long_upload_is_recorded(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "_CHECKPOINT", 3000)
-    path = begun(client)
+    path = created_path(client)
 
     class Body(io.BytesIO):
-        """The replica dies after some of it."""
+        """A body that kills the replica before its end."""
 
         def read(self, _: int | None = -1) -> bytes:
             data = super().read(1000)
@@ -109,28 +109,28 @@ def test_a_long_upload_is_written_down_on_its_way(client: Client, monkeypatch: p
     assert client.get("name").body == CONTENT
 
 
-def test_the_first_bytes_may_come_along(client: Client) -> None:
+def test_the_creation_can_contain_the_first_bytes(client: Client) -> None:
     created = create(client, body=CONTENT)
 
     assert (created.status, created.headers["upload-offset"]) == (201, str(len(CONTENT)))
     assert client.get("name").body == CONTENT
 
 
-def test_a_file_without_bytes_is_there_at_once(client: Client) -> None:
+def test_an_empty_file_is_published_at_once(client: Client) -> None:
     assert create(client, 0).status == 201
     assert client.get("name").body == b""
 
 
 @pytest.mark.parametrize(("start", "status"), [("1", 409), ("99999", 409), ("x", 400), ("-1", 400)])
-def test_bytes_from_elsewhere_are_refused(client: Client, start: str, status: int) -> None:
-    path = begun(client)
+def test_bytes_at_a_wrong_offset_are_refused(client: Client, start: str, status: int) -> None:
+    path = created_path(client)
 
-    assert client.ask("PATCH", path, b"x", BYTES, upload_offset=start, **VERSION).status == status
+    assert client.request("PATCH", path, b"x", BYTES, upload_offset=start, **VERSION).status == status
     assert offset(client, path) == 0
 
 
 def test_more_than_was_declared_is_refused(client: Client) -> None:
-    path = begun(client)
+    path = created_path(client)
 
     assert patch(client, path, 0, CONTENT + b"more").status == 413
     assert offset(client, path) == 0
@@ -138,7 +138,7 @@ def test_more_than_was_declared_is_refused(client: Client) -> None:
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha1"])
 def test_a_checksum_is_checked_before_anything_is_kept(client: Client, algorithm: str) -> None:
-    path = begun(client)
+    path = created_path(client)
 
     def checksum(content: bytes) -> str:
         return f"{algorithm} {base64.b64encode(hashlib.new(algorithm, content).digest()).decode()}"
@@ -151,32 +151,32 @@ def test_a_checksum_is_checked_before_anything_is_kept(client: Client, algorithm
 
 
 @pytest.mark.parametrize("checksum", ["md5 AAAA", "sha256", "sha256 AAAA", "nonsense"])
-def test_a_checksum_that_cannot_be_read_is_refused(client: Client, checksum: str) -> None:
-    assert patch(client, begun(client), 0, b"x", upload_checksum=checksum).status == 400
+def test_an_invalid_checksum_is_refused(client: Client, checksum: str) -> None:
+    assert patch(client, created_path(client), 0, b"x", upload_checksum=checksum).status == 400
 
 
-def test_a_digest_of_the_whole_is_checked_at_the_end(client: Client) -> None:
-    right = begun(client, sha256=hashlib.sha256(CONTENT).hexdigest())
-    wrong = begun(client, sha256="0" * 64, filename="wrong")
+def test_the_file_s_digest_is_checked_at_the_end(client: Client) -> None:
+    right = created_path(client, sha256=hashlib.sha256(CONTENT).hexdigest())
+    wrong = created_path(client, sha256="0" * 64, filename="wrong")
 
     for path, status in ((right, 204), (wrong, 422)):
         patch(client, path, 0, CONTENT[:100])
         assert patch(client, path, 100, CONTENT[100:]).status == status
     assert client.get("name").body == CONTENT
-    assert client.get("wrong").status == client.ask("HEAD", wrong, **VERSION).status == 404
+    assert client.get("wrong").status == client.request("HEAD", wrong, **VERSION).status == 404
 
 
-def test_an_upload_that_is_given_up_leaves_nothing(client: Client, storage: Storage) -> None:
-    path = begun(client)
+def test_a_cancelled_upload_leaves_nothing(client: Client, storage: Storage) -> None:
+    path = created_path(client)
     patch(client, path, 0, CONTENT[:100])
 
-    assert client.ask("DELETE", path, **VERSION).status == 204
-    assert patch(client, path, 100, CONTENT[100:]).status == client.ask("DELETE", path, **VERSION).status == 404
+    assert client.request("DELETE", path, **VERSION).status == 204
+    assert patch(client, path, 100, CONTENT[100:]).status == client.request("DELETE", path, **VERSION).status == 404
     assert list(storage.names(UPLOADS)) == []
 
 
-def test_an_upload_does_not_wait_for_ever(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = begun(client)
+def test_an_upload_expires(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = created_path(client)
     monkeypatch.setattr(uploads, "now", lambda: now() + timedelta(days=2))
 
     assert patch(client, path, 0, CONTENT).status == 404
@@ -192,15 +192,17 @@ def test_an_upload_does_not_wait_for_ever(client: Client, monkeypatch: pytest.Mo
         ({"if_none_match": "*", "filename": "there"}, 412),
     ],
 )
-def test_what_cannot_be_is_refused_before_it_is_sent(client: Client, pairs: dict[str, str], status: int) -> None:
+def test_invalid_metadata_is_refused_before_the_content_is_sent(
+    client: Client, pairs: dict[str, str], status: int
+) -> None:
     client.put("there", b"")
 
     assert create(client, **pairs).status == status
 
 
-def test_what_is_there_meanwhile_is_not_overwritten(client: Client) -> None:
+def test_a_file_stored_meanwhile_is_not_overwritten(client: Client) -> None:
     headers = {"upload_length": "3", "upload_metadata": metadata(filename="name"), "if_none_match": "*"}
-    path = client.ask("POST", "/uploads", **VERSION, **headers).headers["location"]
+    path = client.request("POST", "/uploads", **VERSION, **headers).headers["location"]
     client.put("name", b"first")
 
     assert patch(client, path, 0, b"new").status == 412
@@ -216,37 +218,39 @@ def test_what_is_there_meanwhile_is_not_overwritten(client: Client) -> None:
         ({"upload_length": str(2**40), "upload_metadata": metadata(filename="x")}, 413),
     ],
 )
-def test_a_creation_that_cannot_be_read_is_refused(client: Client, headers: dict[str, str], status: int) -> None:
-    assert client.ask("POST", "/uploads", **VERSION, **headers).status == status
+def test_an_invalid_creation_is_refused(client: Client, headers: dict[str, str], status: int) -> None:
+    assert client.request("POST", "/uploads", **VERSION, **headers).status == status
 
 
-def test_a_lifetime_comes_with_the_metadata(client: Client) -> None:
-    patch(client, begun(client, max_downloads="1", ttl="1h"), 0, CONTENT)
+def test_the_metadata_can_contain_a_lifetime(client: Client) -> None:
+    patch(client, created_path(client, max_downloads="1", ttl="1h"), 0, CONTENT)
 
-    (file,) = json.loads(client.ask("GET", "/files").text)
+    (file,) = json.loads(client.request("GET", "/files").text)
     assert (file["downloads_left"], file["expires"] is not None) == (1, True)
 
 
 def test_another_version_of_the_protocol_is_refused(client: Client) -> None:
-    answer = client.ask("POST", "/uploads", upload_length="1")
+    response = client.request("POST", "/uploads", upload_length="1")
 
-    assert (answer.status, answer.text) == (412, "error: send Tus-Resumable: 1.0.0\n")
-    assert client.ask("OPTIONS", "/uploads").headers["tus-extension"] == (
+    assert (response.status, response.text) == (412, "error: send Tus-Resumable: 1.0.0\n")
+    assert client.request("OPTIONS", "/uploads").headers["tus-extension"] == (
         "creation,creation-with-upload,termination,checksum,expiration"
     )
 
 
-def test_a_client_that_can_only_post_says_what_it_means(client: Client) -> None:
-    path = begun(client)
+def test_a_client_that_can_only_post_overrides_the_method(client: Client) -> None:
+    path = created_path(client)
 
-    answer = client.ask("POST", path, CONTENT, BYTES, upload_offset="0", x_http_method_override="PATCH", **VERSION)
+    response = client.request(
+        "POST", path, CONTENT, BYTES, upload_offset="0", x_http_method_override="PATCH", **VERSION
+    )
 
-    assert answer.status == 204
-    assert client.ask("POST", path, **VERSION).status == 405
+    assert response.status == 204
+    assert client.request("POST", path, **VERSION).status == 405
 
 
-def test_of_two_that_go_on_at_once_one_does(catalogue: Catalogue, client: Client) -> None:
-    path = begun(client)
+def test_only_one_of_two_concurrent_requests_continues_an_upload(catalogue: Catalogue, client: Client) -> None:
+    path = created_path(client)
     identifier = path.rpartition("/")[2]
     resumable = uploads.Uploads(catalogue)
 
@@ -262,10 +266,10 @@ def test_of_two_that_go_on_at_once_one_does(catalogue: Catalogue, client: Client
     assert client.get("name").body == CONTENT
 
 
-def test_an_upload_whose_replica_died_while_it_published_is_published_by_the_next(
+def test_an_upload_is_published_by_the_next_replica_if_one_dies_while_publishing(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = begun(client)
+    path = created_path(client)
     patch(client, path, 0, CONTENT[:100])
 
     def dies(*_: object) -> None:
@@ -276,16 +280,16 @@ def test_an_upload_whose_replica_died_while_it_published_is_published_by_the_nex
         with pytest.raises(KeyboardInterrupt):
             patch(client, path, 100, CONTENT[100:])
 
-    assert client.ask("HEAD", path, **VERSION).status == 423, "it may still be at it"
+    assert client.request("HEAD", path, **VERSION).status == 423, "the replica may still be publishing it"
     monkeypatch.setattr(uploads, "now", lambda: now() + timedelta(minutes=16))
     assert offset(client, path) == len(CONTENT)
     assert client.get("name").body == CONTENT
 
 
-def test_an_upload_that_storage_could_not_publish_is_published_when_it_can(
+def test_an_upload_is_published_later_if_storage_was_unavailable(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = begun(client)
+    path = created_path(client)
 
     def away(*_: object) -> None:
         raise StorageUnavailableError("away")
@@ -298,8 +302,8 @@ def test_an_upload_that_storage_could_not_publish_is_published_when_it_can(
     assert client.get("name").body == CONTENT
 
 
-def test_a_part_that_broke_with_a_checksum_is_not_kept(catalogue: Catalogue, client: Client) -> None:
-    path = begun(client)
+def test_truncated_bytes_with_a_checksum_are_not_kept(catalogue: Catalogue, client: Client) -> None:
+    path = created_path(client)
 
     def broken() -> object:
         yield CONTENT[:10]

@@ -1,4 +1,4 @@
-"""The web page, used in a real browser as people do."""
+"""The web page, used in a real browser."""
 
 import hashlib
 import json
@@ -15,9 +15,9 @@ from urllib.parse import quote
 import pytest
 import requests
 from browsing import chromium
+from flaky_proxy import FlakyProxy, flaky_proxy
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect
 from running import serving, wait_until
-from weak_line import WeakLine, weak_line
 
 from file_transfer import web_page
 
@@ -35,42 +35,42 @@ def browser() -> Iterator[Browser]:
 
 @dataclass(frozen=True)
 class Site:
-    """A service behind a weak line, and what pages of it have complained of."""
+    """A service behind a flaky proxy. `complaints` are the errors that its pages have logged."""
 
-    line: WeakLine
+    proxy: FlakyProxy
     browser: Browser
     closing: ExitStack
     complaints: list[str]
 
     def open(self, **options: Any) -> Page:
-        """The page in a browser profile of its own."""
+        """Open the page in a new browser profile."""
         context = self.browser.new_context(permissions=["clipboard-read", "clipboard-write"], **options)
         self.closing.callback(context.close)
         page = context.new_page()
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", lambda message: "Security Policy" in message.text and self.complaints.append(message.text))
-        page.goto(self.line.url)
+        page.goto(self.proxy.url)
         return page
 
     def store(self, name: str, content: bytes) -> None:
-        requests.put(f"{self.line.url}/files/{quote(name, safe='')}", content, timeout=10).raise_for_status()
+        requests.put(f"{self.proxy.url}/files/{quote(name, safe='')}", content, timeout=10).raise_for_status()
 
     def stored(self) -> dict[str, str]:
-        """The SHA-256 of each file."""
-        listed = requests.get(f"{self.line.url}/files", timeout=10).json()
+        """Return the SHA-256 of each file."""
+        listed = requests.get(f"{self.proxy.url}/files", timeout=10).json()
         return {file["name"]: file["sha256"] for file in listed}
 
-    def arrived(self, page: Page) -> int:
-        """Bytes that the service has noted of the page's only upload."""
+    def received(self, page: Page) -> int:
+        """Return how many bytes the service has recorded of the page's only upload."""
         (path,) = page.evaluate("Object.values(localStorage).filter(value => value.startsWith('/uploads/'))")
-        answer = requests.head(f"{self.line.url}{path}", headers={"Tus-Resumable": "1.0.0"}, timeout=10)
-        return int(answer.headers["Upload-Offset"])
+        response = requests.head(f"{self.proxy.url}{path}", headers={"Tus-Resumable": "1.0.0"}, timeout=10)
+        return int(response.headers["Upload-Offset"])
 
 
 @contextmanager
 def site_of(browser: Browser, folder: Path, **variables: str) -> Iterator[Site]:
-    with serving(folder, **variables) as server, weak_line(server.port) as line, ExitStack() as closing:
-        site = Site(line, browser, closing, [])
+    with serving(folder, **variables) as server, flaky_proxy(server.port) as proxy, ExitStack() as closing:
+        site = Site(proxy, browser, closing, [])
         yield site
         assert site.complaints == []
 
@@ -94,7 +94,7 @@ def closed_site(browser: Browser, tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def large(tmp_path: Path) -> Path:
-    """More than one chunk of an upload, and more than any buffer on the way."""
+    """A file larger than one PATCH of an upload, and than all buffers on the way."""
     path = tmp_path / "large.bin"
     path.write_bytes(os.urandom(24 * MIB))
     return path
@@ -126,7 +126,7 @@ def files(page: Page) -> Locator:
 
 
 def patches(page: Page) -> list[int]:
-    """Where each PATCH that the page sends begins, from now on."""
+    """Record the offset of each PATCH that the page sends from now on."""
     offsets: list[int] = []
 
     def note(request: Request) -> None:
@@ -137,8 +137,8 @@ def patches(page: Page) -> list[int]:
     return offsets
 
 
-def has_sent(page: Page, part: float) -> None:
-    page.wait_for_function("part => document.querySelector('progress')?.value > part", arg=part)
+def wait_for_progress(page: Page, fraction: float) -> None:
+    page.wait_for_function("fraction => document.querySelector('progress')?.value > fraction", arg=fraction)
 
 
 def clipboard(context: BrowserContext) -> str:
@@ -146,9 +146,9 @@ def clipboard(context: BrowserContext) -> str:
     return str(page.evaluate("navigator.clipboard.readText()"))
 
 
-def as_bash_reads(line: str) -> list[str]:
-    """The arguments that curl gets."""
-    script = f"curl() {{ printf '%s\\0' \"$@\"; }}; {line}"
+def curl_arguments(command: str) -> list[str]:
+    """Return the arguments that bash passes to curl."""
+    script = f"curl() {{ printf '%s\\0' \"$@\"; }}; {command}"
     ran = subprocess.run(["bash", "-c", script], capture_output=True, check=True)
     return ran.stdout.decode().split("\0")[:-1]
 
@@ -156,9 +156,9 @@ def as_bash_reads(line: str) -> list[str]:
 # --- Uploads ---
 
 
-def test_a_picked_file_is_stored_and_listed_with_its_digest(site: Site, large: Path) -> None:
+def test_a_chosen_file_is_stored_and_listed_with_its_digest(site: Site, large: Path) -> None:
     page = site.open()
-    expect(page.get_by_text("Nothing here yet")).to_be_visible()
+    expect(page.get_by_text("No files yet")).to_be_visible()
 
     pick(page, large)
 
@@ -171,7 +171,7 @@ def test_a_picked_file_is_stored_and_listed_with_its_digest(site: Site, large: P
     assert site.stored() == {"large.bin": digest(large)}
 
 
-def test_files_may_be_dropped_anywhere_many_at_once_empty_ones_too(site: Site, tmp_path: Path) -> None:
+def test_many_files_can_be_dropped_at_once_even_empty_ones(site: Site, tmp_path: Path) -> None:
     paths = [tmp_path / f"{number} é" for number in range(8)]
     for number, path in enumerate(paths):
         path.write_bytes(b"x" * number)
@@ -186,7 +186,7 @@ def test_files_may_be_dropped_anywhere_many_at_once_empty_ones_too(site: Site, t
     expect(page.get_by_role("heading", name="Uploads")).to_be_hidden()
 
 
-def test_a_folder_is_refused_in_words(site: Site, tmp_path: Path) -> None:
+def test_a_folder_is_refused(site: Site, tmp_path: Path) -> None:
     folder, file = tmp_path / "folder", tmp_path / "file"
     folder.mkdir()
     file.write_bytes(b"content")
@@ -200,25 +200,25 @@ def test_a_folder_is_refused_in_words(site: Site, tmp_path: Path) -> None:
 
 def test_progress_speed_and_time_left_are_shown(site: Site, large: Path) -> None:
     page = site.open()
-    site.line.hold_once_after(12 * MIB)
+    site.proxy.stall_once_after(12 * MIB)
 
     pick(page, large)
 
-    has_sent(page, 0.3)
+    wait_for_progress(page, 0.3)
     expect(uploads(page)).to_contain_text(re.compile(r"[\d.]+\sMB of 25\.2\sMB · [\d.]+\s[kMG]?B/s · \d+\ss left"))
     expect(page.get_by_role("progressbar", name="Upload of large.bin")).to_be_visible()
-    site.line.let_go()
+    site.proxy.release()
     expect(uploads(page)).to_contain_text("Stored")
 
 
-def test_a_connection_that_breaks_costs_only_what_was_on_its_way(site: Site, large: Path) -> None:
+def test_only_bytes_in_flight_are_sent_again_after_a_broken_connection(site: Site, large: Path) -> None:
     page = site.open()
     offsets = patches(page)
-    site.line.break_once_after(20 * MIB)
+    site.proxy.break_once_after(20 * MIB)
 
     pick(page, large)
 
-    expect(uploads(page)).to_contain_text("the connection is lost, trying again")
+    expect(uploads(page)).to_contain_text("the connection was lost, trying again")
     expect(uploads(page)).to_contain_text("Stored")
     assert offsets[:2] == [0, 16 * MIB]
     assert len(offsets) == 3
@@ -226,12 +226,12 @@ def test_a_connection_that_breaks_costs_only_what_was_on_its_way(site: Site, lar
     assert site.stored() == {"large.bin": digest(large)}
 
 
-def test_an_upload_whose_last_answer_is_lost_is_not_sent_again(site: Site, tmp_path: Path) -> None:
+def test_an_upload_whose_last_response_is_lost_is_not_sent_again(site: Site, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"content")
     page = site.open()
     offsets = patches(page)
-    site.line.lose_once(b"HTTP/1.1 204")
+    site.proxy.drop_response_once(b"HTTP/1.1 204")
 
     pick(page, path)
 
@@ -240,20 +240,20 @@ def test_an_upload_whose_last_answer_is_lost_is_not_sent_again(site: Site, tmp_p
     assert site.stored() == {"file": digest(path)}
 
 
-def test_an_upload_goes_on_the_moment_the_network_is_back(site: Site, large: Path) -> None:
+def test_an_upload_resumes_as_soon_as_the_network_is_back(site: Site, large: Path) -> None:
     page = site.open()
-    site.line.hold_once_after(4 * MIB)
+    site.proxy.stall_once_after(4 * MIB)
     pick(page, large)
-    has_sent(page, 0.1)
+    wait_for_progress(page, 0.1)
     page.clock.install()
-    page.clock.pause_at(page.evaluate("Date.now()") + 1000)  # no timer ends any more
+    page.clock.pause_at(page.evaluate("Date.now()") + 1000)  # stops all timers
 
-    site.line.cut()
-    site.line.let_go()
-    expect(uploads(page)).to_contain_text("the connection is lost")
-    site.line.mend()
-    # Before that an offset may be an old one by the time it is used, which the page tries again after a second.
-    wait_until(lambda: site.arrived(page) > 0)
+    site.proxy.cut()
+    site.proxy.release()
+    expect(uploads(page)).to_contain_text("the connection was lost")
+    site.proxy.restore()
+    # An offset that is read before may be stale when it is used, and then the page waits a second.
+    wait_until(lambda: site.received(page) > 0)
     page.context.set_offline(True)
     page.context.set_offline(False)
 
@@ -261,17 +261,17 @@ def test_an_upload_goes_on_the_moment_the_network_is_back(site: Site, large: Pat
     assert site.stored() == {"large.bin": digest(large)}
 
 
-def test_a_connection_that_is_dead_without_a_word_is_given_up(site: Site, large: Path) -> None:
+def test_a_stalled_connection_is_abandoned(site: Site, large: Path) -> None:
     page = site.open()
     page.clock.install()
     offsets = patches(page)
-    site.line.hold_once_after(4 * MIB)
+    site.proxy.stall_once_after(4 * MIB)
     pick(page, large)
-    has_sent(page, 0.1)
+    wait_for_progress(page, 0.1)
 
     page.clock.fast_forward(61_000)
-    expect(uploads(page)).to_contain_text("the connection is lost")
-    site.line.let_go()
+    expect(uploads(page)).to_contain_text("the connection was lost")
+    site.proxy.release()
     page.clock.fast_forward(1_000)
 
     expect(uploads(page)).to_contain_text("Stored")
@@ -279,15 +279,15 @@ def test_a_connection_that_is_dead_without_a_word_is_given_up(site: Site, large:
     assert site.stored() == {"large.bin": digest(large)}
 
 
-def test_after_a_reload_the_same_file_goes_on_where_it_was(site: Site, large: Path) -> None:
+def test_after_a_reload_the_same_file_resumes_where_it_was(site: Site, large: Path) -> None:
     page = site.open()
-    site.line.hold_once_after(17 * MIB)
+    site.proxy.stall_once_after(17 * MIB)
     pick(page, large)
-    has_sent(page, 0.7)
+    wait_for_progress(page, 0.7)
     offsets = patches(page)
 
     page.reload()
-    site.line.let_go()
+    site.proxy.release()
     pick(page, large)
 
     expect(uploads(page)).to_contain_text("Stored")
@@ -297,14 +297,14 @@ def test_after_a_reload_the_same_file_goes_on_where_it_was(site: Site, large: Pa
 
 def test_a_cancelled_upload_leaves_nothing_on_the_server(site: Site, large: Path) -> None:
     page = site.open()
-    site.line.hold_once_after(12 * MIB)
+    site.proxy.stall_once_after(12 * MIB)
     with page.expect_request(lambda request: request.method == "PATCH") as patch:
         pick(page, large)
-    has_sent(page, 0.3)
+    wait_for_progress(page, 0.3)
 
-    with page.expect_response(lambda answer: answer.request.method == "DELETE" and answer.status == 204):
+    with page.expect_response(lambda response: response.request.method == "DELETE" and response.status == 204):
         page.get_by_role("button", name="Cancel the upload of large.bin").click()
-        site.line.let_go()
+        site.proxy.release()
 
     expect(page.get_by_role("heading", name="Uploads")).to_be_hidden()
     assert requests.head(patch.value.url, headers={"Tus-Resumable": "1.0.0"}, timeout=10).status_code == 404
@@ -312,14 +312,14 @@ def test_a_cancelled_upload_leaves_nothing_on_the_server(site: Site, large: Path
     assert page.evaluate("localStorage.length") == 0
 
 
-def test_a_refusal_is_shown_in_the_servers_words(site: Site, tmp_path: Path) -> None:
+def test_a_refusal_shows_the_server_message(site: Site, tmp_path: Path) -> None:
     path = tmp_path / "a\\b"
     path.write_bytes(b"content")
     page = site.open()
 
     pick(page, path)
 
-    expect(uploads(page)).to_contain_text("Not uploaded: the name 'a\\\\b' is a path: give the name alone")
+    expect(uploads(page)).to_contain_text("Not uploaded: the name 'a\\\\b' is a path: give only the name")
     page.get_by_role("button", name="Try again to upload").click()
     expect(page.get_by_role("status")).to_contain_text("Not uploaded")
     page.get_by_role("button", name="Dismiss").click()
@@ -329,7 +329,7 @@ def test_a_refusal_is_shown_in_the_servers_words(site: Site, tmp_path: Path) -> 
 # --- The list ---
 
 
-def test_deleting_asks_first(site: Site) -> None:
+def test_deleting_needs_a_confirmation(site: Site) -> None:
     for name in ("a", "b"):
         site.store(name, b"content")
     page = site.open()
@@ -348,21 +348,22 @@ def test_deleting_asks_first(site: Site) -> None:
     assert set(site.stored()) == {"a"}
 
 
-def test_a_file_that_was_replaced_meanwhile_is_not_deleted(site: Site) -> None:
+def test_a_file_replaced_since_it_was_listed_is_not_deleted(site: Site) -> None:
     site.store("file", b"old")
     page = site.open()
+    expect(files(page)).to_have_count(1)
     site.store("file", b"new")
 
     page.get_by_role("button", name="Delete file").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
 
     expect(page.get_by_role("alert")).to_have_text(
-        "file is not deleted: another file has this name by now, or none: it is not what If-Match names"
+        "file was not deleted: the file was replaced or deleted: its ETag is not in If-Match"
     )
     assert set(site.stored()) == {"file"}
 
 
-def test_a_long_list_comes_page_by_page(site: Site) -> None:
+def test_a_long_list_is_loaded_page_by_page(site: Site) -> None:
     for number in range(101):
         site.store(f"{number:03}", b"")
     page = site.open()
@@ -375,22 +376,22 @@ def test_a_long_list_comes_page_by_page(site: Site) -> None:
     expect(page.get_by_role("button", name="Show more")).to_be_hidden()
 
 
-def test_a_list_that_cannot_be_loaded_says_so(site: Site) -> None:
+def test_a_list_that_cannot_be_loaded_shows_the_reason(site: Site) -> None:
     site.store("file", b"")
     page = site.open()
     expect(files(page)).to_have_count(1)
 
-    site.line.cut()
+    site.proxy.cut()
     page.get_by_role("button", name="Refresh").click()
-    expect(page.get_by_role("alert")).to_have_text("The list cannot be loaded: the connection is lost")
-    site.line.mend()
+    expect(page.get_by_role("alert")).to_have_text("The list cannot be loaded: the connection was lost")
+    site.proxy.restore()
     page.get_by_role("button", name="Refresh").click()
 
     expect(page.get_by_role("alert")).to_be_hidden()
     expect(files(page)).to_have_count(1)
 
 
-def test_a_hostile_name_is_text_and_its_curl_line_is_one_address(site: Site, tmp_path: Path) -> None:
+def test_a_hostile_name_stays_text_and_its_curl_command_has_one_address(site: Site, tmp_path: Path) -> None:
     path = tmp_path / HOSTILE
     path.write_bytes(b"content")
     page = site.open()
@@ -399,12 +400,12 @@ def test_a_hostile_name_is_text_and_its_curl_line_is_one_address(site: Site, tmp
 
     for row in (uploads(page), files(page)):
         expect(row.locator("bdi")).to_have_text(HOSTILE)
-        row.get_by_role("button", name="Copy curl line").click()
-        expect(page.get_by_role("status")).to_have_text("Copied: the curl line")
-        *options, address = as_bash_reads(clipboard(page.context))
+        row.get_by_role("button", name="Copy curl command").click()
+        expect(page.get_by_role("status")).to_have_text("Copied: the curl command")
+        *options, address = curl_arguments(clipboard(page.context))
         assert options == ["-fOJ"]
         assert requests.get(address, timeout=10).content == b"content"
-        assert not set("'{}[]") & set(address), "what shells or curl take for more than text"
+        assert not set("'{}[]") & set(address), "special to shells or to curl"
     expect(page.locator("li img")).to_have_count(0)
     assert page.title() == "File transfer"
     page.get_by_role("button", name="Delete").click()
@@ -422,17 +423,17 @@ def test_a_file_is_downloaded_under_its_name(site: Site) -> None:
     assert download.value.path().read_bytes() == b"content"
 
 
-def test_lines_can_be_copied_from_a_page_that_came_without_tls(site: Site) -> None:
+def test_commands_can_be_copied_without_the_clipboard_api(site: Site) -> None:
     site.store("file", b"")
     page = site.open()
     page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
 
-    page.get_by_role("button", name="Copy curl line").click()
+    page.get_by_role("button", name="Copy curl command").click()
 
-    expect(page.get_by_role("status")).to_have_text("Copied: the curl line")
-    expect(page.get_by_role("button", name="Copy curl line")).to_be_focused()
+    expect(page.get_by_role("status")).to_have_text("Copied: the curl command")
+    expect(page.get_by_role("button", name="Copy curl command")).to_be_focused()
     page.reload()
-    assert clipboard(page.context) == f"curl -fOJ '{site.line.url}/files/file'"
+    assert clipboard(page.context) == f"curl -fOJ '{site.proxy.url}/files/file'"
 
 
 # --- With tokens ---
@@ -443,14 +444,14 @@ def use_token(page: Page, token: str) -> None:
     page.keyboard.press("Enter")
 
 
-def test_a_server_that_wants_a_token_gets_one(closed_site: Site, large: Path) -> None:
+def test_a_server_that_requires_a_token_gets_it(closed_site: Site, large: Path) -> None:
     page = closed_site.open()
     expect(page.get_by_label("Token")).to_be_focused()
     pick(page, large)
-    expect(uploads(page)).to_contain_text("a token is needed")
+    expect(uploads(page)).to_contain_text("a valid token is needed")
 
     use_token(page, "wrong")
-    expect(page.get_by_text("The server does not take this one")).to_be_visible()
+    expect(page.get_by_text("The server does not accept this token")).to_be_visible()
     use_token(page, OWNER)
 
     expect(uploads(page)).to_contain_text("Stored")
@@ -459,16 +460,16 @@ def test_a_server_that_wants_a_token_gets_one(closed_site: Site, large: Path) ->
     with page.expect_download() as download:
         page.get_by_role("link", name="Download large.bin").click()
     assert digest(download.value.path()) == digest(large)
-    page.get_by_role("button", name="Copy curl line for large.bin").click()
-    expect(page.get_by_role("status")).to_contain_text("which takes the token from $TOKEN")
-    line = clipboard(page.context)
-    assert as_bash_reads(f"TOKEN={OWNER}\n{line}")[1:3] == ["-H", f"Authorization: Bearer {OWNER}"]
+    page.get_by_role("button", name="Copy curl command for large.bin").click()
+    expect(page.get_by_role("status")).to_contain_text("which reads the token from $TOKEN")
+    command = clipboard(page.context)
+    assert curl_arguments(f"TOKEN={OWNER}\n{command}")[1:3] == ["-H", f"Authorization: Bearer {OWNER}"]
     page.get_by_role("button", name="Forget the token").click()
     expect(page.get_by_label("Token")).to_be_visible()
     expect(files(page)).to_have_count(0)
 
 
-def test_who_may_not_delete_is_not_offered_to(closed_site: Site, tmp_path: Path) -> None:
+def test_the_delete_button_disappears_without_the_scope(closed_site: Site, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"content")
     page = closed_site.open()
@@ -479,16 +480,16 @@ def test_who_may_not_delete_is_not_offered_to(closed_site: Site, tmp_path: Path)
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
 
     expect(page.get_by_role("alert")).to_have_text(
-        "file is not deleted: the token «guest» does not have the scope «delete»"
+        'file was not deleted: the token "guest" does not have the scope "delete"'
     )
     expect(page.get_by_role("button", name="Delete file")).to_be_hidden()
     expect(files(page)).to_have_count(1)
 
 
-# --- For everybody ---
+# --- Accessibility ---
 
 
-def test_all_of_it_works_without_a_mouse(site: Site, tmp_path: Path) -> None:
+def test_the_page_works_without_a_mouse(site: Site, tmp_path: Path) -> None:
     site.store("z", b"")
     path = tmp_path / "mine"
     path.write_bytes(b"content")
@@ -501,7 +502,7 @@ def test_all_of_it_works_without_a_mouse(site: Site, tmp_path: Path) -> None:
             if focused.count() and name in (focused.get_attribute("aria-label") or focused.text_content() or ""):
                 assert focused.evaluate("it => getComputedStyle(it).outlineStyle") == "solid"
                 return
-        pytest.fail(f"no way to «{name}» by keyboard")
+        pytest.fail(f'"{name}" cannot be reached by keyboard')
 
     page.on("filechooser", lambda chooser: chooser.set_files(path))
     tab_to("Choose files")
@@ -510,9 +511,9 @@ def test_all_of_it_works_without_a_mouse(site: Site, tmp_path: Path) -> None:
     tab_to("Dismiss the upload of mine")
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Choose files")).to_be_focused()
-    tab_to("Copy curl line for mine")
+    tab_to("Copy curl command for mine")
     page.keyboard.press("Space")
-    expect(page.get_by_role("status")).to_have_text("Copied: the curl line")
+    expect(page.get_by_role("status")).to_have_text("Copied: the curl command")
     tab_to("Delete mine")
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Keep it")).to_be_focused()
@@ -522,12 +523,12 @@ def test_all_of_it_works_without_a_mouse(site: Site, tmp_path: Path) -> None:
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Nothing here yet")).to_be_visible()
+    expect(page.get_by_text("No files yet")).to_be_visible()
     expect(page.get_by_role("heading", name="Files")).to_be_focused()
     assert site.stored() == {}
 
 
-def test_everything_that_can_be_used_has_a_name(site: Site) -> None:
+def test_every_control_has_a_name(site: Site) -> None:
     site.store("file", b"")
     page = site.open()
     expect(files(page)).to_have_count(1)
@@ -536,14 +537,14 @@ def test_everything_that_can_be_used_has_a_name(site: Site) -> None:
         assert control.get_attribute("aria-label") or (control.text_content() or "").strip()
 
 
-def test_a_phone_shows_all_of_it_with_room_for_fingers(site: Site, tmp_path: Path, large: Path) -> None:
+def test_the_page_fits_a_phone_with_large_controls(site: Site, tmp_path: Path, large: Path) -> None:
     site.store("n" * 250, b"")
     path = tmp_path / ("W" * 200)
     path.write_bytes(b"content")
     page = site.open(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
-    site.line.hold_once_after(12 * MIB)
+    site.proxy.stall_once_after(12 * MIB)
     pick(page, path, large)
-    has_sent(page, 0.99)
+    wait_for_progress(page, 0.99)
     expect(files(page)).to_have_count(2)
 
     assert page.evaluate("document.documentElement.scrollWidth") == 360
@@ -569,16 +570,16 @@ def test_the_dark_scheme_has_colours_of_its_own(site: Site) -> None:
     assert dark[0] < 60 < 200 < dark[1]
 
 
-def test_nothing_moves_for_those_who_do_not_want_it(site: Site) -> None:
+def test_reduced_motion_is_respected(site: Site) -> None:
     page = site.open(reduced_motion="reduce")
 
     assert page.locator("#choose").evaluate("it => getComputedStyle(it).transitionDuration") == "0s"
 
 
-# --- What else is sent ---
+# --- Headers and files ---
 
 
-def test_no_script_but_its_own_runs(site: Site) -> None:
+def test_only_the_page_s_own_scripts_run(site: Site) -> None:
     page = site.open()
 
     page.evaluate(
@@ -597,30 +598,30 @@ def test_no_script_but_its_own_runs(site: Site) -> None:
 
 
 @pytest.mark.parametrize("path", web_page.PATHS)
-def test_every_file_of_the_page_is_fresh_and_what_it_says_it_is(path: str) -> None:
-    answer = web_page.answer(path)
+def test_every_file_of_the_page_has_its_headers(path: str) -> None:
+    response = web_page.response(path)
 
-    assert answer.status == 200
-    assert answer.headers["Content-Length"] == str(len(answer.body))
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Referrer-Policy"] == "no-referrer"
-    assert answer.headers["Cache-Control"] == "no-cache"
-    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
-    assert "unsafe" not in answer.headers["Content-Security-Policy"]
+    assert response.status == 200
+    assert response.headers["Content-Length"] == str(len(response.body))
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["Cache-Control"] == "no-cache"
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+    assert "unsafe" not in response.headers["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', "*"])
-def test_a_copy_that_is_still_right_is_not_sent_again(form: str) -> None:
-    tag = web_page.answer("/").headers["ETag"]
+def test_a_current_copy_is_not_sent_again(form: str) -> None:
+    tag = web_page.response("/").headers["ETag"]
 
-    answer = web_page.answer("/", form.format(tag))
+    response = web_page.response("/", form.format(tag))
 
-    assert (answer.status, answer.body, answer.headers["ETag"]) == (304, b"", tag)
-    assert web_page.answer("/", '"other"').status == 200
+    assert (response.status, response.body, response.headers["ETag"]) == (304, b"", tag)
+    assert web_page.response("/", '"other"').status == 200
 
 
-def test_every_file_that_the_page_names_is_served() -> None:
-    texts = [web_page.answer(path).body.decode() for path in web_page.PATHS]
+def test_every_file_that_the_page_refers_to_is_served() -> None:
+    texts = [web_page.response(path).body.decode() for path in web_page.PATHS]
     named = {name for text in texts for name in re.findall(r'(?:href|src)="(/page[^"]*)"|from "\.(/page[^"]*)"', text)}
 
     assert {one or other for one, other in named} == set(web_page.PATHS) - {"/"}

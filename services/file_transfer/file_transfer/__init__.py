@@ -1,1 +1,1 @@
-"""Takes files in and gives them out again, by the two lines of curl that users know."""
+"""A service that stores files and sends them back, over HTTP."""

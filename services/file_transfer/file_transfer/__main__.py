@@ -1,4 +1,4 @@
-"""Runs one replica: `python -m file_transfer`."""
+"""Entry point of `python -m file_transfer`, which runs one replica."""
 
 import os
 import shutil
@@ -14,29 +14,29 @@ def main() -> None:
     try:
         configured = settings.load()
         if not configured.s3:
-            _make(configured.data)
+            _make_writable_folder(configured.data)
     except settings.SettingsError as error:
         sys.exit(f"file_transfer: {error}")
     master = os.getpid()
     counters = tempfile.mkdtemp(prefix="file-transfer-metrics-")
-    # Prometheus's client looks for it when it is imported: not before now.
+    # The Prometheus client reads this variable when it is imported, so the server is imported only now.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = counters
     from file_transfer.server import Server  # noqa: PLC0415
 
     try:
         Server(configured, Path(counters)).run()
     finally:
-        if os.getpid() == master:  # a worker that ends comes by here too, and others still count
+        if os.getpid() == master:  # a worker that exits gets here too, but the other workers still need the folder
             shutil.rmtree(counters, ignore_errors=True)
 
 
-def _make(data: Path) -> None:
+def _make_writable_folder(path: Path) -> None:
     try:
-        data.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=data).close()
+        path.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
     except OSError as error:
         raise settings.SettingsError(
-            f"FILE_TRANSFER_DATA is «{data}»: {error.strerror}; name a directory that user {os.getuid()} may write to"
+            f'FILE_TRANSFER_DATA is "{path}": {error.strerror}; name a directory that user {os.getuid()} can write to'
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The WSGI application: which route is answered by what, and what all of them have in common."""
+"""The WSGI application: its routes, and what they have in common (tokens, errors, metrics)."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from importlib import resources
 
 from bottle import Bottle, HTTPError, HTTPResponse, request
 
-from file_transfer import answers, headers, metrics, names, tus_routes, web_page
+from file_transfer import headers, metrics, names, responses, tus_routes, web_page
 from file_transfer.catalogue import Catalogue, UnknownFileError
 from file_transfer.errors import RefusedError, kind_of
 from file_transfer.file_routes import FileRoutes
@@ -19,20 +19,27 @@ from file_transfer.uploads import UnknownUploadError
 
 Handler = Callable[..., HTTPResponse]
 
-WHO = "file_transfer.token"
-"""Where the access log finds the name of the token that opened the request, in its environment."""
+NAME = "<name:re:(?s:.+)>"
+"""The file's name in a route. Bottle's `path` does not match a line break: such a name would get 404 and not 400."""
+
+TOKEN_NAME = "file_transfer.token"  # noqa: S105 - a key, not a token
+"""The key in a request's WSGI environment under which the access log finds the name of its token."""
 
 
 def create(
     catalogue: Catalogue,
     *,
     max_transfers: int,
-    known: Tokens | None = None,
+    tokens: Tokens | None = None,
     is_draining: Callable[[], bool] = lambda: False,
 ) -> Bottle:
-    """The application over a catalogue; `max_transfers` run at once in this process, one more is refused.
+    """Return the application that serves a catalogue.
 
-    Without `known` tokens everybody may do everything.
+    Args:
+        catalogue: the stored files.
+        max_transfers: how many transfers this process runs at once. It refuses further ones.
+        tokens: the valid tokens. Without any, everybody may do everything.
+        is_draining: whether this replica is shutting down.
     """
     app = Bottle(catchall=True)
     app.default_error_handler = _default_error
@@ -45,17 +52,17 @@ def create(
         ("POST", "/upload", WRITE, forms.upload),
         ("POST", "/download", READ, forms.download),
         ("GET", "/files", READ, files.list),
-        ("PUT", "/files/<name:path>", WRITE, files.put),
-        ("GET", "/files/<name:path>", READ, files.get),
-        ("HEAD", "/files/<name:path>", READ, files.head),
-        ("DELETE", "/files/<name:path>", DELETE, files.delete),
+        ("PUT", f"/files/{NAME}", WRITE, files.put),
+        ("GET", f"/files/{NAME}", READ, files.get),
+        ("HEAD", f"/files/{NAME}", READ, files.head),
+        ("DELETE", f"/files/{NAME}", DELETE, files.delete),
         ("OPTIONS", "/uploads", None, tus.options),
         ("OPTIONS", "/uploads/<identifier>", None, tus.options),
-        ("POST", "/uploads", WRITE, _of_its_version(tus.create)),
-        ("HEAD", "/uploads/<identifier>", WRITE, _of_its_version(tus.head)),
-        ("PATCH", "/uploads/<identifier>", WRITE, _of_its_version(tus.append)),
-        ("DELETE", "/uploads/<identifier>", WRITE, _of_its_version(tus.remove)),
-        ("POST", "/uploads/<identifier>", WRITE, _of_its_version(tus.overridden)),
+        ("POST", "/uploads", WRITE, _tus_version_checked(tus.create)),
+        ("HEAD", "/uploads/<identifier>", WRITE, _tus_version_checked(tus.head)),
+        ("PATCH", "/uploads/<identifier>", WRITE, _tus_version_checked(tus.append)),
+        ("DELETE", "/uploads/<identifier>", WRITE, _tus_version_checked(tus.remove)),
+        ("POST", "/uploads/<identifier>", WRITE, _tus_version_checked(tus.method_override)),
         *(("GET", path, None, service.page) for path in web_page.PATHS),
         ("GET", "/openapi.json", None, service.openapi),
         ("GET", "/healthz", None, service.healthz),
@@ -63,12 +70,12 @@ def create(
         ("GET", "/metrics", None, service.metrics),
     ]
     for method, path, scope, handler in routes:
-        app.route(path, method, _measured(method, path, _refusals_answered(_opened(known, scope, handler))))
+        app.route(path, method, _measured(method, path, _with_error_responses(_authorised(tokens, scope, handler))))
     return app
 
 
 class _ServiceRoutes:
-    """What the service says of itself."""
+    """The routes about the service itself: the web page, its API, health and metrics."""
 
     def __init__(self, catalogue: Catalogue, is_draining: Callable[[], bool]) -> None:
         self._storage = catalogue.storage
@@ -76,77 +83,77 @@ class _ServiceRoutes:
         self._openapi = resources.files("file_transfer").joinpath("openapi.json").read_text()
 
     def page(self) -> HTTPResponse:
-        """The web page, and what belongs to it."""
-        page = web_page.answer(request.path, headers.ALL.get("If-None-Match", ""))
-        return HTTPResponse(page.body, page.status, dict(page.headers))
+        """Return a file of the web page."""
+        file = web_page.response(request.path, headers.REQUEST.get("If-None-Match", ""))
+        return HTTPResponse(file.body, file.status, dict(file.headers))
 
     def openapi(self) -> HTTPResponse:
-        """The description of all this."""
+        """Return the OpenAPI description of all routes."""
         return HTTPResponse(self._openapi, headers={"Content-Type": "application/json"})
 
     def healthz(self) -> HTTPResponse:
-        """The process answers."""
-        return answers.text(200, "alive")
+        """Return 200 as long as the process responds."""
+        return responses.text(200, "alive")
 
     def readyz(self) -> HTTPResponse:
-        """Files can be read, and more requests are welcome."""
+        """Return 200 if this replica can serve files and takes more requests."""
         if self._is_draining():
-            raise RefusedError(503, "this replica is about to end", kind="draining")
+            raise RefusedError(503, "this replica is shutting down", kind="draining")
         if not self._storage.is_ready():
-            raise RefusedError(503, "the storage does not answer", kind="storage")
-        return answers.text(200, "ready")
+            raise RefusedError(503, "the storage does not respond", kind="storage")
+        return responses.text(200, "ready")
 
     def metrics(self) -> HTTPResponse:
-        """For Prometheus."""
+        """Return the metrics for Prometheus."""
         return HTTPResponse(metrics.exposition(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
 
-def _opened(known: Tokens | None, scope: str | None, handler: Handler) -> Handler:
-    if known is None or scope is None:
+def _authorised(tokens: Tokens | None, scope: str | None, handler: Handler) -> Handler:
+    if tokens is None or scope is None:
         return handler
 
-    def answer(**arguments: str) -> HTTPResponse:
-        request.environ[WHO] = known.name_for(headers.ALL.get("Authorization", ""), scope)
+    def handle(**arguments: str) -> HTTPResponse:
+        request.environ[TOKEN_NAME] = tokens.name_for(headers.REQUEST.get("Authorization", ""), scope)
         return handler(**arguments)
 
-    return answer
+    return handle
 
 
-def _of_its_version(handler: Handler) -> Handler:
-    def answer(**arguments: str) -> HTTPResponse:
+def _tus_version_checked(handler: Handler) -> Handler:
+    def handle(**arguments: str) -> HTTPResponse:
         tus_routes.check_version()
         return handler(**arguments)
 
-    return answer
+    return handle
 
 
-def _refusals_answered(handler: Handler) -> Handler:
-    def answer(**arguments: str) -> HTTPResponse:
+def _with_error_responses(handler: Handler) -> Handler:
+    def handle(**arguments: str) -> HTTPResponse:
         try:
             return handler(**arguments)
         except RefusedError as error:
-            return answers.refusal(error.status, error.reason, error.kind)
+            return responses.error(error.status, error.reason, error.kind)
         except names.NameRefusedError as error:
-            return answers.refusal(400, str(error), "name")
+            return responses.error(400, str(error), "name")
         except UnknownFileError as error:
-            return answers.refusal(404, f"no file is named {names.printable(str(error.args[0]))}", "unknown_file")
+            return responses.error(404, f"no file is named {names.printable(str(error.args[0]))}", "unknown_file")
         except UnknownUploadError:
-            return answers.refusal(
-                404, "there is no such upload: it was published, given up, or is too old", "unknown_upload"
+            return responses.error(
+                404, "no such upload: it has been published or cancelled, or has expired", "unknown_upload"
             )
         except StorageFullError:
-            return answers.refusal(507, "there is no room for the file")
+            return responses.error(507, "there is no space left for the file")
         except StorageUnavailableError as error:
             request.environ["wsgi.errors"].write(f"storage: {error}\n")
-            return answers.refusal(503, "the storage cannot do this now: try again in a moment", "storage")
+            return responses.error(503, "the storage is not available: try again in a moment", "storage")
 
-    return answer
+    return handle
 
 
 def _measured(method: str, path: str, handler: Handler) -> Handler:
-    route = path.replace("<name:path>", "NAME").replace("<identifier>", "ID")
+    route = path.replace(NAME, "NAME").replace("<identifier>", "ID")
 
-    def answer(**arguments: str) -> HTTPResponse:
+    def handle(**arguments: str) -> HTTPResponse:
         started = time.perf_counter()
         status = 500
         try:
@@ -157,11 +164,11 @@ def _measured(method: str, path: str, handler: Handler) -> Handler:
             metrics.REQUESTS.labels(method, route, str(status)).inc()
             metrics.SECONDS.labels(method, route).observe(time.perf_counter() - started)
 
-    return answer
+    return handle
 
 
 def _default_error(error: HTTPError) -> str:
-    """For what Bottle itself refuses: unknown paths and methods, and our own mistakes, of which it tells nothing."""
+    """Return the text for Bottle's own errors: an unknown path or method, or a fault of ours without its details."""
     metrics.ERRORS.labels(kind_of(error.status_code)).inc()
     error.content_type = "text/plain; charset=utf-8"
     return f"error: {error.status_line.partition(' ')[2].lower()}\n"

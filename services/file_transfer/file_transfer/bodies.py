@@ -1,4 +1,4 @@
-"""Reading a request's body as it streams in: a body that is cut short is never taken for whole."""
+"""Reading of request bodies as they arrive. A body that is cut short is an error, never a shorter body."""
 
 import socket
 from collections.abc import Iterator
@@ -10,58 +10,62 @@ from gunicorn.http.errors import ParseException
 from file_transfer.errors import RefusedError
 from file_transfer.storage import Data
 
-CHUNK = 1024 * 1024
-"""Bytes that are read at once: enough for the hash to be worth a thread, little enough for many transfers."""
+BLOCK_BYTES = 1024 * 1024
+"""Bytes read at once: enough to hash them in a thread of their own, and few enough for many transfers at a time."""
 
 
 class CutShortError(RefusedError):
-    """The client went away, or sent less than it had declared; what came is what it sent."""
+    """The client disconnected, or sent fewer bytes than it had declared. What has been read is what it sent."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(400, f"the body is broken or cut short: {reason}", kind="cut_short")
 
 
-def chunks(body: BinaryIO, content_length: int) -> Iterator[Data]:
-    """The body's bytes; `content_length` is -1 if unknown. What has come stays while the next comes, no longer.
+def blocks(body: BinaryIO, content_length: int) -> Iterator[Data]:
+    """Yield the body block by block. Each block is valid until the next one has been read.
+
+    Args:
+        body: the request's body.
+        content_length: the declared length in bytes, -1 if unknown.
 
     Raises:
-        CutShortError: that was not all.
+        CutShortError: the body ended early.
     """
     received = 0
-    straight = isinstance(body, Body) and isinstance(body.reader, LengthReader)
-    for data in _received(body) if straight else _read(body, content_length):
+    can_read_socket = isinstance(body, Body) and isinstance(body.reader, LengthReader)
+    for data in _from_socket(body) if can_read_socket else _from_file(body, content_length):
         received += len(data)
         yield data
-    refuse_cut(received, content_length)
+    check_complete(received, content_length)
 
 
-def _received(body: Body) -> Iterator[Data]:
-    """From the socket into two buffers in turn: gunicorn's own reader copies every byte five times."""
+def _from_socket(body: Body) -> Iterator[Data]:
+    """Read from the socket into two alternating buffers, since gunicorn's own reader copies every byte five times."""
     reader = body.reader
-    early = reader.unreader.take_buffered()  # it came with the request's head
+    early = reader.unreader.take_buffered()  # arrived together with the request's headers
     reader.unreader.unread(early[reader.length :])
     if taken := early[: reader.length]:
         reader.length -= len(taken)
         yield taken
-    buffers = [memoryview(bytearray(min(CHUNK, reader.length))) for _ in range(2)]
+    buffers = [memoryview(bytearray(min(BLOCK_BYTES, reader.length))) for _ in range(2)]
     while reader.length:
         buffers.reverse()
-        room = buffers[0][: reader.length]
+        buffer = buffers[0][: reader.length]
         try:
-            size = reader.unreader.sock.recv_into(room, 0, socket.MSG_WAITALL)
+            size = reader.unreader.sock.recv_into(buffer, 0, socket.MSG_WAITALL)
         except OSError as error:
             body.failed = True
-            raise CutShortError(line(error)) from error
+            raise CutShortError(one_line(error)) from error
         if not size:
             break
         reader.length -= size
-        yield room[:size]
+        yield buffer[:size]
 
 
-def _read(body: BinaryIO, content_length: int) -> Iterator[Data]:
+def _from_file(body: BinaryIO, content_length: int) -> Iterator[Data]:
     received = 0
     while received != content_length:
-        data = read(body, CHUNK if content_length < 0 else min(CHUNK, content_length - received))
+        data = read(body, BLOCK_BYTES if content_length < 0 else min(BLOCK_BYTES, content_length - received))
         if not data:
             break
         received += len(data)
@@ -69,20 +73,28 @@ def _read(body: BinaryIO, content_length: int) -> Iterator[Data]:
 
 
 def read(body: BinaryIO, size: int) -> bytes:
-    """Up to `size` bytes; errors as for `chunks`."""
+    """Read up to `size` bytes.
+
+    Raises:
+        CutShortError: the body is broken.
+    """
     try:
         return body.read(size)
     except (OSError, ParseException) as error:
-        # Broken chunks, too: gunicorn finds out only when they are read.
-        raise CutShortError(line(error)) from error
+        # gunicorn finds broken chunked encoding only when it reads it, and raises ParseException.
+        raise CutShortError(one_line(error)) from error
 
 
-def refuse_cut(received: int, content_length: int) -> None:
-    """Refuse what is less than was declared; errors as for `chunks`."""
+def check_complete(received: int, content_length: int) -> None:
+    """Check that as many bytes arrived as were declared.
+
+    Raises:
+        CutShortError: fewer bytes arrived.
+    """
     if received < content_length:
-        raise CutShortError(f"{received} of {content_length} bytes came")
+        raise CutShortError(f"received {received} of {content_length} bytes")
 
 
-def line(error: Exception) -> str:
-    """What an error says, in one line."""
+def one_line(error: Exception) -> str:
+    """Return the error's message on one line."""
     return " ".join(str(error).split()).lower()

@@ -1,4 +1,4 @@
-"""The files by their names: published whole, replaced and removed in one step, over any storage."""
+"""The catalogue of files: each is published whole, and replaced or removed atomically, on any storage."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -13,11 +13,11 @@ from file_transfer.limits import Limits
 from file_transfer.ranges import Range
 from file_transfer.storage import (
     FILES,
+    Chunk,
     ConflictError,
     Content,
     Data,
-    Incoming,
-    Piece,
+    IncomingContent,
     Storage,
     StorageFullError,
     UnknownRecordError,
@@ -26,121 +26,125 @@ from file_transfer.stored_file import StoredFile, now
 
 
 class UnknownFileError(LookupError):
-    """There is no file of that name."""
+    """There is no file with that name."""
 
 
 class Catalogue:
-    """What the routes do with files."""
+    """The operations on files that the routes use."""
 
     def __init__(self, storage: Storage, limits: Limits) -> None:
         self.storage = storage
         self.limits = limits
 
     @contextmanager
-    def receive(self, declared: int = -1) -> Iterator["Reception"]:
-        """Begin a file of the declared size in bytes, -1 if unknown; what is not published leaves nothing behind.
+    def receive(self, declared_size: int = -1) -> Iterator["IncomingFile"]:
+        """Begin to receive a file, which is discarded unless it is published. A `declared_size` of -1 means unknown.
 
         Raises:
-            RefusedError: it would be too large (413), or find no room (507).
+            RefusedError: 413 if the file is too large, 507 if there is no space.
         """
-        self.limits.check(max(declared, 0))
-        with self.storage.receive() as incoming:
-            reception = Reception(self, incoming)
+        self.limits.check(max(declared_size, 0))
+        with self.storage.receive() as content:
+            incoming_file = IncomingFile(self, content)
             try:
-                yield reception
+                yield incoming_file
             finally:
-                self.storage.discard(reception.unpublished)
+                self.storage.discard(incoming_file.unpublished)
 
     def publish(self, file: StoredFile, condition: Conditions = conditions.NONE) -> bool:
-        """Let the name stand for the file's pieces, in place of what was there; True if nothing was.
+        """Publish the file, replacing any other with its name. Return True if the name is new.
 
-        Pieces that are refused are discarded. What fails otherwise may have been written after all: its pieces stay,
-        and are swept one day if not.
+        The chunks of a refused file are discarded. After any other error the record may have been written, so the
+        chunks stay. If it was not, they are swept later.
 
         Raises:
-            RefusedError: 412, the condition does not hold.
+            RefusedError: 412 if the condition does not hold.
         """
         try:
-            before, current = self._replace(file, condition)
+            previous, visible = self._replace(file, condition)
         except (RefusedError, StorageFullError):
-            self.storage.discard(file.pieces)
+            self.storage.discard(file.chunks)
             raise
-        if before:
-            self.storage.discard([piece for piece in before.pieces if piece not in file.pieces])
-        return current is None
+        if previous:
+            self.storage.discard([chunk for chunk in previous.chunks if chunk not in file.chunks])
+        return visible is None
 
     def find(self, name: str) -> StoredFile | None:
-        """The file, or None."""
+        """Return the file, or None if there is none."""
         file = self._look_up(name)[0]
-        return None if file is None or file.is_over(now()) else file
+        return None if file is None or file.is_expired(now()) else file
 
     def look_up(self, name: str) -> StoredFile:
-        """The file.
+        """Return the file.
 
         Raises:
-            UnknownFileError: there is none.
+            UnknownFileError: there is no such file.
         """
         file = self.find(name)
         if file is None:
             raise UnknownFileError(name)
         return file
 
-    def take(self, file: StoredFile) -> None:
-        """Take one download off those that are left.
+    def count_download(self, file: StoredFile) -> None:
+        """Subtract one from the downloads left.
 
         Raises:
-            UnknownFileError: it was removed, or none is left any more.
-            RefusedError: 503, it was replaced.
+            UnknownFileError: the file was removed, or no download is left.
+            RefusedError: 503 if the file was replaced.
         """
         while True:
             found, version = self._look_up(file.name)
-            if found is None or version is None or found.is_over(now()):
+            if found is None or version is None or found.is_expired(now()):
                 raise UnknownFileError(file.name)
-            if found.pieces != file.pieces or found.downloads_left is None:
-                raise RefusedError(503, "the file has just been replaced: ask again")
+            if found.chunks != file.chunks or found.downloads_left is None:
+                raise RefusedError(503, "the file has just been replaced: try again")
             left = replace(found, downloads_left=found.downloads_left - 1)
             with suppress(ConflictError):
                 self.storage.write(FILES, file.name, left.to_record(), version)
                 return
 
-    def open(self, file: StoredFile, wanted: Range) -> Content:
-        """The file's content, or a part of it; see `Storage.open`."""
-        return self.storage.open(file.pieces, wanted.start, wanted.size)
+    def open(self, file: StoredFile, byte_range: Range) -> Content:
+        """Open a range of the file's content; see `Storage.open`."""
+        return self.storage.open(file.chunks, byte_range.start, byte_range.size)
 
     def remove(self, name: str, condition: Conditions = conditions.NONE) -> None:
-        """Take the file away.
+        """Remove the file.
 
         Raises:
-            UnknownFileError: there is none.
-            RefusedError: 412, the condition does not hold.
+            UnknownFileError: there is no such file.
+            RefusedError: 412 if the condition does not hold.
         """
         while True:
             file, version = self._look_up(name)
-            if file is None or version is None or file.is_over(now()):
+            if file is None or version is None or file.is_expired(now()):
                 raise UnknownFileError(name)
             condition.check_change(file)
             with suppress(ConflictError):
                 self.storage.remove(FILES, name, version)
-                self.storage.discard(file.pieces)
+                self.storage.discard(file.chunks)
                 return
 
     def files(self, prefix: str = "", after: str = "") -> Iterator[StoredFile]:
-        """All files whose names begin so and come later, sorted by name."""
+        """Yield the files whose names begin with `prefix` and sort after `after`, sorted by name."""
         for name in self.storage.names(FILES, prefix, after):
             try:
                 yield self.look_up(name)
             except UnknownFileError:
-                continue  # gone since the listing, or over
+                continue  # removed since the listing, or expired
 
     def _replace(self, file: StoredFile, condition: Conditions) -> tuple[StoredFile | None, StoredFile | None]:
-        """What the name stood for before, and the same if it was there for users."""
+        """Write the file's record.
+
+        Returns:
+            The previous file, whose chunks are to be discarded, and the file that users saw: None if it had expired.
+        """
         while True:
-            before, version = self._look_up(file.name)
-            current = before if before and not before.is_over(now()) else None
-            condition.check_change(current)
+            previous, version = self._look_up(file.name)
+            visible = previous if previous and not previous.is_expired(now()) else None
+            condition.check_change(visible)
             with suppress(ConflictError):
                 self.storage.write(FILES, file.name, file.to_record(), version)
-                return before, current
+                return previous, visible
 
     def _look_up(self, name: str) -> tuple[StoredFile | None, str | None]:
         try:
@@ -150,52 +154,56 @@ class Catalogue:
         return StoredFile.from_record(record.content), record.version
 
 
-class Reception:
-    """A file on its way in: counted, digested, and bounded."""
+class IncomingFile:
+    """A file that is being received. Its size is limited and its SHA-256 computed as the bytes arrive."""
 
-    def __init__(self, catalogue: Catalogue, incoming: Incoming) -> None:
+    def __init__(self, catalogue: Catalogue, content: IncomingContent) -> None:
         self._catalogue = catalogue
-        self._incoming = incoming
+        self._content = content
         self._digest = ConcurrentHash()
         self.size = 0
-        self.unpublished: list[Piece] = []
-        """What is stored of it, and nobody's yet."""
+        self.unpublished: list[Chunk] = []
+        """Chunks that are stored and belong to no published file yet."""
 
     @property
     def sha256(self) -> str:
-        """Of what has come so far, in hex."""
+        """The SHA-256 of the bytes so far, in hex."""
         return self._digest.hexdigest()
 
     def write(self, data: Data) -> None:
-        """Take the next bytes, which must stay as they are until the next call of any method.
+        """Write the next bytes. They must not change until the next call of any method.
 
         Raises:
-            RefusedError: they are too many (413), or find no room (507).
-            StorageFullError: the same, as storage says it.
+            RefusedError: 413 if the file is too large, 507 if a limit leaves no space for it.
+            StorageFullError: the storage has no space.
         """
         self._catalogue.limits.check(self.size + len(data), self.size)
         self._digest.update(data)
-        self._incoming.write(data)
+        self._content.write(data)
         self.size += len(data)
 
     def finish(self) -> None:
-        """All has come: nothing of it stays in memory. Called by `publish` if nobody has."""
-        self.unpublished += self._incoming.keep()
+        """Store the last bytes, so that none stay in memory. `publish` calls it if it has not been called."""
+        self.unpublished += self._content.keep()
 
     def publish(
         self, name: str, lifetime: Lifetime = FOREVER, condition: Conditions = conditions.NONE
     ) -> tuple[StoredFile, bool]:
-        """Make the file visible under the name; the file, and whether the name is new. Errors as for the catalogue."""
+        """Publish the file under the name. Return the file, and whether the name is new.
+
+        Raises:
+            RefusedError: 412 if the condition does not hold.
+        """
         self.finish()
-        pieces, self.unpublished = self.unpublished, []
-        file = stored_file(name, pieces, self.size, self.sha256, lifetime)
+        chunks, self.unpublished = self.unpublished, []
+        file = stored_file(name, chunks, self.size, self.sha256, lifetime)
         is_new = self._catalogue.publish(file, condition)
-        self._catalogue.limits.took(self.size)
+        self._catalogue.limits.add_used(self.size)
         return file, is_new
 
 
-def stored_file(name: str, pieces: Sequence[Piece], size: int, sha256: str, lifetime: Lifetime) -> StoredFile:
-    """A file that is about to be published."""
+def stored_file(name: str, chunks: Sequence[Chunk], size: int, sha256: str, lifetime: Lifetime) -> StoredFile:
+    """Return the description of a file that is about to be published."""
     return StoredFile(
         name=name,
         size=size,
@@ -203,5 +211,5 @@ def stored_file(name: str, pieces: Sequence[Piece], size: int, sha256: str, life
         modified=now(),
         expires=lifetime.expires,
         downloads_left=lifetime.downloads,
-        pieces=tuple(pieces),
+        chunks=tuple(chunks),
     )

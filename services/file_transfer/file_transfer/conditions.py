@@ -1,4 +1,4 @@
-"""Conditions of a request on the file that is there (RFC 9110, section 13), evaluated in the order that it gives."""
+"""Conditional requests (RFC 9110, section 13), evaluated in the order that the RFC prescribes."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,10 @@ _ANY = "*"
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """`match` and `none_match` are entity tags as they are compared (strongly, weakly), or «*»; None: not asked."""
+    """The conditions of a request; None where a header is missing.
+
+    `match` holds the entity tags for strong comparison, `none_match` those for weak comparison, or either holds `*`.
+    """
 
     match: frozenset[str] | None = None
     none_match: frozenset[str] | None = None
@@ -23,20 +26,20 @@ class Conditions:
     unmodified_since: datetime | None = None
 
     def check_change(self, current: StoredFile | None) -> None:
-        """For a request that would change what is there.
+        """Check the conditions of a request that would change the current file.
 
         Raises:
-            RefusedError: 412, since something else is there than the client thinks.
+            RefusedError: 412 if the current file is not what the client expects.
         """
         self._check_match(current)
         if self.none_match is not None and current and (_ANY in self.none_match or current.etag in self.none_match):
-            raise RefusedError(412, "there is a file of that name already")
+            raise RefusedError(412, "a file with that name exists already")
 
     def is_fresh(self, current: StoredFile) -> bool:
-        """Whether the client has what it asks for already (304).
+        """Return whether the client already has this version of the file (304).
 
         Raises:
-            RefusedError: 412, as for a change.
+            RefusedError: 412 if the current file is not what the client expects.
         """
         self._check_match(current)
         if self.none_match is not None:
@@ -46,7 +49,7 @@ class Conditions:
     def _check_match(self, current: StoredFile | None) -> None:
         if self.match is not None:
             if not (current and (_ANY in self.match or current.etag in self.match)):
-                raise RefusedError(412, "another file has this name by now, or none: it is not what If-Match names")
+                raise RefusedError(412, "the file was replaced or deleted: its ETag is not in If-Match")
         elif (
             self.unmodified_since is not None
             and current
@@ -58,22 +61,22 @@ class Conditions:
 NONE = Conditions()
 
 
-def read(headers: Mapping[str, str | None]) -> Conditions:
-    """The conditions in these headers (any mapping with `get`).
+def parse(headers: Mapping[str, str | None]) -> Conditions:
+    """Return the conditions in the headers.
 
     Raises:
-        RefusedError: 400, since one cannot be read; to ignore it could overwrite what it protects.
+        RefusedError: 400 if a header is invalid. Ignoring it could overwrite the file that it protects.
     """
     return Conditions(
         match=_tags("If-Match", headers.get("If-Match"), weak=False),
         none_match=_tags("If-None-Match", headers.get("If-None-Match"), weak=True),
-        modified_since=date(headers.get("If-Modified-Since")),
-        unmodified_since=date(headers.get("If-Unmodified-Since")),
+        modified_since=parse_date(headers.get("If-Modified-Since")),
+        unmodified_since=parse_date(headers.get("If-Unmodified-Since")),
     )
 
 
-def date(text: str | None) -> datetime | None:
-    """A date as HTTP writes it; None for what is none, which RFC 9110 wants ignored."""
+def parse_date(text: str | None) -> datetime | None:
+    """Parse an HTTP date. Return None for an invalid one, which RFC 9110 says to ignore."""
     try:
         found = parsedate_to_datetime(text) if text else None
     except ValueError:
@@ -81,8 +84,8 @@ def date(text: str | None) -> datetime | None:
     return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def written(moment: datetime) -> str:
-    """A time in UTC as HTTP writes it, in any locale."""
+def http_date(moment: datetime) -> str:
+    """Format a time in UTC as an HTTP date, independent of the locale."""
     return format_datetime(moment, usegmt=True)
 
 
@@ -91,12 +94,12 @@ def _tags(name: str, text: str | None, *, weak: bool) -> frozenset[str] | None:
         return None
     if text.strip() == _ANY:
         return frozenset({_ANY})
-    tags, at = set(), 0
-    while at < len(text):
-        found = _TAG.match(text, at)
+    tags, position = set(), 0
+    while position < len(text):
+        found = _TAG.match(text, position)
         if not found:
-            raise RefusedError(400, f'{name} cannot be read: send * or tags in quotes, such as "HEX"')
-        at = found.end()
+            raise RefusedError(400, f'{name} is invalid: send * or entity tags in quotes, such as "HEX"')
+        position = found.end()
         if weak or not found[1]:
             tags.add(found[2])
     return frozenset(tags)

@@ -1,4 +1,4 @@
-"""Digests in headers (RFC 9530, and tus's own): written for every file, checked where a client sends one."""
+"""Digests in headers (RFC 9530 and tus): sent with every file, and checked when a client sends one."""
 
 import base64
 import binascii
@@ -11,18 +11,18 @@ _SHA256 = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):\s*(?=,|$)", r
 _HEX = re.compile(r"[0-9a-fA-F]{64}")
 
 
-def field(sha256: str) -> str:
-    """The value of Repr-Digest for a SHA-256 in hex."""
+def repr_digest(sha256: str) -> str:
+    """Return the value of the header Repr-Digest for a SHA-256 in hex."""
     return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"
 
 
 def declared(headers: Mapping[str, str | None]) -> str | None:
-    """The SHA-256 in hex that the client says the content has; None if it says none that we know.
+    """Return the SHA-256 in hex that the client declares for the content, or None if it declares none.
 
-    A request's content is the whole file here, so that both of the RFC's fields mean the same.
+    A request always contains the whole file, so Repr-Digest and Content-Digest mean the same.
 
     Raises:
-        RefusedError: 400, since it cannot be read.
+        RefusedError: 400 if the header is invalid.
     """
     for name in ("Repr-Digest", "Content-Digest"):
         text = headers.get(name)
@@ -30,44 +30,42 @@ def declared(headers: Mapping[str, str | None]) -> str | None:
             found = _SHA256.search(text)
             raw = _decoded(found[1]) if found else b""
             if len(raw) != 32:
-                raise RefusedError(400, f"{name} cannot be read: send sha-256=:BASE64:")
+                raise RefusedError(400, f"{name} is invalid: send sha-256=:BASE64:")
             return raw.hex()
     return None
 
 
 def from_hex(text: str) -> str:
-    """The SHA-256 of a form's field, in hex in lower case.
+    """Return a SHA-256 in lower-case hex.
 
     Raises:
-        RefusedError: 400, since it is none.
+        RefusedError: 400 if the text is not a SHA-256.
     """
     if not _HEX.fullmatch(text.strip()):
-        raise RefusedError(400, "the field «sha256» is no SHA-256: send 64 hexadecimal digits")
+        raise RefusedError(400, "sha256 is invalid: send 64 hexadecimal digits")
     return text.strip().lower()
 
 
-def check(expected: str | None, found: str) -> None:
-    """Compare what was declared with what came.
+def check(expected: str | None, received: str) -> None:
+    """Compare the declared SHA-256, if any, with that of the received content.
 
     Raises:
-        RefusedError: 422, since they differ.
+        RefusedError: 422 if they differ.
     """
-    if expected is not None and expected != found:
-        raise RefusedError(422, f"the content has SHA-256 {found}, not {expected}: it was changed on its way")
+    if expected is not None and expected != received:
+        raise RefusedError(422, f"the content has SHA-256 {received}, not {expected}: it was damaged on the way")
 
 
-def checksum(header: str) -> tuple[str, bytes]:
-    """Algorithm and digest of tus's Upload-Checksum.
+def parse_checksum(header: str) -> tuple[str, bytes]:
+    """Return the algorithm and the digest of tus's Upload-Checksum.
 
     Raises:
-        RefusedError: 400, since it cannot be read, or the algorithm is none of ours.
+        RefusedError: 400 if the header is invalid, or names another algorithm.
     """
     algorithm, _, text = header.strip().partition(" ")
     raw = _decoded(text)
     if {"sha256": 32, "sha1": 20}.get(algorithm) != len(raw):
-        raise RefusedError(
-            400, "Upload-Checksum cannot be read: send sha256 or sha1, a blank, and the digest in base64"
-        )
+        raise RefusedError(400, "Upload-Checksum is invalid: send sha256 or sha1, a space, and the digest in base64")
     return algorithm, raw
 
 

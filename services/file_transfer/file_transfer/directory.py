@@ -1,10 +1,10 @@
-"""Files in a directory that all replicas see.
+"""Storage in a directory that all replicas share.
 
-pieces/KEY       content: written once, never changed
-files/NAME       what the name stands for (`catalogue`): replaced in one step
-uploads/ID       a resumable upload (`uploads`)
-incoming/KEY     on its way in
-locks/NN         held while a record changes
+pieces/KEY       a chunk of content, written once and never changed
+files/NAME       the record of a published file, replaced atomically
+uploads/ID       the record of a resumable upload
+incoming/KEY     content that is being written
+locks/NN         locks held while a record changes
 """
 
 import errno
@@ -26,13 +26,13 @@ from file_transfer import metrics
 from file_transfer.storage import (
     FILES,
     UPLOADS,
+    Chunk,
     ConflictError,
     Content,
     Data,
-    Piece,
     Record,
     StorageFullError,
-    StoredPiece,
+    StoredChunk,
     UnknownRecordError,
 )
 
@@ -40,66 +40,66 @@ _LEFTOVER_SECONDS = 24 * 3600
 _LOCKS = 64
 _READ_BYTES = 1024 * 1024
 _FLUSH_BYTES = 16 * 1024 * 1024
-"""Content after which the disk begins to write, so that little is left to wait for at the end."""
+"""Bytes after which writing to the disk begins, so that the final fsync has little left to wait for."""
 
 _FLUSHING_THREADS = 4
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class DirectoryStorage:
-    """Storage in `root`, on one file system that knows atomic renames and locks."""
+    """Storage in the directory `root`, whose file system must support atomic renames and locks."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._pieces = root / "pieces"
+        self._chunks = root / "pieces"
         self._incoming = root / "incoming"
         self._locks = root / "locks"
         self._pool = ThreadPoolExecutor(_FLUSHING_THREADS, thread_name_prefix="flush")
-        for folder in (self._pieces, self._incoming, self._locks, root / FILES, root / UPLOADS):
+        for folder in (self._chunks, self._incoming, self._locks, root / FILES, root / UPLOADS):
             folder.mkdir(parents=True, exist_ok=True)
 
     @contextmanager
-    def receive(self) -> Iterator["_IncomingFile"]:
+    def receive(self) -> Iterator["_IncomingContent"]:
         """See `Storage.receive`."""
         key = uuid.uuid4().hex
-        with _full_disk_named(), _Unfinished(f"{self._incoming}/{key}") as file:
-            incoming = _IncomingFile(key, file, self._pieces, self._pool)
+        with _full_disk_translated(), _Unfinished(f"{self._incoming}/{key}") as file:
+            incoming = _IncomingContent(key, file, self._chunks, self._pool)
             try:
                 yield incoming
             finally:
-                with suppress(OSError):  # of what is kept, `keep` has told
+                with suppress(OSError):  # for content that is kept, `keep` has raised it already
                     incoming.stop_flushing()
 
-    def open(self, pieces: Sequence[Piece], start: int, size: int) -> Content:
+    def open(self, chunks: Sequence[Chunk], start: int, size: int) -> Content:
         """See `Storage.open`."""
-        if len(pieces) == 1:
-            file = (self._pieces / pieces[0].key).open("rb", buffering=0)
+        if len(chunks) == 1:
+            file = (self._chunks / chunks[0].key).open("rb", buffering=0)
             file.seek(start)
             return file
-        # All at once: a piece that is open stays readable when it is discarded.
+        # All chunks are opened now, since an open one stays readable when it is discarded.
         files: list[BinaryIO] = []
         try:
-            for piece in pieces:
-                files.append((self._pieces / piece.key).open("rb", buffering=0))  # noqa: PERF401 - see `_joined`
+            for chunk in chunks:
+                files.append((self._chunks / chunk.key).open("rb", buffering=0))  # noqa: PERF401 - `_close` needs those opened so far
         except BaseException:
             _close(files)
             raise
         return _joined(files, start, size)
 
-    def discard(self, pieces: Sequence[Piece]) -> None:
+    def discard(self, chunks: Sequence[Chunk]) -> None:
         """See `Storage.discard`."""
-        for piece in pieces:
-            (self._pieces / piece.key).unlink(missing_ok=True)
+        for chunk in chunks:
+            (self._chunks / chunk.key).unlink(missing_ok=True)
 
-    def pieces(self) -> Iterator[StoredPiece]:
-        """See `Storage.pieces`."""
-        for entry in os.scandir(self._pieces):
+    def chunks(self) -> Iterator[StoredChunk]:
+        """See `Storage.chunks`."""
+        for entry in os.scandir(self._chunks):
             try:
-                known = entry.stat()
+                status = entry.stat()
             except FileNotFoundError:
                 continue
-            modified = datetime.fromtimestamp(known.st_mtime, UTC)
-            yield StoredPiece(Piece(entry.name, known.st_size), modified)
+            modified = datetime.fromtimestamp(status.st_mtime, UTC)
+            yield StoredChunk(Chunk(entry.name, status.st_size), modified)
 
     def read(self, kind: str, name: str) -> Record:
         """See `Storage.read`."""
@@ -113,7 +113,7 @@ class DirectoryStorage:
     def write(self, kind: str, name: str, content: bytes, expected: str | None) -> str:
         """See `Storage.write`."""
         unfinished = f"{self._incoming}/{uuid.uuid4().hex}.record"
-        with _full_disk_named(), metrics.storage("write"), _Unfinished(unfinished) as file:
+        with _full_disk_translated(), metrics.storage("write"), _Unfinished(unfinished) as file:
             file.write_all(content)
             os.fsync(file.fileno())
             with self._unchanged(kind, name, expected):
@@ -133,22 +133,22 @@ class DirectoryStorage:
         return iter(sorted(name for name in found if name.startswith(prefix) and name > after))
 
     def tidy(self) -> None:
-        """Take away what killed processes left unfinished more than a day ago."""
+        """Delete what killed processes have left unfinished for more than a day."""
         oldest = time.time() - _LEFTOVER_SECONDS
         for entry in os.scandir(self._incoming):
             try:
                 if entry.stat().st_mtime < oldest:
                     Path(entry.path).unlink()
             except FileNotFoundError:
-                continue  # finished meanwhile
+                continue  # finished in the meantime
 
     def free_bytes(self) -> int | None:
         """See `Storage.free_bytes`."""
         return shutil.disk_usage(self._root).free
 
     def is_ready(self) -> bool:
-        """Whether the directory is there and may be written to."""
-        return all(os.access(folder, os.W_OK) for folder in (self._incoming, self._pieces, self._root / FILES))
+        """Return whether the directory exists and is writable."""
+        return all(os.access(folder, os.W_OK) for folder in (self._incoming, self._chunks, self._root / FILES))
 
     @contextmanager
     def _unchanged(self, kind: str, name: str, expected: str | None) -> Iterator[None]:
@@ -164,9 +164,9 @@ class DirectoryStorage:
 
 
 class _Unfinished(io.FileIO):
-    """A new file at a path, which is taken away with the context unless it was moved.
+    """A new file at a path, which is deleted at the end of the context unless it was moved.
 
-    Paths are text here and in `read`: joining Path objects is a good part of what a small file costs.
+    Paths are strings here and in `read`, since joining Path objects is a large part of the cost of a small file.
     """
 
     def __init__(self, path: str) -> None:
@@ -179,52 +179,52 @@ class _Unfinished(io.FileIO):
             Path(self._path).unlink(missing_ok=True)
 
     def write_all(self, data: Data) -> None:
-        """Write all of it; the kernel may take it in parts."""
-        rest = memoryview(data)
-        while rest:
-            rest = rest[self.write(rest) :]
+        """Write all bytes, however few the kernel accepts at once."""
+        remaining = memoryview(data)
+        while remaining:
+            remaining = remaining[self.write(remaining) :]
 
     def move(self, path: str) -> None:
-        """Give it its place, where it stays."""
+        """Move the file to its final path."""
         if self._path:
             Path(self._path).replace(path)
             self._path = None
 
 
-class _IncomingFile:
-    """Content on its way into a directory: one piece."""
+class _IncomingContent:
+    """Content that is being written to a directory, as one chunk."""
 
-    def __init__(self, key: str, file: _Unfinished, pieces: Path, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, key: str, file: _Unfinished, chunks: Path, pool: ThreadPoolExecutor) -> None:
         self._key = key
         self._file = file
-        self._folder = pieces
+        self._folder = chunks
         self._pool = pool
         self._size = 0
         self._flushed = 0
         self._flushing: Future[None] | None = None
 
     def write(self, data: Data) -> None:
-        """See `Incoming.write`."""
-        with _full_disk_named():
+        """See `IncomingContent.write`."""
+        with _full_disk_translated():
             self._file.write_all(data)
             self._size += len(data)
             if self._size - self._flushed >= _FLUSH_BYTES:
                 self._flush()
 
-    def keep(self) -> list[Piece]:
-        """See `Incoming.keep`."""
+    def keep(self) -> list[Chunk]:
+        """See `IncomingContent.keep`."""
         size, self._size = self._size, 0
         if size == 0:
             return []
-        with _full_disk_named(), metrics.storage("keep"):
+        with _full_disk_translated(), metrics.storage("keep"):
             self.stop_flushing()
             os.fsync(self._file.fileno())
             self._file.move(f"{self._folder}/{self._key}")
             _sync(self._folder)
-        return [Piece(self._key, size)]
+        return [Chunk(self._key, size)]
 
     def stop_flushing(self) -> None:
-        """Wait for the disk, and say what it could not do: the kernel tells it once, to whoever asks first."""
+        """Wait for the disk, and raise its error: the kernel reports an error only once, to the first who asks."""
         flushing, self._flushing = self._flushing, None
         if flushing and not flushing.cancel():
             flushing.result()
@@ -237,7 +237,7 @@ class _IncomingFile:
 
 
 def _joined(files: list[BinaryIO], start: int, size: int) -> Generator[bytes, None, None]:
-    """`size` bytes from `start` of the files one after the other; the files are closed with it."""
+    """Yield `size` bytes from position `start` of the concatenated files, and close them at the end."""
     try:
         for file in files:
             length = os.fstat(file.fileno()).st_size
@@ -259,19 +259,19 @@ def _close(files: list[BinaryIO]) -> None:
 
 
 @contextmanager
-def _full_disk_named() -> Iterator[None]:
+def _full_disk_translated() -> Iterator[None]:
     try:
         yield
     except StorageFullError:
         raise
     except OSError as error:
         if error.errno in _FULL:
-            raise StorageFullError(error.errno, "there is no room for the file") from error
+            raise StorageFullError(error.errno, "there is no space left for the file") from error
         raise
 
 
 def _sync(folder: Path) -> None:
-    """Make a rename in the folder outlive a power cut."""
+    """Make a rename in the folder survive a power failure."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""Going away politely: readiness fails first, so that the edge sends no more, and only then the doors close."""
+"""Graceful shutdown: readiness fails first, so that the edge sends no more requests, and then the server stops."""
 
 import mmap
 import signal
@@ -10,29 +10,29 @@ from gunicorn.arbiter import Arbiter
 
 
 class Drain:
-    """Whether this replica is about to end: set in the master process, seen by all workers forked from it."""
+    """Whether this replica is shutting down. The master process sets it, and its forked workers see it."""
 
     def __init__(self) -> None:
         self._shared = mmap.mmap(-1, 1)
 
     def begin(self) -> None:
-        """Say that no more requests should come."""
+        """Tell all workers that the replica is shutting down."""
         self._shared[0] = 1
 
     def has_begun(self) -> bool:
-        """Whether it has been said."""
+        """Return whether the replica is shutting down."""
         return self._shared[0] == 1
 
 
-def hear(_: object = None) -> None:
-    """Let SIGTERM through again: what has come meanwhile comes now. Called in each worker when it is set up."""
+def unblock_sigterm(_: object = None) -> None:
+    """Deliver SIGTERM again, including one that arrived while it was blocked. Each worker calls this once set up."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 class DrainingArbiter(Arbiter):  # type: ignore[misc] # gunicorn ships no types
-    """gunicorn's master, which serves on for `seconds` after the first SIGTERM; a second one does not wait.
+    """gunicorn's master process, which keeps serving for `seconds` after the first SIGTERM. A second one ends it.
 
-    Without that the workers stop accepting at once while their sockets still listen: whoever connects meanwhile is
+    Without this delay the workers stop accepting at once while their sockets still listen: new connections are
     neither served nor refused until the last running transfer has ended.
     """
 
@@ -43,25 +43,25 @@ class DrainingArbiter(Arbiter):  # type: ignore[misc] # gunicorn ships no types
         self._end: float | None = None
 
     def spawn_worker(self) -> Any:  # noqa: ANN401 - gunicorn's
-        """Called by gunicorn: fork a worker, which hears SIGTERM once it can (`hear`), and not before.
+        """Fork a worker with SIGTERM blocked, until it calls `unblock_sigterm`. Called by gunicorn.
 
-        Between the fork and its own handlers a worker has the master's: a signal would be taken, and do nothing.
+        Between the fork and the setup of its own handlers a worker has the master's, which would swallow the signal.
         """
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         try:
             return super().spawn_worker()
         finally:
-            hear()
+            unblock_sigterm()
 
     def handle_term(self) -> None:
-        """Called by gunicorn for SIGTERM."""
+        """Begin to drain, or stop at once if draining has begun. Called by gunicorn on SIGTERM."""
         if self._end is not None:
             super().handle_term()
         self._drain.begin()
         self._end = time.monotonic() + self._seconds
 
     def wait_for_signals(self, timeout: float = 1.0) -> Any:  # noqa: ANN401 - gunicorn's
-        """Called by gunicorn's main loop, which ends on StopIteration."""
+        """Wait for a signal or the end of draining. Called by gunicorn's main loop, which ends on StopIteration."""
         if self._end is None:
             return super().wait_for_signals(timeout)
         left = self._end - time.monotonic()

@@ -1,4 +1,4 @@
-"""Refusals, as people read them, and as they are counted."""
+"""Refused requests: the message for the user, and the reason under which metrics count them."""
 
 from http import HTTPStatus
 
@@ -6,9 +6,9 @@ _KINDS = {413: "too_large", 416: "range", 422: "digest", 460: "digest", 507: "no
 
 
 class RefusedError(Exception):
-    """A request that is refused: `status` is HTTP's, the text one line for whoever asked.
+    """A refused request: `status` is the HTTP status code, `reason` one line for the user.
 
-    `kind` is the word under which it is counted: what the status says, where no other is given.
+    Metrics count it under `kind`, which by default is derived from the status.
     """
 
     def __init__(self, status: int, reason: str, *, kind: str = "") -> None:
@@ -19,5 +19,5 @@ class RefusedError(Exception):
 
 
 def kind_of(status: int) -> str:
-    """What a status says, as one word: `precondition_failed`."""
+    """Return the name under which metrics count a status, such as `precondition_failed`."""
     return _KINDS.get(status) or HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")

@@ -1,4 +1,4 @@
-"""Files under /files, as any HTTP client expects them (RFC 9110)."""
+"""The routes under /files, with the semantics of HTTP (RFC 9110)."""
 
 from collections.abc import Generator
 from typing import Any
@@ -6,21 +6,21 @@ from urllib.parse import quote, urlencode
 
 from bottle import HTTPResponse, request
 
-from file_transfer import answers, bodies, conditions, digests, headers, lifetime, metrics, names, queries, ranges
+from file_transfer import bodies, conditions, digests, headers, lifetime, metrics, names, queries, ranges, responses
 from file_transfer.catalogue import Catalogue
 from file_transfer.errors import RefusedError
 from file_transfer.ranges import Range, UnsatisfiableError
-from file_transfer.slots import Parts, Slot, Slots, WholeFile
+from file_transfer.slots import FileBody, Slot, Slots, StreamedBody
 from file_transfer.storage import Content
 from file_transfer.stored_file import StoredFile, now
 
-_PAGE = 1000
-_READ_AT_ONCE = 64 * 1024
-"""Bytes up to which reading a file costs less than to let the kernel send it."""
+_PAGE_SIZE = 1000
+_MAX_IN_MEMORY = 64 * 1024
+"""Bytes up to which reading a file into memory is faster than sendfile."""
 
 
 class FileRoutes:
-    """PUT, GET, HEAD and DELETE of a file, and the list of all."""
+    """PUT, GET, HEAD and DELETE of a file, and the list of files."""
 
     def __init__(self, catalogue: Catalogue, slots: Slots) -> None:
         self._catalogue = catalogue
@@ -29,98 +29,99 @@ class FileRoutes:
     def put(self, name: str) -> HTTPResponse:
         """Store the body under the name."""
         name = names.checked(name)
-        asked = lifetime.read(queries.read(request.query_string), now())
-        condition = conditions.read(headers.ALL)
-        expected = digests.declared(headers.ALL)
+        requested = lifetime.parse(queries.parse(request.query_string), now())
+        condition = conditions.parse(headers.REQUEST)
+        expected = digests.declared(headers.REQUEST)
         for unsupported in ("Content-Range", "Content-Encoding"):
-            if headers.ALL.get(unsupported):
-                raise RefusedError(400, f"{unsupported} cannot be honoured here: send the whole file as it is")
+            if headers.REQUEST.get(unsupported):
+                raise RefusedError(400, f"{unsupported} is not supported: send the whole file without encoding")
         if condition != conditions.NONE:
-            condition.check_change(self._catalogue.find(name))  # before all of it is sent for nothing
-        with self._slots.take(), self._catalogue.receive(request.content_length) as reception:
-            for data in bodies.chunks(request.environ["wsgi.input"], request.content_length):
-                reception.write(data)
-            digests.check(expected, reception.sha256)
-            file, is_new = reception.publish(name, asked, condition)
+            condition.check_change(self._catalogue.find(name))  # early, before the client sends the file in vain
+        with self._slots.take(), self._catalogue.receive(request.content_length) as incoming_file:
+            for data in bodies.blocks(request.environ["wsgi.input"], request.content_length):
+                incoming_file.write(data)
+            digests.check(expected, incoming_file.sha256)
+            file, is_new = incoming_file.publish(name, requested, condition)
         metrics.RECEIVED.inc(file.size)
-        return answers.stored(201 if is_new else 200, [file])
+        return responses.stored(201 if is_new else 200, [file])
 
     def head(self, name: str) -> HTTPResponse:
-        """What GET would say."""
+        """Return the headers that GET would return."""
         file = self._catalogue.look_up(names.checked(name))
-        if conditions.read(headers.ALL).is_fresh(file):
-            return HTTPResponse("", 304, answers.headers_of(file))
-        return HTTPResponse("", 200, _complete(file))
+        if conditions.parse(headers.REQUEST).is_fresh(file):
+            return HTTPResponse("", 304, responses.file_headers(file))
+        return HTTPResponse("", 200, _headers(file))
 
     def get(self, name: str) -> HTTPResponse:
-        """The file, or a range of it."""
+        """Return the file, or a range of it."""
         name = names.checked(name)
         file = self._catalogue.look_up(name)
-        if conditions.read(headers.ALL).is_fresh(file):
-            return HTTPResponse("", 304, answers.headers_of(file))
+        if conditions.parse(headers.REQUEST).is_fresh(file):
+            return HTTPResponse("", 304, responses.file_headers(file))
         try:
-            wanted = ranges.read(headers.ALL.get("Range"), headers.ALL.get("If-Range"), file)
+            byte_range = ranges.parse(headers.REQUEST.get("Range"), headers.REQUEST.get("If-Range"), file)
         except UnsatisfiableError:
-            answer = answers.refusal(416, f"the file has {file.size} bytes: ask for some of these")
-            answer.set_header("Content-Range", f"bytes */{file.size}")
-            return answer
-        return self.send(file, wanted)
+            response = responses.error(416, f"the file has only {file.size} bytes: request a range within them")
+            response.set_header("Content-Range", f"bytes */{file.size}")
+            return response
+        return self.send(file, byte_range)
 
-    def send(self, file: StoredFile, wanted: Range | None = None) -> HTTPResponse:
-        """The content, which takes a slot until it has been sent, and one of the downloads that are left."""
-        headers = _complete(file)
-        if wanted:
-            headers["Content-Length"] = str(wanted.size)
-            headers["Content-Range"] = f"bytes {wanted.start}-{wanted.start + wanted.size - 1}/{file.size}"
-        part = wanted or Range(0, file.size)
+    def send(self, file: StoredFile, byte_range: Range | None = None) -> HTTPResponse:
+        """Return the content. It holds a slot until it has been sent, and counts as one of the downloads left."""
+        headers = _headers(file)
+        if byte_range:
+            last = byte_range.start + byte_range.size - 1
+            headers["Content-Length"] = str(byte_range.size)
+            headers["Content-Range"] = f"bytes {byte_range.start}-{last}/{file.size}"
+        sent_range = byte_range or Range(0, file.size)
         slot = self._slots.take()
         try:
             if file.downloads_left is not None:
-                self._catalogue.take(file)
-            if not part.size:
+                self._catalogue.count_download(file)
+            if not sent_range.size:
                 slot.give_back()
                 return HTTPResponse("", 200, headers)
-            content = self._catalogue.open(file, part)
-            body = self._body(content, part.size, slot)
+            content = self._catalogue.open(file, sent_range)
+            body = self._body(content, sent_range.size, slot)
         except BaseException:
             slot.give_back()
             raise
-        metrics.SENT.inc(part.size)
-        return HTTPResponse(body, 206 if wanted else 200, headers)
+        metrics.SENT.inc(sent_range.size)
+        return HTTPResponse(body, 206 if byte_range else 200, headers)
 
-    def _body(self, content: Content, size: int, slot: Slot) -> Parts | WholeFile | bytes:
+    def _body(self, content: Content, size: int, slot: Slot) -> StreamedBody | FileBody | bytes:
         if isinstance(content, Generator):
-            return Parts(content, slot)
-        if size > _READ_AT_ONCE:
-            return WholeFile(content, size, slot, request.environ.get("gunicorn.socket"))
+            return StreamedBody(content, slot)
+        if size > _MAX_IN_MEMORY:
+            return FileBody(content, size, slot, request.environ.get("gunicorn.socket"))
         with content, slot:
             return content.read(size)
 
     def delete(self, name: str) -> HTTPResponse:
-        """Take the file away."""
-        self._catalogue.remove(names.checked(name), conditions.read(headers.ALL))
-        return answers.empty(204)
+        """Delete the file."""
+        self._catalogue.remove(names.checked(name), conditions.parse(headers.REQUEST))
+        return responses.empty(204)
 
     def list(self) -> HTTPResponse:
-        """Files as JSON, sorted by name, a page at a time."""
-        query = queries.read(request.query_string)
+        """Return a page of the list of files as JSON, sorted by name."""
+        query = queries.parse(request.query_string)
         prefix, limit = query.get("prefix", ""), _limit(query.get("limit", ""))
         found: list[StoredFile] = []
         for file in self._catalogue.files(prefix, query.get("after", "")):
             if len(found) == limit:
-                rest = urlencode({"prefix": prefix, "after": found[-1].name, "limit": limit}, quote_via=quote)
-                return _page(found, Link=f'</files?{rest}>; rel="next"')
+                next_query = urlencode({"prefix": prefix, "after": found[-1].name, "limit": limit}, quote_via=quote)
+                return _page(found, Link=f'</files?{next_query}>; rel="next"')
             found.append(file)
         return _page(found)
 
 
 def _page(files: list[StoredFile], **headers: str) -> HTTPResponse:
-    return answers.json_document(200, [file.described() for file in files], **headers)
+    return responses.json_document(200, [file.to_json() for file in files], **headers)
 
 
-def _complete(file: StoredFile) -> dict[str, Any]:
+def _headers(file: StoredFile) -> dict[str, Any]:
     return {
-        **answers.headers_of(file),
+        **responses.file_headers(file),
         "Content-Type": "application/octet-stream",
         "Content-Length": str(file.size),
     }
@@ -128,7 +129,7 @@ def _complete(file: StoredFile) -> dict[str, Any]:
 
 def _limit(text: str) -> int:
     if not text:
-        return _PAGE
-    if not (text.isascii() and text.isdecimal() and 0 < int(text[:9]) <= _PAGE):
-        raise RefusedError(400, f"limit is {text[:40]!a}: give a whole number, 1 to {_PAGE}")
+        return _PAGE_SIZE
+    if not (text.isascii() and text.isdecimal() and 0 < int(text[:9]) <= _PAGE_SIZE):
+        raise RefusedError(400, f"limit is {text[:40]!a}: give a whole number, 1 to {_PAGE_SIZE}")
     return int(text)

@@ -1,4 +1,4 @@
-"""The request's headers as they came. Bottle's own view raises at bytes that are no UTF-8, and lowers boundaries."""
+"""The raw headers of the request. Bottle's own view fails on invalid UTF-8, and turns boundaries into lower case."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,7 +6,7 @@ from bottle import request
 
 
 def content_type() -> str:
-    """The body's type with its parameters; empty if there is none."""
+    """Return the Content-Type with its parameters, or an empty text if there is none."""
     found: str = request.environ.get("CONTENT_TYPE", "")
     return found
 
@@ -22,5 +22,5 @@ class _Headers(Mapping[str, str]):
         return sum(1 for _ in self)
 
 
-ALL = _Headers()
-"""Those of the request at hand, by their names in any case."""
+REQUEST = _Headers()
+"""The headers of the current request; names are case-insensitive."""

@@ -1,16 +1,16 @@
-"""Ends with status 0 if the replica in this container answers: `python -m file_transfer.healthcheck`."""
+"""The container's health check, `python -m file_transfer.healthcheck`: exits with 0 if the replica responds."""
 
 import sys
 from http.client import HTTPConnection
 
 from file_transfer import settings
 
-_SECONDS = 4
+_TIMEOUT_SECONDS = 4
 
 
 def main() -> int:
-    """Ask /healthz once."""
-    connection = HTTPConnection("127.0.0.1", settings.load().port, timeout=_SECONDS)
+    """Request /healthz once, and return the exit status."""
+    connection = HTTPConnection("127.0.0.1", settings.load().port, timeout=_TIMEOUT_SECONDS)
     try:
         connection.request("GET", "/healthz")
         return 0 if connection.getresponse().status == 200 else 1

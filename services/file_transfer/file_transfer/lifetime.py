@@ -1,4 +1,4 @@
-"""How long a file is to be there, as an upload asks for it: `ttl`, `expires` and `max-downloads`."""
+"""How long a file is kept, as an upload requests it: `ttl`, `expires` and `max-downloads`."""
 
 import re
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ from file_transfer.errors import RefusedError
 
 _TTL = re.compile(r"(\d{1,9})([smhd]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_MOST_SECONDS = 100 * 365 * 86400
-_MOST_DOWNLOADS = 10**9
+_MAX_SECONDS = 100 * 365 * 86400
+_MAX_DOWNLOADS = 10**9
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lifetime:
-    """Until when, and for how many downloads; None: for ever, any number."""
+    """When a file expires, and after how many downloads. None means never."""
 
     expires: datetime | None = None
     downloads: int | None = None
@@ -24,32 +24,32 @@ class Lifetime:
 FOREVER = Lifetime()
 
 
-def read(asked: Mapping[str, str], now: datetime) -> Lifetime:
-    """The lifetime in these parameters.
+def parse(parameters: Mapping[str, str], now: datetime) -> Lifetime:
+    """Return the lifetime that the parameters request.
 
     Raises:
-        RefusedError: 400, naming the one that cannot be.
+        RefusedError: 400, with the name of the invalid parameter.
     """
-    ttl, expires, downloads = (asked.get(name, "") for name in ("ttl", "expires", "max-downloads"))
+    ttl, expires, downloads = (parameters.get(name, "") for name in ("ttl", "expires", "max-downloads"))
     if ttl and expires:
-        raise RefusedError(400, "ttl and expires cannot both be given: give one of them")
+        raise RefusedError(400, "ttl and expires are both given: give only one of them")
     return Lifetime(
-        expires=_after(ttl, now) if ttl else _at(expires, now) if expires else None,
-        downloads=_downloads(downloads) if downloads else None,
+        expires=_parse_ttl(ttl, now) if ttl else _parse_expires(expires, now) if expires else None,
+        downloads=_parse_downloads(downloads) if downloads else None,
     )
 
 
-def _after(ttl: str, now: datetime) -> datetime:
+def _parse_ttl(ttl: str, now: datetime) -> datetime:
     found = _TTL.fullmatch(ttl)
     seconds = int(found[1]) * _UNITS[found[2]] if found else 0
-    if not 0 < seconds <= _MOST_SECONDS:
+    if not 0 < seconds <= _MAX_SECONDS:
         raise RefusedError(400, f"ttl is {ttl[:40]!a}: give seconds, or a number with m, h or d, such as 12h")
     return now + timedelta(seconds=seconds)
 
 
-def _at(text: str, now: datetime) -> datetime:
+def _parse_expires(text: str, now: datetime) -> datetime:
     try:
-        # A «+» in a query is a blank; nobody writes one before a time zone on purpose.
+        # A "+" in a query means a space, so a time zone such as +01:00 arrives with a space in front.
         found = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
     except ValueError:
         found = None
@@ -57,11 +57,11 @@ def _at(text: str, now: datetime) -> datetime:
         raise RefusedError(400, f"expires is {text[:40]!a}: give a time such as 2030-01-31T12:00:00Z")
     found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     if found <= now:
-        raise RefusedError(400, f"expires is {text[:40]!a}, which is over: give a time to come")
+        raise RefusedError(400, f"expires is {text[:40]!a}, which is in the past: give a future time")
     return found
 
 
-def _downloads(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 0 < int(text[:11]) <= _MOST_DOWNLOADS):
+def _parse_downloads(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 0 < int(text[:11]) <= _MAX_DOWNLOADS):
         raise RefusedError(400, f"max-downloads is {text[:40]!a}: give a whole number, 1 or more")
     return int(text)

@@ -1,4 +1,4 @@
-"""What Prometheus reads at /metrics: summed over all worker processes of this replica."""
+"""The metrics at /metrics, summed over all worker processes of this replica."""
 
 import os
 from contextlib import AbstractContextManager
@@ -10,18 +10,18 @@ REQUESTS = Counter(
     "file_transfer_requests", "Requests, by method, route and HTTP status.", ["method", "route", "status"]
 )
 ERRORS = Counter("file_transfer_errors", "Requests that were refused or failed, by reason.", ["reason"])
-RECEIVED = Counter("file_transfer_received_bytes", "Bytes of files that were stored.")
-SENT = Counter("file_transfer_sent_bytes", "Bytes of files that were asked for.")
-TRANSFERS = Gauge("file_transfer_transfers", "Transfers that are running.", multiprocess_mode="livesum")
+RECEIVED = Counter("file_transfer_received_bytes", "Bytes of files received and stored.")
+SENT = Counter("file_transfer_sent_bytes", "Bytes of files requested by downloads.")
+TRANSFERS = Gauge("file_transfer_transfers", "Running transfers.", multiprocess_mode="livesum")
 SECONDS = Histogram(
     "file_transfer_request_seconds",
-    "Time until a request was answered, by method and route; of a download, until its first byte.",
+    "Time to handle a request, by method and route. For a download, the time to its first byte.",
     ["method", "route"],
     buckets=(0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300, 1800),
 )
 _STORAGE_SECONDS = Histogram(
     "file_transfer_storage_seconds",
-    "Time that an operation of the storage took.",
+    "Time that a storage operation took.",
     ["operation"],
     buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10),
 )
@@ -30,7 +30,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 def exposition() -> bytes:
-    """The metrics in Prometheus's text format."""
+    """Return the metrics in Prometheus's text format."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest()
     registry = CollectorRegistry()
@@ -39,5 +39,5 @@ def exposition() -> bytes:
 
 
 def storage(operation: str) -> AbstractContextManager[object]:
-    """Measure an operation of the storage, also one that fails."""
+    """Measure how long a storage operation takes, even if it fails."""
     return _STORAGE_SECONDS.labels(operation).time()

@@ -1,4 +1,4 @@
-"""Names of files: what may be one, and how it is written into headers and logs."""
+"""File names: which are valid, and how they are written into headers and logs."""
 
 import string
 import unicodedata
@@ -10,14 +10,14 @@ _PLAIN = frozenset(string.ascii_letters + string.digits + " !#$&'()+,-.=@[]^_`{}
 
 
 class NameRefusedError(ValueError):
-    """A name that no file can have; the text says why, in words fit for a log and a terminal."""
+    """An invalid file name. The message says why, and is safe to print in a log or on a terminal."""
 
 
 def checked(name: str | None) -> str:
-    """The name in Unicode's composed form (NFC): the same for whoever asks, however their system writes accents.
+    """Check a name, and return it in Unicode's composed form (NFC), since systems write accents differently.
 
     Raises:
-        NameRefusedError: empty, too long, a path, or with control characters.
+        NameRefusedError: the name is empty, too long, a path, or contains control characters.
     """
     if not name:
         raise NameRefusedError("the name is empty: give the file a name")
@@ -27,23 +27,23 @@ def checked(name: str | None) -> str:
     except UnicodeEncodeError:
         raise NameRefusedError("the name is not valid UTF-8") from None
     if name in (".", "..") or "/" in name or "\\" in name:
-        raise NameRefusedError(f"the name {printable(name)} is a path: give the name alone")
+        raise NameRefusedError(f"the name {printable(name)} is a path: give only the name")
     if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name):
-        raise NameRefusedError(f"the name {printable(name)} has control characters")
+        raise NameRefusedError(f"the name {printable(name)} contains control characters: remove them")
     if size > MAX_BYTES:
-        raise NameRefusedError(f"the name has {size} bytes: at most {MAX_BYTES} are possible")
+        raise NameRefusedError(f"the name has {size} bytes: use at most {MAX_BYTES}")
     return name
 
 
 def printable(name: str) -> str:
-    """The name in quotes, cut to a line's length, with everything escaped that could be taken for more than text."""
+    """Return the name in quotes, shortened to one line, with every unsafe character escaped."""
     return ascii(name if len(name) <= MAX_BYTES else name[:MAX_BYTES] + "…")
 
 
 def content_disposition(name: str) -> str:
-    """The header that makes a browser save the file under its name (RFC 6266, with RFC 8187's encoding).
+    """Return the header that makes a browser save the file under its name (RFC 6266, encoded by RFC 8187).
 
-    `curl -OJ` and other simple clients read the plain form, where «_» stands for what it cannot say.
+    `curl -OJ` and other simple clients read the plain form, in which `_` replaces every special character.
     """
     plain = "".join(character if character in _PLAIN else "_" for character in name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -1,15 +1,15 @@
-"""The parameters behind a path."""
+"""The query parameters of a request."""
 
 from urllib.parse import parse_qsl
 
 from file_transfer.errors import RefusedError
 
 
-def read(query: str) -> dict[str, str]:
-    """Names and values; of a name that comes twice, the last value.
+def parse(query: str) -> dict[str, str]:
+    """Return the parameters by name. If a name is repeated, its last value counts.
 
     Raises:
-        RefusedError: 400, it is no UTF-8.
+        RefusedError: 400 if the query is not valid UTF-8.
     """
     try:
         return dict(parse_qsl(query, keep_blank_values=True, errors="strict"))

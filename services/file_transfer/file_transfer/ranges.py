@@ -1,4 +1,4 @@
-"""The range that a download asks for (RFC 9110, section 14): one, in bytes. Others are answered with the whole file."""
+"""The Range header (RFC 9110, section 14). One range of bytes is supported; otherwise the whole file is sent."""
 
 import re
 from dataclasses import dataclass
@@ -6,29 +6,29 @@ from dataclasses import dataclass
 from file_transfer import conditions
 from file_transfer.stored_file import StoredFile
 
-_ONE = re.compile(r"bytes=\s*(\d*)-(\d*)\s*", re.ASCII | re.IGNORECASE)
+_SINGLE_RANGE = re.compile(r"bytes=\s*(\d*)-(\d*)\s*", re.ASCII | re.IGNORECASE)
 
 
 class UnsatisfiableError(Exception):
-    """The file has no such bytes."""
+    """The range lies outside the file."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """`size` bytes from `start`."""
+    """`size` bytes from position `start`."""
 
     start: int
     size: int
 
 
-def read(header: str | None, if_range: str | None, file: StoredFile) -> Range | None:
-    """The range, or None where the whole file is the answer.
+def parse(header: str | None, if_range: str | None, file: StoredFile) -> Range | None:
+    """Return the requested range, or None if the whole file is to be sent.
 
     Raises:
-        UnsatisfiableError: it lies outside the file.
+        UnsatisfiableError: the range lies outside the file.
     """
-    found = _ONE.fullmatch(header) if header else None
-    if not found or not (found[1] or found[2]) or not _still_holds(if_range, file):
+    found = _SINGLE_RANGE.fullmatch(header) if header else None
+    if not found or not (found[1] or found[2]) or not _is_same_version(if_range, file):
         return None
     if not found[1]:
         size = min(int(found[2]), file.size)
@@ -37,16 +37,16 @@ def read(header: str | None, if_range: str | None, file: StoredFile) -> Range | 
         start = int(found[1])
         last = int(found[2]) if found[2] else file.size - 1
         if found[2] and last < start:
-            return None  # no range at all, by the RFC's grammar
+            return None  # invalid by the RFC's grammar, so the header is ignored
         size = min(last, file.size - 1) - start + 1
     if size <= 0 or start >= file.size:
         raise UnsatisfiableError
     return Range(start, size)
 
 
-def _still_holds(if_range: str | None, file: StoredFile) -> bool:
+def _is_same_version(if_range: str | None, file: StoredFile) -> bool:
     if if_range is None:
         return True
     if '"' in if_range:
         return if_range.strip() == file.etag
-    return conditions.date(if_range) == file.modified.replace(microsecond=0)
+    return conditions.parse_date(if_range) == file.modified.replace(microsecond=0)

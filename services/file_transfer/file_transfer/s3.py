@@ -1,10 +1,10 @@
-"""Files in a bucket that all replicas see: any object store that speaks S3 and writes with conditions.
+"""Storage in a bucket that all replicas share, of any S3 object store with conditional writes.
 
-pieces/KEY              content, at most 4 MiB each: written once, never changed, by plain PUTs
-files/HEX, uploads/HEX  records; HEX is the UTF-8 of the name, so that any name is a key and the order stays. Each
-                        begins with a mark that no other writing has. One with nothing after it says that the record
-                        was removed: S3 has no delete with a condition that all stores know.
-discarded/KEY           keys of pieces that no record names any more, until whoever reads them has finished
+pieces/KEY              chunks of content, at most 4 MiB each, written once and never changed
+files/HEX, uploads/HEX  records; HEX is the name's UTF-8 in hex, so that any name is a key and the order stays. Each
+                        begins with a mark that is unique to its write. A record with nothing after the mark has been
+                        removed, since not all stores support a conditional delete.
+discarded/KEY           keys of chunks that no record names any more, kept until their readers have finished
 """
 
 import json
@@ -19,14 +19,14 @@ import obstore
 from obstore import exceptions
 from obstore.store import S3Store
 
-from file_transfer.s3_pieces import IncomingPieces, Part, ahead, answers, parts
+from file_transfer.s3_chunks import ChunkRange, IncomingChunks, chunk_ranges, fetch_ahead, translated_errors
 from file_transfer.storage import (
+    Chunk,
     ConflictError,
     Content,
-    Piece,
     Record,
     StorageUnavailableError,
-    StoredPiece,
+    StoredChunk,
     UnknownRecordError,
 )
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from obstore import ObjectMeta, PutMode
 
 READERS_GRACE = timedelta(minutes=15)
-"""How long discarded pieces stay for downloads that began before."""
+"""How long discarded chunks are kept for downloads that have begun before."""
 
 _REMOVED_GRACE = timedelta(days=1)
 _CONNECTIONS = 64
@@ -43,7 +43,7 @@ _MARK_BYTES = 32
 
 
 class S3Storage:
-    """Storage in a bucket that exists. Make it in the process that uses it: its threads do not survive a fork."""
+    """Storage in an existing bucket. Create it in the process that uses it, since its threads do not survive a fork."""
 
     def __init__(
         self, *, endpoint: str, bucket: str, region: str, prefix: str, access_key: str, secret_key: str
@@ -56,39 +56,39 @@ class S3Storage:
             access_key_id=access_key,
             secret_access_key=secret_key,
             virtual_hosted_style_request=False,
-            # Requests are signed, content is not: its SHA-256 would be computed twice more, here and there. What is
-            # changed on its way does not have the digest that the record says, and that every download is sent with.
+            # The content is not signed, since that would compute its SHA-256 twice more. Damage on the way still
+            # shows: the content no longer matches the digest in the record, which is sent with every download.
             unsigned_payload=True,
             client_options={"allow_http": endpoint.startswith("http://"), "timeout": "10s", "connect_timeout": "3s"},
-            # A piece is small: what has not arrived after this does not.
+            # Chunks are small, so a transfer that takes longer than this has failed.
             retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=10)},
         )
         self._pool = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="object-store")
 
     @contextmanager
-    def receive(self) -> Iterator["IncomingPieces"]:
+    def receive(self) -> Iterator["IncomingChunks"]:
         """See `Storage.receive`."""
-        incoming = IncomingPieces(self._store, self._pool)
+        incoming = IncomingChunks(self._store, self._pool)
         try:
             yield incoming
         finally:
             self.discard(incoming.unkept())
 
-    def open(self, pieces: Sequence[Piece], start: int, size: int) -> Content:
+    def open(self, chunks: Sequence[Chunk], start: int, size: int) -> Content:
         """See `Storage.open`."""
-        return ahead(self._pool, self._fetch, parts(pieces, start, size))
+        return fetch_ahead(self._pool, self._fetch, chunk_ranges(chunks, start, size))
 
-    def discard(self, pieces: Sequence[Piece]) -> None:
+    def discard(self, chunks: Sequence[Chunk]) -> None:
         """See `Storage.discard`."""
-        if pieces:
-            keys = json.dumps([piece.key for piece in pieces]).encode()
-            with suppress(StorageUnavailableError), answers("discard"):  # else they are swept one day
+        if chunks:
+            keys = json.dumps([chunk.key for chunk in chunks]).encode()
+            with suppress(StorageUnavailableError), translated_errors("discard"):  # if this fails, they are swept later
                 obstore.put(self._store, f"discarded/{uuid.uuid4().hex}", keys)
 
-    def pieces(self) -> Iterator[StoredPiece]:
-        """See `Storage.pieces`."""
-        for known in self._list("pieces/"):
-            yield StoredPiece(Piece(_last(known["path"]), known["size"]), known["last_modified"])
+    def chunks(self) -> Iterator[StoredChunk]:
+        """See `Storage.chunks`."""
+        for listed in self._list("pieces/"):
+            yield StoredChunk(Chunk(_last(listed["path"]), listed["size"]), listed["last_modified"])
 
     def read(self, kind: str, name: str) -> Record:
         """See `Storage.read`."""
@@ -99,10 +99,10 @@ class S3Storage:
 
     def write(self, kind: str, name: str, content: bytes, expected: str | None) -> str:
         """See `Storage.write`."""
-        path, marked = _path(kind, name), uuid.uuid4().hex.encode() + content
-        version, found = self._put(path, marked, {"e_tag": expected} if expected else "create")
+        path, content_with_mark = _path(kind, name), uuid.uuid4().hex.encode() + content
+        version, found = self._put(path, content_with_mark, {"e_tag": expected} if expected else "create")
         if version is None and expected is None and found and len(found.content) == _MARK_BYTES:
-            version, _ = self._put(path, marked, {"e_tag": found.version})
+            version, _ = self._put(path, content_with_mark, {"e_tag": found.version})
         if version is None:
             raise ConflictError(name)
         return version
@@ -113,60 +113,62 @@ class S3Storage:
 
     def names(self, kind: str, prefix: str = "", after: str = "") -> Iterator[str]:
         """See `Storage.names`."""
-        # A digit short of the prefix is no key: the listing begins with the first name that can begin so.
+        # The prefix without its last digit is not a key, so the listing begins with the first name that can match.
         begin = max(_path(kind, after) if after else "", f"{kind}/{_segments(prefix.encode().hex()[:-1])}")
-        for known in self._list(f"{kind}/", begin):
-            name = _name(kind, known["path"])
-            if known["size"] > _MARK_BYTES and name.startswith(prefix):
+        for listed in self._list(f"{kind}/", begin):
+            name = _name(kind, listed["path"])
+            if listed["size"] > _MARK_BYTES and name.startswith(prefix):
                 yield name
             elif name.encode() > prefix.encode() and not name.startswith(prefix):
                 return
 
     def tidy(self) -> None:
-        """Take away discarded pieces that nobody reads any more, and the marks of removed records."""
+        """Delete discarded chunks that nobody reads any more, and the marks of removed records."""
         now = datetime.now(UTC)
-        for known in self._list("discarded/"):
-            if now - known["last_modified"] > READERS_GRACE:
-                record = self._read(known["path"])
+        for listed in self._list("discarded/"):
+            if now - listed["last_modified"] > READERS_GRACE:
+                record = self._read(listed["path"])
                 keys = json.loads(record.content) if record else []
-                self._delete([*(f"pieces/{key}" for key in keys), known["path"]])
+                self._delete([*(f"pieces/{key}" for key in keys), listed["path"]])
         for kind in ("files/", "uploads/"):
             removed = [
-                known["path"]
-                for known in self._list(kind)
-                if known["size"] == _MARK_BYTES and now - known["last_modified"] > _REMOVED_GRACE
+                listed["path"]
+                for listed in self._list(kind)
+                if listed["size"] == _MARK_BYTES and now - listed["last_modified"] > _REMOVED_GRACE
             ]
             self._delete(removed)
 
     def free_bytes(self) -> int | None:
-        """An object store does not say."""
+        """Return None, since an object store cannot tell."""
         return None
 
     def is_ready(self) -> bool:
-        """Whether the bucket answers."""
+        """Return whether the bucket responds."""
         try:
             self._read("files/ready")
         except StorageUnavailableError:
             return False
         return True
 
-    def _fetch(self, part: Part) -> bytes:
-        key, start, size = part
-        with answers("get"):
+    def _fetch(self, chunk_range: ChunkRange) -> bytes:
+        key, start, size = chunk_range
+        with translated_errors("get"):
             return obstore.get_range(self._store, f"pieces/{key}", start=start, length=size).to_bytes()
 
-    def _put(self, path: str, marked: bytes, mode: "PutMode") -> tuple[str | None, Record | None]:
-        """The new version; or None, and what is there instead."""
-        with answers("write"):
+    def _put(self, path: str, content_with_mark: bytes, mode: "PutMode") -> tuple[str | None, Record | None]:
+        """Write, and return the new version, or None and the record that is there instead."""
+        with translated_errors("write"):
             try:
-                return obstore.put(self._store, path, marked, mode=mode, use_multipart=False)["e_tag"] or "", None
+                return obstore.put(self._store, path, content_with_mark, mode=mode, use_multipart=False)[
+                    "e_tag"
+                ] or "", None
             except (exceptions.AlreadyExistsError, exceptions.PreconditionError, FileNotFoundError):
                 found = self._read(path)
-        # It may be our own: an answer was lost, and the request sent a second time.
-        return (found.version, None) if found and found.content == marked else (None, found)
+        # The record may be our own: the response was lost, and the request was sent a second time.
+        return (found.version, None) if found and found.content == content_with_mark else (None, found)
 
     def _read(self, path: str) -> Record | None:
-        with answers("read"):
+        with translated_errors("read"):
             try:
                 found = obstore.get(self._store, path)
             except FileNotFoundError:
@@ -176,12 +178,12 @@ class S3Storage:
     def _list(self, prefix: str, offset: str | None = None) -> "Iterator[ObjectMeta]":
         batches = iter(obstore.list(self._store, prefix, offset=offset))
         while True:
-            with answers("list"):
+            with translated_errors("list"):
                 try:
                     batch = next(batches, None)
                 except exceptions.GenericError as error:
                     if "<Code>NoSuchBucket</Code>" in str(error):
-                        return  # the cluster's own store makes it with the first object
+                        return  # the cluster's own store creates the bucket with its first object
                     raise
             if batch is None:
                 return
@@ -189,11 +191,11 @@ class S3Storage:
 
     def _delete(self, paths: list[str]) -> None:
         for path in paths:
-            with answers("delete"):
+            with translated_errors("delete"):
                 try:
                     obstore.delete(self._store, path)
                 except FileNotFoundError:
-                    continue  # another replica was faster
+                    continue  # another replica has deleted it
 
 
 def _path(kind: str, name: str) -> str:
@@ -201,8 +203,8 @@ def _path(kind: str, name: str) -> str:
 
 
 def _segments(digits: str) -> str:
-    """A long name is a path: SeaweedFS takes 255 characters between two slashes. The order stays, since «-» is less."""
-    return "-/".join(digits[at : at + _SEGMENT] for at in range(0, len(digits), _SEGMENT))
+    """Split a long name, since SeaweedFS allows 255 characters between slashes. `-` sorts first, so the order stays."""
+    return "-/".join(digits[start : start + _SEGMENT] for start in range(0, len(digits), _SEGMENT))
 
 
 def _name(kind: str, path: str) -> str:

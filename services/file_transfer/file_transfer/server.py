@@ -1,4 +1,4 @@
-"""gunicorn with threads: it streams bodies in, and files out by sendfile."""
+"""The server: gunicorn with threads, which streams request bodies and sends files with sendfile."""
 
 import fcntl
 from dataclasses import asdict
@@ -13,7 +13,7 @@ from file_transfer import app, settings, sweep
 from file_transfer.access_log import AccessLog
 from file_transfer.catalogue import Catalogue
 from file_transfer.directory import DirectoryStorage
-from file_transfer.drain import Drain, DrainingArbiter, hear
+from file_transfer.drain import Drain, DrainingArbiter, unblock_sigterm
 from file_transfer.limits import Limits
 from file_transfer.s3 import S3Storage
 from file_transfer.storage import Storage
@@ -22,7 +22,7 @@ wsgi.SERVER = "file-transfer"  # gunicorn always sends a Server header, and has 
 
 
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
-    """One replica: a master process and its workers, which share the folder `shared`."""
+    """One replica: a master process and its workers, which share files in the folder `shared`."""
 
     def __init__(self, configured: settings.Settings, shared: Path) -> None:
         self._configured = configured
@@ -31,7 +31,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
         super().__init__()
 
     def load_config(self) -> None:
-        """Called by gunicorn."""
+        """Set gunicorn's options. Called by gunicorn."""
         options = {
             "bind": f"0.0.0.0:{self._configured.port}",
             "workers": self._configured.workers,
@@ -39,19 +39,19 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
             "worker_class": "gthread",
             "worker_tmp_dir": "/dev/shm",  # noqa: S108 - a heartbeat file, unlinked at once
             "graceful_timeout": self._configured.grace_seconds - self._configured.drain_seconds,
-            "timeout": 60,  # of a worker's heartbeat: transfers take as long as they take
+            "timeout": 60,  # for a worker's heartbeat; transfers may take longer
             "keepalive": 30,
             "logger_class": AccessLog,
             "control_socket_disable": True,
             "child_exit": _forget_worker,
-            "post_worker_init": hear,
+            "post_worker_init": unblock_sigterm,
         }
         for name, value in options.items():
             if name in self.cfg.settings:
                 self.cfg.set(name, value)
 
     def load(self) -> Any:  # noqa: ANN401 - a WSGI application
-        """Called by gunicorn in each worker."""
+        """Return the WSGI application. Called by gunicorn in each worker."""
         storage = self._storage()
         limits = Limits(
             storage=storage,
@@ -59,11 +59,11 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
             quota=self._configured.quota_bytes,
             min_free=self._configured.min_free_bytes,
         )
-        sweep.start(storage, _OneOf(self._shared / "sweep.lock").is_me)
+        sweep.start(storage, _Election(self._shared / "sweep.lock").is_elected)
         return app.create(
             Catalogue(storage, limits),
             max_transfers=self._configured.threads - settings.RESERVED_THREADS,
-            known=self._configured.tokens,
+            tokens=self._configured.tokens,
             is_draining=self._drain.has_begun,
         )
 
@@ -77,13 +77,13 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
         return DirectoryStorage(self._configured.data)
 
 
-class _OneOf:
-    """Chooses one of the processes that ask; the next one when that has ended."""
+class _Election:
+    """Elects one of the worker processes, and another one when that has ended."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w")
 
-    def is_me(self) -> bool:
+    def is_elected(self) -> bool:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -1,4 +1,4 @@
-"""Settings, from environment variables that begin with FILE_TRANSFER_."""
+"""The service's settings, read from environment variables that begin with FILE_TRANSFER_."""
 
 import os
 from collections.abc import Mapping
@@ -11,16 +11,16 @@ from file_transfer.tokens import Tokens
 _PREFIX = "FILE_TRANSFER_"
 
 RESERVED_THREADS = 4
-"""Threads of a worker that no transfer takes: health, readiness, metrics, lists."""
+"""Threads of a worker that transfers cannot use. They serve health, readiness, metrics and lists."""
 
 
 class SettingsError(ValueError):
-    """A variable has a value that cannot be; the text names it and says what can."""
+    """A variable has an invalid value. The message names the variable and says which values are valid."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class S3Settings:
-    """A bucket of an object store that speaks S3; all keys begin with `prefix`."""
+    """A bucket of an S3 object store, in which all keys begin with `prefix`."""
 
     endpoint: str
     bucket: str
@@ -32,9 +32,10 @@ class S3Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How one replica runs; `threads` is how many requests a worker process serves at once.
+    """How one replica runs. `threads` is the number of requests that a worker process serves at once.
 
-    Files are in the bucket if there is one, else in the directory `data`. A quota or `min_free_bytes` of 0 is none.
+    Files are stored in the bucket `s3`, or without one in the directory `data`. A `quota_bytes` or `min_free_bytes`
+    of 0 means no limit.
     """
 
     data: Path
@@ -47,65 +48,65 @@ class Settings:
     min_free_bytes: int
     tokens: Tokens | None
     grace_seconds: int
-    """Time until the end after SIGTERM, `drain_seconds` and running transfers together."""
+    """The longest time from SIGTERM to the end, which includes `drain_seconds` and the running transfers."""
     drain_seconds: int
-    """Time for the edge to see that this replica is no longer ready."""
+    """The time that the edge has to notice that this replica is no longer ready."""
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings.
+    """Read the settings from the environment.
 
     Raises:
-        SettingsError: one of them cannot be used.
+        SettingsError: a variable is invalid or missing.
     """
     storage = environment.get(f"{_PREFIX}STORAGE", "directory")
     if storage not in ("directory", "s3"):
-        raise SettingsError(f"{_PREFIX}STORAGE is «{storage}»: set it to directory or s3")
+        raise SettingsError(f'{_PREFIX}STORAGE is "{storage}": set it to directory or s3')
     configured = Settings(
         data=Path(environment.get(f"{_PREFIX}DATA", "data")),
         s3=_s3(environment) if storage == "s3" else None,
-        port=_number(environment, "PORT", 8080, most=65535),
+        port=_number(environment, "PORT", 8080, maximum=65535),
         workers=_number(environment, "WORKERS", 2),
-        threads=_number(environment, "THREADS", 64, least=RESERVED_THREADS + 1),
+        threads=_number(environment, "THREADS", 64, minimum=RESERVED_THREADS + 1),
         max_file_bytes=_number(environment, "MAX_FILE_BYTES", 64 * 2**30),
-        quota_bytes=_number(environment, "QUOTA_BYTES", 0, least=0),
-        min_free_bytes=_number(environment, "MIN_FREE_BYTES", 0, least=0),
+        quota_bytes=_number(environment, "QUOTA_BYTES", 0, minimum=0),
+        min_free_bytes=_number(environment, "MIN_FREE_BYTES", 0, minimum=0),
         tokens=_tokens(environment),
         grace_seconds=_number(environment, "GRACE_SECONDS", 600),
-        drain_seconds=_number(environment, "DRAIN_SECONDS", 3, least=0),
+        drain_seconds=_number(environment, "DRAIN_SECONDS", 3, minimum=0),
     )
     if configured.drain_seconds >= configured.grace_seconds:
         raise SettingsError(
-            f"{_PREFIX}DRAIN_SECONDS is «{configured.drain_seconds}»: "
+            f'{_PREFIX}DRAIN_SECONDS is "{configured.drain_seconds}": '
             f"set it to less than {_PREFIX}GRACE_SECONDS, {configured.grace_seconds}"
         )
     return configured
 
 
 def _s3(environment: Mapping[str, str]) -> S3Settings:
-    def needed(name: str, default: str = "") -> str:
+    def required(name: str, default: str = "") -> str:
         value = environment.get(_PREFIX + name, default)
         if not value:
             raise SettingsError(f"{_PREFIX}{name} is missing: {_PREFIX}STORAGE=s3 needs it")
         return value
 
-    def content(name: str) -> str:
-        path = needed(name)
+    def file_content(name: str) -> str:
+        path = required(name)
         try:
             return Path(path).read_text().strip()
         except OSError as error:
-            raise SettingsError(f"{_PREFIX}{name} is «{path}»: {error.strerror}; name a file with the key") from None
+            raise SettingsError(f'{_PREFIX}{name} is "{path}": {error.strerror}; name a file with the key') from None
 
-    endpoint = needed("S3_ENDPOINT")
+    endpoint = required("S3_ENDPOINT")
     if not endpoint.startswith(("http://", "https://")):
-        raise SettingsError(f"{_PREFIX}S3_ENDPOINT is «{endpoint}»: set it to a URL such as http://object-store:8333")
+        raise SettingsError(f'{_PREFIX}S3_ENDPOINT is "{endpoint}": set it to a URL such as http://object-store:8333')
     return S3Settings(
         endpoint=endpoint,
-        bucket=needed("S3_BUCKET"),
-        region=needed("S3_REGION", "us-east-1"),
+        bucket=required("S3_BUCKET"),
+        region=required("S3_REGION", "us-east-1"),
         prefix=environment.get(f"{_PREFIX}S3_PREFIX", ""),
-        access_key=content("S3_ACCESS_KEY_FILE"),
-        secret_key=content("S3_SECRET_KEY_FILE"),
+        access_key=file_content("S3_ACCESS_KEY_FILE"),
+        secret_key=file_content("S3_SECRET_KEY_FILE"),
     )
 
 
@@ -119,9 +120,11 @@ def _tokens(environment: Mapping[str, str]) -> Tokens | None:
         raise SettingsError(f"{_PREFIX}TOKENS_FILE: {error}") from None
 
 
-def _number(environment: Mapping[str, str], name: str, default: int, *, least: int = 1, most: int | None = None) -> int:
+def _number(
+    environment: Mapping[str, str], name: str, default: int, *, minimum: int = 1, maximum: int | None = None
+) -> int:
     text = environment.get(_PREFIX + name, str(default))
-    if not text.isdecimal() or int(text) < least or (most is not None and int(text) > most):
-        possible = f"{least} or more" if most is None else f"{least} to {most}"
-        raise SettingsError(f"{_PREFIX}{name} is «{text}»: set it to a whole number, {possible}")
+    if not text.isdecimal() or int(text) < minimum or (maximum is not None and int(text) > maximum):
+        allowed = f"{minimum} or more" if maximum is None else f"{minimum} to {maximum}"
+        raise SettingsError(f'{_PREFIX}{name} is "{text}": set it to a whole number, {allowed}')
     return int(text)

@@ -1,4 +1,4 @@
-"""A bound on the transfers that a worker runs at once, so that a thread is always left for health and readiness."""
+"""A limit on the transfers that a worker runs at once, so that a thread is always free for health checks."""
 
 import threading
 from collections.abc import Generator, Iterator
@@ -12,16 +12,16 @@ from file_transfer.metrics import TRANSFERS
 
 
 class Slots:
-    """Room for `count` transfers; each is taken once and given back once."""
+    """`count` slots. Each transfer takes one and gives it back at its end."""
 
     def __init__(self, count: int) -> None:
         self._free = threading.BoundedSemaphore(count)
 
     def take(self) -> "Slot":
-        """Room for one transfer.
+        """Take a slot.
 
         Raises:
-            RefusedError: 503, since all are taken; waiting would take the thread that is to say so.
+            RefusedError: 503 if all slots are taken. Waiting for one would block the thread that reports this.
         """
         if not self._free.acquire(blocking=False):
             raise RefusedError(503, "too many transfers are running: try again in a moment", kind="busy")
@@ -30,7 +30,7 @@ class Slots:
 
 
 class Slot:
-    """Room for one transfer, until it is given back; as a context, at its end."""
+    """A slot for one transfer. As a context manager it gives itself back at the end."""
 
     def __init__(self, free: threading.BoundedSemaphore) -> None:
         self._free: threading.BoundedSemaphore | None = free
@@ -42,18 +42,18 @@ class Slot:
         self.give_back()
 
     def give_back(self) -> None:
-        """Make room for another one; a second call does nothing."""
+        """Free the slot. A second call does nothing."""
         if self._free:
             free, self._free = self._free, None
             TRANSFERS.dec()
             free.release()
 
 
-class WholeFile:
-    """A real file on its way out: an object with `read` and `fileno` is what the server hands to the kernel.
+class FileBody:
+    """A response body read from a real file. The server sends it with sendfile, since it has `read` and `fileno`.
 
-    It gives its slot back when the server closes it, at the end or when the client is gone. Until then the connection
-    sends full packets only (nginx's `tcp_nopush`): a quarter faster.
+    The server closes it at the end of the transfer or when the client disconnects, which frees the slot. Until then
+    the connection sends only full packets (like nginx's `tcp_nopush`), which is faster by a quarter.
     """
 
     def __init__(self, file: BinaryIO, size: int, slot: Slot, connection: socket | None = None) -> None:
@@ -64,17 +64,21 @@ class WholeFile:
         self._cork(1)
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes, of as many as were asked for in all."""
+        """Read the next bytes of the `size` bytes that the body has."""
         data = self._file.read(self._left if size < 0 else min(size, self._left))
         self._left -= len(data)
         return data
 
     def fileno(self) -> int:
-        """For sendfile; io.UnsupportedOperation if there is none."""
+        """Return the file descriptor for sendfile.
+
+        Raises:
+            io.UnsupportedOperation: the file has none.
+        """
         return self._file.fileno()
 
     def close(self) -> None:
-        """End the transfer."""
+        """Close the file and free the slot."""
         try:
             self._file.close()
             self._cork(0)
@@ -83,27 +87,27 @@ class WholeFile:
 
     def _cork(self, value: int) -> None:
         if self._connection:
-            with suppress(OSError):  # the client is gone
+            with suppress(OSError):  # the client has disconnected
                 self._connection.setsockopt(IPPROTO_TCP, TCP_CORK, value)
 
 
-class Parts:
-    """Content in parts on its way out, with its slot as above. Made only when the first part is there.
+class StreamedBody:
+    """A response body of blocks that storage yields, which holds a slot until it is closed.
 
-    So storage that cannot give it says so while an answer can still be chosen.
+    The first block is read at once, so that an error of storage can still become an error response.
     """
 
-    def __init__(self, parts: Generator[bytes, None, None], slot: Slot) -> None:
-        self._parts = parts
+    def __init__(self, blocks: Generator[bytes, None, None], slot: Slot) -> None:
+        self._blocks = blocks
         self._slot = slot
-        self._first = next(parts, b"")
+        self._first = next(blocks, b"")
 
     def __iter__(self) -> Iterator[bytes]:
-        return chain([self._first], self._parts)
+        return chain([self._first], self._blocks)
 
     def close(self) -> None:
-        """End the transfer."""
+        """Stop reading and free the slot."""
         try:
-            self._parts.close()
+            self._blocks.close()
         finally:
             self._slot.give_back()

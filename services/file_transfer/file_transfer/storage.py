@@ -1,4 +1,4 @@
-"""What the service needs of a place for files: pieces that never change, and small records that change in one step."""
+"""The interface of storage: chunks, which never change, and small records, which change atomically."""
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -7,131 +7,136 @@ from datetime import datetime
 from typing import BinaryIO, Protocol
 
 FILES = "files"
-"""Kind of the records that say what a name stands for."""
+"""The kind of the records that describe a published file under its name."""
 
 UPLOADS = "uploads"
-"""Kind of the records of resumable uploads."""
+"""The kind of the records of resumable uploads."""
 
-
-_PART_BYTES = 1024 * 1024
+_BLOCK_BYTES = 1024 * 1024
 
 
 class UnknownRecordError(LookupError):
-    """There is no record of that name."""
+    """There is no record with that name."""
 
 
 class ConflictError(Exception):
-    """Somebody else has changed the record meanwhile."""
+    """Another process has changed the record meanwhile."""
 
 
 class StorageFullError(OSError):
-    """There is no room for the content; nothing of it is kept."""
+    """There is no space for the content; none of it is kept."""
 
 
 class StorageUnavailableError(Exception):
-    """The place cannot be reached, or cannot keep its promise now; later it may."""
+    """The storage cannot be reached or cannot store reliably at the moment. A later try may succeed."""
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A part of a file's content, written once, never changed: its key and its size in bytes."""
+class Chunk:
+    """An immutable piece of a file's content, known by its key; `size` is in bytes."""
 
     key: str
     size: int
 
 
 @dataclass(frozen=True)
-class StoredPiece:
-    """A piece as the place lists it, with the time at which it was written."""
+class StoredChunk:
+    """A chunk in a listing of the storage, with the time at which it was written."""
 
-    piece: Piece
+    chunk: Chunk
     modified: datetime
 
 
 @dataclass(frozen=True)
 class Record:
-    """A record's content, and a text that is another one whenever the content is."""
+    """A record's content, and a version that differs whenever the content does."""
 
     content: bytes
     version: str
 
 
 Data = bytes | memoryview
-"""Content as it comes."""
+"""A block of content."""
 
 
-class Incoming(Protocol):
-    """Content on its way in."""
+class IncomingContent(Protocol):
+    """Content that is being written."""
 
     def write(self, data: Data) -> None:
-        """Take the next bytes.
+        """Write the next bytes.
 
         Raises:
-            StorageFullError: there is no room for them.
-            StorageUnavailableError: they cannot be kept now.
+            StorageFullError: there is no space for them.
+            StorageUnavailableError: they cannot be stored at the moment.
         """
 
-    def keep(self) -> list[Piece]:
-        """Make all that was written last, and say what it became, once; errors as for `write`."""
+    def keep(self) -> list[Chunk]:
+        """Make what was written durable and return its chunks. May be called once; raises the errors of `write`."""
 
 
 Content = BinaryIO | Generator[bytes, None, None]
-"""A real file, or the content in parts; either is closed by whoever opened it."""
+"""A real file, or a generator of blocks. The caller closes it."""
 
 
 class Storage(Protocol):
-    """A place that any number of processes share. All methods may raise StorageUnavailableError."""
+    """Storage that any number of processes share. All methods may raise StorageUnavailableError."""
 
-    def receive(self) -> AbstractContextManager[Incoming]:
-        """Begin a piece of content; leaving the context without `keep` leaves nothing behind."""
+    def receive(self) -> AbstractContextManager[IncomingContent]:
+        """Begin to write content. Leaving the context without `keep` discards it."""
 
-    def open(self, pieces: Sequence[Piece], start: int, size: int) -> Content:
-        """`size` bytes from `start` of the joined pieces, whole whatever is discarded meanwhile.
+    def open(self, chunks: Sequence[Chunk], start: int, size: int) -> Content:
+        """Open `size` bytes from position `start` of the joined chunks. They stay readable even if discarded meanwhile.
 
-        A real file, placed at `start`, where the kernel can send it; else the content in parts, with `close`.
+        The result is a real file at position `start` if the kernel can send it, else a generator of blocks.
         """
 
-    def discard(self, pieces: Sequence[Piece]) -> None:
-        """Forget pieces that no record names any more; those who read them may finish.
+    def discard(self, chunks: Sequence[Chunk]) -> None:
+        """Delete chunks that no record names any more. Downloads that read them can finish.
 
-        What cannot be forgotten now is among `pieces` still, and swept one day.
+        A chunk that cannot be deleted now stays listed in `chunks`, and is swept later.
         """
 
-    def pieces(self) -> Iterator[StoredPiece]:
-        """All pieces, in no order, also those that were left by a process that was killed."""
+    def chunks(self) -> Iterator[StoredChunk]:
+        """Yield all chunks in any order, including those that killed processes have left behind."""
 
     def read(self, kind: str, name: str) -> Record:
-        """The record.
+        """Return the record.
 
         Raises:
-            UnknownRecordError: there is none.
+            UnknownRecordError: there is no such record.
         """
 
     def write(self, kind: str, name: str, content: bytes, expected: str | None) -> str:
-        """Replace the record of version `expected` (None: there must be none yet), in one step; its new version.
+        """Atomically replace the record and return its new version.
+
+        The current version must be `expected`; None means that there must be no record.
 
         Raises:
-            ConflictError: it has another version.
+            ConflictError: the record has another version.
         """
 
     def remove(self, kind: str, name: str, expected: str) -> None:
-        """Take the record of that version away; errors as for `write`."""
+        """Delete the record if it has the expected version.
+
+        Raises:
+            ConflictError: the record has another version.
+        """
 
     def names(self, kind: str, prefix: str = "", after: str = "") -> Iterator[str]:
-        """The names of all records of the kind, in the order of their UTF-8, which begin so and come later."""
+        """Yield the names of the records that begin with `prefix` and sort after `after`, in the order of UTF-8."""
 
     def tidy(self) -> None:
-        """Take away what this place itself keeps for a while only."""
+        """Delete what the storage itself keeps only for a while."""
 
     def free_bytes(self) -> int | None:
-        """Room that is left; None if the place does not say."""
+        """Return the free space in bytes, or None if the storage cannot tell."""
 
     def is_ready(self) -> bool:
-        """Whether files can be stored and read now."""
+        """Return whether files can be stored and read at the moment."""
 
 
-def in_parts(content: Content) -> Iterator[bytes]:
-    """What `Storage.open` has opened, part by part."""
+def blocks(content: Content) -> Iterator[bytes]:
+    """Yield the blocks of content that `Storage.open` has opened."""
     if isinstance(content, Generator):
         return content
-    return iter(lambda: content.read(_PART_BYTES), b"")
+    return iter(lambda: content.read(_BLOCK_BYTES), b"")

@@ -1,18 +1,18 @@
-"""A file as users see it, and how long it is to be there."""
+"""A stored file, as users see it and as storage records it."""
 
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from file_transfer.storage import Piece
+from file_transfer.storage import Chunk
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredFile:
     """A whole file: its size in bytes, the SHA-256 of its content in hex, and when it was stored (UTC).
 
-    After `expires`, or with no `downloads_left`, it is as if it were not there; None: for ever, any number.
+    It expires at `expires`, or when no `downloads_left` remain. None means never, or any number.
     """
 
     name: str
@@ -21,19 +21,19 @@ class StoredFile:
     modified: datetime
     expires: datetime | None = None
     downloads_left: int | None = None
-    pieces: tuple[Piece, ...] = ()
+    chunks: tuple[Chunk, ...] = ()
 
     @property
     def etag(self) -> str:
-        """The strong entity tag: the same on every replica and for the same content."""
+        """The strong entity tag, which depends on the content only, so all replicas send the same one."""
         return f'"{self.sha256}"'
 
-    def is_over(self, now: datetime) -> bool:
-        """Whether nobody may have it any more."""
+    def is_expired(self, now: datetime) -> bool:
+        """Return whether the file has expired."""
         return (self.expires is not None and self.expires <= now) or self.downloads_left == 0
 
-    def described(self) -> dict[str, Any]:
-        """For users, in JSON."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the description that users get, ready to be encoded as JSON."""
         return {
             "name": self.name,
             "size": self.size,
@@ -44,7 +44,7 @@ class StoredFile:
         }
 
     def to_record(self) -> bytes:
-        """For storage: JSON."""
+        """Encode the file's record for storage, as JSON."""
         return json.dumps(
             {
                 "name": self.name,
@@ -53,14 +53,14 @@ class StoredFile:
                 "modified": self.modified.isoformat(),
                 "expires": self.expires.isoformat() if self.expires else None,
                 "downloads_left": self.downloads_left,
-                "pieces": [[piece.key, piece.size] for piece in self.pieces],
+                "pieces": [[chunk.key, chunk.size] for chunk in self.chunks],
             },
             ensure_ascii=False,
         ).encode()
 
     @classmethod
     def from_record(cls, content: bytes) -> "StoredFile":
-        """What `to_record` made."""
+        """Decode a record that `to_record` has encoded."""
         record = json.loads(content)
         return cls(
             name=record["name"],
@@ -69,10 +69,10 @@ class StoredFile:
             modified=datetime.fromisoformat(record["modified"]),
             expires=datetime.fromisoformat(record["expires"]) if record["expires"] else None,
             downloads_left=record["downloads_left"],
-            pieces=tuple(Piece(*piece) for piece in record["pieces"]),
+            chunks=tuple(Chunk(*chunk) for chunk in record["pieces"]),
         )
 
 
 def now() -> datetime:
-    """The time in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)

@@ -1,44 +1,44 @@
-"""A resumable upload, as it is kept between two requests."""
+"""A resumable upload, as storage records it between two requests."""
 
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from file_transfer.storage import Piece
+from file_transfer.storage import Chunk
 
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """`length` and `offset` are bytes; `metadata` is what the client said.
+    """An upload: `length` and `offset` are bytes, `metadata` is what the client sent when it created the upload.
 
-    Once all has come it is being published, and then it is `published`: it stays a while without pieces, for clients
-    whose last answer was lost.
+    When the last byte has arrived the upload is published as a file. Its record then stays for a while without
+    chunks, for a client that has lost the last response.
     """
 
     length: int
-    begun: datetime
+    created: datetime
     expires: datetime
     metadata: dict[str, str] = field(default_factory=dict)
     offset: int = 0
-    pieces: tuple[Piece, ...] = ()
+    chunks: tuple[Chunk, ...] = ()
     published: bool = False
     sha256: str | None = None
-    """Of the whole, in hex, once it is published."""
+    """The SHA-256 of the whole file in hex, once it is published."""
 
-    def is_over(self, now: datetime) -> bool:
-        """Whether nobody may go on with it any more."""
+    def is_expired(self, now: datetime) -> bool:
+        """Return whether the upload has expired, so that it cannot be resumed."""
         return self.expires <= now
 
     def to_record(self) -> bytes:
-        """For storage: JSON."""
+        """Encode the upload's record for storage, as JSON."""
         return json.dumps(
             {
                 "length": self.length,
-                "begun": self.begun.isoformat(),
+                "begun": self.created.isoformat(),
                 "expires": self.expires.isoformat(),
                 "metadata": self.metadata,
                 "offset": self.offset,
-                "pieces": [[piece.key, piece.size] for piece in self.pieces],
+                "pieces": [[chunk.key, chunk.size] for chunk in self.chunks],
                 "published": self.published,
                 "sha256": self.sha256,
             }
@@ -46,15 +46,15 @@ class Upload:
 
     @classmethod
     def from_record(cls, content: bytes) -> "Upload":
-        """What `to_record` made."""
+        """Decode a record that `to_record` has encoded."""
         record = json.loads(content)
         return cls(
             length=record["length"],
-            begun=datetime.fromisoformat(record["begun"]),
+            created=datetime.fromisoformat(record["begun"]),
             expires=datetime.fromisoformat(record["expires"]),
             metadata=record["metadata"],
             offset=record["offset"],
-            pieces=tuple(Piece(*piece) for piece in record["pieces"]),
+            chunks=tuple(Chunk(*chunk) for chunk in record["pieces"]),
             published=record["published"],
             sha256=record["sha256"],
         )

@@ -1,4 +1,4 @@
-"""The web page at /: files that ship with the service, and headers that let nothing else into it."""
+"""The web page at /: its files, and headers that keep everything else out of it."""
 
 import hashlib
 from collections.abc import Mapping
@@ -33,31 +33,33 @@ CONTENT_SECURITY_POLICY = "; ".join(
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a server sends for one of `PATHS`."""
+class Response:
+    """The response to a request for one of `PATHS`."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
 
-def answer(path: str, if_none_match: str = "") -> Answer:
-    """One of `PATHS`, or 304 if the asker's copy, as its header If-None-Match names it, is still the right one.
+def response(path: str, if_none_match: str = "") -> Response:
+    """Return the file for one of `PATHS`, or 304 if the header If-None-Match has its current ETag.
 
     Raises:
-        KeyError: the page has no such file.
+        KeyError: the path is not one of `PATHS`.
     """
-    whole = _ANSWERS[path]
-    known = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
-    if known & {whole.headers["ETag"], "*"}:
-        kept = {name: value for name, value in whole.headers.items() if name not in ("Content-Type", "Content-Length")}
-        return Answer(304, kept, b"")
-    return whole
+    full = _RESPONSES[path]
+    client_tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    if client_tags & {full.headers["ETag"], "*"}:
+        headers = {
+            name: value for name, value in full.headers.items() if name not in ("Content-Type", "Content-Length")
+        }
+        return Response(304, headers, b"")
+    return full
 
 
-def _whole(file: str, content_type: str) -> Answer:
+def _full_response(file: str, content_type: str) -> Response:
     content = (_FOLDER / file).read_bytes()
-    return Answer(
+    return Response(
         200,
         MappingProxyType(
             {
@@ -66,7 +68,7 @@ def _whole(file: str, content_type: str) -> Answer:
                 "Content-Security-Policy": CONTENT_SECURITY_POLICY,
                 "X-Content-Type-Options": "nosniff",
                 "Referrer-Policy": "no-referrer",
-                # Ask every time: after an update no old script may meet a new page.
+                # The browser must revalidate every time, or an old script could run in a new page after an update.
                 "Cache-Control": "no-cache",
                 "ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"',
             }
@@ -75,4 +77,4 @@ def _whole(file: str, content_type: str) -> Answer:
     )
 
 
-_ANSWERS = {path: _whole(*file) for path, file in _FILES.items()}
+_RESPONSES = {path: _full_response(*file) for path, file in _FILES.items()}

@@ -1,4 +1,4 @@
-"""InfluxDBs that tests read: one with data, one without."""
+"""InfluxDBs for tests to read: one with data, one without."""
 
 import pytest
 from fake_influxdb import measured

@@ -1,4 +1,4 @@
-"""`python -m monitoring`: what it asks for, and how it fails."""
+"""`python -m monitoring`: how it fails."""
 
 import subprocess
 import sys
@@ -19,16 +19,16 @@ def run(*arguments: str, password: str = "") -> subprocess.CompletedProcess[str]
     )
 
 
-def test_without_a_password_it_says_where_to_put_it() -> None:
+def test_a_missing_password_is_reported_with_its_variable() -> None:
     done = run("metrics", *URLS)
 
     assert done.returncode == 1
-    assert done.stderr == "INFLUXDB_READER_PASSWORD is not set: give it the password of user reader\n"
+    assert done.stderr == "INFLUXDB_READER_PASSWORD is not set: set it to the password of user reader\n"
 
 
-def test_a_database_that_is_out_of_reach_is_one_line() -> None:
+def test_an_unreachable_database_is_reported_in_one_line() -> None:
     done = run("report", *URLS, password="secret")
 
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("InfluxDB http://127.0.0.1:9, database vms: no answer")
+    assert done.stderr.splitlines()[-1].startswith("InfluxDB http://127.0.0.1:9, database vms: no response")
     assert "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""`make report`: the page and the picture in it."""
+"""`make report`: the page and its picture."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ TITLES = [
 
 @pytest.fixture
 def panels(monkeypatch: pytest.MonkeyPatch) -> list[Axes]:
-    """The panels of what is drawn, once it is."""
+    """The panels of each figure that is drawn, once it is saved."""
     drawn: list[Axes] = []
     save = Figure.savefig
 
@@ -39,7 +39,7 @@ def test_the_eight_panels_have_a_line_for_each_host_and_each_task(read: Read, pa
         assert names == (["master", "slave"] if hosts else ["files.1 on master", "files.2 on master"])
 
 
-def test_a_task_looks_the_same_in_all_panels(read: Read, panels: list[Axes]) -> None:
+def test_a_task_has_the_same_style_in_all_panels(read: Read, panels: list[Axes]) -> None:
     report.draw(read, minutes=30, now=NOW)
 
     for kind in ("VMs", "Containers"):
@@ -50,7 +50,7 @@ def test_a_task_looks_the_same_in_all_panels(read: Read, panels: list[Axes]) -> 
         assert all(look == looks[0] for look in looks)
 
 
-def test_of_too_many_lines_the_legend_says_how_many_are_left_out(panels: list[Axes]) -> None:
+def test_the_legend_says_how_many_lines_are_left_out(panels: list[Axes]) -> None:
     def read(_: str, text: str) -> list[Series]:
         name = text.split('"')[3]
         return [Series(name, {"node": f"n{i}"}, ("time", "mean"), ((NOW - 60, i),)) for i in range(40)]
@@ -60,15 +60,15 @@ def test_of_too_many_lines_the_legend_says_how_many_are_left_out(panels: list[Ax
     drawn = [text.get_text() for text in panels[0].get_legend().get_texts()]
     assert "n39" in drawn
     assert "n9" not in drawn
-    assert drawn[-1] == "and 20 lower ones"
+    assert drawn[-1] == "and 20 lower lines"
 
 
 @pytest.mark.parametrize(("highest", "last"), [(200 * 1024, 200 * 1024), (3.4 * 2**20, 3 * 2**20), (0.4, 0.4)])
-def test_bytes_are_marked_at_round_numbers(highest: float, last: float) -> None:
+def test_ticks_of_bytes_are_round_numbers(highest: float, last: float) -> None:
     assert report._binary_ticks(highest)[-1] == pytest.approx(last)
 
 
-def test_axes_speak_the_metric_s_unit(read: Read, panels: list[Axes]) -> None:
+def test_axes_use_the_metric_s_unit(read: Read, panels: list[Axes]) -> None:
     report.draw(read, minutes=30, now=NOW)
 
     formats = {axes.get_title(loc="left"): axes.yaxis.get_major_formatter()(0.5) for axes in panels}
@@ -77,21 +77,21 @@ def test_axes_speak_the_metric_s_unit(read: Read, panels: list[Axes]) -> None:
     assert formats["VMs: Network in"].endswith("B/s")
 
 
-def test_a_panel_without_data_says_so(empty: Read, panels: list[Axes]) -> None:
+def test_a_panel_without_data_has_a_note(empty: Read, panels: list[Axes]) -> None:
     report.draw(empty, minutes=30, now=NOW)
 
     assert len(panels) == 8
-    assert all(axes.texts[0].get_text() == "no data in this time" for axes in panels)
+    assert all(axes.texts[0].get_text() == "no data in this period" for axes in panels)
 
 
-def test_a_long_silence_is_a_gap_in_the_line() -> None:
+def test_missing_values_make_a_gap_in_the_line() -> None:
     rows = report._with_gaps([(0, 1.0), (15, 2.0), (400, 3.0)])
 
     assert [at for at, _ in rows] == [0, 15, 400, 400]
-    assert rows[2][1] != rows[2][1], "no number: matplotlib draws nothing there"
+    assert rows[2][1] != rows[2][1], "NaN, for which matplotlib draws nothing"
 
 
-def test_the_page_is_whole_in_itself_and_the_picture_lies_beside_it(read: Read, tmp_path: Path) -> None:
+def test_the_page_contains_its_picture_which_is_also_saved_next_to_it(read: Read, tmp_path: Path) -> None:
     report.write(read, tmp_path / "report.html", minutes=30, now=NOW)
 
     page = (tmp_path / "report.html").read_text()

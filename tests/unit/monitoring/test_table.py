@@ -1,4 +1,4 @@
-"""`make metrics`: what a person reads off it."""
+"""`make metrics`: the tables of hosts and tasks."""
 
 from fake_influxdb import NOW
 
@@ -6,12 +6,12 @@ from monitoring.influxdb_client import Read
 from monitoring.table import table
 
 
-def test_hosts_and_tasks_have_a_row_with_their_four_metrics_and_ages(read: Read) -> None:
+def test_each_host_and_task_has_a_row_with_four_metrics_and_their_ages(read: Read) -> None:
     hosts, tasks = table(read, now=NOW).split("\n\n")
 
     assert hosts.splitlines()[0].split("  ")[0] == "Host"
     assert [line.split()[0] for line in hosts.splitlines()] == ["Host", "master", "slave"]
-    assert hosts.count("25.0 % (5 s)") == 4, "CPU and memory of both"
+    assert hosts.count("25.0 % (5 s)") == 4, "CPU and memory of both hosts"
     assert [line.split("  ")[0] for line in tasks.splitlines()] == [
         "Task             ".rstrip(), "files.1 on master", "files.2 on master",
     ]  # fmt: skip
@@ -23,16 +23,16 @@ def test_every_column_is_aligned(read: Read) -> None:
         assert len({len(line) for line in part.splitlines()}) == 1
 
 
-def test_a_host_that_is_not_measured_is_said_to_be_missing(read: Read) -> None:
+def test_a_host_without_metrics_is_shown_as_missing(read: Read) -> None:
     hosts = table(read, ["master", "slave", "third"], now=NOW).split("\n\n")[0]
 
     assert hosts.splitlines()[-1].split() == ["third", "missing", "missing", "missing", "missing"]
     assert hosts.count("missing") == 4
 
 
-def test_empty_databases_are_said_to_be_empty(empty: Read) -> None:
+def test_empty_databases_are_reported(empty: Read) -> None:
     text = table(empty, now=NOW)
 
-    assert "no host is measured" in text
-    assert "no task is measured" in text
+    assert "no host has metrics" in text
+    assert "no task has metrics" in text
     assert text.count("missing") == 8

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Formatting of values."""
 
 import pytest
 
@@ -21,5 +21,5 @@ from monitoring.units import human
         (1.234, "ratio", "1.23"),
     ],
 )
-def test_values_have_their_unit(value, unit, text):
+def test_values_are_formatted_with_their_unit(value, unit, text):
     assert human(value, unit) == text

@@ -1,1 +1,1 @@
-"""The command line client: files to the cluster and back, whatever happens to the connection in between."""
+"""Command-line client for uploading and downloading files over unreliable connections."""

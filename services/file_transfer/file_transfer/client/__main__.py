@@ -1,4 +1,4 @@
-"""`python -m file_transfer.client`: see `--help`."""
+"""Entry point of `python -m file_transfer.client`; see `--help`."""
 
 import importlib.util
 import os
@@ -6,29 +6,29 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from file_transfer.client import arguments
+from file_transfer.client.arguments import parse
 
 
-def main(arguments_given: Sequence[str] | None = None, wait: Callable[[float], None] = time.sleep) -> int:
-    """Run one command; the exit status.
+def main(arguments: Sequence[str] | None = None, wait: Callable[[float], None] = time.sleep) -> int:
+    """Run one command and return the exit status.
 
     Raises:
-        SystemExit: the command line cannot be understood (status 2).
+        SystemExit: the command line is invalid (status 2).
     """
     if importlib.util.find_spec("requests") is None:
-        print("error: requests is missing: python3 -m pip install requests", file=sys.stderr)
+        print("error: the package requests is missing: run python3 -m pip install requests", file=sys.stderr)
         return 1
-    # Not before it is known that what it imports is there.
+    # This module needs requests, so it is imported only after the check above.
     from file_transfer.client import commands  # noqa: PLC0415
 
-    given = arguments.parse(arguments_given)
+    args = parse(arguments)
     try:
-        status = commands.run(given, wait)
+        status = commands.run(args, wait)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        commands.complain(given.command, "interrupted: give the same command again")
+        commands.print_error(args.command, "interrupted: run the same command again to resume")
     except BrokenPipeError:
-        # Python flushes standard output once more at its end, which would fail as well.
+        # Python flushes standard output once more when it exits, which would fail as well.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     else:
         return status

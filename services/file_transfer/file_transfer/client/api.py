@@ -1,4 +1,4 @@
-"""Asking the servers: one request, or one thing over and over until it is done."""
+"""Requests to the servers, and retries across them."""
 
 import random
 from collections.abc import Callable, Iterable, Mapping
@@ -8,26 +8,26 @@ from urllib.parse import quote
 import requests
 
 from file_transfer.client import digests
-from file_transfer.client.answers import failure, refusal
 from file_transfer.client.arguments import Connection
 from file_transfer.client.errors import BrokenError, ClientError, RefusedError
+from file_transfer.client.responses import connection_error, status_error
 
 TRIES = 6
-"""How often each server is asked without any progress in between."""
+"""How often each server is tried without any progress before the client gives up."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30  # seconds
-_TIMEOUTS = (10, 120)  # seconds to connect, and without a byte
+_TIMEOUTS = (10, 120)  # seconds: to connect, and without receiving a byte
 
 _T = TypeVar("_T")
 
 
 def path_of(name: str) -> str:
-    """Where the file of that name is on every server."""
+    """Return the path of the file with that name, which is the same on every server."""
     return f"/files/{quote(name, safe='')}"
 
 
 class Api:
-    """The servers of one cluster, asked one after the other; `wait` pauses for some seconds."""
+    """The servers of one cluster, tried in turn. `wait` sleeps for a number of seconds."""
 
     def __init__(self, connection: Connection, wait: Callable[[float], None]) -> None:
         self.servers = connection.servers
@@ -36,7 +36,7 @@ class Api:
         self._verify = connection.cacert
         self._session = requests.Session()
         self._session.auth = _Bearer(connection.token)
-        # A part of a file is counted in bytes of the file itself, so that nothing on the way may compress it.
+        # Ranges count the bytes of the file itself, so nothing on the way may compress it.
         self._session.headers.update({"Accept": "application/json", "Accept-Encoding": "identity"})
 
     def __enter__(self) -> Self:
@@ -45,13 +45,13 @@ class Api:
     def __exit__(self, *_: object) -> None:
         self._session.close()
 
-    def persist(self, attempt: Callable[[], _T], progress: Callable[[], int] = lambda: 0) -> _T:
-        """Attempt it until it succeeds, each time with the next server, and with longer and longer pauses.
+    def retry(self, attempt: Callable[[], _T], progress: Callable[[], int] = lambda: 0) -> _T:
+        """Call `attempt` until it succeeds, each time with the next server, and with growing pauses.
 
-        `progress` is how many bytes are over: whenever these are more, the tries are counted anew.
+        `progress` returns the bytes transferred so far. When it grows, the count of failures starts again.
 
         Raises:
-            ClientError: it was refused, or failed too often without progress.
+            ClientError: the request was refused, or failed too often without progress.
         """
         reached, failures = progress(), 0
         while True:
@@ -63,16 +63,16 @@ class Api:
                 failures += 1
                 if failures == TRIES * len(self.servers):
                     raise ClientError(
-                        f"{error}; gave up after {failures} tries: give the same command again when the server answers"
+                        f"{error}; gave up after {failures} tries: run the same command again when the server is back"
                     ) from error
                 self._current = (self._current + 1) % len(self.servers)
-                rounds, asked_in_round = divmod(failures, len(self.servers))
-                if not asked_in_round:
+                rounds, tried_in_round = divmod(failures, len(self.servers))
+                if not tried_in_round:
                     longest = min(_FIRST_PAUSE * 2 ** (rounds - 1), _LONGEST_PAUSE)
-                    # Many clients that lost the same server must not come back all at once.
+                    # The pause is random so that clients that lost the same server do not all return at once.
                     self._wait(max(error.pause, random.uniform(longest / 2, longest)))  # noqa: S311 - no secret
 
-    def ask(
+    def request(
         self,
         method: str,
         path: str,
@@ -81,11 +81,11 @@ class Api:
         params: Mapping[str, str] | None = None,
         body: bytes | Iterable[bytes] = b"",
     ) -> requests.Response:
-        """One request to the server whose turn it is; the answer's content is yet to be read, and it to be closed.
+        """Send one request to the current server. The caller reads the response's content and closes it.
 
         Raises:
             BrokenError: the server cannot be reached or is busy.
-            RefusedError: it said no.
+            RefusedError: the server refused the request.
         """
         server = self.servers[self._current]
         try:
@@ -97,21 +97,21 @@ class Api:
                 data=body,
                 stream=True,
                 timeout=_TIMEOUTS,
-                allow_redirects=False,  # they would take the content along, and hide that the address is wrong
+                allow_redirects=False,  # following one would send the content elsewhere and hide a wrong address
                 verify=self._verify,
             )
         except requests.RequestException as error:
-            raise failure(server, error) from error
+            raise connection_error(server, error) from error
         if response.status_code < 300:
             return response
         with response:
-            raise refusal(response)
+            raise status_error(response)
 
-    def digest(self, name: str) -> str | None:
-        """The SHA-256 in hex of the file of that name, None if there is no such file."""
+    def sha256(self, name: str) -> str | None:
+        """Return the SHA-256 in hex of the file with that name, or None if there is no such file."""
         try:
-            with self.ask("HEAD", path_of(name)) as response:
-                return digests.stated(response.headers)
+            with self.request("HEAD", path_of(name)) as response:
+                return digests.sha256_in(response.headers)
         except RefusedError as error:
             if error.status == 404:
                 return None
@@ -119,7 +119,7 @@ class Api:
 
 
 class _Bearer(requests.auth.AuthBase):
-    """The token, or nothing; either way requests no longer takes a password from ~/.netrc instead."""
+    """Sends the token, if there is one. It also keeps requests from sending a password from ~/.netrc."""
 
     def __init__(self, token: str) -> None:
         self._token = token

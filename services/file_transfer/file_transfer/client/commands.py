@@ -1,4 +1,4 @@
-"""What each command does, and how it ends: one line an error, and the others are still done."""
+"""The commands. A failure prints one line, and the remaining files are still processed."""
 
 import sys
 from argparse import Namespace
@@ -16,65 +16,65 @@ from file_transfer.client.target import PartFile, StandardOutput
 from file_transfer.client.upload import put, put_stream
 
 
-def run(given: Namespace, wait: Callable[[float], None]) -> int:
-    """Do what was asked; the exit status."""
-    with Api(given.connection, wait) as api:
-        if given.command == "put":
-            return _each(given.files, lambda file: _put(api, given, file))
-        if given.command == "get":
-            return _each(given.names, lambda name: _get(api, given, names.checked(name)))
-        if given.command == "rm":
-            return _each(given.names, lambda name: _remove(api, names.checked(name)))
-        return _each(["ls"], lambda _: _list(api, given))
+def run(args: Namespace, wait: Callable[[float], None]) -> int:
+    """Run the command and return the exit status."""
+    with Api(args.connection, wait) as api:
+        if args.command == "put":
+            return _for_each(args.files, lambda file: _put(api, args, file))
+        if args.command == "get":
+            return _for_each(args.names, lambda name: _get(api, args, names.checked(name)))
+        if args.command == "rm":
+            return _for_each(args.names, lambda name: _remove(api, names.checked(name)))
+        return _for_each(["ls"], lambda _: _list(api, args))
 
 
-def _each(things: list[str], do: Callable[[str], None]) -> int:
+def _for_each(items: list[str], process: Callable[[str], None]) -> int:
     failed = False
-    for thing in things:
+    for item in items:
         try:
-            do(thing)
-        except BrokenPipeError:  # nobody reads what we print: there is nobody to tell
+            process(item)
+        except BrokenPipeError:  # nobody reads standard output, so nothing more can be done
             raise
         except (ClientError, names.NameRefusedError) as error:
-            failed = complain(thing, str(error))
+            failed = print_error(item, str(error))
         except OSError as error:
-            where = f"{error.filename}: " if error.filename and str(error.filename) != thing else ""
-            failed = complain(thing, f"{where}{error.strerror or error}")
+            path = f"{error.filename}: " if error.filename and str(error.filename) != item else ""
+            failed = print_error(item, f"{path}{error.strerror or error}")
     return int(failed)
 
 
-def complain(thing: str, reason: str) -> bool:
-    """One line on standard error; always True."""
-    print(f"error: {thing if thing.isprintable() else ascii(thing)}: {reason}", file=sys.stderr)
+def print_error(subject: str, reason: str) -> bool:
+    """Print one line on standard error, and return True."""
+    print(f"error: {subject if subject.isprintable() else ascii(subject)}: {reason}", file=sys.stderr)
     return True
 
 
-def _put(api: Api, given: Namespace, file: str) -> None:
-    options = Options(ttl=given.ttl, max_downloads=given.max_downloads, overwrite=not given.no_overwrite)
-    name = names.checked(given.name if given.name is not None else Path(file).name)
-    with on_terminal(name, quiet=given.quiet) as progress:
+def _put(api: Api, args: Namespace, file: str) -> None:
+    options = Options(ttl=args.ttl, max_downloads=args.max_downloads, overwrite=not args.no_overwrite)
+    name = names.checked(args.name if args.name is not None else Path(file).name)
+    with on_terminal(name, quiet=args.quiet) as progress:
         if file == "-":
             stored = put_stream(api, sys.stdin.buffer, name, options, progress)
         else:
             stored = put(api, Path(file), name, options, progress)
-    _report(given, stored)
+    _print_stored(args, stored)
 
 
-def _get(api: Api, given: Namespace, name: str) -> None:
-    with on_terminal(name, quiet=given.quiet) as progress:
-        if given.output == "-":
+def _get(api: Api, args: Namespace, name: str) -> None:
+    with on_terminal(name, quiet=args.quiet) as progress:
+        if args.output == "-":
             fetch(api, name, StandardOutput(sys.stdout.buffer), progress)
             sys.stdout.buffer.flush()
             return
-        path = Path(given.output) if given.output else Path(given.directory) / name
-        with PartFile(path, api.servers, name, force=given.force) as target:
+        path = Path(args.output) if args.output else Path(args.directory) / name
+        with PartFile(path, api.servers, name, force=args.force) as target:
             try:
                 stored = fetch(api, name, target, progress)
             except DamagedError:
                 target.discard()
                 raise
             target.publish()
-    _report(given, stored)
+    _print_stored(args, stored)
 
 
 def _remove(api: Api, name: str) -> None:
@@ -84,20 +84,21 @@ def _remove(api: Api, name: str) -> None:
         nonlocal tries
         tries += 1
         try:
-            api.ask("DELETE", path_of(name)).close()
+            api.request("DELETE", path_of(name)).close()
         except RefusedError as error:
-            if error.status != 404 or tries == 1:  # later on, it was we who removed it, and the answer was lost
+            # On a later try, 404 means that an earlier one removed the file and its response was lost.
+            if error.status != 404 or tries == 1:
                 raise
 
-    api.persist(attempt)
+    api.retry(attempt)
 
 
-def _list(api: Api, given: Namespace) -> None:
-    listed = listing.files(api, given.prefix)
-    for line in listing.as_json(listed) if given.json else listing.table(listed):
+def _list(api: Api, args: Namespace) -> None:
+    listed = listing.files(api, args.prefix)
+    for line in listing.as_json(listed) if args.json else listing.table(listed):
         print(line)
 
 
-def _report(given: Namespace, stored: Stored) -> None:
-    if not given.quiet:
+def _print_stored(args: Namespace, stored: Stored) -> None:
+    if not args.quiet:
         print(stored)

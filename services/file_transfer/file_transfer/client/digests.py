@@ -1,4 +1,4 @@
-"""The SHA-256 of a file in an answer: `Repr-Digest: sha-256=:BASE64:` (RFC 9530), and in an ETag in hex."""
+"""The SHA-256 in a response's headers: `Repr-Digest: sha-256=:BASE64:` (RFC 9530), or an ETag in hex."""
 
 import binascii
 import re
@@ -8,8 +8,8 @@ _REPR_DIGEST = re.compile(r"(?:^|[\s,])sha-256=:([A-Za-z0-9+/]{43}=):")
 _ETAG = re.compile(r'"([0-9a-f]{64})"')
 
 
-def stated(headers: Mapping[str, str]) -> str | None:
-    """The SHA-256 of the whole file in hex, as an answer's headers state it; None if they do not."""
+def sha256_in(headers: Mapping[str, str]) -> str | None:
+    """Return the whole file's SHA-256 in hex, or None if the headers do not contain it."""
     if found := _REPR_DIGEST.search(headers.get("Repr-Digest", "")):
         return binascii.a2b_base64(found[1]).hex()
     if found := _ETAG.fullmatch(headers.get("ETag", "")):

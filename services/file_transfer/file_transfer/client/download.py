@@ -1,57 +1,58 @@
-"""Fetching a file, from where it broke off, and never half of one version and half of another."""
+"""Downloads that resume after a broken connection and never mix two versions of a file."""
 
 from file_transfer.client import digests
-from file_transfer.client.answers import chunks
 from file_transfer.client.api import Api, path_of
 from file_transfer.client.errors import BrokenError, ClientError, RefusedError
 from file_transfer.client.progress import Progress
+from file_transfer.client.responses import blocks
 from file_transfer.client.stored import Stored
 from file_transfer.client.target import Target
 
 
 def fetch(api: Api, name: str, target: Target, progress: Progress) -> Stored:
-    """Bring a whole file into the target.
+    """Download a whole file into the target.
 
     Raises:
-        ClientError: it was refused, or did not come.
-        DamagedError: what came is not what the server says it is.
-        OSError: it cannot be written.
+        ClientError: the download was refused, or failed for good.
+        DamagedError: the content does not have the SHA-256 that the server states.
+        OSError: the target cannot be written.
     """
-    api.persist(lambda: _attempt(api, name, target, progress), lambda: target.position)
-    sha256, stated = target.sha256(), digests.stated({"ETag": target.etag})
-    if sha256 != stated:
-        raise DamagedError(f"what came has SHA-256 {sha256}, not {stated}: it was not kept; get it again")
+    api.retry(lambda: _attempt(api, name, target, progress), lambda: target.position)
+    sha256, expected = target.sha256(), digests.sha256_in({"ETag": target.etag})
+    if sha256 != expected:
+        raise DamagedError(f"the download has SHA-256 {sha256}, not {expected}, and was not kept: get it again")
     return Stored(name, target.position, sha256)
 
 
 class DamagedError(ClientError):
-    """The content does not agree with its digest."""
+    """The content does not match its digest."""
 
 
 def _attempt(api: Api, name: str, target: Target, progress: Progress) -> None:
-    part = {"Range": f"bytes={target.position}-", "If-Range": target.etag} if target.position else {}
+    range_headers = {"Range": f"bytes={target.position}-", "If-Range": target.etag} if target.position else {}
     try:
-        answer = api.ask("GET", path_of(name), headers=part)
+        response = api.request("GET", path_of(name), headers=range_headers)
     except RefusedError as error:
-        if part and error.status == 416:  # the version is the same, or If-Range would have asked for all: it is whole
+        # With If-Range another version would have been sent whole, so it is the same one and nothing is missing.
+        if range_headers and error.status == 416:
             return
         raise
-    with answer:
-        etag = answer.headers.get("ETag", "")
-        if answer.status_code == 206:
-            if etag != target.etag or not answer.headers.get("Content-Range", "").startswith(
+    with response:
+        etag = response.headers.get("ETag", "")
+        if response.status_code == 206:
+            if etag != target.etag or not response.headers.get("Content-Range", "").startswith(
                 f"bytes {target.position}-"
             ):
-                raise ClientError("the server sends a part that was not asked for: use no such server")
+                raise ClientError("the server sent a range that was not asked for: do not trust this server")
         else:
-            if digests.stated({"ETag": etag}) is None:
-                raise ClientError("the server says no SHA-256 of it: it is no file-transfer server of this kind")
+            if digests.sha256_in({"ETag": etag}) is None:
+                raise ClientError("the server does not state a SHA-256: is this the address of a file-transfer server?")
             target.begin(etag)
-        size = answer.headers.get("Content-Length", "")
+        size = response.headers.get("Content-Length", "")
         total = target.position + int(size) if size.isdecimal() else None
-        for chunk in chunks(answer):
-            target.write(chunk)
-            progress.at(target.position, total)
-    # urllib3 before version 2 takes what is cut short for whole.
+        for block in blocks(response):
+            target.write(block)
+            progress.show(target.position, total)
+    # urllib3 before version 2 does not report content that is cut short.
     if total is not None and target.position < total:
-        raise BrokenError(f"{target.position} of {total} bytes came")
+        raise BrokenError(f"received {target.position} of {total} bytes")

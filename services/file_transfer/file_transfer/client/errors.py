@@ -1,12 +1,12 @@
-"""What a transfer can fail of; every text is one line for people, with the remedy where there is one."""
+"""Reasons why a transfer fails. Every message is one line for people, with the remedy where there is one."""
 
 
 class ClientError(Exception):
-    """It failed, and another try would fail in the same way."""
+    """A permanent failure: another try would fail in the same way."""
 
 
 class RefusedError(ClientError):
-    """The server refused; `status` is HTTP's."""
+    """The server refused the request; `status` is the HTTP status code."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -14,7 +14,7 @@ class RefusedError(ClientError):
 
 
 class BrokenError(ClientError):
-    """A connection broke, or a server is busy: worth another try after `pause` seconds."""
+    """A temporary failure, such as a broken connection or a busy server: try again after `pause` seconds."""
 
     def __init__(self, reason: str, pause: float = 0) -> None:
         super().__init__(reason)

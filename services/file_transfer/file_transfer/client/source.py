@@ -1,79 +1,79 @@
-"""A file that is read once or more, from any place on, and hashed meanwhile."""
+"""A file to upload, which can be read again from any position and is hashed while it is read."""
 
 import hashlib
 import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from file_transfer.client.answers import CHUNK_BYTES
 from file_transfer.client.errors import ClientError
+from file_transfer.client.responses import BLOCK_BYTES
 
 
 class Source:
-    """An open regular file; `size` in bytes and `modified` (ns) are those of the moment when it was opened."""
+    """An open regular file. `size` (bytes) and `modified` (nanoseconds) are as they were when it was opened."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self.size, self.modified = self._version()
+        self.size, self.modified = self._stat()
         self._sha256 = hashlib.sha256()
         self._hashed = 0
 
-    def pieces(self, position: int) -> "Pieces":
-        """The content from there on."""
-        return Pieces(self._read(position), self.size - position)
+    def content_from(self, position: int) -> "SizedContent":
+        """Return the content from the position to the end."""
+        return SizedContent(self._read(position), self.size - position)
 
     def sha256(self) -> str:
-        """The SHA-256 of all of it in hex; reads what was not read before.
+        """Return the SHA-256 of the whole file in hex, reading what has not been read yet.
 
         Raises:
-            ClientError: it is no longer what it was when it was opened.
+            ClientError: the file has changed since it was opened.
         """
-        self._hash_to(self.size)
-        self._refuse_change()
+        self._hash_up_to(self.size)
+        self._check_unchanged()
         return self._sha256.hexdigest()
 
     def _read(self, position: int) -> Iterator[bytes]:
-        self._hash_to(position)
+        self._hash_up_to(position)
         self._file.seek(position)
         while position < self.size:
-            chunk = self._file.read(min(CHUNK_BYTES, self.size - position))
-            if not chunk:
-                raise ClientError("it became shorter while it was read: put it again")
-            self._hash(position, chunk)
-            position += len(chunk)
+            block = self._file.read(min(BLOCK_BYTES, self.size - position))
+            if not block:
+                raise ClientError("the file became shorter while it was read: put it again")
+            self._hash(position, block)
+            position += len(block)
             if position == self.size:
-                self._refuse_change()  # before the last piece makes it visible
-            yield chunk
+                self._check_unchanged()  # the server publishes the file once it has the last block
+            yield block
 
-    def _hash_to(self, end: int) -> None:
+    def _hash_up_to(self, end: int) -> None:
         self._file.seek(self._hashed)
-        while self._hashed < end and (chunk := self._file.read(min(CHUNK_BYTES, end - self._hashed))):
-            self._hash(self._hashed, chunk)
+        while self._hashed < end and (block := self._file.read(min(BLOCK_BYTES, end - self._hashed))):
+            self._hash(self._hashed, block)
 
-    def _hash(self, position: int, chunk: bytes) -> None:
-        """Each byte counts once, however often it is read."""
-        fresh = memoryview(chunk)[self._hashed - position :]
-        self._sha256.update(fresh)
-        self._hashed += len(fresh)
+    def _hash(self, position: int, block: bytes) -> None:
+        """Hash the bytes of the block that have not been hashed before, since blocks can be read again."""
+        new = memoryview(block)[self._hashed - position :]
+        self._sha256.update(new)
+        self._hashed += len(new)
 
-    def _refuse_change(self) -> None:
-        if self._version() != (self.size, self.modified):
-            raise ClientError("it was changed while it was read: put it again")
+    def _check_unchanged(self) -> None:
+        if self._stat() != (self.size, self.modified):
+            raise ClientError("the file was changed while it was read: put it again")
 
-    def _version(self) -> tuple[int, int]:
+    def _stat(self) -> tuple[int, int]:
         status = os.fstat(self._file.fileno())
         return status.st_size, status.st_mtime_ns
 
 
-class Pieces:
-    """Bytes of a known length together: requests then declares it, and sends no chunks."""
+class SizedContent:
+    """Blocks with a known total size, for which requests sends a Content-Length instead of chunked encoding."""
 
-    def __init__(self, pieces: Iterator[bytes], size: int) -> None:
-        self._pieces = pieces
+    def __init__(self, blocks: Iterator[bytes], size: int) -> None:
+        self._blocks = blocks
         self._size = size
 
     def __len__(self) -> int:
         return self._size
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._pieces
+        return self._blocks

@@ -1,4 +1,4 @@
-"""What is asked of the server with a file, and what has become of it."""
+"""The options of an upload, and its result."""
 
 from dataclasses import dataclass
 
@@ -7,21 +7,21 @@ from file_transfer.client.errors import ClientError
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the server is to do with a file; `ttl` in its own words (seconds, 10m, 2h, 7d)."""
+    """How the server should store a file. `ttl` is passed on as the user wrote it (seconds, 10m, 2h, 7d)."""
 
     ttl: str | None = None
     max_downloads: int | None = None
     overwrite: bool = True
 
     def limits(self) -> dict[str, str]:
-        """The limits that are set, by the names that the server knows."""
+        """Return the limits that are set, under the names that the server uses."""
         limits = {"ttl": self.ttl, "max-downloads": self.max_downloads}
         return {name: str(value) for name, value in limits.items() if value is not None}
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A file as it was sent: its name, its size in bytes, its SHA-256 in hex."""
+    """A transferred file: its name, its size in bytes, and the SHA-256 in hex that the client computed."""
 
     name: str
     size: int
@@ -30,12 +30,12 @@ class Stored:
     def __str__(self) -> str:
         return f"{self.name} {self.size} bytes sha256:{self.sha256}"
 
-    def compared(self, stated: str | None) -> "Stored":
-        """Itself, if the server states the same SHA-256.
+    def verified(self, server_sha256: str | None) -> "Stored":
+        """Return this file if the server reports the same SHA-256.
 
         Raises:
-            ClientError: it does not.
+            ClientError: the server reports another one, or none.
         """
-        if stated != self.sha256:
-            raise ClientError(f"the server has SHA-256 {stated}, but {self.sha256} was sent: put it again")
+        if server_sha256 != self.sha256:
+            raise ClientError(f"the server has SHA-256 {server_sha256}, but {self.sha256} was sent: put it again")
         return self

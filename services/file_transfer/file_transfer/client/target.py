@@ -1,4 +1,4 @@
-"""Where a download goes: a file, by way of NAME.part beside it, or standard output."""
+"""Destinations of a download: a file, written as NAME.part first, or standard output."""
 
 import fcntl
 import hashlib
@@ -6,50 +6,50 @@ import os
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
-from file_transfer.client.answers import CHUNK_BYTES
-from file_transfer.client.begun import Begun
 from file_transfer.client.errors import ClientError
+from file_transfer.client.responses import BLOCK_BYTES
+from file_transfer.client.resume_store import ResumeStore
 
 
 class Target(Protocol):
-    """Takes a file's bytes in order; it has the first `position` of the version that `etag` names."""
+    """Receives a file's bytes in order. It has the first `position` bytes of the version with this `etag`."""
 
     position: int
     etag: str
 
     def begin(self, etag: str) -> None:
-        """Forget what there is; another version comes from its first byte on."""
+        """Discard what has been written and start with the first byte of another version."""
 
     def write(self, data: bytes) -> None:
-        """Take the next bytes."""
+        """Write the next bytes."""
 
     def sha256(self) -> str:
-        """Of all bytes so far, in hex."""
+        """Return the SHA-256 of all bytes so far, in hex."""
 
 
 class PartFile:
-    """NAME.part, which becomes NAME by `publish`; what is left of an earlier run is gone on with.
+    """NAME.part, which `publish` renames to NAME. What an earlier run has left in it is kept and continued.
 
     Raises:
-        ClientError: a file is in the way that is not to be overwritten.
-        OSError: it cannot be written.
+        ClientError: NAME exists and may not be overwritten, or NAME.part is not ours or in use.
+        OSError: the file cannot be written.
     """
 
     def __init__(self, path: Path, servers: tuple[str, ...], name: str, *, force: bool) -> None:
         self._path = path
         self._force = force
-        self._refuse_overwriting()
+        self._check_free()
         self._part = path.with_name(f"{path.name}.part")
-        self._begun = Begun()
+        self._resume_store = ResumeStore()
         self._key = ("get", ",".join(sorted(servers)), name, str(path.resolve()))
         self.position, self.etag = 0, ""
         self._sha256 = hashlib.sha256()
-        known = self._begun.word(self._key)
-        if known is None and os.path.lexists(self._part) and not force:
+        saved_etag = self._resume_store.load(self._key)
+        if saved_etag is None and os.path.lexists(self._part) and not force:
             raise ClientError(f"{self._part} is in the way: remove it, or give --force")
-        self._file = self._opened()
-        if known is not None:
-            self._go_on(known)
+        self._file = self._open_locked()
+        if saved_etag is not None:
+            self._resume(saved_etag)
 
     def __enter__(self) -> Self:
         return self
@@ -65,7 +65,7 @@ class PartFile:
         self._file.truncate()
         self.position, self.etag = 0, etag
         self._sha256 = hashlib.sha256()
-        self._begun.keep(self._key, etag)
+        self._resume_store.save(self._key, etag)
 
     def write(self, data: bytes) -> None:
         """See `Target.write`."""
@@ -78,46 +78,46 @@ class PartFile:
         return self._sha256.hexdigest()
 
     def discard(self) -> None:
-        """Leave nothing behind."""
+        """Remove the file and what was saved to resume it."""
         self._part.unlink(missing_ok=True)
-        self._begun.forget(self._key)
+        self._resume_store.forget(self._key)
 
     def publish(self) -> None:
-        """Give it its name, all of it at once."""
-        self._refuse_overwriting()  # it may have come while this one was fetched
+        """Rename the finished file to its name."""
+        self._check_free()  # another program may have made it during the download
         self._file.flush()
         self._part.replace(self._path)
-        self._begun.forget(self._key)
+        self._resume_store.forget(self._key)
         self._file.close()
 
-    def _refuse_overwriting(self) -> None:
+    def _check_free(self) -> None:
         if self._path.exists() and not self._path.is_file():
-            raise ClientError(f"{self._path} is no file: name one by -o, or a directory by -O")
+            raise ClientError(f"{self._path} is not a regular file: name a file with -o, or a directory with -O")
         if os.path.lexists(self._path) and not self._force:
-            raise ClientError(f"{self._path} is there already: give --force to overwrite it, or another name by -o")
+            raise ClientError(f"{self._path} exists already: give --force to overwrite it, or another name with -o")
 
-    def _opened(self) -> BinaryIO:
-        # A link that somebody else has laid here would lead the content elsewhere.
+    def _open_locked(self) -> BinaryIO:
+        # O_NOFOLLOW: a symbolic link made by somebody else would send the content elsewhere.
         file = os.fdopen(os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+b")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            is_free = os.path.samestat(os.fstat(file.fileno()), self._part.lstat())
+            is_ours = os.path.samestat(os.fstat(file.fileno()), self._part.lstat())
         except (BlockingIOError, FileNotFoundError):
-            is_free = False
-        if not is_free:  # another one writes it, or has just given it its name
+            is_ours = False
+        if not is_ours:  # another process is writing it, or has just renamed it
             file.close()
             raise ClientError(f"{self._part} is being written: wait for the other download")
         return file
 
-    def _go_on(self, etag: str) -> None:
+    def _resume(self, etag: str) -> None:
         self.etag = etag
-        while chunk := self._file.read(CHUNK_BYTES):
-            self._sha256.update(chunk)
-            self.position += len(chunk)
+        while block := self._file.read(BLOCK_BYTES):
+            self._sha256.update(block)
+            self.position += len(block)
 
 
 class StandardOutput:
-    """A stream that takes nothing back: only the version that was begun can be gone on with."""
+    """A stream whose output cannot be taken back, so only the version that was begun can be continued."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -128,10 +128,10 @@ class StandardOutput:
         """See `Target.begin`.
 
         Raises:
-            ClientError: part of another version is out already.
+            ClientError: bytes of another version have been written already.
         """
         if self.position:
-            raise ClientError("it was replaced on the server while it was fetched: drop what came, and get it again")
+            raise ClientError("the file was replaced during the download: discard the output, and get it again")
         self.etag = etag
 
     def write(self, data: bytes) -> None:

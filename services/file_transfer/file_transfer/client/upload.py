@@ -1,4 +1,4 @@
-"""Storing a file: a small one, or one whose size nobody knows, in one request; others in as many as it takes."""
+"""Uploads: small files and streams in one request, large files by tus."""
 
 import hashlib
 import stat
@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from file_transfer.client import digests
-from file_transfer.client.answers import CHUNK_BYTES
 from file_transfer.client.api import Api, path_of
 from file_transfer.client.errors import BrokenError, ClientError, RefusedError
 from file_transfer.client.progress import Progress
+from file_transfer.client.responses import BLOCK_BYTES
 from file_transfer.client.source import Source
 from file_transfer.client.stored import Options, Stored
 from file_transfer.client.tus import ResumableUpload
-from file_transfer.digests import field
+from file_transfer.digests import repr_digest
 
 SMALL_BYTES = 8 * 2**20
 
@@ -23,11 +23,11 @@ def put(api: Api, path: Path, name: str, options: Options, progress: Progress) -
     """Store a file under a name.
 
     Raises:
-        ClientError: it was refused, did not arrive, or changed meanwhile.
-        OSError: it cannot be read.
+        ClientError: the upload was refused, failed for good, or the file changed meanwhile.
+        OSError: the file cannot be read.
     """
     if not stat.S_ISREG(path.stat().st_mode):
-        raise ClientError("it is no file: put files one by one, and anything else as «-» with --as")
+        raise ClientError('this is not a regular file: put files one by one, and anything else as "-" with --as')
     with path.open("rb", buffering=0) as file:
         source = Source(file)
         if source.size > SMALL_BYTES:
@@ -36,36 +36,36 @@ def put(api: Api, path: Path, name: str, options: Options, progress: Progress) -
 
 
 def put_stream(api: Api, stream: BinaryIO, name: str, options: Options, progress: Progress) -> Stored:
-    """Store all that comes from a stream, which cannot be read twice.
+    """Store everything that a stream yields. It cannot be read twice, so a broken upload cannot be resumed.
 
     Raises:
-        ClientError: it was refused, or did not arrive.
+        ClientError: the upload was refused or failed.
     """
     sha256, size = hashlib.sha256(), 0
 
     def content() -> Iterator[bytes]:
         nonlocal size
-        while chunk := stream.read(CHUNK_BYTES):
-            sha256.update(chunk)
-            size += len(chunk)
-            progress.at(size, None)
-            yield chunk
+        while block := stream.read(BLOCK_BYTES):
+            sha256.update(block)
+            size += len(block)
+            progress.show(size, None)
+            yield block
 
     def attempt() -> str | None:
         try:
             return _put(api, name, content(), _headers(options), options)
         except BrokenError as error:
             if size:
-                raise ClientError(f"{error}: what was read is gone: give all of it once more") from error
+                raise ClientError(f"{error}: the input cannot be read again: run the whole pipeline again") from error
             raise
 
-    stated = api.persist(attempt)
-    return Stored(name, size, sha256.hexdigest()).compared(stated)
+    server_sha256 = api.retry(attempt)
+    return Stored(name, size, sha256.hexdigest()).verified(server_sha256)
 
 
 def _put_small(api: Api, content: bytes, name: str, options: Options) -> Stored:
     sent = Stored(name, len(content), hashlib.sha256(content).hexdigest())
-    headers = {**_headers(options), "Repr-Digest": field(sent.sha256)}
+    headers = {**_headers(options), "Repr-Digest": repr_digest(sent.sha256)}
     tries = 0
 
     def attempt() -> str | None:
@@ -77,19 +77,19 @@ def _put_small(api: Api, content: bytes, name: str, options: Options) -> Stored:
             if error.status != 412 or tries == 1:
                 raise
             refused = error
-        # The file that is in the way may be this very one, of which only the answer was lost.
-        if api.digest(name) != sent.sha256:
+        # The file in the way may be this very one: an earlier try stored it and only its response was lost.
+        if api.sha256(name) != sent.sha256:
             raise refused
         return sent.sha256
 
-    return sent.compared(api.persist(attempt))
+    return sent.verified(api.retry(attempt))
 
 
 def _put(
     api: Api, name: str, content: bytes | Iterator[bytes], headers: dict[str, str], options: Options
 ) -> str | None:
-    with api.ask("PUT", path_of(name), headers=headers, params=options.limits(), body=content) as answer:
-        return digests.stated(answer.headers)
+    with api.request("PUT", path_of(name), headers=headers, params=options.limits(), body=content) as response:
+        return digests.sha256_in(response.headers)
 
 
 def _headers(options: Options) -> dict[str, str]:

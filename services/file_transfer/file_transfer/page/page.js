@@ -1,18 +1,18 @@
-// The page itself: what is on it, and what its buttons do. Names of files come from strangers: they are only ever
-// written as textContent, into attributes that are no code, or encoded into an address.
+// The page's content and its buttons. File names come from strangers, so they are only written as textContent, into
+// attributes that are not code, or encoded into a URL.
 
-import { Upload, ask, token } from "./page.transfer.js";
-import { addressOf, downloadLine, limits, moment, progress, size, uploadLine } from "./page.words.js";
+import { Upload, sendRequest, token } from "./page.transfer.js";
+import { addressOf, dateAndTime, downloadCommand, limits, progress, size, uploadCommand } from "./page.words.js";
 
 const UPLOADS_AT_ONCE = 3;
 const FIRST_FILES = "/files?limit=100";
 const STATUS_SECONDS = 6;
-const LARGEST_IN_MEMORY = 2 ** 30; // bytes; of a download with a token, which a browser keeps until it is whole
+const MAX_BLOB_BYTES = 2 ** 30; // a download with a token is held in memory until it is complete
 
 const element = (id) => document.getElementById(id);
 const uploads = new Map(); // Upload → its row
 const files = new Map(); // name → its row
-let moreFiles = null; // the address of the list's next page
+let nextPage = null; // the address of the list's next page
 
 start();
 
@@ -20,57 +20,57 @@ function start() {
   element("choose").onclick = () => element("picker").click();
   element("picker").onchange = () => {
     addUploads(element("picker").files);
-    element("picker").value = ""; // so that the same file can be picked again
+    element("picker").value = ""; // so that the same file can be chosen again
   };
   element("clear").onclick = clearFinished;
   element("refresh").onclick = () => loadFiles(FIRST_FILES);
-  element("more").onclick = () => loadFiles(moreFiles);
-  element("copy-upload-line").onclick = () => copy(element("upload-line").textContent, "the curl line");
+  element("more").onclick = () => loadFiles(nextPage);
+  element("copy-upload-command").onclick = () => copy(element("upload-command").textContent, "the curl command");
   element("token-form").onsubmit = useToken;
   element("forget-token").onclick = forgetToken;
   addEventListener("tokenwanted", askForToken);
   addEventListener("dragover", allowDrop);
   addEventListener("dragleave", (event) => event.relatedTarget ?? document.body.classList.remove("dropping"));
-  addEventListener("drop", takeDrop);
+  addEventListener("drop", handleDrop);
   addEventListener("online", wakeUploads);
   addEventListener("beforeunload", (event) => [...uploads.keys()].some(isUnderWay) && event.preventDefault());
   showToken();
   loadFiles(FIRST_FILES);
 }
 
-// --- Telling, copying, rows ---
+// --- Messages, copying, rows ---
 
-let statusEnd;
+let statusTimer;
 
-function say(text) {
+function showStatus(text) {
   element("status").textContent = text;
-  clearTimeout(statusEnd);
-  statusEnd = setTimeout(() => (element("status").textContent = ""), 1000 * STATUS_SECONDS);
+  clearTimeout(statusTimer);
+  statusTimer = setTimeout(() => (element("status").textContent = ""), 1000 * STATUS_SECONDS);
 }
 
-/** Not again at every attempt that ends the same way. */
-function sayOnce(shown, text) {
-  if (shown.dataset.said !== text) say(text);
-  shown.dataset.said = text;
+/** Shows a row's status, but not again if the next attempt ends in the same way. */
+function showStatusOnce(row, text) {
+  if (row.dataset.status !== text) showStatus(text);
+  row.dataset.status = text;
 }
 
-function complain(text) {
+function showProblem(text) {
   element("problem").textContent = text;
   element("problem").hidden = !text;
 }
 
 async function copy(text, what) {
-  const copied = navigator.clipboard?.writeText(text) ?? Promise.reject(new Error("no clipboard without TLS"));
+  const copied = navigator.clipboard?.writeText(text) ?? Promise.reject(new Error("the clipboard API needs TLS"));
   await copied.then(
-    () => say(`Copied: ${what}`),
-    () => say(copiedTheOldWay(text) ? `Copied: ${what}` : `This browser lets no page copy: ${text}`),
+    () => showStatus(`Copied: ${what}`),
+    () => showStatus(copyWithoutClipboard(text) ? `Copied: ${what}` : `This browser does not allow copying: ${text}`),
   );
 }
 
-function copiedTheOldWay(text) {
+function copyWithoutClipboard(text) {
   const focused = document.activeElement;
   const field = document.createElement("textarea");
-  field.className = "out-of-sight";
+  field.className = "off-screen";
   field.value = text;
   document.body.append(field);
   field.select();
@@ -80,29 +80,29 @@ function copiedTheOldWay(text) {
   return copied;
 }
 
-function copyDownloadLine(name) {
-  const what = token.value ? "the curl line, which takes the token from $TOKEN" : "the curl line";
-  copy(downloadLine(location.origin, name, Boolean(token.value)), what);
+function copyDownloadCommand(name) {
+  const what = token.value ? "the curl command, which reads the token from $TOKEN" : "the curl command";
+  copy(downloadCommand(location.origin, name, Boolean(token.value)), what);
 }
 
-/** A row of a list; `buttons` has for each a selector, what it is for, and what it does. */
-function row(template, name, buttons) {
-  const added = element(template).content.firstElementChild.cloneNode(true);
-  added.querySelector("bdi").textContent = name;
-  for (const [selector, purpose, action] of buttons) {
-    const button = added.querySelector(selector);
-    button.setAttribute("aria-label", purpose);
+/** Returns a new row of a list. Each of `buttons` is a selector, a label, and an action. */
+function newRow(template, name, buttons) {
+  const row = element(template).content.firstElementChild.cloneNode(true);
+  row.querySelector("bdi").textContent = name;
+  for (const [selector, label, action] of buttons) {
+    const button = row.querySelector(selector);
+    button.setAttribute("aria-label", label);
     button.onclick = action;
   }
-  return added;
+  return row;
 }
 
-/** Take a row away; who was in it by keyboard goes on at the next one. */
-function takeAway(gone, selector, otherwise) {
-  const neighbour = gone.nextElementSibling ?? gone.previousElementSibling;
-  const hadFocus = gone.contains(document.activeElement);
-  gone.remove();
-  if (hadFocus) (neighbour?.querySelector(selector) ?? element(otherwise)).focus();
+/** Removes a row. If it had the focus, the focus moves to the selector in the next row, or to the fallback element. */
+function removeRow(row, selector, fallback) {
+  const neighbour = row.nextElementSibling ?? row.previousElementSibling;
+  const hadFocus = row.contains(document.activeElement);
+  row.remove();
+  if (hadFocus) (neighbour?.querySelector(selector) ?? element(fallback)).focus();
 }
 
 // --- Uploads ---
@@ -111,7 +111,7 @@ function addUploads(picked) {
   const known = new Set([...uploads.keys()].filter(isUnderWay).map((upload) => upload.fingerprint));
   for (const file of picked) {
     const upload = new Upload(file, showUpload);
-    if (known.has(upload.fingerprint)) say(`${file.name} is being uploaded already`);
+    if (known.has(upload.fingerprint)) showStatus(`${file.name} is already being uploaded`);
     else addUpload(upload);
   }
   startWaiting();
@@ -119,14 +119,14 @@ function addUploads(picked) {
 
 function addUpload(upload) {
   const { name } = upload.file;
-  const added = row("upload-row", name, [
+  const row = newRow("upload-row", name, [
     ["progress", `Upload of ${name}`, null],
     [".again", `Try again to upload ${name}`, () => retry(upload)],
-    [".curl", `Copy curl line for ${name}`, () => copyDownloadLine(name.normalize("NFC"))],
+    [".curl", `Copy curl command for ${name}`, () => copyDownloadCommand(name.normalize("NFC"))],
     [".end", "", () => endUpload(upload)],
   ]);
-  uploads.set(upload, added);
-  element("uploads").append(added);
+  uploads.set(upload, row);
+  element("uploads").append(row);
   showUpload(upload);
 }
 
@@ -147,12 +147,12 @@ function retry(upload) {
   startWaiting();
 }
 
-/** Cancel or dismiss. What has failed is cancelled too, or else the server would keep the part that it has. */
+/** Cancels or dismisses an upload. A failed one is cancelled too, so that the server deletes what it has received. */
 function endUpload(upload) {
-  const gone = uploads.get(upload);
-  if (isUnderWay(upload)) say(`Cancelled: ${upload.file.name}`);
+  const row = uploads.get(upload);
+  if (isUnderWay(upload)) showStatus(`Cancelled: ${upload.file.name}`);
   uploads.delete(upload);
-  takeAway(gone, ".end", "choose");
+  removeRow(row, ".end", "choose");
   if (upload.state !== "stored") upload.cancel().then(startWaiting);
   showUploadsSection();
 }
@@ -167,19 +167,19 @@ function wakeUploads() {
 }
 
 function showUpload(upload) {
-  const shown = uploads.get(upload);
-  if (!shown) return; // cancelled
+  const row = uploads.get(upload);
+  if (!row) return; // cancelled
   const { name } = upload.file;
-  shown.querySelector("progress").value = upload.state === "stored" ? 1 : upload.sent / (upload.file.size || 1);
-  shown.querySelector(".facts").textContent = progress(upload);
-  if (shown.dataset.state === upload.state) return;
-  shown.dataset.state = upload.state;
-  shown.querySelector(".again").hidden = upload.state !== "failed";
-  shown.querySelector(".curl").hidden = upload.state !== "stored";
-  const end = shown.querySelector(".end");
+  row.querySelector("progress").value = upload.state === "stored" ? 1 : upload.sent / (upload.file.size || 1);
+  row.querySelector(".facts").textContent = progress(upload);
+  if (row.dataset.state === upload.state) return;
+  row.dataset.state = upload.state;
+  row.querySelector(".again").hidden = upload.state !== "failed";
+  row.querySelector(".curl").hidden = upload.state !== "stored";
+  const end = row.querySelector(".end");
   end.textContent = isUnderWay(upload) ? "Cancel" : "Dismiss";
   end.setAttribute("aria-label", `${end.textContent} the upload of ${name}`);
-  if (["paused", "failed", "stored"].includes(upload.state)) sayOnce(shown, `${name}: ${progress(upload)}`);
+  if (["paused", "failed", "stored"].includes(upload.state)) showStatusOnce(row, `${name}: ${progress(upload)}`);
   if (upload.state === "stored") showStored(name.normalize("NFC"));
   showUploadsSection();
 }
@@ -201,31 +201,31 @@ function allowDrop(event) {
   document.body.classList.add("dropping");
 }
 
-function takeDrop(event) {
+function handleDrop(event) {
   document.body.classList.remove("dropping");
   if (!carriesFiles(event)) return;
   event.preventDefault();
   const dropped = [...event.dataTransfer.items].filter((item) => item.kind === "file");
   const isFolder = (item) => item.webkitGetAsEntry()?.isDirectory;
-  if (dropped.some(isFolder)) say("A folder is no file: pack it into an archive first");
+  if (dropped.some(isFolder)) showStatus("Folders cannot be uploaded: pack the folder into an archive first");
   addUploads(dropped.filter((item) => !isFolder(item)).map((item) => item.getAsFile()));
 }
 
 // --- Files ---
 
-/** One page of the list; the first one takes the place of all that is shown. */
+/** Loads one page of the list. The first page replaces everything that is shown. */
 async function loadFiles(address) {
   try {
-    const response = await ask("GET", address);
+    const response = await sendRequest("GET", address);
     const listed = await response.json();
     if (address === FIRST_FILES) forgetFiles();
-    moreFiles = /<([^>]+)>;\s*rel="?next"?/.exec(response.headers.get("Link"))?.[1] ?? null;
+    nextPage = /<([^>]+)>;\s*rel="?next"?/.exec(response.headers.get("Link"))?.[1] ?? null;
     listed.forEach(showFile);
-    complain("");
+    showProblem("");
     element("empty").hidden = files.size > 0;
   } catch (error) {
-    if (error.status === 401) forgetFiles(); // the token's field says why
-    else complain(`The list cannot be loaded: ${error.message}`);
+    if (error.status === 401) forgetFiles(); // the form for the token says why
+    else showProblem(`The list cannot be loaded: ${error.message}`);
   }
   showFilesSection();
 }
@@ -234,88 +234,88 @@ function forgetFiles() {
   files.clear();
   element("files").replaceChildren();
   element("empty").hidden = true;
-  moreFiles = null;
+  nextPage = null;
 }
 
-/** Have a new file in the list, also if its name is on a page that is not loaded. */
+/** Adds a new file to the list, even if its name belongs to a page that is not loaded. */
 async function showStored(name) {
   try {
-    const listed = await (await ask("GET", `/files?limit=1&prefix=${encodeURIComponent(name)}`)).json();
+    const listed = await (await sendRequest("GET", `/files?limit=1&prefix=${encodeURIComponent(name)}`)).json();
     listed.filter((file) => file.name === name).forEach((file) => showFile(file).classList.add("new"));
   } catch (error) {
-    complain(`The list cannot be loaded: ${error.message}`);
+    showProblem(`The list cannot be loaded: ${error.message}`);
   }
   showFilesSection();
 }
 
 function showFile(file) {
-  const shown = row("file-row", file.name, [
+  const row = newRow("file-row", file.name, [
     [".download", `Download ${file.name}`, (event) => download(event, file)],
-    [".curl", `Copy curl line for ${file.name}`, () => copyDownloadLine(file.name)],
+    [".curl", `Copy curl command for ${file.name}`, () => copyDownloadCommand(file.name)],
     [".digest", `Copy SHA-256 of ${file.name}`, () => copy(file.sha256, "the SHA-256")],
     [".delete", `Delete ${file.name}`, () => deleteFile(file)],
   ]);
-  shown.dataset.name = file.name;
-  shown.querySelector(".download").href = addressOf(file.name);
-  shown.querySelector(".size").textContent = size(file.size);
-  shown.querySelector("time").textContent = moment(file.modified);
-  shown.querySelector("time").dateTime = file.modified;
-  shown.querySelector(".limits").textContent = limits(file);
-  shown.querySelector(".digest").title = file.sha256;
-  shown.querySelector("code").textContent = `${file.sha256.slice(0, 12)}…`;
+  row.dataset.name = file.name;
+  row.querySelector(".download").href = addressOf(file.name);
+  row.querySelector(".size").textContent = size(file.size);
+  row.querySelector("time").textContent = dateAndTime(file.modified);
+  row.querySelector("time").dateTime = file.modified;
+  row.querySelector(".limits").textContent = limits(file);
+  row.querySelector(".digest").title = file.sha256;
+  row.querySelector("code").textContent = `${file.sha256.slice(0, 12)}…`;
   files.get(file.name)?.remove();
-  files.set(file.name, shown);
-  const following = [...element("files").children].find((other) => other.dataset.name > file.name);
-  element("files").insertBefore(shown, following ?? null);
-  return shown;
+  files.set(file.name, row);
+  const next = [...element("files").children].find((other) => other.dataset.name > file.name);
+  element("files").insertBefore(row, next ?? null);
+  return row;
 }
 
 function showFilesSection() {
   element("files").hidden = !files.size;
   element("empty").hidden ||= files.size > 0;
-  element("more").hidden = !moreFiles;
-  element("count").textContent = files.size ? `${files.size}${moreFiles ? "+" : ""}` : "";
+  element("more").hidden = !nextPage;
+  element("count").textContent = files.size ? `${files.size}${nextPage ? "+" : ""}` : "";
 }
 
-/** Without a token the link does it; with one, the browser itself could not send it along. */
+/** Downloads a file by script if there is a token, since the browser would follow the link without it. */
 async function download(event, file) {
   if (!token.value) return;
   event.preventDefault();
-  if (file.size > LARGEST_IN_MEMORY) {
-    complain(`${file.name} is too large for a browser to download with a token: use its curl line`);
+  if (file.size > MAX_BLOB_BYTES) {
+    showProblem(`${file.name} is too large for a browser to download with a token: use its curl command`);
     return;
   }
-  say(`Downloading ${file.name}…`);
+  showStatus(`Downloading ${file.name}…`);
   try {
-    const content = await (await ask("GET", addressOf(file.name), {}, null)).blob();
+    const content = await (await sendRequest("GET", addressOf(file.name), {}, null)).blob();
     const link = document.createElement("a");
     link.href = URL.createObjectURL(content);
     link.download = file.name;
     link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // when the browser has surely begun to save it
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // by then the browser has begun to save it
   } catch (error) {
-    complain(`${file.name} cannot be downloaded: ${error.message}`);
+    showProblem(`${file.name} cannot be downloaded: ${error.message}`);
   }
 }
 
-/** If somebody has replaced the file since it was listed, it stays. */
+/** Deletes a file, unless somebody has replaced it since it was listed. */
 async function deleteFile(file) {
-  if (!(await isConfirmed(file.name))) return;
+  if (!(await confirmDeletion(file.name))) return;
   try {
-    await ask("DELETE", addressOf(file.name), { "If-Match": `"${file.sha256}"` });
-    complain("");
-    say(`Deleted: ${file.name}`);
-    takeAway(files.get(file.name), ".delete", "files-title");
+    await sendRequest("DELETE", addressOf(file.name), { "If-Match": `"${file.sha256}"` });
+    showProblem("");
+    showStatus(`Deleted: ${file.name}`);
+    removeRow(files.get(file.name), ".delete", "files-title");
     files.delete(file.name);
-    element("empty").hidden = files.size > 0 || Boolean(moreFiles);
+    element("empty").hidden = files.size > 0 || Boolean(nextPage);
   } catch (error) {
     allowDeletion(![401, 403].includes(error.status));
-    complain(`${file.name} is not deleted: ${error.message}`);
+    showProblem(`${file.name} was not deleted: ${error.message}`);
   }
   showFilesSection();
 }
 
-function isConfirmed(name) {
+function confirmDeletion(name) {
   const dialog = element("deletion");
   element("deletion-name").textContent = name;
   dialog.returnValue = "";
@@ -330,7 +330,7 @@ function allowDeletion(allowed) {
 // --- The token ---
 
 function askForToken() {
-  if (token.value) element("token-hint").textContent = "The server does not take this one.";
+  if (token.value) element("token-hint").textContent = "The server does not accept this token.";
   token.value = "";
   showToken();
   element("token-form").hidden = false;
@@ -358,5 +358,5 @@ function forgetToken() {
 
 function showToken() {
   element("forget-token").hidden = !token.value;
-  element("upload-line").textContent = uploadLine(location.origin, Boolean(token.value));
+  element("upload-command").textContent = uploadCommand(location.origin, Boolean(token.value));
 }

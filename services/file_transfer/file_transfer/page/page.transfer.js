@@ -1,42 +1,42 @@
-// What the page says to the server: requests with a token, and uploads by tus 1.0
-// (https://tus.io/protocols/resumable-upload), of which nothing that has arrived is sent twice.
+// Requests to the server, with the token, and resumable uploads by tus 1.0
+// (https://tus.io/protocols/resumable-upload), which never send again what has arrived.
 
-const CHUNK_BYTES = 16 * 2 ** 20; // a proxy that takes a request in whole before it passes it on has room for this
-const PATIENCE_SECONDS = 60; // a connection that moves nothing for so long is dead, whatever the browser thinks
+const PATCH_BYTES = 16 * 2 ** 20; // small enough for a proxy that buffers whole requests
+const TIMEOUT_SECONDS = 60; // a connection without progress for so long is dead, whatever the browser thinks
 const BACK_OFF_SECONDS = [0.5, 1, 2, 4, 8, 15, 30];
 const SPEED_SECONDS = 5;
 const TUS = { "Tus-Resumable": "1.0.0" };
 
-const OUT_OF_REACH = 0;
+const UNREACHABLE = 0;
 const UNAUTHORIZED = 401;
-const OUTDATED = 425; // HTTP's «Too Early»
+const STALE_TOKEN = 425; // a 401 to a token that has been replaced since; "Too Early" is the nearest status
 const GONE = [404, 410];
 const CONFLICT = 409;
-const PASSING = [OUT_OF_REACH, 408, CONFLICT, 423, OUTDATED, 429, 500, 502, 503, 504];
+const TEMPORARY = [UNREACHABLE, 408, CONFLICT, 423, STALE_TOKEN, 429, 500, 502, 503, 504];
 
 const REASONS = {
-  [OUT_OF_REACH]: "the connection is lost",
-  401: "the server wants a token",
+  [UNREACHABLE]: "the connection was lost",
+  401: "the server requires a token",
   403: "the token does not allow this",
-  404: "there is no such file any more",
-  412: "the file has been replaced meanwhile",
-  413: "the file is larger than the server takes",
-  502: "no replica answers",
+  404: "the file no longer exists",
+  412: "the file has been replaced",
+  413: "the file is larger than the server allows",
+  502: "no replica responds",
   503: "the server is busy",
-  504: "no replica answers in time",
-  507: "the server has no room left",
+  504: "no replica responds in time",
+  507: "the server has no space left",
 };
 
-/** A request that did not succeed; `status` is HTTP's, or 0 if no answer came. The message is a reason in words. */
+/** A failed request. `status` is the HTTP status, or 0 without a response; the message is the reason in words. */
 export class ServerError extends Error {
   constructor(status, reason = "", retrySeconds = 0) {
-    super(reason || REASONS[status] || `the server answers with status ${status}`);
+    super(reason || REASONS[status] || `the server responded with status ${status}`);
     this.status = status;
     this.retrySeconds = retrySeconds;
   }
 }
 
-/** The bearer token, kept for as long as the tab is open. */
+/** The bearer token, which is kept as long as the tab is open. */
 export const token = {
   get value() {
     return sessionStorage.getItem("token") ?? "";
@@ -47,25 +47,27 @@ export const token = {
   },
 };
 
-/** The server's answer, if it is a good one; throws ServerError if not.
+/** Returns the server's response if it succeeded, and throws ServerError otherwise.
  *
- * Whenever the server does not take the token that the page has, the window gets an event «tokenwanted».
+ * If the server does not accept the page's current token, the window gets an event "tokenwanted".
  */
-export async function ask(method, path, headers = {}, signal = AbortSignal.timeout(1000 * PATIENCE_SECONDS)) {
-  const used = token.value;
+export async function sendRequest(method, path, headers = {}, signal = AbortSignal.timeout(1000 * TIMEOUT_SECONDS)) {
+  const usedToken = token.value;
   let response;
   try {
-    response = await fetch(path, { method, headers: { ...common(used), ...headers }, cache: "no-store", signal });
+    const allHeaders = { ...commonHeaders(usedToken), ...headers };
+    response = await fetch(path, { method, headers: allHeaders, cache: "no-store", signal });
   } catch {
-    throw new ServerError(OUT_OF_REACH);
+    throw new ServerError(UNREACHABLE);
   }
   if (response.ok) return response;
-  throw refusal(used, response.status, await response.text().catch(() => ""), response.headers.get("Retry-After"));
+  const body = await response.text().catch(() => "");
+  throw responseError(usedToken, response.status, body, response.headers.get("Retry-After"));
 }
 
-/** One file on its way; `changed(upload)` is called whenever there is something new to show.
+/** The upload of one file. It calls `changed(upload)` whenever there is something new to show.
  *
- * States: waiting (for `run`), sending, paused (goes on by itself, or when woken), stored, failed, cancelled.
+ * States: waiting (for `run`), sending, paused (until a timer ends or `wake` is called), stored, failed, cancelled.
  */
 export class Upload {
   state = "waiting";
@@ -85,7 +87,7 @@ export class Upload {
     this.#key = `upload of ${JSON.stringify([file.name, file.size, file.lastModified])}`;
   }
 
-  /** What tells one file from another, also after the page was loaded anew. */
+  /** Identifies the file, even after the page has been reloaded. */
   get fingerprint() {
     return this.#key;
   }
@@ -95,33 +97,33 @@ export class Upload {
     return last?.time > first?.time ? (last.sent - first.sent) / (last.time - first.time) : 0;
   }
 
-  /** Send it, however often it takes; resolves when it is stored, failed or cancelled. */
+  /** Sends the file, with as many attempts as it takes. Resolves when it is stored, failed or cancelled. */
   run() {
     this.#ended = this.#run();
     return this.#ended;
   }
 
-  /** Have it run once more after it has failed. */
+  /** Makes a failed upload ready to run again. */
   reset() {
-    this.#become("waiting");
+    this.#setState("waiting");
   }
 
-  /** Go on at once if it is paused: the network is back, or there is a token. */
+  /** Resumes at once if paused, since the network is back or there is a new token. */
   wake() {
     this.#wake();
   }
 
-  /** Stop, and have the server forget what has arrived. */
+  /** Stops the upload, and makes the server delete what has arrived. */
   async cancel() {
-    this.#become("cancelled");
+    this.#setState("cancelled");
     this.#request?.abort();
     this.#wake();
-    await this.#ended; // an upload that is just being created has to be known before it can be taken away
+    await this.#ended; // if the upload is being created now, its location must be known before it can be deleted
     const location = this.#location;
     this.#location = null;
     for (const seconds of location ? BACK_OFF_SECONDS : []) {
-      const error = await ask("DELETE", location, TUS).then(() => null, (refusal) => refusal);
-      if (!error || !PASSING.includes(error.status)) break; // what stays is deleted by the server some day
+      const error = await sendRequest("DELETE", location, TUS).then(() => null, (error) => error);
+      if (!error || !TEMPORARY.includes(error.status)) break; // the server deletes what is left when it expires
       await this.#pause(seconds);
     }
   }
@@ -130,7 +132,7 @@ export class Upload {
     while (!["stored", "failed", "cancelled"].includes(this.state)) {
       try {
         await this.#send();
-        this.#become("stored");
+        this.#setState("stored");
       } catch (error) {
         if (this.state !== "cancelled") await this.#recover(error);
       }
@@ -140,47 +142,47 @@ export class Upload {
   async #recover(error) {
     const isForgotten = GONE.includes(error.status) && this.#location;
     if (error.status === UNAUTHORIZED) {
-      this.#become("paused", error.message);
+      this.#setState("paused", error.message);
       await this.#pause(Infinity);
-    } else if (isForgotten || PASSING.includes(error.status)) {
-      // Browsers repeat a request by themselves when its connection breaks; it then comes with an offset that was.
-      const reason = error.status === CONFLICT ? REASONS[OUT_OF_REACH] : error.message;
-      this.#become("paused", `${reason}, trying again…`);
+    } else if (isForgotten || TEMPORARY.includes(error.status)) {
+      // When a connection breaks, browsers repeat the request themselves, and the server refuses its old offset.
+      const reason = error.status === CONFLICT ? REASONS[UNREACHABLE] : error.message;
+      this.#setState("paused", `${reason}, trying again…`);
       const seconds = BACK_OFF_SECONDS[Math.min(this.#failures++, BACK_OFF_SECONDS.length - 1)];
       await this.#pause(Math.max(seconds, error.retrySeconds));
     } else {
-      this.#become("failed", error.message);
+      this.#setState("failed", error.message);
     }
   }
 
   async #send() {
-    await this.#readable();
-    this.#become("sending");
+    await this.#checkReadable();
+    this.#setState("sending");
     this.#samples = [];
-    let offset = (await this.#arrived()) ?? (await this.#create());
-    this.#moved(offset);
+    let offset = (await this.#offset()) ?? (await this.#create());
+    this.#setSent(offset);
     while (offset < this.file.size && this.state === "sending") {
       offset = await this.#patch(offset);
-      this.#moved(offset);
+      this.#setSent(offset);
       this.#failures = 0;
     }
     if (offset === this.file.size) this.#location = null;
   }
 
-  /** A file that was changed or deleted meanwhile looks like a lost connection to XMLHttpRequest. */
-  async #readable() {
+  /** Checks that the file can be read, since to XMLHttpRequest a deleted file looks like a lost connection. */
+  async #checkReadable() {
     try {
       await this.file.slice(0, 1).arrayBuffer();
     } catch {
-      throw new Error("the file cannot be read: was it changed or moved? Pick it once more");
+      throw new Error("the file cannot be read: was it changed or moved? Choose it again");
     }
   }
 
-  /** How much of the file the server has, or null if it knows nothing of it. */
-  async #arrived() {
+  /** Returns how many bytes the server has, or null if it does not know the upload. */
+  async #offset() {
     if (!this.#location) return null;
     try {
-      return Number((await ask("HEAD", this.#location, TUS)).headers.get("Upload-Offset"));
+      return Number((await sendRequest("HEAD", this.#location, TUS)).headers.get("Upload-Offset"));
     } catch (error) {
       if (!GONE.includes(error.status)) throw error;
       this.#location = null;
@@ -191,42 +193,42 @@ export class Upload {
   async #create() {
     const metadata = `filename ${base64(this.file.name)}`;
     const headers = { ...TUS, "Upload-Length": String(this.file.size), "Upload-Metadata": metadata };
-    this.#location = (await ask("POST", "/uploads", headers)).headers.get("Location");
+    this.#location = (await sendRequest("POST", "/uploads", headers)).headers.get("Location");
     return 0;
   }
 
-  /** Send one chunk; resolves with the offset after it. XMLHttpRequest, since fetch tells nothing of its progress. */
+  /** Sends one PATCH, and resolves with the next offset. It uses XMLHttpRequest, since fetch reports no progress. */
   #patch(offset) {
     return new Promise((resolve, reject) => {
-      const used = token.value;
+      const usedToken = token.value;
       const request = (this.#request = new XMLHttpRequest());
       const headers = { "Content-Type": "application/offset+octet-stream", "Upload-Offset": String(offset) };
-      let patience;
-      const bePatient = () => {
-        clearTimeout(patience);
-        patience = setTimeout(() => request.abort(), 1000 * PATIENCE_SECONDS);
+      let timer;
+      const restartTimer = () => {
+        clearTimeout(timer);
+        timer = setTimeout(() => request.abort(), 1000 * TIMEOUT_SECONDS);
       };
       request.open("PATCH", this.#location);
-      for (const [name, value] of Object.entries({ ...common(used), ...TUS, ...headers })) {
+      for (const [name, value] of Object.entries({ ...commonHeaders(usedToken), ...TUS, ...headers })) {
         request.setRequestHeader(name, value);
       }
       request.upload.onprogress = ({ loaded }) => {
-        bePatient();
-        this.#moved(offset + loaded);
+        restartTimer();
+        this.#setSent(offset + loaded);
       };
       request.onload = () => {
         const [next, retryAfter] = ["Upload-Offset", "Retry-After"].map((name) => request.getResponseHeader(name));
         if (request.status === 204 && Number(next) > offset) resolve(Number(next));
-        else reject(refusal(used, request.status, request.responseText, retryAfter));
+        else reject(responseError(usedToken, request.status, request.responseText, retryAfter));
       };
-      request.onerror = request.onabort = () => reject(new ServerError(OUT_OF_REACH));
-      request.onloadend = () => clearTimeout(patience);
-      bePatient();
-      request.send(this.file.slice(offset, offset + CHUNK_BYTES));
+      request.onerror = request.onabort = () => reject(new ServerError(UNREACHABLE));
+      request.onloadend = () => clearTimeout(timer);
+      restartTimer();
+      request.send(this.file.slice(offset, offset + PATCH_BYTES));
     });
   }
 
-  #moved(sent) {
+  #setSent(sent) {
     const time = performance.now() / 1000;
     this.sent = sent;
     this.#samples.push({ time, sent });
@@ -234,8 +236,8 @@ export class Upload {
     this.#changed(this);
   }
 
-  #become(state, reason = "") {
-    if (this.state === "cancelled") return; // whatever was under way then
+  #setState(state, reason = "") {
+    if (this.state === "cancelled") return; // a request that was running then may still end
     this.state = state;
     this.reason = reason;
     this.#changed(this);
@@ -248,7 +250,7 @@ export class Upload {
     });
   }
 
-  /** Where the server keeps what has arrived; outlives the page. */
+  /** The path of the upload on the server, which is remembered after the page is closed. */
   get #location() {
     return localStorage.getItem(this.#key);
   }
@@ -259,18 +261,18 @@ export class Upload {
   }
 }
 
-function common(used) {
-  return { Accept: "application/json", ...(used && { Authorization: `Bearer ${used}` }) };
+function commonHeaders(usedToken) {
+  return { Accept: "application/json", ...(usedToken && { Authorization: `Bearer ${usedToken}` }) };
 }
 
-/** While an answer was under way, the reader may have entered another token: then it is worth another try. */
-function refusal(used, status, body, retryAfter) {
-  const isStale = status === UNAUTHORIZED && used !== token.value;
+/** Returns the error for a response. A 401 is temporary if the user has entered another token since the request. */
+function responseError(usedToken, status, body, retryAfter) {
+  const isStale = status === UNAUTHORIZED && usedToken !== token.value;
   if (status === UNAUTHORIZED && !isStale) dispatchEvent(new Event("tokenwanted"));
-  return new ServerError(isStale ? OUTDATED : status, reasonIn(body), Number(retryAfter) || 0);
+  return new ServerError(isStale ? STALE_TOKEN : status, reasonIn(body), Number(retryAfter) || 0);
 }
 
-/** The server's own words, from either of the forms that its errors have; a proxy's page of HTML is no reason. */
+/** Returns the server's own message, from JSON or from text; empty for a proxy's HTML page. */
 function reasonIn(body) {
   try {
     return String(JSON.parse(body).error ?? "");

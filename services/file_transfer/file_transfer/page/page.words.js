@@ -1,6 +1,6 @@
-// Numbers, times and addresses as people and shells read them.
+// Formatting of numbers, times and addresses, for people and for shells.
 
-const GAP = "\u00a0"; // no line ends between a number and its unit
+const GAP = "\u00a0"; // no-break space, which keeps a number and its unit on one line
 const TOKEN_HEADER = '-H "Authorization: Bearer $TOKEN" ';
 
 export function size(bytes) {
@@ -16,38 +16,38 @@ export function duration(seconds) {
   return minutes < 60 ? `${minutes}${GAP}min` : `${Math.floor(minutes / 60)}${GAP}h${GAP}${minutes % 60}${GAP}min`;
 }
 
-/** A point in time as the reader's own calendar and clock have it. */
-export function moment(iso) {
+/** Formats a time in the user's locale and time zone. */
+export function dateAndTime(iso) {
   return new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }
 
-/** How an upload is going. */
+/** Describes the state of an upload. */
 export function progress({ state, reason, sent, file, bytesPerSecond }) {
-  const part = `${size(sent)} of ${size(file.size)}`;
-  if (state === "paused") return `${part} · ${reason}`;
+  const amount = `${size(sent)} of ${size(file.size)}`;
+  if (state === "paused") return `${amount} · ${reason}`;
   if (state === "failed") return `Not uploaded: ${reason}`;
   if (state === "stored") return `Stored · ${size(file.size)}`;
   if (state === "waiting") return `Waiting · ${size(file.size)}`;
   const left = bytesPerSecond && duration((file.size - sent) / bytesPerSecond);
-  return left ? `${part} · ${size(bytesPerSecond)}/s · ${left} left` : part;
+  return left ? `${amount} · ${size(bytesPerSecond)}/s · ${left} left` : amount;
 }
 
-/** How long a file stays, if there is an end to it. */
+/** Describes when a file expires; empty if it does not. */
 export function limits({ expires, downloads_left: left }) {
-  const ends = expires ? [`until ${moment(expires)}`] : [];
+  const ends = expires ? [`until ${dateAndTime(expires)}`] : [];
   return [...ends, ...(left == null ? [] : [left === 1 ? "1 download left" : `${left} downloads left`])].join(", ");
 }
 
-/** The path of a file, without quotes or anything else that a shell or curl's globbing takes for more than text. */
+/** Returns the path of a file, with everything encoded that is special to a shell or to curl's globbing. */
 export function addressOf(name) {
   return `/files/${encodeURIComponent(name).replaceAll("'", "%27")}`;
 }
 
-/** Downloads a file under its name. A token stays out of it: lines are pasted where others read them. */
-export function downloadLine(origin, name, withToken) {
+/** Returns the command that downloads a file under its name. The token is not in it, since commands get shared. */
+export function downloadCommand(origin, name, withToken) {
   return `curl -fOJ ${withToken ? TOKEN_HEADER : ""}'${origin}${addressOf(name)}'`;
 }
 
-export function uploadLine(origin, withToken) {
+export function uploadCommand(origin, withToken) {
   return `curl -F 'file=@NAME' ${withToken ? TOKEN_HEADER : ""}${origin}/upload`;
 }

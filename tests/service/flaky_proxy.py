@@ -1,31 +1,31 @@
-"""A line to a server that breaks or stalls when it is told to: TCP on loopback, any server behind it."""
+"""A TCP proxy on loopback that breaks or stalls connections when a test asks for it."""
 
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-_PIECE = 2**16
+_BLOCK_BYTES = 2**16
 
 
 @contextmanager
-def weak_line(port: int) -> Iterator["WeakLine"]:
-    """A line to the server on `port`."""
-    line = WeakLine(port)
+def flaky_proxy(port: int) -> Iterator["FlakyProxy"]:
+    """Run a proxy to the server on `port`."""
+    proxy = FlakyProxy(port)
     try:
-        yield line
+        yield proxy
     finally:
-        line.close()
+        proxy.close()
 
 
-class WeakLine:
-    """What a client says to `url` reaches the server, until one of the methods has it otherwise."""
+class FlakyProxy:
+    """Forwards what a client sends to `url`, until one of the methods breaks it."""
 
     def __init__(self, port: int) -> None:
         self._server = ("127.0.0.1", port)
         self._listener = socket.socket()
-        # A sender's idea of what has arrived runs ahead of the truth by what buffers hold.
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _PIECE)
+        # A small buffer, since the sender counts what is in buffers as sent.
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BLOCK_BYTES)
         self._listener.bind(("127.0.0.1", 0))
         self._listener.listen()
         self._lock = threading.Lock()
@@ -33,8 +33,8 @@ class WeakLine:
         self._is_cut = False
         self._left = 0
         self._trap: Callable[[], bool] | None = None
-        self._let_go = threading.Event()
-        self._lost_answer: bytes | None = None
+        self._released = threading.Event()
+        self._dropped_response: bytes | None = None
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -42,39 +42,39 @@ class WeakLine:
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def cut(self) -> None:
-        """Break all connections, and every new one until `mend`."""
+        """Break all connections, and every new one until `restore`."""
         with self._lock:
             self._is_cut = True
             pairs, self._pairs = self._pairs, []
         for pair in pairs:
             _break(pair)
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         self._is_cut = False
 
     def break_once_after(self, count: int) -> None:
-        """Break the connection that carries the byte `count` from now on, once; what came before gets through."""
+        """Break one connection when `count` more bytes have been sent. The bytes before are forwarded."""
         self._left, self._trap = count, lambda: False
 
-    def hold_once_after(self, count: int) -> None:
-        """The same, but the connection stays and nothing moves on it until `let_go`."""
+    def stall_once_after(self, count: int) -> None:
+        """Stall one connection when `count` more bytes have been sent. It stays open until `release`."""
 
-        def hold() -> bool:
-            self._let_go.wait()
+        def stall() -> bool:
+            self._released.wait()
             return True
 
-        self._let_go.clear()
-        self._left, self._trap = count, hold
+        self._released.clear()
+        self._left, self._trap = count, stall
 
-    def lose_once(self, answer: bytes) -> None:
-        """Break the connection on which an answer begins like this, once, before the client has any of it."""
-        self._lost_answer = answer
+    def drop_response_once(self, response: bytes) -> None:
+        """Break one connection whose response begins with these bytes, before any of them reaches the client."""
+        self._dropped_response = response
 
-    def let_go(self) -> None:
-        self._let_go.set()
+    def release(self) -> None:
+        self._released.set()
 
     def close(self) -> None:
-        self.let_go()
+        self.release()
         self.cut()
         self._listener.close()
 
@@ -93,20 +93,20 @@ class WeakLine:
 
     def _to_server(self, client: socket.socket, server: socket.socket) -> None:
         with suppress(OSError):
-            while (data := client.recv(_PIECE)) and self._goes_on(len(data)):
+            while (data := client.recv(_BLOCK_BYTES)) and self._may_forward(len(data)):
                 server.sendall(data)
         _break((client, server))
 
     def _to_client(self, client: socket.socket, server: socket.socket) -> None:
         with suppress(OSError):
-            while data := server.recv(_PIECE):
-                if self._lost_answer and data.startswith(self._lost_answer):
-                    self._lost_answer = None
+            while data := server.recv(_BLOCK_BYTES):
+                if self._dropped_response and data.startswith(self._dropped_response):
+                    self._dropped_response = None
                     break
                 client.sendall(data)
         _break((client, server))
 
-    def _goes_on(self, count: int) -> bool:
+    def _may_forward(self, count: int) -> bool:
         with self._lock:
             if not self._trap:
                 return True
@@ -118,7 +118,7 @@ class WeakLine:
 
 
 def _break(pair: tuple[socket.socket, socket.socket]) -> None:
-    """The server gets all that was on its way to it; the client finds out at once, even while it sends."""
+    """Break a connection. The server still gets what has been forwarded; the client notices at once."""
     client, server = pair
     for end in (server, client):
         with suppress(OSError):

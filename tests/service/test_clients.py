@@ -1,4 +1,4 @@
-"""The real server, asked by clients: our own, tus's from PyPI, and curl, over either storage."""
+"""The real server on each kind of storage, called by our own client, by a tus client from PyPI, and by curl."""
 
 import hashlib
 import os
@@ -54,7 +54,7 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_curl_puts_and_gets_and_goes_on_where_it_ended(real: Server, sent: Path, tmp_path: Path) -> None:
+def test_curl_uploads_and_resumes_a_download(real: Server, sent: Path, tmp_path: Path) -> None:
     url = f"{real.url}/files/a%20b%20%C3%A9.bin"
     received = tmp_path / "received"
 
@@ -68,13 +68,13 @@ def test_curl_puts_and_gets_and_goes_on_where_it_ended(real: Server, sent: Path,
     assert curl("-f", url).returncode == 22
 
 
-def test_an_outsider_s_resumable_upload_goes_on(real: Server, sent: Path, tmp_path: Path) -> None:
-    outsider = TusClient(f"{real.url}/uploads")
-    first = outsider.uploader(str(sent), chunk_size=5 * MIB, metadata={"filename": "resumed"}, upload_checksum=True)
+def test_a_third_party_tus_client_resumes_an_upload(real: Server, sent: Path, tmp_path: Path) -> None:
+    third_party = TusClient(f"{real.url}/uploads")
+    first = third_party.uploader(str(sent), chunk_size=5 * MIB, metadata={"filename": "resumed"}, upload_checksum=True)
     first.upload_chunk()
     assert first.url
 
-    second = outsider.uploader(str(sent), chunk_size=5 * MIB, url=first.url)
+    second = third_party.uploader(str(sent), chunk_size=5 * MIB, url=first.url)
     assert second.offset == 5 * MIB
     second.upload()
 
@@ -83,7 +83,7 @@ def test_an_outsider_s_resumable_upload_goes_on(real: Server, sent: Path, tmp_pa
     assert sha256(received) == sha256(sent)
 
 
-def test_our_own_client_puts_lists_gets_and_removes(real: Server, sent: Path, run: CommandLine) -> None:
+def test_our_client_puts_lists_gets_and_removes(real: Server, sent: Path, run: CommandLine) -> None:
     run.servers = real.url
 
     assert run("put", str(sent), "--ttl", "1h")[0] == 0
@@ -94,7 +94,7 @@ def test_our_own_client_puts_lists_gets_and_removes(real: Server, sent: Path, ru
     assert run("ls")[1].count("\n") <= 1
 
 
-def test_an_upload_whose_worker_is_killed_goes_on_with_another(real: Server, sent: Path) -> None:
+def test_another_worker_resumes_an_upload_whose_worker_was_killed(real: Server, sent: Path) -> None:
     content = sent.read_bytes()
     created = requests.post(
         f"{real.url}/uploads",
@@ -118,7 +118,7 @@ def test_an_upload_whose_worker_is_killed_goes_on_with_another(real: Server, sen
     assert hashlib.sha256(requests.get(f"{real.url}/files/killed", timeout=30).content).hexdigest() == sha256(sent)
 
 
-def test_memory_of_an_object_store_s_transfers_is_bounded(store: ObjectStore, tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_transfers_to_an_object_store(store: ObjectStore, tmp_path: Path) -> None:
     large = tmp_path / "large"
     with large.open("wb") as file:
         file.truncate(300 * MIB)

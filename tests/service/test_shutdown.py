@@ -1,4 +1,4 @@
-"""How the real server ends: politely, and when it is killed."""
+"""How the real server ends: gracefully, and when it is killed."""
 
 import os
 import signal
@@ -11,20 +11,20 @@ from running import serving, wait_until
 from file_transfer import drain
 
 
-def test_transfers_that_run_are_finished_after_idle_workers_ended(tmp_path: Path) -> None:
+def test_running_transfers_finish_after_idle_workers_have_ended(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         connection, rest = server.begin_upload("slow")
         server.process.send_signal(signal.SIGTERM)
         wait_until(lambda: len(server.workers()) == 1)
         connection.sendall(rest)
-        answer = connection.makefile("rb").readline()
+        response = connection.makefile("rb").readline()
 
-        assert b" 201 " in answer
+        assert b" 201 " in response
         assert server.process.wait(timeout=40) == 0
         assert "Traceback" not in server.log.read_text()
 
 
-def test_readiness_fails_before_the_doors_close(tmp_path: Path) -> None:
+def test_readiness_fails_before_the_server_stops_accepting(tmp_path: Path) -> None:
     with serving(tmp_path, DRAIN_SECONDS="20") as server:
         server.process.send_signal(signal.SIGTERM)
 
@@ -36,7 +36,7 @@ def test_readiness_fails_before_the_doors_close(tmp_path: Path) -> None:
         assert server.process.wait(timeout=40) == 0
 
 
-def test_counts_outlive_a_worker_that_ended(tmp_path: Path) -> None:
+def test_metrics_survive_a_worker_that_has_ended(tmp_path: Path) -> None:
     with serving(tmp_path, WORKERS="1") as server:
         server.files()
         (worker,) = server.workers()
@@ -48,7 +48,7 @@ def test_counts_outlive_a_worker_that_ended(tmp_path: Path) -> None:
     assert 'route="/files",status="200"} 1.0' in metrics.text
 
 
-def test_a_killed_worker_takes_only_its_own_uploads_with_it(tmp_path: Path) -> None:
+def test_a_killed_worker_loses_only_its_own_uploads(tmp_path: Path) -> None:
     with serving(tmp_path, WORKERS="1") as server:
         server.begin_upload("kept")[0].close()
         requests.post(f"{server.url}/upload", files={"file": ("kept", b"whole")}, timeout=10)
@@ -62,8 +62,8 @@ def test_a_killed_worker_takes_only_its_own_uploads_with_it(tmp_path: Path) -> N
         assert requests.post(f"{server.url}/download", data={"name": "kept"}, timeout=10).content == b"whole"
 
 
-def test_a_worker_is_forked_deaf_to_sigterm_and_hears_it_when_it_is_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What comes in between would find the master's handlers in it, and be lost: the replica would not end."""
+def test_a_worker_is_forked_with_sigterm_blocked_until_it_is_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal between would reach the master's handlers in the worker and be lost, so the replica would not end."""
 
     def blocked() -> bool:
         return signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, [])
