@@ -25,17 +25,20 @@ class OwnedVolume(pulumi.ComponentResource):
     """A new volume belongs to root, or to whom an image's own folder does: this one belongs to its service's user.
 
     It outlives every change of the service: only `pulumi destroy`, or another host for it, takes its data away.
+    The host is part of the resources' names: Pulumi moves a resource whose provider changes from one host to another in
+    its state only, and would forget the volume on the first host.
     """
 
     def __init__(self, name: str, args: OwnedVolumeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:volume:OwnedVolume", name, {}, opts)
+        placed = f"{name}-on-{args.host.target.name}"
         volume = docker.Volume(
-            name,
+            placed,
             name=args.name,
             opts=pulumi.ResourceOptions(parent=self, provider=args.host.provider, depends_on=args.cluster.nodes),
         )
         args.host.command(
-            f"{name}-owner",
+            f"{placed}-owner",
             parent=self,
             create=own_volume(volume=args.name, owner=args.owner, image=args.image),
             after=[volume],

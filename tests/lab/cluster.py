@@ -163,6 +163,11 @@ class Cluster:
         specification["TaskTemplate"].pop("ForceUpdate", None)
         return specification
 
+    def service_ids(self) -> set[str]:
+        """Ids of all services, but the object store's masters: which of those there are depends on the managers."""
+        listed = self.on("master", "docker service ls --format '{{.Name}} {{.ID}}'").splitlines()
+        return {line.split()[1] for line in listed if not line.startswith("object-store-master-")}
+
     def tasks(self, service: str) -> set[str]:
         """Ids of the tasks that are to run."""
         listed = self.on("master", f"docker service ps --quiet --filter desired-state=running {service}")

@@ -19,7 +19,6 @@ def test_files_survive_new_tasks(cluster: Cluster) -> None:
 
 def test_scaling_is_one_readable_update_in_place(cluster: Cluster) -> None:
     before = cluster.on("master", "docker service inspect files --format '{{.ID}}'")
-    running = cluster.tasks("files")
 
     with cluster.configured(file_service={"replicas": 4}):
         assert sorted(cluster.planned()) == [
@@ -29,12 +28,13 @@ def test_scaling_is_one_readable_update_in_place(cluster: Cluster) -> None:
         cluster.up()
         # Swarm counts replicas that are on their way out as well, as long as they serve.
         cluster.eventually(lambda: cluster.replicas("files") == "4/4")
-        assert running < cluster.tasks("files"), "the replicas that ran have not been restarted"
+        running = cluster.tasks("files")
         cluster.pulumi("preview", "--expect-no-changes")
     cluster.up()
 
     assert cluster.on("master", "docker service inspect files --format '{{.ID}}'") == before
     cluster.eventually(lambda: cluster.replicas("files") == "3/3")
+    assert cluster.tasks("files") < running, "no replica has been restarted"
 
 
 def test_what_somebody_changed_by_hand_is_put_back(cluster: Cluster) -> None:

@@ -2,6 +2,7 @@
 
 from cluster import Cluster
 
+VOLUME = "docker:index/volume:Volume"
 THIRD = {
     "name": "third",
     "address": "192.168.50.4",
@@ -60,6 +61,30 @@ def test_moving_the_index_as_the_docs_say_keeps_every_file(cluster: Cluster) -> 
     cluster.pulumi("preview", "--expect-no-changes")
 
     assert cluster.download("on-slave", back="master") == b"slave"
+
+
+def test_another_manager_takes_the_first_one_s_place_as_the_docs_say(cluster: Cluster) -> None:
+    master, slave = cluster.hosts
+    third = {**THIRD, "role": "manager"}
+    cluster.upload("before-the-change", b"kept", through="slave")
+    before = cluster.service_ids()
+
+    with cluster.configured(hosts=[master, slave, third]):
+        cluster.vagrant_up("third")
+        cluster.up()
+    with cluster.configured(hosts=[third, slave, master]):
+        assert [step for step in cluster.planned() if step[1] == VOLUME and step[0] != "create"] == []
+        cluster.up()
+        assert cluster.download("before-the-change", back="third") == b"kept"
+        cluster.upload("after-the-change", b"works", through="slave")
+        cluster.pulumi("preview", "--expect-no-changes")
+    with cluster.configured(hosts=[master, slave, third]):
+        cluster.up()
+    cluster.up()
+    cluster.vagrant_destroy("third")
+
+    assert cluster.service_ids() == before, "the services are still the same ones"
+    assert cluster.download("after-the-change", back="master") == b"works"
 
 
 def test_a_port_that_somebody_else_holds_is_named_and_nothing_is_touched(cluster: Cluster) -> None:

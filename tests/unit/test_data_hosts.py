@@ -139,6 +139,23 @@ def test_reordered_hosts_keep_their_data_in_the_whole_program(
     assert not [label for label in labels_of(recorder, "slave") if "holds" in label]
 
 
+def test_a_volume_on_another_host_is_another_resource(
+    run_program: Run, values: dict[str, Any], recorder: Recorder
+) -> None:
+    """Else Pulumi would note the other host in its state, and forget the volume on the first one."""
+
+    def volumes(host: str) -> dict[str, str]:
+        recorder.resources.clear()
+        moved = {"monitoring": {"host": host}, "file_service": {"storage_host": host}}
+        found = run_program({**values, **moved}).of_type("docker:index/volume:Volume")
+        return {name: inputs["name"] for name, inputs in found.items()}
+
+    on_master, on_slave = volumes("master"), volumes("slave")
+
+    assert sorted(on_master.values()) == sorted(on_slave.values())
+    assert on_master.keys() & on_slave.keys() == {"object-store-master-master-data-on-master"}
+
+
 def test_a_refusal_comes_before_anything_is_registered(
     run_program: Run, values: dict[str, Any], answers: dict[str, str], recorder: Recorder
 ) -> None:
