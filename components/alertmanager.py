@@ -20,7 +20,10 @@ _DATA = "/alertmanager"
 
 @dataclass(frozen=True, kw_only=True)
 class AlertmanagerArgs:
-    """`config` is Alertmanager's configuration file: a secret, since receivers' addresses and passwords are in it."""
+    """`config` is Alertmanager's configuration file, a secret because it contains receivers' addresses and passwords.
+
+    `ready_timeout` is in seconds.
+    """
 
     cluster: SwarmCluster
     network: OverlayNetwork
@@ -31,7 +34,7 @@ class AlertmanagerArgs:
 
 
 class Alertmanager(pulumi.ComponentResource):
-    """One Alertmanager on one host; silences and what was sent already outlive it."""
+    """Runs one Alertmanager on one host. Silences and the notification log are on a volume and survive a restart."""
 
     ready: pulumi.Output[str]
 
@@ -61,15 +64,15 @@ class Alertmanager(pulumi.ComponentResource):
                     f"--config.file=/run/secrets/{_CONFIG}",
                     f"--storage.path={_DATA}",
                     f"--web.listen-address=:{PORT}",
-                    "--cluster.listen-address=",  # the only one
+                    "--cluster.listen-address=",  # there is only one Alertmanager, so it needs no peers
                     "--log.level=warn",
                 ],
                 secrets=[config],
                 volumes={name: _DATA},
-                constraints=[args.host.only_here],
+                constraints=[args.host.constraint],
                 healthcheck=Healthcheck.by_wget(PORT, "/-/ready"),
                 resources=Resources(cpus=0.25, memory=128, reserved_cpus=0.02, reserved_memory=32),
-                update_order="stop-first",  # two on one volume would overwrite each other's silences
+                update_order="stop-first",  # two tasks on one volume would overwrite each other's silences
                 ready_timeout=args.ready_timeout,
                 after=[data],
             ),

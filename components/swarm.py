@@ -1,4 +1,4 @@
-"""The swarm: which hosts are in it, as what, and how they come and go."""
+"""The swarm: which hosts are in it, their roles and labels, and how they join and leave."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,23 +12,23 @@ from components.host import Host
 
 @dataclass(frozen=True, kw_only=True)
 class SwarmClusterArgs:
-    """The hosts, the first manager among them commanding; `stack` marks the swarm as ours.
+    """The first manager among `hosts` runs the swarm's commands. The name `stack` marks the swarm as ours.
 
-    `data_hosts` is the name of the host that holds each kind of data.
+    `data_hosts` maps each kind of data to the name of its host.
     """
 
     hosts: Sequence[Host]
     stack: str
     data_hosts: Mapping[str, str]
     drain_timeout: int = 600
-    """Seconds that a host's tasks get to end when it is removed."""
+    """How long a removed host's tasks may take to end, in seconds."""
 
 
 class SwarmCluster(pulumi.ComponentResource):
-    """Makes the swarm on the first manager, joins the others, keeps their roles and labels.
+    """Creates the swarm on the first manager, joins the other hosts, and maintains all roles and labels.
 
-    A host taken off the list is drained, taken off the swarm, and leaves. It refuses to adopt a swarm that
-    another stack or person made.
+    A host that is no longer on the list is drained, removed from the swarm, and leaves it. The component refuses to
+    adopt a swarm that it did not create.
     """
 
     node_ids: pulumi.Output[dict[str, str]]
@@ -49,7 +49,7 @@ class SwarmCluster(pulumi.ComponentResource):
             if host is self.seed:
                 continue
             joined = self._create_membership(host, create=commands.join_swarm(), stdin=self._join_request(host, tokens))
-            # Nodes are retired by the first manager, which is therefore retired last.
+            # The first manager retires the other nodes, so it must be retired last.
             self.node_of[host.target.name] = self._create_node(host, joined, after=[seed_node])
             ids[host.target.name] = joined.stdout
         self.nodes = list(self.node_of.values())
@@ -64,7 +64,7 @@ class SwarmCluster(pulumi.ComponentResource):
         after: Sequence[pulumi.Resource] = (),
         ignore_changes: Sequence[str] = (),
     ) -> pulumi.ResourceOptions:
-        """Options of a resource that only the finished swarm has: made through the first manager, `after` others.
+        """Return options for a resource that the first manager creates once all nodes have joined and `after` exist.
 
         A resource with a fixed name is deleted before its replacement is created.
         """

@@ -1,4 +1,4 @@
-"""A volume on one host that a service's user may write to."""
+"""A volume on one host to which a service's user may write."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,10 @@ from components.swarm import SwarmCluster
 
 @dataclass(frozen=True, kw_only=True)
 class OwnedVolumeArgs:
-    """The volume's `name` on its host, and the user and group (by number) that own it; `image` must have a `chown`."""
+    """`name` is the volume's name in Docker, `owner` the number of the user and group that own it.
+
+    `image` is any image with a `chown`.
+    """
 
     cluster: SwarmCluster
     host: Host
@@ -22,9 +25,9 @@ class OwnedVolumeArgs:
 
 
 class OwnedVolume(pulumi.ComponentResource):
-    """A new volume belongs to root, or to whom an image's own folder does: this one belongs to its service's user.
+    """Creates a volume and makes its service's user the owner; Docker would leave it to root or to the image's owner.
 
-    It outlives every change of the service: only `pulumi destroy`, or another host for it, takes its data away.
+    A change of the service never deletes the volume. Only `pulumi destroy`, or another host for it, deletes its data.
     """
 
     def __init__(self, name: str, args: OwnedVolumeArgs, opts: pulumi.ResourceOptions | None = None) -> None:

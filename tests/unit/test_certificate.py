@@ -29,7 +29,7 @@ def test_the_end_of_the_first_certificate_counts() -> None:
     [
         ("nonsense", "has no PEM certificate"),
         (self_signed(with_key=False), "has no PEM private key"),
-        (self_signed(with_another_key=True), "not its first certificate's"),
+        (self_signed(with_another_key=True), "does not belong to its first certificate"),
         (self_signed(days=-1), "expired on 20"),
     ],
     ids=["no certificate", "no key", "another's key", "expired"],

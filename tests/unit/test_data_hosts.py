@@ -60,7 +60,7 @@ def test_another_host_than_the_one_that_has_the_data_is_refused() -> None:
         (
             'monitoring.host: "b" lacks data that is on "a" (alertmanager, influxdb-vms): '
             'set it to "a" to keep the data there, or move the data first ("Moving data" in docs/operations.md), '
-            'or remove these volumes on "a" if their data is not wanted'
+            'or remove these volumes on "a" if you do not need their data'
         )
     ]
 
@@ -81,7 +81,7 @@ def test_of_two_hosts_with_data_one_must_be_named() -> None:
     assert problems == [
         (
             'file_service.storage_host: not set, and data is on "a" (object-store) and "b" (object-store): '
-            "set it to the host whose data is to be used"
+            "set it to the host whose data to use"
         )
     ]
 
@@ -100,8 +100,8 @@ def test_a_host_with_data_is_not_taken_off_the_list() -> None:
     assert left_behind({"a": host(nodes=nodes), "b": host(nodes=nodes), "w": host()}) == [
         (
             'hosts: "gone" is not on the list and holds data (files, monitoring): '
-            'put it back, and move the data first ("Moving data" in docs/operations.md), '
-            "or, if the data is not wanted, run `docker node update --label-rm swarm-transfer.holds n2` on a manager"
+            'put it back and move the data first ("Moving data" in docs/operations.md), '
+            "or, if you do not need the data, run `docker node update --label-rm swarm-transfer.holds n2` on a manager"
         )
     ]
 

@@ -171,7 +171,7 @@ def test_the_error_has_the_tasks_errors_and_the_last_log_lines(
     with pytest.raises(ServiceNotReadyError) as raised:
         readiness.wait(target, "edge", version="v1", timeout=60)
 
-    assert "service edge does not run as asked: 0 of 1 tasks run" in str(raised.value)
+    assert "service edge does not run as configured: 0 of 1 tasks run" in str(raised.value)
     assert "host-n1: rejected: No such image: x" in str(raised.value)
     assert "the last words" in str(raised.value)
     assert "pulumi up --refresh" in str(raised.value)
