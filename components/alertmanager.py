@@ -13,7 +13,7 @@ from components.volume import OwnedVolume, OwnedVolumeArgs
 
 PORT = 9093
 
-_OWNER = 65534
+_UID = 65534
 _CONFIG = "alertmanager.yml"
 _DATA = "/alertmanager"
 
@@ -43,12 +43,12 @@ class Alertmanager(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         data = OwnedVolume(
             f"{name}-data",
-            OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=name, owner=_OWNER, image=args.image),
+            OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=name, owner=_UID, image=args.image),
             opts=child,
         )
         config = SwarmSecret(
             f"{name}-config",
-            SwarmSecretArgs(cluster=args.cluster, content=args.config, file_name=_CONFIG, uid=_OWNER),
+            SwarmSecretArgs(cluster=args.cluster, content=args.config, file_name=_CONFIG, uid=_UID),
             opts=child,
         )
         service = SwarmService(
@@ -57,7 +57,7 @@ class Alertmanager(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=[args.network],
                 image=args.image,
-                user=f"{_OWNER}:{_OWNER}",
+                user=f"{_UID}:{_UID}",
                 replicas=1,
                 command=[
                     "/bin/alertmanager",

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 
 CLUSTER_LABEL = "swarm-transfer.cluster"
-"""Node label with the name of the stack that made the swarm."""
+"""Node label with the name of the stack that created the swarm."""
 
 HOST_LABEL = "swarm-transfer.host"
 """Node label with the host's name in the configuration; placement constraints use it."""
@@ -39,7 +39,7 @@ remove_all() {
 """
 
 
-_PROMETHEUS_ARRIVAL = """set -eu
+_UNPACK_PROMETHEUS_FILES = """set -eu
 cd /etc/prometheus
 rm -rf new old
 mkdir -p new/rules new/alerts
@@ -182,8 +182,8 @@ def remove_images(references: Iterable[str]) -> str:
 
 def remove_repository(repository: str) -> str:
     """Remove every image of this repository, as `remove_images` does."""
-    words = "# shellcheck disable=SC2046 # the images are several words\n"
-    return _REMOVAL + words + f"remove_all $({_tags_of(repository)})\n"
+    directive = "# shellcheck disable=SC2046 # the images are several words\n"
+    return _REMOVAL + directive + f"remove_all $({_tags_of(repository)})\n"
 
 
 def remove_superseded_images(repository: str, tag: str) -> str:
@@ -200,7 +200,7 @@ done
     )
 
 
-def own_volume(*, volume: str, owner: int, image: str) -> str:
+def chown_volume(*, volume: str, owner: int, image: str) -> str:
     """Make this user and group, given as one number, the owner of the volume's top folder."""
     return f"""set -eu
 docker run --rm --user 0:0 --cap-drop ALL --cap-add CHOWN --network none --read-only \\
@@ -208,11 +208,11 @@ docker run --rm --user 0:0 --cap-drop ALL --cap-add CHOWN --network none --read-
 """
 
 
-def make_volume(*, volume: str, owner: int, image: str) -> str:
+def create_volume(*, volume: str, owner: int, image: str) -> str:
     """Create the volume unless it exists, and make this user and group, given as one number, its owner."""
     return f"""set -eu
 docker volume create {shlex.quote(volume)} >/dev/null
-{own_volume(volume=volume, owner=owner, image=image).partition(chr(10))[2]}"""
+{chown_volume(volume=volume, owner=owner, image=image).partition(chr(10))[2]}"""
 
 
 def remove_volume(*, volume: str) -> str:
@@ -236,10 +236,10 @@ def deliver_prometheus_files(*, volume: str, image: str, owner: int, service: st
     On standard input, a line `==> PATH <==` precedes the lines of each file. If promtool rejects the files, the script
     fails and the volume keeps the earlier ones.
     """
-    arrival = shlex.quote(_PROMETHEUS_ARRIVAL)
+    unpack = shlex.quote(_UNPACK_PROMETHEUS_FILES)
     return f"""set -eu
 docker run --rm --interactive --user {owner}:{owner} --cap-drop ALL --network none --read-only \\
-  --volume {shlex.quote(volume)}:/etc/prometheus:nocopy --entrypoint sh {shlex.quote(image)} -c {arrival} >&2
+  --volume {shlex.quote(volume)}:/etc/prometheus:nocopy --entrypoint sh {shlex.quote(image)} -c {unpack} >&2
 last_reload() {{
   docker exec "$1" wget -q -O - http://127.0.0.1:9090/metrics \\
     | grep -E '^prometheus_config_last_reload_(successful|success_timestamp_seconds) '
@@ -275,7 +275,7 @@ get http://docker/nodes
 """
 
 
-def unanswered(urls: Iterable[str]) -> str:
+def print_unanswered(urls: Iterable[str]) -> str:
     """Print the URLs that do not answer with a success status. Certificates are not verified."""
     return f"""for url in {" ".join(shlex.quote(url) for url in urls)}; do
   curl --silent --insecure --fail --noproxy '*' --max-time 5 --output /dev/null "$url" || echo "$url"

@@ -90,7 +90,7 @@ class Edge(pulumi.ComponentResource):
                 opts=child,
             )
             for purpose, file_name, content in (
-                ("operators", _OPERATORS, args.operator_password.apply(operator_list)),
+                ("operators", _OPERATORS, args.operator_password.apply(haproxy_users)),
                 ("certificate", _CERTIFICATE, args.certificate),
             )
             if content is not None
@@ -123,12 +123,12 @@ class Edge(pulumi.ComponentResource):
         if not pulumi.runtime.is_dry_run():
             scheme = "https" if args.certificate is not None else "http"
             urls = [f"{scheme}://{host.target.address}:{args.port}/readyz" for host in args.cluster.hosts]
-            manager = args.cluster.seed.target
+            manager = args.cluster.first_manager.target
             await asyncio.to_thread(readiness.wait_for_answers, manager, urls, timeout=args.ready_timeout)
         return names[0]
 
 
-def operator_list(password: str) -> str:
+def haproxy_users(password: str) -> str:
     """Return HAProxy's user list, with the operator as its only user.
 
     The password is not escaped: the settings refuse one that would need it.

@@ -19,7 +19,7 @@ PORT = 8080
 """The port on which a replica listens."""
 
 _CONTEXT = Path("services/file_transfer")  # relative, so that Pulumi's state is the same in every checkout
-_OWNER = 10001
+_UID = 10001
 _TOKENS = "tokens"
 _AFTER_GRACE = 10  # seconds that a replica gets after `grace` to exit before Swarm kills it
 
@@ -102,7 +102,7 @@ class FileService(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=[args.network, *storage.networks],
                 image=image.reference,
-                user=f"{_OWNER}:{_OWNER}",
+                user=f"{_UID}:{_UID}",
                 replicas=args.replicas,
                 command=["python3", "-m", "file_transfer"],
                 environment={
@@ -135,7 +135,7 @@ class FileService(pulumi.ComponentResource):
                 cluster=self._args.cluster,
                 host=directory.host,
                 name=self._name,
-                owner=_OWNER,
+                owner=_UID,
                 image=directory.image,
             ),
             opts=self._child,
@@ -171,7 +171,7 @@ class FileService(pulumi.ComponentResource):
         return [
             SwarmSecret(
                 f"{self._name}-{file_name}",
-                SwarmSecretArgs(cluster=self._args.cluster, content=content, file_name=file_name, uid=_OWNER),
+                SwarmSecretArgs(cluster=self._args.cluster, content=content, file_name=file_name, uid=_UID),
                 opts=self._child,
             )
             for file_name, content in contents.items()

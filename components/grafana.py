@@ -17,7 +17,7 @@ from components.swarm_service import Healthcheck, Resources, SwarmService, Swarm
 
 PORT = 3000
 
-_OWNER = 472  # the user grafana in the upstream image
+_UID = 472  # the user grafana in the upstream image
 _PROVISIONING = "/etc/grafana/provisioning"
 _DASHBOARDS = "/etc/grafana/dashboards"
 _DATA = "/var/lib/grafana"
@@ -67,7 +67,7 @@ class Grafana(pulumi.ComponentResource):
         secrets = [
             SwarmSecret(
                 f"{name}-{secret}",
-                SwarmSecretArgs(cluster=args.cluster, content=password, file_name=secret, uid=_OWNER),
+                SwarmSecretArgs(cluster=args.cluster, content=password, file_name=secret, uid=_UID),
                 opts=child,
             )
             for secret, password in (("reader", args.reader_password), ("operator", args.operator_password))
@@ -78,7 +78,7 @@ class Grafana(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=[args.network],
                 image=args.image,
-                user=f"{_OWNER}:{_OWNER}",
+                user=f"{_UID}:{_UID}",
                 replicas=1,
                 command=["/run.sh"],  # the image's own start script
                 environment={

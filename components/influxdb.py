@@ -19,7 +19,7 @@ PORT = 8086
 WRITER = "writer"
 READER = "reader"
 
-_OWNER = 65534
+_UID = 65534
 _DATA = "/var/lib/influxdb"
 _START = "/start.sh"
 _SCRIPT = Path("monitoring/influxdb/start.sh")
@@ -58,7 +58,7 @@ class InfluxDb(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         volume = OwnedVolume(
             f"{name}-data",
-            OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=name, owner=_OWNER, image=args.image),
+            OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=name, owner=_UID, image=args.image),
             opts=child,
         )
         start = SwarmFile(
@@ -69,7 +69,7 @@ class InfluxDb(pulumi.ComponentResource):
         secrets = [
             SwarmSecret(
                 f"{name}-{user}",
-                SwarmSecretArgs(cluster=args.cluster, content=password, file_name=user, uid=_OWNER),
+                SwarmSecretArgs(cluster=args.cluster, content=password, file_name=user, uid=_UID),
                 opts=child,
             )
             for user, password in ((WRITER, args.writer_password), (READER, args.reader_password))
@@ -80,7 +80,7 @@ class InfluxDb(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=[args.network],
                 image=args.image,
-                user=f"{_OWNER}:{_OWNER}",
+                user=f"{_UID}:{_UID}",
                 replicas=1,
                 command=["sh", _START],
                 environment=environment(database=args.database, retention=args.retention),

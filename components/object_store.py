@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components import seaweedfs
-from components.commands import make_volume, remove_volume
+from components.commands import create_volume, remove_volume
 from components.host import Host
 from components.overlay import OverlayNetwork
 from components.swarm import SwarmCluster
@@ -18,7 +18,7 @@ from components.swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSe
 from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
 from components.volume import OwnedVolume, OwnedVolumeArgs
 
-_OWNER = 65534
+_UID = 65534
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ class ObjectStore(pulumi.ComponentResource):
             host.command(
                 f"{self._name}-data-{host.target.name}",
                 parent=self,
-                create=make_volume(volume=seaweedfs.VOLUME_SERVER, owner=_OWNER, image=args.volume_image),
+                create=create_volume(volume=seaweedfs.VOLUME_SERVER, owner=_UID, image=args.volume_image),
                 delete=remove_volume(volume=seaweedfs.VOLUME_SERVER),
                 after=[args.cluster.node_of[host.target.name]],
             )
@@ -118,7 +118,7 @@ class ObjectStore(pulumi.ComponentResource):
                 cluster=args.cluster,
                 content=args.secret_key.apply(seaweedfs.identities_of),
                 file_name=seaweedfs.IDENTITIES,
-                uid=_OWNER,
+                uid=_UID,
             ),
             opts=self._child,
         )
@@ -158,7 +158,7 @@ class ObjectStore(pulumi.ComponentResource):
         """
         args = self._args
         if host:
-            owned = OwnedVolumeArgs(cluster=args.cluster, host=host, name=name, owner=_OWNER, image=args.volume_image)
+            owned = OwnedVolumeArgs(cluster=args.cluster, host=host, name=name, owner=_UID, image=args.volume_image)
             after = [*after, OwnedVolume(f"{name}-data", owned, opts=self._child)]
         return SwarmService(
             name,
@@ -166,7 +166,7 @@ class ObjectStore(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=[args.network],
                 image=args.image,
-                user=f"{_OWNER}:{_OWNER}",
+                user=f"{_UID}:{_UID}",
                 replicas=1 if host else None,
                 command=program,
                 # Go's garbage collector must know its limit, or the kernel kills the program first.

@@ -78,12 +78,12 @@ def conflicts(
     A manager belongs to our swarm if its node label has the stack's name. A worker cannot read labels: it belongs to
     our swarm if that swarm exists and one of our managers is among the managers that the worker knows.
     """
-    seed = probes[managers[0]]
+    first_manager = probes[managers[0]]
     leaders = [name for name, probe in probes.items() if probe.is_manager and probe.stack == stack]
-    if leaders and not seed.is_manager:
+    if leaders and not first_manager.is_manager:
         remedy = f"keep {leaders[0]} the first manager until a `pulumi up` has made {managers[0]} a manager"
         return [f"{managers[0]}: does not manage this stack's swarm yet and so cannot be the first manager: {remedy}"]
-    seed_cluster = _cluster(seed)
+    our_cluster = _cluster(first_manager)
     manager_addresses = {addresses[name] for name in managers}
     problems = []
     for name, probe in probes.items():
@@ -93,9 +93,9 @@ def conflicts(
         if state != "active":
             problems.append(f'{name}: its swarm membership is "{state}": run `docker swarm leave --force` there')
         elif probe.is_manager:
-            if probe.stack != stack or (seed_cluster and _cluster(probe) != seed_cluster):
+            if probe.stack != stack or (our_cluster and _cluster(probe) != our_cluster):
                 problems.append(_in_another_swarm(name))
-        elif not seed_cluster or not manager_addresses & _remote_managers(probe):
+        elif not our_cluster or not manager_addresses & _remote_managers(probe):
             problems.append(_in_another_swarm(name))
     return problems
 

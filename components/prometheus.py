@@ -16,7 +16,7 @@ from monitoring.configuration import delivery
 
 PORT = 9090
 
-_OWNER = 65534
+_UID = 65534
 _FOLDER = "/etc/prometheus"
 _DATA = "/prometheus"
 
@@ -55,7 +55,7 @@ class Prometheus(pulumi.ComponentResource):
             OwnedVolume(
                 f"{name}-{kind}",
                 OwnedVolumeArgs(
-                    cluster=args.cluster, host=args.host, name=f"{name}-{kind}", owner=_OWNER, image=args.image
+                    cluster=args.cluster, host=args.host, name=f"{name}-{kind}", owner=_UID, image=args.image
                 ),
                 opts=child,
             )
@@ -64,15 +64,13 @@ class Prometheus(pulumi.ComponentResource):
         delivered = args.host.command(
             f"{name}-files",
             parent=self,
-            create=deliver_prometheus_files(volume=f"{name}-config", image=args.image, owner=_OWNER, service=name),
+            create=deliver_prometheus_files(volume=f"{name}-config", image=args.image, owner=_UID, service=name),
             stdin=delivery(args.files),
             after=[config],
         )
         password = SwarmSecret(
             f"{name}-influxdb-writer",
-            SwarmSecretArgs(
-                cluster=args.cluster, content=args.writer_password, file_name="influxdb-writer", uid=_OWNER
-            ),
+            SwarmSecretArgs(cluster=args.cluster, content=args.writer_password, file_name="influxdb-writer", uid=_UID),
             opts=child,
         )
         service = SwarmService(
@@ -81,7 +79,7 @@ class Prometheus(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=args.networks,
                 image=pulumi.Output.all(args.image, args.databases_ready).apply(lambda known: str(known[0])),
-                user=f"{_OWNER}:{_OWNER}",
+                user=f"{_UID}:{_UID}",
                 replicas=1,
                 command=[
                     "/bin/prometheus",

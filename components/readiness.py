@@ -14,14 +14,14 @@ from typing import Any, Literal
 
 import pulumi
 
-from components.commands import inspect_service, last_log_lines, unanswered
+from components.commands import inspect_service, last_log_lines, print_unanswered
 from components.ssh import SshError, SshTarget, ask
 
 State = Literal["ready", "waiting", "failed"]
 
 _POLL_SECONDS = 1.0
 _LOGINS = threading.Semaphore(4)
-"""Limits logins at the same time: all services ask one manager, whose ssh server refuses clients while ten log in."""
+"""Limits concurrent logins: all services ask one manager, whose ssh server refuses clients while ten are logging in."""
 
 _MAX_FAILURES = 4
 """After this many failed tasks of the wanted version in one slot or on one node, the service has failed."""
@@ -92,7 +92,7 @@ def _unanswered(manager: SshTarget, urls: Sequence[str]) -> str:
     """Return one line that names the URLs without an answer and what to check, or "" if all answer."""
     try:
         with _LOGINS:
-            silent = ask(manager, unanswered(urls), timeout=30 + 5 * len(urls)).split()
+            silent = ask(manager, print_unanswered(urls), timeout=30 + 5 * len(urls)).split()
     except SshError as error:
         return f"{manager.name}, which checks that every host answers, cannot be asked: {error}"
     if not silent:

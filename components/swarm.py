@@ -37,21 +37,23 @@ class SwarmCluster(pulumi.ComponentResource):
         super().__init__("swarm:swarm:SwarmCluster", name, {}, opts)
         self._args = args
         self.hosts = args.hosts
-        self.seed = next(host for host in args.hosts if host.args.role == "manager")
-        founded = self._create_membership(self.seed, create=commands.init_swarm(
-            address=self.seed.target.address, stack=args.stack
+        self.first_manager = next(host for host in args.hosts if host.args.role == "manager")
+        membership = self._create_membership(self.first_manager, create=commands.init_swarm(
+            address=self.first_manager.target.address, stack=args.stack
         ))  # fmt: skip
-        seed_node = self._create_node(self.seed, founded, after=[])
-        tokens = self._create_tokens(founded)
-        self.node_of = {self.seed.target.name: seed_node}
-        ids = {self.seed.target.name: founded.stdout}
+        first_node = self._create_node(self.first_manager, membership, after=[])
+        tokens = self._create_tokens(membership)
+        self.node_of = {self.first_manager.target.name: first_node}
+        ids = {self.first_manager.target.name: membership.stdout}
         for host in args.hosts:
-            if host is self.seed:
+            if host is self.first_manager:
                 continue
-            joined = self._create_membership(host, create=commands.join_swarm(), stdin=self._join_request(host, tokens))
+            membership = self._create_membership(
+                host, create=commands.join_swarm(), stdin=self._join_request(host, tokens)
+            )
             # The first manager retires the other nodes, so it must be retired last.
-            self.node_of[host.target.name] = self._create_node(host, joined, after=[seed_node])
-            ids[host.target.name] = joined.stdout
+            self.node_of[host.target.name] = self._create_node(host, membership, after=[first_node])
+            ids[host.target.name] = membership.stdout
         self.nodes = list(self.node_of.values())
         self.node_ids = pulumi.Output.all(**ids)
         self.register_outputs({"node_ids": self.node_ids})
@@ -70,7 +72,7 @@ class SwarmCluster(pulumi.ComponentResource):
         """
         return pulumi.ResourceOptions(
             parent=parent,
-            provider=self.seed.provider,
+            provider=self.first_manager.provider,
             depends_on=[*self.nodes, *after],
             delete_before_replace=fixed_name or None,
             ignore_changes=list(ignore_changes),
@@ -86,16 +88,16 @@ class SwarmCluster(pulumi.ComponentResource):
             after=[host.images],
         )
 
-    def _create_tokens(self, founded: Command) -> Command:
-        return self.seed.command(
-            "join-tokens", parent=self, create=commands.print_join_tokens(), prints_secret=True, after=[founded]
+    def _create_tokens(self, membership: Command) -> Command:
+        return self.first_manager.command(
+            "join-tokens", parent=self, create=commands.print_join_tokens(), prints_secret=True, after=[membership]
         )
 
     def _join_request(self, host: Host, tokens: Command) -> pulumi.Output[str]:
         request = pulumi.Output.json_loads(tokens.stdout).apply(
             lambda by_role: commands.join_request(
                 address=host.target.address,
-                manager_address=self.seed.target.address,
+                manager_address=self.first_manager.target.address,
                 token=by_role[host.args.role],
             )
         )
@@ -109,7 +111,7 @@ class SwarmCluster(pulumi.ComponentResource):
             commands.HOST_LABEL: host.target.name,
             **({commands.HOLDS_LABEL: ",".join(held)} if held else {}),
         }
-        return self.seed.command(
+        return self.first_manager.command(
             f"{host.target.name}-node",
             parent=self,
             create=membership.stdout.apply(

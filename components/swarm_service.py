@@ -126,7 +126,7 @@ class SwarmService(pulumi.ComponentResource):
         if not pulumi.runtime.is_dry_run():
             await asyncio.to_thread(
                 readiness.wait,
-                self._args.cluster.seed.target,
+                self._args.cluster.first_manager.target,
                 self._name,
                 version=str(known[0]),
                 timeout=self._args.ready_timeout,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
-from components.commands import own_volume
+from components.commands import chown_volume
 from components.host import Host
 from components.swarm import SwarmCluster
 
@@ -40,7 +40,7 @@ class OwnedVolume(pulumi.ComponentResource):
         args.host.command(
             f"{name}-owner",
             parent=self,
-            create=own_volume(volume=args.name, owner=args.owner, image=args.image),
+            create=chown_volume(volume=args.name, owner=args.owner, image=args.image),
             after=[volume],
         )
         self.register_outputs({})
