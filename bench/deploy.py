@@ -139,19 +139,19 @@ def plugins() -> str:
 
 def medians(found: Mapping[str, Sequence[float]]) -> dict[str, float]:
     """Return the median of each measurement, and as `ratio` the time of `pulumi up` divided by the script's."""
-    middle = {name: statistics.median(values) for name, values in found.items()}
-    ratio = round(middle["up"] / middle["script"], 2)
-    return {**{name: round(seconds, 1) for name, seconds in middle.items()}, "ratio": ratio}
+    median_of = {name: statistics.median(values) for name, values in found.items()}
+    ratio = round(median_of["up"] / median_of["script"], 2)
+    return {**{name: round(seconds, 1) for name, seconds in median_of.items()}, "ratio": ratio}
 
 
 def table(found: Mapping[str, Sequence[float]]) -> str:
     """Return the medians as a Markdown table, with the targets and every single figure."""
-    middle = medians(found)
+    median_of = medians(found)
     rows = [
-        f"| {what} | {middle[name]:.1f} | {_TARGETS.get(name, '-')} | {', '.join(f'{s:.1f}' for s in found[name])} |"
+        f"| {what} | {median_of[name]:.1f} | {_TARGETS.get(name, '-')} | {', '.join(f'{s:.1f}' for s in found[name])} |"
         for name, what in _ROWS.items()
     ]
-    last = f"| ratio of the first to the last | {middle['ratio']:.2f} | {TARGET_RATIO} | - |"
+    last = f"| ratio of the first to the last | {median_of['ratio']:.2f} | {TARGET_RATIO} | - |"
     return "\n".join(["| What | median | target, at most | each |", "|---|---|---|---|", *rows, last])
 
 

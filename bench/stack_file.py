@@ -31,7 +31,7 @@ def stack_file(resources: Sequence[Mapping[str, Any]], image: str) -> tuple[str,
     mounted = {mount["source"] for s in services.values() for mount in s["volumes"] if mount["type"] == "volume"}
     document = {
         "version": "3.8",
-        "services": _literal(services),
+        "services": _escaped(services),
         "networks": {
             found["name"]: {
                 "name": found["name"],
@@ -138,30 +138,30 @@ def _command(name: str, create: str, stdin: str) -> str:
     return f"{script}sh {name}.sh <<'END OF INPUT'\n{stdin.rstrip()}\nEND OF INPUT"
 
 
-def _literal(value: Any) -> Any:  # noqa: ANN401 - any part of a stack file
+def _escaped(value: Any) -> Any:  # noqa: ANN401 - any part of a stack file
     """Return the value with each dollar sign doubled, because a single one in a stack file begins a variable."""
     if isinstance(value, Mapping):
-        return {key: _literal(item) for key, item in value.items()}
+        return {key: _escaped(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_literal(item) for item in value]
+        return [_escaped(item) for item in value]
     return value.replace("$", "$$") if isinstance(value, str) else value
 
 
 def _by_id(resources: Sequence[Mapping[str, Any]], typ: str) -> dict[str, Any]:
-    return {found["id"]: _plain(found["inputs"]) for found in resources if found["type"] == typ}
+    return {found["id"]: _unmarked(found["inputs"]) for found in resources if found["type"] == typ}
 
 
 def _commands(resources: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the name and inputs of every command, remote or local, in the order in which they ran."""
     for found in resources:
         if found["type"].startswith("command:"):
-            yield found["urn"].rpartition("::")[2], _plain(found["inputs"])
+            yield found["urn"].rpartition("::")[2], _unmarked(found["inputs"])
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any property's value
-    """Return a value of an exported state with its secrets decrypted."""
+def _unmarked(value: Any) -> Any:  # noqa: ANN401 - any property's value
+    """Return a value of a state that was exported with decrypted secrets, without the marks around the secrets."""
     if isinstance(value, Mapping):
         if _SECRET_MARK in value:
-            return _plain(json.loads(value["plaintext"]))
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+            return _unmarked(json.loads(value["plaintext"]))
+        return {key: _unmarked(item) for key, item in value.items()}
+    return [_unmarked(item) for item in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""Bad settings: one clear error each, with the field, the value and the remedy."""
+"""Each bad setting is one line of the error, with the field, the value and the remedy."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ def error_of(values: dict[str, Any]) -> str:
     return str(raised.value)
 
 
-def test_the_committed_hosts_are_valid(values: dict[str, Any]) -> None:
+def test_the_hosts_in_the_repository_are_valid(values: dict[str, Any]) -> None:
     committed = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]
     plain = {key.partition(":")[2]: value for key, value in committed.items()}
 
@@ -125,7 +125,7 @@ Change = Callable[[dict[str, Any]], Any]
         (lambda v: v.update(edge_port=70000), ("edge_port", '"70000"', "65535")),
     ],
 )
-def test_a_bad_setting_is_refused_by_field_value_and_remedy(
+def test_a_bad_setting_is_refused_with_field_value_and_remedy(
     values: dict[str, Any], change: Change, expected: tuple[str, ...]
 ) -> None:
     change(values)
