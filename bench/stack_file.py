@@ -15,7 +15,7 @@ _SECRET_MARK = "4dabf18193072939515e22adb298388d"
 
 
 def stack_file(resources: Sequence[Mapping[str, Any]], image: str) -> tuple[str, dict[str, str]]:
-    """Return the services among a state's resources as a stack file, and the files that it names by their names.
+    """Return the services among a state's resources as a stack file, and a mapping from file names to the files' text.
 
     A service whose image we build ourselves gets `image` instead.
     """

@@ -28,7 +28,7 @@ _SWARM_LABELS = ",".join(f"com.docker.swarm.{name}" for name in ("service.name",
 
 @dataclass(frozen=True, kw_only=True)
 class ExportersArgs:
-    """`housekeeping` is how often cAdvisor reads its containers' metrics, in seconds, as is `ready_timeout`."""
+    """`housekeeping` is the interval at which cAdvisor reads the containers' metrics. Both times are in seconds."""
 
     cluster: SwarmCluster
     network: OverlayNetwork

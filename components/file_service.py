@@ -34,7 +34,7 @@ class DirectoryArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class BucketArgs:
-    """Storage in a bucket of an object store that speaks S3. `networks` are the ones it needs besides the service's."""
+    """Storage in a bucket of an object store that speaks S3, which the replicas reach over `networks`."""
 
     endpoint: str
     bucket: str
@@ -50,7 +50,7 @@ class FileServiceArgs:
     """Sizes are in bytes; a `quota_bytes` or `min_free_bytes` of 0 means no limit.
 
     `grace` is how long running transfers may go on when a replica is stopped; it and `ready_timeout` are in seconds.
-    `tokens` maps a name to a token of the service: None lets everybody use it, an empty mapping nobody.
+    `tokens` are the tokens that give access, by name: with None everybody may use the service, with {} nobody.
     """
 
     cluster: SwarmCluster

@@ -31,7 +31,7 @@ def published(*, edge: int, consoles: Mapping[str, int], databases: Mapping[str,
                 number=port,
                 service="edge",
                 setting="monitoring.publish",
-                alternative=f"take {console} off monitoring.publish",
+                alternative=f"remove {console} from monitoring.publish",
             )
             for console, port in consoles.items()
         ),
@@ -40,7 +40,7 @@ def published(*, edge: int, consoles: Mapping[str, int], databases: Mapping[str,
                 number=port,
                 service=database,
                 setting="monitoring.publish",
-                alternative="take influxdb off monitoring.publish",
+                alternative="remove influxdb from monitoring.publish",
                 data_kind=MONITORING,
             )
             for database, port in databases.items()
@@ -48,8 +48,10 @@ def published(*, edge: int, consoles: Mapping[str, int], databases: Mapping[str,
     ]
 
 
-def taken(ports: Iterable[PublishedPort], probes: Mapping[str, Probe], data_hosts: Mapping[str, str]) -> list[str]:
-    """Return one line for every port that anything but the service that publishes it holds on a host."""
+def taken_ports(
+    ports: Iterable[PublishedPort], probes: Mapping[str, Probe], data_hosts: Mapping[str, str]
+) -> list[str]:
+    """Return one line for every port that is already in use on a host, unless its own service uses it."""
     return [
         f"{name}: port {port.number} ({port.setting}) is held by {holder}: stop it, or {port.alternative}"
         for name, probe in probes.items()

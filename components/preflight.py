@@ -8,7 +8,7 @@ import pulumi
 
 from components import data_hosts
 from components.data_hosts import Data
-from components.ports import PublishedPort, taken
+from components.ports import PublishedPort, taken_ports
 from components.probe import SCRIPT, Probe, parse
 from components.ssh import SshError, SshTarget, ask
 
@@ -64,7 +64,7 @@ def check(targets: Sequence[SshTarget], plan: Plan) -> dict[str, str]:
         [
             *(problem for _, problems in located.values() for problem in problems),
             *data_hosts.left_behind(probes),
-            *taken(plan.ports, probes, hosts),
+            *taken_ports(plan.ports, probes, hosts),
         ]
     )
     return hosts
@@ -134,4 +134,4 @@ def _remote_managers(probe: Probe) -> set[str]:
 
 
 def _in_another_swarm(name: str) -> str:
-    return f"{name}: is in another swarm: run `docker swarm leave --force` there, or take it off `hosts`"
+    return f"{name}: is in another swarm: run `docker swarm leave --force` there, or remove it from `hosts`"

@@ -113,7 +113,7 @@ def judge(
     update = service.get("UpdateStatus") or {}
     state = update.get("State", "")
     if _version(service["Spec"]["TaskTemplate"]) != version:
-        return Verdict("failed", f"another version of it is deployed ({state or 'changed by somebody else'})")
+        return Verdict("failed", f"another version is deployed ({state or 'changed by somebody else'})")
     if state in ("paused", "rollback_paused"):
         return Verdict("failed", f"its last update ended as {state}: {update.get('Message', '')}")
 

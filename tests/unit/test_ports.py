@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from recorder import FRESH, Recorder
 
-from components.ports import PublishedPort, published, taken
+from components.ports import PublishedPort, published, taken_ports
 from components.preflight import PreflightError
 from components.probe import Container, Probe
 
@@ -24,7 +24,7 @@ def container(name: str, port: int, service: str = "") -> Container:
 
 
 def problems(ports: list[PublishedPort] = PORTS, **probes: Probe) -> list[str]:
-    return taken(ports, probes, DATA_HOSTS)
+    return taken_ports(ports, probes, DATA_HOSTS)
 
 
 def test_free_ports_are_accepted() -> None:
@@ -41,7 +41,7 @@ def test_a_container_holds_its_port_even_if_no_process_listens() -> None:
     assert problems(a=host(containers=(container("web", 3000),))) == [
         (
             'a: port 3000 (monitoring.publish) is held by the container "web": '
-            "stop it, or take grafana off monitoring.publish"
+            "stop it, or remove grafana from monitoring.publish"
         )
     ]
 
@@ -63,7 +63,7 @@ def test_a_port_held_by_an_unknown_process_is_reported_with_how_to_find_it() -> 
     assert problems(a=host(8086), b=host()) == [
         (
             "a: port 8086 (monitoring.publish) is held by a process that publishes no container's port "
-            "(`sudo ss -ltnp sport = :8086` there names it): stop it, or take influxdb off monitoring.publish"
+            "(`sudo ss -ltnp sport = :8086` there names it): stop it, or remove influxdb from monitoring.publish"
         )
     ]
 
