@@ -1,4 +1,4 @@
-"""The cluster: settings, components, exports. All that is decided here is which storage the files have."""
+"""Wires the cluster: settings, components, exports. The only decision made here is which storage the files get."""
 
 import pulumi
 
@@ -27,20 +27,20 @@ from monitoring.dashboards import dashboard_files
 settings = configuration.load()
 monitoring = settings.monitoring
 targets = configuration.ssh_targets(settings)
-wanted = settings.file_service
+file_service = settings.file_service
 consoles = {
     name: module
     for name, module in (("prometheus", prometheus), ("alertmanager", alertmanager), ("grafana", grafana))
     if name in monitoring.publish
 }
 database_ports = configuration.DATABASE_PORTS if "influxdb" in monitoring.publish else {}
-holders = preflight.check(
+holder_of = preflight.check(
     list(targets.values()),
     preflight.Plan(
         stack=pulumi.get_stack(),
         managers=[host.name for host in settings.managers],
         data=data_hosts.kinds(
-            monitoring_host=monitoring.host, storage=wanted.storage, storage_host=wanted.storage_host
+            monitoring_host=monitoring.host, storage=file_service.storage, storage_host=file_service.storage_host
         ),
         ports=ports.published(
             edge=settings.edge_port,
@@ -74,7 +74,7 @@ hosts = {
     for host in settings.hosts
 }
 cluster = SwarmCluster(
-    "swarm", SwarmClusterArgs(hosts=list(hosts.values()), stack=pulumi.get_stack(), data_hosts=holders)
+    "swarm", SwarmClusterArgs(hosts=list(hosts.values()), stack=pulumi.get_stack(), data_hosts=holder_of)
 )
 network = OverlayNetwork(
     "cluster-net",
@@ -89,7 +89,7 @@ storage_key = configuration.secret(settings.storage_key) if settings.storage_key
 storage: DirectoryArgs | BucketArgs
 scraped = [network]
 services: list[pulumi.Output[str]] = []
-if wanted.storage == "cluster":
+if file_service.storage == "cluster":
     storage_network = OverlayNetwork(
         "storage-net",
         OverlayNetworkArgs(
@@ -108,10 +108,10 @@ if wanted.storage == "cluster":
                 cluster=cluster,
                 network=storage_network,
                 hosts=list(hosts.values()),
-                gateway_host=hosts[holders[data_hosts.FILES]],
+                gateway_host=hosts[holder_of[data_hosts.FILES]],
                 image=settings.images.seaweedfs,
-                volume_image=settings.images.haproxy,  # every host has it: the edge runs on it
-                copies=wanted.copies,
+                volume_image=settings.images.haproxy,  # every host has this image, because the edge runs on every host
+                copies=file_service.copies,
                 secret_key=storage_key,
                 ready_timeout=settings.ready_timeout,
             ),
@@ -124,10 +124,10 @@ if wanted.storage == "cluster":
         secret_key=storage_key,
         networks=[storage_network],
     )
-elif wanted.s3:
-    storage = BucketArgs(**wanted.s3.model_dump(), secret_key=storage_key)
+elif file_service.s3:
+    storage = BucketArgs(**file_service.s3.model_dump(), secret_key=storage_key)
 else:
-    storage = DirectoryArgs(host=hosts[holders[data_hosts.FILES]], image=settings.images.haproxy)
+    storage = DirectoryArgs(host=hosts[holder_of[data_hosts.FILES]], image=settings.images.haproxy)
 files = FileService(
     "files",
     FileServiceArgs(
@@ -136,11 +136,11 @@ files = FileService(
         storage=storage,
         hosts=list(hosts.values()),
         python_image=settings.images.python,
-        replicas=wanted.replicas,
-        max_file_bytes=wanted.max_file_bytes,
-        quota_bytes=wanted.quota_bytes,
-        min_free_bytes=wanted.min_free_bytes,
-        grace=wanted.grace,
+        replicas=file_service.replicas,
+        max_file_bytes=file_service.max_file_bytes,
+        quota_bytes=file_service.quota_bytes,
+        min_free_bytes=file_service.min_free_bytes,
+        grace=file_service.grace,
         tokens=None
         if settings.tokens is None
         else {
@@ -166,9 +166,9 @@ edge = Edge(
         port=settings.edge_port,
         backend="files",
         backend_port=PORT,
-        backend_replicas=wanted.replicas,
+        backend_replicas=file_service.replicas,
         backend_ready=files.ready,
-        max_file_bytes=wanted.max_file_bytes,
+        max_file_bytes=file_service.max_file_bytes,
         operator_password=configuration.secret(settings.operator_password),
         ready_timeout=settings.ready_timeout,
         consoles={configuration.PUBLISHED_PORTS[name]: f"{name}:{module.PORT}" for name, module in consoles.items()},
@@ -203,7 +203,7 @@ databases = {
         InfluxDbArgs(
             cluster=cluster,
             network=network,
-            host=hosts[holders[data_hosts.MONITORING]],
+            host=hosts[holder_of[data_hosts.MONITORING]],
             image=settings.images.influxdb,
             database=database,
             retention=monitoring.retention,
@@ -220,7 +220,7 @@ alerts = Alertmanager(
     AlertmanagerArgs(
         cluster=cluster,
         network=network,
-        host=hosts[holders[data_hosts.MONITORING]],
+        host=hosts[holder_of[data_hosts.MONITORING]],
         image=settings.images.alertmanager,
         config=pulumi.Output.secret(alertmanager_configuration(settings.alerting)),
         ready_timeout=settings.ready_timeout,
@@ -231,7 +231,7 @@ metrics = Prometheus(
     PrometheusArgs(
         cluster=cluster,
         networks=[*scraped, api_network],
-        host=hosts[holders[data_hosts.MONITORING]],
+        host=hosts[holder_of[data_hosts.MONITORING]],
         image=settings.images.prometheus,
         files=prometheus_folder,
         writer_password=configuration.secret(settings.influxdb_writer_password),
@@ -247,7 +247,7 @@ if monitoring.grafana:
             GrafanaArgs(
                 cluster=cluster,
                 network=network,
-                host=hosts[holders[data_hosts.MONITORING]],
+                host=hosts[holder_of[data_hosts.MONITORING]],
                 image=settings.images.grafana,
                 dashboards=dashboard_files(),
                 databases={f"influxdb-{database}": database for database in databases},

@@ -1,1 +1,1 @@
-"""Measurements; what must hold is in `tests/`."""
+"""Measurements. Requirements are checked in `tests/`."""

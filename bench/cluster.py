@@ -1,11 +1,11 @@
-"""The file service on the cluster against SeaweedFS's own filer, behind the same edge, on the same storage.
+"""Compares the file service on the cluster with SeaweedFS's own filer, on the same storage and behind a similar edge.
 
     python -m bench.cluster [ROUNDS]
 
-Deploys the cluster on hosts of its own and a filer as it comes beside it. Then 1 GiB goes in and out by curl, through
-the edge of the host that has no filer, in turns; last, eight files of 1 GiB go into ours at once. Prints a line of
-JSON a round, the peak memory of the object store's programs in MiB by host, and last the ratios of medians, and the
-memory on the manager.
+Deploys the cluster on its own hosts, with an additional filer in its default configuration. In each round, curl uploads
+and downloads 1 GiB with each of the two, through the edge of the host without the filer. After the rounds, eight files
+of 1 GiB are uploaded to the file service at once. Prints one line of JSON per round, the peak memory of the object
+store's programs in MiB by host, and last the ratios of the medians and the memory on the manager.
 """
 
 import json
@@ -34,7 +34,7 @@ _URLS = {"ours": f"http://{ADDRESSES['slave']}:5001/files/", "filer": f"http://{
 
 
 def add_filer() -> None:
-    """A filer on the manager without limits, and an edge of its own that differs from ours in ports and health path."""
+    """Deploy a filer without limits on the manager, and an edge for it that differs in ports and health path only."""
     config = haproxy_config(
         port=EDGE_PORT, backend=FILER, backend_port=FILER_PORT, replicas=1, max_file_bytes=2 * SIZE
     ).replace("GET /readyz", "GET /healthz")
@@ -42,7 +42,7 @@ def add_filer() -> None:
         *("weed", "-logtostderr=true", "filer", "-ip.bind=0.0.0.0", f"-port={FILER_PORT}"),
         *(f"-master={seaweedfs.master_name('master')}:9333", "-defaultStoreDir=/data"),
         f"-defaultReplicaPlacement={seaweedfs.replication(COPIES)}",
-        # Or the two would share locks over a network that only one of them has.
+        # Otherwise the two filers would share locks over a network that only one of them is on.
         "-filerGroup=bench",
     ]
     own_hosts.ask(
@@ -72,60 +72,60 @@ docker service create --quiet --detach=false --name {EDGE} --network ClusterNet 
 
 
 def timed(*commands: list[str]) -> float:
-    """Seconds that all of these commands take, begun at once."""
+    """Run the commands at the same time, and return the seconds until all have ended."""
     started = time.perf_counter()
     processes = [subprocess.Popen(command) for command in commands]
     statuses = [process.wait() for process in processes]
     if any(statuses):
-        sys.exit("a transfer has failed")
+        sys.exit("a transfer failed: see curl's error above")
     return time.perf_counter() - started
 
 
 def upload(name: str, file: Path, number: int = 0) -> list[str]:
-    """The command that sends the file."""
+    """Return the command that uploads the file."""
     return [*_curl(), "-o", "/dev/null", "-H", "Expect:", "-T", str(file), f"{_URLS[name]}large-{number}"]
 
 
 def download(name: str) -> list[str]:
-    """The command that fetches it again."""
+    """Return the command that downloads the file."""
     return [*_curl(), "-o", "/dev/null", f"{_URLS[name]}large-0"]
 
 
 def delete(name: str, number: int = 0) -> None:
-    """Take the file away; its room is free some time later."""
+    """Delete the file. SeaweedFS frees its space some time later."""
     subprocess.run([*_curl(), "-X", "DELETE", f"{_URLS[name]}large-{number}"], check=True)
 
 
 def peak_mib(service: str) -> dict[str, float]:
-    """The most resident memory that a service's process has had, in MiB, by host."""
+    """Return the peak resident memory of the service's largest process in MiB, by host."""
     found = {}
     for host in ADDRESSES:
         container = f"$(docker ps -q --filter label=com.docker.swarm.service.name={service})"
-        # All of them: the first one is Docker's init.
-        told = own_hosts.ask(
+        # The script reads every process, because the container's first one is Docker's init.
+        peaks = own_hosts.ask(
             host, f"c={container}; [ -z $c ] || docker exec $c sh -c 'grep -h VmHWM /proc/[0-9]*/status'"
         )
-        if told:
-            found[host] = max(int(line.split()[1]) for line in told.splitlines()) / 1024
+        if peaks:
+            found[host] = max(int(line.split()[1]) for line in peaks.splitlines()) / 1024
     return found
 
 
 def store_tasks() -> list[str]:
-    """The object store's tasks that are to run: one that died, for want of memory say, has been replaced."""
+    """Return the ids of the object store's running tasks. A task that died, of its memory limit say, has a new id."""
     return sorted(
         own_hosts.ask("master", f"docker service ps --filter desired-state=running -q {' '.join(STORE)}").split()
     )
 
 
 def measure(rounds: int) -> None:
-    """Runs where the hosts can be reached."""
+    """Run all rounds and print the figures. This must run in the lab's network, where the hosts can be reached."""
     add_filer()
     found: dict[str, list[float]] = {f"{name}_{way}": [] for name in _URLS for way in ("upload", "download")}
     with tempfile.TemporaryDirectory(dir=cache_dir(), prefix="bench-cluster-") as folder:
         file = random_file(Path(folder))
         for number in range(rounds):
             for name in sorted(_URLS, reverse=bool(number % 2)):
-                os.sync()  # what was written before is not to be paid for now
+                os.sync()  # earlier writes must not slow down this measurement
                 found[f"{name}_upload"].append(timed(upload(name, file)))
                 found[f"{name}_download"].append(timed(download(name)))
                 delete(name)
@@ -133,11 +133,11 @@ def measure(rounds: int) -> None:
         filer_alone = peak_mib(FILER)["master"]
         os.sync()
         before = store_tasks()
-        # Not into the filer: it takes in more than the volume servers' limits are made for.
+        # The filer is left out: it accepts more at once than the volume servers' memory limits allow for.
         seconds = timed(*(upload("ours", file, number) for number in range(PARALLEL)))
         print(f"{PARALLEL} x 1 GiB at once: {seconds:.1f} s", flush=True)
         if store_tasks() != before:
-            sys.exit("a program of the object store did not survive that: its limits are too narrow")
+            sys.exit("a program of the object store died during the parallel uploads: raise its memory limit")
         for number in range(PARALLEL):
             delete("ours", number)
     peaks = {service: peak_mib(service) for service in STORE}
@@ -156,7 +156,7 @@ def _curl() -> list[str]:
 
 
 def main() -> None:
-    """Deploy, measure, take away."""
+    """Deploy the cluster, measure it, and remove the hosts."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     if own_hosts.is_reachable():
         measure(rounds)

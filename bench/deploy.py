@@ -1,9 +1,9 @@
-"""How long Pulumi takes on fresh hosts, and the same services by a shell script and `docker stack deploy`.
+"""Compares deploying with Pulumi on fresh hosts with deploying the same services by a script and `docker stack deploy`.
 
     python -m bench.deploy [ROUNDS]
 
-Each round makes new hosts for each of the two, in turn. Prints which plugins were used, a table of medians in seconds,
-and the same as one line of JSON.
+Each round creates new hosts for each of the two in turn. Prints which plugins were used, a table of medians in seconds,
+and the same figures as one line of JSON.
 """
 
 import io
@@ -31,21 +31,21 @@ from lab.plugins import choice
 MASTER, WORKER = ADDRESSES.values()
 IMAGE = "localhost/swarm-transfer/file-transfer:bench"
 REPEATS = 3
-"""How often a round repeats what changes nothing."""
+"""How often a round repeats each command that changes nothing."""
 
-WANTED_NO_OP = 5.0
-WANTED_RATIO = 1.25
+TARGET_NO_OP = 5.0
+TARGET_RATIO = 1.25
 _SCRIPT_LIMIT = 900
-"""Seconds after which the script has failed."""
+"""Seconds after which the script counts as failed."""
 
-_WHAT = {
+_ROWS = {
     "up": "`pulumi up` on fresh hosts",
     "no_op": "`pulumi up` that changes nothing",
     "preview": "`pulumi preview` that finds no change",
     "destroy": "`pulumi destroy`",
     "script": "the same services by script and `docker stack deploy`",
 }
-_WANTED = {"no_op": WANTED_NO_OP, "preview": WANTED_NO_OP}
+_TARGETS = {"no_op": TARGET_NO_OP, "preview": TARGET_NO_OP}
 
 SCRIPT = f"""set -eu
 on_worker() {{ ssh -i key -o StrictHostKeyChecking=no vagrant@{WORKER} "$@"; }}
@@ -66,7 +66,7 @@ while docker stack services bench --format '{{{{.Replicas}}}}' | grep -vqE '^(1/
 
 
 def by_pulumi() -> tuple[dict[str, list[float]], list[dict[str, Any]]]:
-    """Seconds of Pulumi's commands on fresh hosts, by what they do; and the resources that were there between."""
+    """Run Pulumi's commands on fresh hosts. Return the seconds of each by its name, and the deployed resources."""
     tools = fresh_hosts()
 
     def seconds(*command: str) -> float:
@@ -87,11 +87,11 @@ def by_pulumi() -> tuple[dict[str, list[float]], list[dict[str, Any]]]:
 
 
 def by_script(resources: list[dict[str, Any]]) -> float:
-    """Seconds of the script on fresh hosts, for the services of a deployment by Pulumi."""
+    """Deploy the services among these resources by the script on fresh hosts, and return the seconds it takes."""
     fresh_hosts()
     images = yaml.safe_load(LAB.config_file.read_text())["config"]["swarm-transfer:images"]
     text, files = stack_file(resources, IMAGE)
-    # Within a stack, a service's tasks are found by the stack's name before its own.
+    # `docker stack` puts the stack's name before a service's name, also in DNS.
     files = {name: content.replace("tasks.files", "tasks.bench_files") for name, content in files.items()} | {
         "python": images["python"],
         **{f"prepare-{host}.sh": script for host, script in preparations(resources, list(ADDRESSES)).items()},
@@ -117,48 +117,48 @@ def by_script(resources: list[dict[str, Any]]) -> float:
 
     def run() -> None:
         subprocess.run([*ssh, "tar", "x"], input=archive.getvalue(), check=True)
-        # Not as standard input: the ssh in it would read what the shell has not read yet.
+        # The script is a file because on standard input, the ssh in it would consume the rest of the script.
         subprocess.run([*ssh, "sh", "deploy.sh"], stdin=subprocess.DEVNULL, check=True, timeout=_SCRIPT_LIMIT)
 
     return timed(run)
 
 
 def timed(action: Callable[[], object]) -> float:
-    """Seconds that the action takes."""
+    """Return the seconds that the action takes."""
     started = time.monotonic()
     action()
     return time.monotonic() - started
 
 
 def plugins() -> str:
-    """Which plugins the lab runs, each real or a stand-in."""
+    """Return the names and versions of the lab's plugins, and whether each is real or a stand-in."""
     if LAB.is_online:
         return ", ".join(f"{name} {version}: real" for name, version in choice.VERSIONS.items())
     return ", ".join(choice.find(name, os.environ).description for name in choice.VERSIONS)
 
 
 def medians(found: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """The median of everything that was measured, and Pulumi's time by the script's as `ratio`."""
-    middle = {name: statistics.median(values) for name, values in found.items()}
-    ratio = round(middle["up"] / middle["script"], 2)
-    return {**{name: round(seconds, 1) for name, seconds in middle.items()}, "ratio": ratio}
+    """Return the median of each measurement, and as `ratio` the time of `pulumi up` divided by the script's."""
+    median_of = {name: statistics.median(values) for name, values in found.items()}
+    ratio = round(median_of["up"] / median_of["script"], 2)
+    return {**{name: round(seconds, 1) for name, seconds in median_of.items()}, "ratio": ratio}
 
 
 def table(found: Mapping[str, Sequence[float]]) -> str:
-    """The medians as a Markdown table, with what was wanted and every single figure."""
-    middle = medians(found)
+    """Return the medians as a Markdown table, with the targets and every single figure."""
+    median_of = medians(found)
     rows = [
-        f"| {what} | {middle[name]:.1f} | {_WANTED.get(name, '-')} | {', '.join(f'{s:.1f}' for s in found[name])} |"
-        for name, what in _WHAT.items()
+        f"| {what} | {median_of[name]:.1f} | {_TARGETS.get(name, '-')} | {', '.join(f'{s:.1f}' for s in found[name])} |"
+        for name, what in _ROWS.items()
     ]
-    last = f"| ratio of the first to the last | {middle['ratio']:.2f} | {WANTED_RATIO} | - |"
-    return "\n".join(["| What | median | wanted at most | each |", "|---|---|---|---|", *rows, last])
+    last = f"| ratio of the first to the last | {median_of['ratio']:.2f} | {TARGET_RATIO} | - |"
+    return "\n".join(["| What | median | target, at most | each |", "|---|---|---|---|", *rows, last])
 
 
 def main() -> None:
-    """Run the rounds and print what they took."""
+    """Run the rounds and print their times."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    found: dict[str, list[float]] = {name: [] for name in _WHAT}
+    found: dict[str, list[float]] = {name: [] for name in _ROWS}
     with own_hosts():
         for _ in range(rounds):
             by_command, resources = by_pulumi()

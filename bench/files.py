@@ -1,9 +1,9 @@
-"""The file service against others, on one machine: a file of 1 GiB by curl, and files of 16 KiB over 64 connections.
+"""Compares the file service with other servers on one machine: 1 GiB by curl, and 16 KiB files over 64 connections.
 
     python -m bench.files [ROUNDS [PEER…]]
 
-In each round every server is started anew and measured in turn, each time in another order; what counts is the median.
-Prints a table, and last a line with what is wanted of ours.
+Each round starts and measures every server in turn, in a different order each time. Prints a table of medians, and last
+a line with the figures of the file service that have targets.
 """
 
 import json
@@ -40,7 +40,7 @@ Figures = dict[str, float]
 
 
 def measure(peer: Peer, file: Path, folder: Path) -> Figures:
-    """All figures of one server, in seconds, CPU seconds, requests a second, CPU milliseconds a request and MiB."""
+    """Return all figures of one server: seconds, CPU seconds, requests a second, CPU milliseconds a request, MiB."""
     with serving(peer, folder) as (url, pid):
 
         def used() -> float:
@@ -54,7 +54,7 @@ def measure(peer: Peer, file: Path, folder: Path) -> Figures:
         up = wrk(url, "up", peer.path, "0", *([peer.form_field, peer.form] if peer.form_field else []))
         figures["small_up"] = up["requests"] / up["seconds"]
         figures["small_up_cpu"], before = 1000 * (used() - before) / up["requests"], used()
-        # What was on its way when the time was over may not be there.
+        # The last request of each connection may have been cut off, so those files are not requested.
         down = wrk(url, "down", peer.path, str(min(1000, int(up["sent"]) - CONNECTIONS)))
         figures["small_down"] = down["requests"] / down["seconds"]
         figures["small_down_cpu"] = 1000 * (used() - before) / down["requests"]
@@ -63,7 +63,7 @@ def measure(peer: Peer, file: Path, folder: Path) -> Figures:
 
 
 def copied(file: Path, folder: Path) -> Figures:
-    """The same by `cp`, for comparison."""
+    """Return the figures of `cp`, for comparison."""
     before = os.times()
     started = time.perf_counter()
     subprocess.run(["cp", file, folder / "data" / "large"], check=True)
@@ -73,10 +73,10 @@ def copied(file: Path, folder: Path) -> Figures:
 
 
 def discard_large(folder: Path) -> None:
-    """Make room, but leave small files until all is measured.
+    """Delete large files to free space, but keep small files until all servers are measured.
 
-    ext4 without a journal steps over each inode that was freed in the last minutes whenever it looks for a new one: the
-    next server would pay for as many as this one's files.
+    ext4 without a journal skips inodes that were freed in the last minutes whenever it looks for a free one. Deleting
+    this server's many small files would therefore slow down the next server.
     """
     for path in folder.rglob("*"):
         if path.is_file() and path.stat().st_size >= LARGE:
@@ -84,7 +84,7 @@ def discard_large(folder: Path) -> None:
 
 
 def random_file(folder: Path) -> Path:
-    """A file of SIZE bytes that no storage can make smaller."""
+    """Create a file of SIZE random bytes, which cannot be compressed."""
     path = folder / "file"
     with path.open("wb") as content:
         for _ in range(SIZE // MIB):
@@ -93,14 +93,14 @@ def random_file(folder: Path) -> Path:
 
 
 def curl(*arguments: str) -> float:
-    """Seconds that it takes."""
+    """Run curl with these arguments, and return the seconds that it takes."""
     started = time.perf_counter()
     subprocess.run(["curl", "-fsS", "--noproxy", "*", *arguments], check=True)
     return time.perf_counter() - started
 
 
 def wrk(url: str, *arguments: str) -> Figures:
-    """What the script says of its run."""
+    """Run wrk with the script for small files, and return the figures that the script prints last."""
     options = ["-t2", f"-c{CONNECTIONS}", f"-d{SMALL_SECONDS}s", "--timeout", "10s", "-s", str(SMALL_SCRIPT)]
     command = [*peer_programs.wrk(), *options, url, "--", *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
@@ -111,7 +111,7 @@ def wrk(url: str, *arguments: str) -> Figures:
 
 
 def table(medians: dict[str, Figures]) -> str:
-    """In Markdown; CPU time in parentheses."""
+    """Return the medians as a Markdown table, with CPU times in parentheses."""
     lines = [f"| | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
     for name, found in medians.items():
         known = defaultdict(lambda: math.nan, found)
@@ -120,7 +120,7 @@ def table(medians: dict[str, Figures]) -> str:
 
 
 def summary(medians: dict[str, Figures]) -> str:
-    """How many times as fast as the others ours is, and what it needs and does in absolute figures."""
+    """Return one line with the file service's speed relative to others, its memory in MiB, its requests a second."""
     ours = medians["ours"]
     ratios = [
         f"{column}/{name}={medians[name][column] / ours[column]:.2f}"
@@ -136,7 +136,7 @@ def summary(medians: dict[str, Figures]) -> str:
 
 
 def main() -> None:
-    """Run the rounds."""
+    """Run the rounds and print the medians."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     known = {peer.name: peer for peer in peers.all_peers()}
     names = sys.argv[2:] or [*known, "cp"]
@@ -148,7 +148,7 @@ def main() -> None:
             for name in names[first:] + names[:first]:
                 folder = Path(work) / f"{number}-{name}"
                 (folder / "data").mkdir(parents=True)
-                os.sync()  # what was written before is not to be paid for now
+                os.sync()  # earlier writes must not slow down this measurement
                 figures = measure(known[name], file, folder) if name in known else copied(file, folder)
                 discard_large(folder)
                 print(name, json.dumps({key: round(value, 3) for key, value in figures.items()}), file=sys.stderr)

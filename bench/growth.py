@@ -1,8 +1,8 @@
-"""How a preview's program grows with the number of hosts, with mocks in place of Pulumi's engine.
+"""Measures how the time of a preview grows with the number of hosts, with mocks in place of Pulumi's engine.
 
     python -m bench.growth [--json] [ROUNDS]
 
-Each run is a process of its own (`bench.mock_program`). Prints a table of medians, or one JSON document.
+Each run is a separate process (`bench.mock_program`). Prints a table of medians, or one JSON document.
 """
 
 import argparse
@@ -19,8 +19,8 @@ from itertools import pairwise
 from pathlib import Path
 
 SIZES = (2, 10, 50, 200)
-WANTED_MS = 50
-"""Milliseconds that one more host may add."""
+TARGET_MS = 50
+"""The target: each additional host adds at most this many milliseconds."""
 
 _ROOT = Path(__file__).parent.parent
 _MIB = 2**20
@@ -28,17 +28,17 @@ _HEADER = (
     "hosts", "resources", "dependencies", "wall s", "CPU s", "programs s", "peak MiB", "wall ms/host", "CPU ms/host",
 )  # fmt: skip
 _NOTES = """
-"programs s": CPU seconds of the programs that it starts, part of "CPU s".
-"peak MiB": resident memory of its largest process.
-"ms/host": milliseconds that each host adds to the size above.
-In the figures: Python's start and imports, settings, `ssh-keygen` once a host, all registrations, {promtool}.
-Not in the figures: Pulumi's engine and providers, and the preflight check, which asks every host by ssh.
+"programs s": CPU seconds of the programs that the run starts; these are included in "CPU s".
+"peak MiB": resident memory of the largest process.
+"ms/host": milliseconds that each host adds, compared with the row above.
+Included: Python's start and imports, settings, `ssh-keygen` once a host, all registrations, {promtool}.
+Not included: Pulumi's engine and providers, and the preflight check, which asks every host by ssh.
 """
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One run of the program; CPU seconds and peak memory include the programs that it starts."""
+    """The figures of one run; CPU seconds and peak memory include the programs that it starts."""
 
     hosts: int
     resources: int
@@ -51,17 +51,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class Slope:
-    """Milliseconds that each host adds between one size and the next."""
+    """The milliseconds that each host adds between one size and the next."""
 
     wall_ms: float
     cpu_ms: float
 
 
 def measure(hosts: int) -> Measured:
-    """Run the program for so many hosts.
+    """Run the program for this number of hosts.
 
     Raises:
-        subprocess.CalledProcessError: it failed; what it said has been printed.
+        subprocess.CalledProcessError: the program failed; its error is on standard error.
     """
     command = [sys.executable, "-m", "bench.mock_program", str(hosts)]
     started = time.monotonic()
@@ -81,12 +81,12 @@ def measure(hosts: int) -> Measured:
 
 
 def median(runs: Sequence[Measured]) -> Measured:
-    """The median of each figure; of an even number of runs, the lower one."""
+    """Return the median of each figure. For an even number of runs it is the lower one of the middle two."""
     return Measured(**{name: statistics.median_low(getattr(run, name) for run in runs) for name in asdict(runs[0])})
 
 
 def slopes(runs: Sequence[Measured]) -> list[Slope]:
-    """What each host adds, from each size to the next."""
+    """Return what each host adds from each size to the next."""
     return [
         Slope(
             wall_ms=(more.wall_seconds - fewer.wall_seconds) / (more.hosts - fewer.hosts) * 1000,
@@ -97,9 +97,9 @@ def slopes(runs: Sequence[Measured]) -> list[Slope]:
 
 
 def table(runs: Sequence[Measured]) -> str:
-    """The runs as an aligned Markdown table, and whether the target is met.
+    """Return the runs as an aligned Markdown table, and whether the target is met.
 
-    CPU time has a verdict of its own: on a busy machine, wall time is mostly other programs'.
+    CPU time is judged separately, because on a busy machine most of the wall time belongs to other programs.
     """
     found = slopes(runs)
     added = [("", ""), *((f"{slope.wall_ms:.0f}", f"{slope.cpu_ms:.0f}") for slope in found)]
@@ -116,20 +116,20 @@ def table(runs: Sequence[Measured]) -> str:
         for line in lines
     ]
     verdict = ", ".join(
-        f"{name} {worst:.0f}: {'met' if worst <= WANTED_MS else 'missed'}"
+        f"{name} {worst:.0f}: {'met' if worst <= TARGET_MS else 'missed'}"
         for name, worst in (
             ("wall", max(slope.wall_ms for slope in found)),
             ("CPU", max(slope.cpu_ms for slope in found)),
         )
     )
-    return "\n".join([*text, "", f"wanted: at most {WANTED_MS} ms a host; {verdict}"])
+    return "\n".join([*text, "", f"target: at most {TARGET_MS} ms a host; {verdict}"])
 
 
 def notes(*, promtool: bool) -> str:
-    """What is in the figures and what is not."""
+    """Return notes that say what the figures include."""
     if promtool:
         return _NOTES.format(promtool="promtool's check").strip()
-    missing = """promtool is not on this machine, so its check of Prometheus's files is not in the figures.
+    missing = """promtool is not on this machine, so its check of Prometheus's files is not included.
 It is in the Debian package prometheus, which `make test` installs."""
     return _NOTES.format(promtool="no promtool").strip() + "\n" + missing
 
@@ -147,7 +147,7 @@ def main() -> None:
         document = {
             "runs": [asdict(run) for run in runs],
             "between": [asdict(slope) for slope in slopes(runs)],
-            "wanted_ms": WANTED_MS,
+            "target_ms": TARGET_MS,
             "promtool": promtool,
         }
         print(json.dumps(document, indent=2))

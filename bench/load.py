@@ -1,4 +1,4 @@
-"""The load of many more nodes: what real exporters say, served again and again under other nodes' names."""
+"""Simulates the load of many more nodes: serves one copy of the real exporters' metrics under many nodes' names."""
 
 import shlex
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _PORTS = {"node-exporter": 9100, "cadvisor": 8080}
 
 @contextmanager
 def nodes(lab: Lab, count: int) -> Iterator[None]:
-    """Have Prometheus measure so many further nodes; runs where the hosts can be reached."""
+    """Make Prometheus scrape this many additional nodes. This must run in the lab's network."""
     expositions = {
         job: demo.ask_host(lab, MASTER, f"docker exec {_PROMETHEUS} wget -q -O - http://{job}:{port}/metrics").encode()
         for job, port in _PORTS.items()
@@ -38,7 +38,7 @@ def nodes(lab: Lab, count: int) -> Iterator[None]:
 
 
 def _reconfigure(lab: Lab, address: str, count: int) -> None:
-    """Add jobs for the generated nodes to what Prometheus reads, in the way that the program delivers it."""
+    """Add scrape jobs for the generated nodes to Prometheus's files, and deliver these as the program does."""
     folder = "/etc/prometheus/live"
     names = demo.ask_host(lab, MASTER, f"docker exec {_PROMETHEUS} sh -c 'cd {folder} && find . -type f'").split()
     files = {
@@ -76,16 +76,16 @@ def _reconfigure(lab: Lab, address: str, count: int) -> None:
 
 def _handler(expositions: dict[str, bytes]) -> type[BaseHTTPRequestHandler]:
     class Exposition(BaseHTTPRequestHandler):
-        """Answers /JOB/NUMBER with the job's exposition."""
+        """Answers /JOB/NUMBER with the job's metrics."""
 
         def do_GET(self) -> None:
-            """What the worker's exporter said."""
+            """Send the metrics that were read from the real exporter."""
             self.send_response(200)
             self.send_header("Content-Type", "text/plain; version=0.0.4")
             self.end_headers()
             self.wfile.write(expositions[self.path.split("/")[1]])
 
         def log_message(self, *_: object) -> None:
-            """Nothing: there are hundreds a minute."""
+            """Log nothing, because there are hundreds of requests a minute."""
 
     return Exposition

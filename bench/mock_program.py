@@ -1,10 +1,10 @@
-"""The whole program for so many made-up hosts, with mocks in place of Pulumi's engine: one preview, no network.
+"""Runs one preview of the whole program for made-up hosts, with mocks in place of Pulumi's engine and without network.
 
     python -m bench.mock_program HOSTS
 
-Prints one line of JSON: how many resources were registered, how many dependencies they name, and the CPU seconds of the
-programs that were started. `bench.growth` runs it for several sizes; `python -m cProfile -s cumtime -m` before its name
-shows where the time goes.
+Prints one line of JSON: the number of registered resources, the number of dependencies that they name, and the CPU
+seconds of the programs that it started. `bench.growth` runs it for several numbers of hosts. To see where the time
+goes, run `python -m cProfile -s cumtime -m bench.mock_program HOSTS`.
 """
 
 import asyncio
@@ -34,37 +34,37 @@ _THREE_MANAGERS_FROM = 10
 
 
 class Engine(mocks.Mocks):
-    """Answers every registration with its own inputs and a made-up id."""
+    """A mock engine that answers every registration with the resource's inputs and a made-up id."""
 
     def __init__(self) -> None:
         self.resources = 0
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        """Count the resource; every command prints text that is JSON, since join tokens are read as such."""
+        """Count the resource. Every command outputs JSON, because the program parses the join tokens as JSON."""
         self.resources += 1
         printed = {"stdout": json.dumps({"worker": "worker-token", "manager": "manager-token"})}
         return f"{args.name}-id", {**args.inputs, **(printed if args.typ.startswith("command:") else {})}
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
-        """Refuse: the program calls no function of a provider."""
+        """Refuse the call, because the program calls no provider functions."""
         raise NotImplementedError(args.token)
 
 
 class Monitor(mocks.MockMonitor):
-    """Pulumi's own, which also counts the dependencies that each registration names."""
+    """Pulumi's mock monitor, which here also counts the dependencies that each registration names."""
 
     dependencies = 0
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: ANN401, N802 - the protocol's name and types
-        """Register as Pulumi's own does."""
+        """Count the dependencies, then register the resource."""
         self.dependencies += len(request.dependencies)
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
 
 def configuration(hosts: int, folder: Path) -> dict[str, Any]:
-    """Settings of so many hosts; `folder` gets the key files that they name.
+    """Return settings for this number of hosts, and write the key files that they name into `folder`.
 
-    One manager, or three from ten hosts on.
+    There is one manager, or three with ten or more hosts.
     """
     addresses = [str(_HOSTS_NETWORK[number]) for number in range(2, hosts + 2)]
     managers = 3 if hosts >= _THREE_MANAGERS_FROM else 1
@@ -77,15 +77,15 @@ def configuration(hosts: int, folder: Path) -> dict[str, Any]:
             for number, address in enumerate(addresses)
         ],
         "ssh": {"private_key_file": str(folder / "id_ed25519"), "known_hosts_file": str(folder / "known_hosts")},
-        # Every service on every host needs an address: the default has 254.
+        # Each task needs an address on its networks, and the default subnets have only 254.
         "network": {"subnet": "10.0.64.0/20", "api_subnet": "10.0.80.0/20", "storage_subnet": "10.0.96.0/20"},
         **{name: secrets.token_urlsafe(18) for name in _SECRETS},
     }
 
 
 def preview(settings: dict[str, Any]) -> tuple[Engine, Monitor]:
-    """Run the program with these settings until its last registration has landed."""
-    # Pulumi's mocks belong to the loop that is current when they are set.
+    """Run the program with these settings until its last registration has finished."""
+    # Pulumi's mocks belong to the event loop that is current when they are set.
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     engine = Engine()
@@ -105,8 +105,8 @@ def preview(settings: dict[str, Any]) -> tuple[Engine, Monitor]:
 
 
 def main() -> None:
-    """Run it for as many hosts as the first argument says."""
-    # There are no hosts to ask: each answers as a new one does.
+    """Run the program for the number of hosts in the first argument, and print the figures."""
+    # There are no real hosts, so each one gets a new host's answer.
     vars(preflight)["ask"] = lambda *_, **__: '{"LocalNodeState": "inactive"}\n'
     os.chdir(ROOT)
     with tempfile.TemporaryDirectory() as folder:

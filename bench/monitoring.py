@@ -1,10 +1,10 @@
-"""What monitoring costs a node, and how soon a scraped value can be queried in InfluxDB.
+"""Measures what monitoring costs a node, and how soon a scraped value can be queried in InfluxDB.
 
     python -m bench.monitoring [MINUTES]
 
-Deploys the cluster on hosts of its own, lets it run for a while, and prints one line of JSON: seconds from scrape to
-queryable (p50, p99), CPU and memory of both exporters on the worker, series and samples a second of one node, the same
-for fifty nodes, extrapolated, and what they cost Prometheus and the databases when forty-eight are added (load.py).
+Deploys the cluster on its own hosts, lets it run for a while, and prints one JSON object: seconds from scrape to
+queryable (p50, p99), CPU and memory of both exporters on the worker, one node's series and samples a second, the same
+extrapolated to fifty nodes, and the cost for Prometheus and the databases after forty-eight nodes are added (load.py).
 """
 
 import json
@@ -31,7 +31,7 @@ _LOADED_SECONDS = 120
 
 
 def ask(query: str, at: float | None = None) -> list[dict[str, Any]]:
-    """The result of an instant query, asked in Prometheus's own container."""
+    """Return the result of an instant query, sent from within Prometheus's container; `at` is in seconds since 1970."""
     parameters = {"query": query} | ({"time": f"{at:.3f}"} if at else {})
     url = f"http://127.0.0.1:9090/api/v1/query?{urllib.parse.urlencode(parameters)}"
     container = "$(docker ps -q --filter label=com.docker.swarm.service.name=prometheus)"
@@ -40,27 +40,27 @@ def ask(query: str, at: float | None = None) -> list[dict[str, Any]]:
 
 
 def number(query: str) -> float:
-    """The one value of a query; 0 if there is none."""
+    """Return the only value of a query's result, or 0 if the result is empty."""
     found = ask(query)
     return float(found[0]["value"][1]) if found else 0.0
 
 
 def delays(read: influxdb_client.Read, seconds: float) -> list[float]:
-    """Seconds between a scrape of the worker and the moment when what it led to could be queried."""
+    """Return the seconds from each scrape of the worker until the metric recorded from it could be queried."""
     arrived: dict[float, float] = {}
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         for series in read(LOAD.database, influxql.latest(LOAD, 2)):
             if series.tags["node"] == WORKER:
                 arrived.setdefault(series.rows[0][0], time.time())
-    # The first one may have lain there for a while.
+    # The first value may have been there before the measurement began, so it does not count.
     evaluated = sorted(arrived)[1:]
     scraped = [float(ask(f'timestamp(node_load1{{node="{WORKER}"}})', at)[0]["value"][1]) for at in evaluated]
     return [arrived[at] - scrape for at, scrape in zip(evaluated, scraped, strict=True)]
 
 
 def costs(minutes: float) -> dict[str, float]:
-    """CPU (percent of a core) and memory (MiB) of the worker's exporters, and how much the worker is measured."""
+    """Return the CPU (percent of a core) and memory (MiB) of the worker's exporters, and its series and samples."""
     window = f"{int(minutes * 60)}s"
     exporters = f'service=~"node-exporter|cadvisor",node="{WORKER}"'
     interval = 15
@@ -80,7 +80,7 @@ def costs(minutes: float) -> dict[str, float]:
 
 
 def measure(minutes: float) -> dict[str, float]:
-    """All figures by name; runs where the hosts can be reached."""
+    """Return all figures by name. This must run in the lab's network, where the hosts can be reached."""
     urls = {"vms": f"http://{ADDRESSES['master']}:8086"}
     read = influxdb_client.reader(urls, "reader", os.environ["INFLUXDB_READER_PASSWORD"])
     waited = sorted(delays(read, minutes * 60))
@@ -114,7 +114,7 @@ def measure(minutes: float) -> dict[str, float]:
 
 
 def main() -> None:
-    """Deploy, wait, measure, take away."""
+    """Deploy the cluster, measure it, and remove the hosts."""
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 4
     if own_hosts.is_reachable():
         print(json.dumps({name: round(value, 2) for name, value in measure(minutes).items()}, indent=1))

@@ -1,4 +1,4 @@
-"""Hosts of their own for the benchmarks that need a cluster."""
+"""Separate hosts for the benchmarks that need a cluster."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ ADDRESSES = {"master": "192.168.50.2", "slave": "192.168.50.3"}
 
 @contextmanager
 def own_hosts() -> Iterator[None]:
-    """Nobody else uses the lab meanwhile; it is taken away at the end, and left to look at when something fails."""
+    """Lock the benchmarks' lab, and remove it at the end. After an error it is kept for inspection."""
     with engine.exclusive(LAB):
         yield
         engine.remove(LAB)
@@ -26,29 +26,29 @@ def own_hosts() -> Iterator[None]:
 
 
 def fresh_hosts() -> Path:
-    """New hosts, with nothing on them; returns the folder of the Pulumi CLI."""
+    """Create new, empty hosts, and return the folder of the Pulumi CLI."""
     demo.discard_hosts(LAB)
     return demo.prepare(LAB)
 
 
 def deployed() -> Path:
-    """New hosts with the cluster on them; returns the same."""
+    """Create new hosts, deploy the cluster on them, and return the folder of the Pulumi CLI."""
     tools = fresh_hosts()
     stack.pulumi(LAB, tools, "up", "--yes", "--skip-preview")
     return tools
 
 
 def is_reachable() -> bool:
-    """Whether this process is where the hosts can be reached."""
+    """Return whether this process is in the lab's network, where the hosts can be reached."""
     return namespace.is_current(LAB)
 
 
 def run_there(module: str, *arguments: str, **environment: str) -> None:
-    """Run a module where the hosts can be reached."""
+    """Run a module in the lab's network, where the hosts can be reached."""
     command = namespace.command(LAB, [sys.executable, "-m", module, *arguments])
     subprocess.run(command, env={**os.environ, **environment}, check=True)
 
 
 def ask(host: str, script: str, *, seconds: int = 60) -> str:
-    """What a script prints on a host; it may take so long."""
+    """Run a script on a host and return its output; it may take this many seconds."""
     return demo.ask_host(LAB, ADDRESSES[host], script, timeout=seconds)

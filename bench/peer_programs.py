@@ -1,4 +1,4 @@
-"""The programs that the file service is compared with, and the load generator: each installed once, into the cache."""
+"""Installs the programs that the file service is compared with, and the load generator, once each into the cache."""
 
 import subprocess
 import sys
@@ -15,11 +15,11 @@ VERSIONS = {
     "wrk": "4.1.0-*",  # Debian
 }
 
-WEED = Path(sys.prefix) / "bin" / "weed"  # it is among the project's own packages
+WEED = Path(sys.prefix) / "bin" / "weed"  # SeaweedFS is one of the project's own packages
 
 
 def dufs() -> Path:
-    """The program, built from its crate: minutes, the first time."""
+    """Return dufs's program, built from its crate; the first time takes minutes."""
 
     def build(folder: Path) -> None:
         _run(["cargo", "install", "--quiet", "--locked", "--root", str(folder), _pinned("dufs", "@")], folder)
@@ -28,19 +28,19 @@ def dufs() -> Path:
 
 
 def nginx() -> Path:
-    """The program alone: no service is registered or started."""
+    """Return nginx's program. The package is only unpacked, so no service is registered or started."""
     return _debian("nginx") / "usr" / "sbin" / "nginx"
 
 
 def wrk() -> list[str]:
-    """The load generator's command, with the library that it needs."""
+    """Return the load generator's command, which sets the path of the library that it needs."""
     folder = _debian("wrk", "libluajit-5.1-2")
     libraries = next(folder.glob("usr/lib/*/libluajit-5.1.so.2")).parent
     return ["env", f"LD_LIBRARY_PATH={libraries}", str(folder / "usr" / "bin" / "wrk")]
 
 
 def python_with(package: str) -> Path:
-    """A Python that has the package from PyPI."""
+    """Return the Python of an environment that has the package from PyPI."""
 
     def build(folder: Path) -> None:
         _run([sys.executable, "-m", "venv", str(folder)], folder)
@@ -51,7 +51,7 @@ def python_with(package: str) -> Path:
 
 
 def _debian(*packages: str) -> Path:
-    """A folder with the packages' files, as they would lie below /."""
+    """Return a folder with the packages' files, at the paths that they would have below /."""
 
     def build(folder: Path) -> None:
         _run(["apt-get", "download", "-qq", *(_pinned(package, "=") for package in packages)], folder)

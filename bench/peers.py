@@ -1,4 +1,4 @@
-"""The servers that are compared: how each is started on loopback, and how a file gets in and out."""
+"""The servers that are compared: how to start each on loopback, and how to upload and download a file."""
 
 import os
 import sys
@@ -34,10 +34,10 @@ http {{
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """`command` is given a folder for its own things, in it the folder «data» for files, and a port.
+    """A server. `command` returns its command line for a working folder, whose folder `data` is for files, and a port.
 
-    Files are at `path` with their names. They are sent there by PUT, or as a form's `form_field` to `form`, a path that
-    may hold the file's name, too.
+    A file is downloaded from `path` followed by its name. It is uploaded there with PUT or, if `form_field` is set, as
+    that field of a form to the path `form`, in which `{name}` stands for the file's name.
     """
 
     name: str
@@ -48,14 +48,17 @@ class Peer:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def upload(self, url: str, file: Path, name: str) -> list[str]:
-        """Arguments of curl that send the file; without asking whether it may, as some servers never answer that."""
+        """Return curl's arguments that upload the file.
+
+        With PUT, "Expect: 100-continue" is switched off, because some servers never answer it.
+        """
         if self.form_field:
             return ["-F", f"{self.form_field}=@{file};filename={name}", f"{url}{self.form.format(name=name)}"]
         return ["-H", "Expect:", "-T", str(file), f"{url}{self.path}{name}"]
 
 
 def all_peers() -> list[Peer]:
-    """Ours first; installs those that are not there yet."""
+    """Return all servers, ours first, after installing those that are missing."""
     dufs, weed, nginx = peer_programs.dufs(), peer_programs.WEED, peer_programs.nginx()
     uploadserver, copyparty = (peer_programs.python_with(name) for name in ("uploadserver", "copyparty"))
     return [
@@ -107,7 +110,7 @@ def all_peers() -> list[Peer]:
 
 
 def environment(peer: Peer, folder: Path) -> dict[str, str]:
-    """For the peer's process; what it writes for its user stays in its folder."""
+    """Return the environment of the peer's process. Its home and configuration are in its working folder."""
     return {**os.environ, "HOME": str(folder), "XDG_CONFIG_HOME": str(folder), **peer.environment}
 
 

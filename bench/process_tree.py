@@ -1,4 +1,4 @@
-"""What a process and its descendants have used, as the kernel counts it."""
+"""The CPU time and memory of a process and its descendants, read from /proc."""
 
 import os
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Usage:
-    """CPU seconds of all of them, those that have ended included; peak resident memory of the largest, in bytes."""
+    """CPU seconds of all processes, including ended ones, and the peak resident memory of the largest, in bytes."""
 
     cpu_seconds: float
     peak_bytes: int
 
 
 def usage(root: int) -> Usage:
-    """Of the process with this id, and of all that came from it."""
-    # A name in parentheses is second in «stat», and may hold anything.
+    """Return the usage of the process with this id and of its descendants."""
+    # The second field of `stat` is the process's name in parentheses, which may contain spaces and parentheses itself.
     fields = {pid: _read(pid, "stat").rpartition(")")[2].split() for pid in _pids()}
     tree = {root}
     while more := {pid for pid, found in fields.items() if found and int(found[1]) in tree} - tree:
@@ -41,4 +41,4 @@ def _read(pid: int, name: str) -> str:
     try:
         return Path(f"/proc/{pid}/{name}").read_text()
     except (FileNotFoundError, ProcessLookupError):
-        return ""  # it has just ended
+        return ""  # the process has just ended

@@ -1,4 +1,4 @@
-"""Running a server on loopback for as long as it is measured."""
+"""Runs a server on loopback while it is measured."""
 
 import socket
 import subprocess
@@ -16,7 +16,7 @@ from bench.peers import Peer
 
 @contextmanager
 def serving(peer: Peer, folder: Path) -> Iterator[tuple[str, int]]:
-    """The server's address and process id, once it answers."""
+    """Start the server, yield its URL and process id once it answers, and stop it at the end."""
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
     with (folder / "log").open("wb") as log:
@@ -36,7 +36,7 @@ def serving(peer: Peer, folder: Path) -> Iterator[tuple[str, int]]:
 
 
 def _answers(url: str) -> bool:
-    """Whether somebody answers, whatever it is."""
+    """Return whether the URL answers, with any status."""
     try:
         urllib.request.urlopen(url, timeout=5).close()
     except urllib.error.HTTPError:
@@ -47,7 +47,13 @@ def _answers(url: str) -> bool:
 
 
 def _free_port() -> int:
-    """One of which the next two are free as well, and those ten thousand above: SeaweedFS takes them."""
+    """Return a free port.
+
+    The next two ports, and all three plus 10,000, are free as well, because SeaweedFS uses them.
+
+    Raises:
+        OSError: there is no such port.
+    """
     for port in range(18000, 30000, 7):
         try:
             for number in (*range(port, port + 3), *range(port + 10000, port + 10003)):
@@ -57,4 +63,4 @@ def _free_port() -> int:
         except OSError:
             continue
         return port
-    raise OSError("no port is free")
+    raise OSError("no port from 18000 to 30000 is free")

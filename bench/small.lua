@@ -1,5 +1,6 @@
--- wrk's requests: files of 16 KiB go in under names of their own, or those that came in are asked for in turn.
--- Arguments: up or down; the path before the name; the last number (down); the form's field and path (up, perhaps).
+-- Makes wrk's requests: uploads of 16 KiB files, each with a new name, or downloads of the uploaded files in turn.
+-- Arguments: "up" or "down"; the path before the name; the number of the last file (down only); the form's field and
+-- path (up only, for a server that expects a form).
 local threads = {}
 local boundary = "a-boundary-that-no-content-has"
 local content = string.rep("0123456789abcdef", 1024)
@@ -18,7 +19,7 @@ end
 function request()
   count = count + 1
   if direction == "down" then
-    -- From the second one on: wrk makes a request beforehand that it never sends.
+    -- The first file is left out, because wrk calls this function once beforehand and never sends that request.
     return wrk.format("GET", path .. "small-" .. id .. "-" .. (count % (last - 1) + 2))
   end
   local name = "small-" .. id .. "-" .. count

@@ -1,7 +1,7 @@
-"""What the program has deployed, as others would write it: a stack file, its files, and the commands that go before.
+"""Writes what the program has deployed as a stack file, the files that it names, and the commands to run before it.
 
-All is read from the resources' inputs: the outputs of the real provider have a null, an empty list, "" or 0 for
-everything that was not set.
+Everything is read from the resources' inputs, because the real provider's outputs have a null, an empty list, "" or 0
+for each property that is not set.
 """
 
 import base64
@@ -15,9 +15,9 @@ _SECRET_MARK = "4dabf18193072939515e22adb298388d"
 
 
 def stack_file(resources: Sequence[Mapping[str, Any]], image: str) -> tuple[str, dict[str, str]]:
-    """The services among a state's resources as a stack file, and the files that it names.
+    """Return the services among a state's resources as a stack file, and a mapping from file names to the files' text.
 
-    Where a service's image is our own, it is `image`.
+    A service whose image we build ourselves gets `image` instead.
     """
     configs = _by_id(resources, "docker:index/serviceConfig:ServiceConfig")
     secrets = _by_id(resources, "docker:index/secret:Secret")
@@ -31,7 +31,7 @@ def stack_file(resources: Sequence[Mapping[str, Any]], image: str) -> tuple[str,
     mounted = {mount["source"] for s in services.values() for mount in s["volumes"] if mount["type"] == "volume"}
     document = {
         "version": "3.8",
-        "services": _literal(services),
+        "services": _escaped(services),
         "networks": {
             found["name"]: {
                 "name": found["name"],
@@ -49,11 +49,10 @@ def stack_file(resources: Sequence[Mapping[str, Any]], image: str) -> tuple[str,
 
 
 def preparations(resources: Sequence[Mapping[str, Any]], hosts: Sequence[str]) -> dict[str, str]:
-    """For each host a script that makes its volumes and fills them, with the very commands that the program runs.
+    """Return for each host a script that creates and fills its volumes, with the same commands that the program runs.
 
-    These are recognised by their text: `create` mounts a volume. How they reach their host, and so which of Pulumi's
-    command resources they are, makes no difference. One whose name ends with a host's name is that host's; the others,
-    and the volumes that are resources themselves, are the first host's.
+    A command resource of any type counts if its `create` script mounts a volume. It runs on the host whose name its own
+    name ends with, otherwise on the first host. Volumes that are resources themselves are created on the first host.
     """
     scripts: dict[str, list[str]] = {host: [] for host in hosts}
     for volume in _by_id(resources, "docker:index/volume:Volume").values():
@@ -110,7 +109,7 @@ def _service(inputs: Mapping[str, Any], networks: Mapping[str, Any], image: str)
             "start_period": check["startPeriod"],
         },
         "deploy": deploy,
-        # What a stack file calls the command comes after the image's own entrypoint.
+        # A stack file's `command` would be appended to the image's own entrypoint, so the program is the entrypoint.
         **({"entrypoint": list(container["commands"])} if container.get("commands") else {}),
     }
 
@@ -139,30 +138,30 @@ def _command(name: str, create: str, stdin: str) -> str:
     return f"{script}sh {name}.sh <<'END OF INPUT'\n{stdin.rstrip()}\nEND OF INPUT"
 
 
-def _literal(value: Any) -> Any:  # noqa: ANN401 - any part of a stack file
-    """The same where a dollar sign is one: a stack file's names a variable."""
+def _escaped(value: Any) -> Any:  # noqa: ANN401 - any part of a stack file
+    """Return the value with each dollar sign doubled, because a single one in a stack file begins a variable."""
     if isinstance(value, Mapping):
-        return {key: _literal(item) for key, item in value.items()}
+        return {key: _escaped(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_literal(item) for item in value]
+        return [_escaped(item) for item in value]
     return value.replace("$", "$$") if isinstance(value, str) else value
 
 
 def _by_id(resources: Sequence[Mapping[str, Any]], typ: str) -> dict[str, Any]:
-    return {found["id"]: _plain(found["inputs"]) for found in resources if found["type"] == typ}
+    return {found["id"]: _unmarked(found["inputs"]) for found in resources if found["type"] == typ}
 
 
 def _commands(resources: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Name and inputs of every command, remote or local, in the order in which they ran."""
+    """Yield the name and inputs of every command, remote or local, in the order in which they ran."""
     for found in resources:
         if found["type"].startswith("command:"):
-            yield found["urn"].rpartition("::")[2], _plain(found["inputs"])
+            yield found["urn"].rpartition("::")[2], _unmarked(found["inputs"])
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any property's value
-    """A value of an exported state, its secrets laid open."""
+def _unmarked(value: Any) -> Any:  # noqa: ANN401 - any property's value
+    """Return a value of a state that was exported with decrypted secrets, without the marks around the secrets."""
     if isinstance(value, Mapping):
         if _SECRET_MARK in value:
-            return _plain(json.loads(value["plaintext"]))
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+            return _unmarked(json.loads(value["plaintext"]))
+        return {key: _unmarked(item) for key, item in value.items()}
+    return [_unmarked(item) for item in value] if isinstance(value, list) else value

@@ -1,1 +1,1 @@
-"""The parts of the cluster, one Pulumi component a file; none of them reads the stack's configuration."""
+"""The parts of the cluster, one Pulumi component per file. No component reads the stack's configuration."""

@@ -13,14 +13,17 @@ from components.volume import OwnedVolume, OwnedVolumeArgs
 
 PORT = 9093
 
-_OWNER = 65534
+_UID = 65534
 _CONFIG = "alertmanager.yml"
 _DATA = "/alertmanager"
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlertmanagerArgs:
-    """`config` is Alertmanager's configuration file: a secret, since receivers' addresses and passwords are in it."""
+    """`config` is Alertmanager's configuration file, a secret because it contains receivers' addresses and passwords.
+
+    `ready_timeout` is in seconds.
+    """
 
     cluster: SwarmCluster
     network: OverlayNetwork
@@ -31,7 +34,7 @@ class AlertmanagerArgs:
 
 
 class Alertmanager(pulumi.ComponentResource):
-    """One Alertmanager on one host; silences and what was sent already outlive it."""
+    """Runs one Alertmanager on one host. Silences and the notification log are on a volume and survive a restart."""
 
     ready: pulumi.Output[str]
 
@@ -40,12 +43,12 @@ class Alertmanager(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         data = OwnedVolume(
             f"{name}-data",
-            OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=name, owner=_OWNER, image=args.image),
+            OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=name, owner=_UID, image=args.image),
             opts=child,
         )
         config = SwarmSecret(
             f"{name}-config",
-            SwarmSecretArgs(cluster=args.cluster, content=args.config, file_name=_CONFIG, uid=_OWNER),
+            SwarmSecretArgs(cluster=args.cluster, content=args.config, file_name=_CONFIG, uid=_UID),
             opts=child,
         )
         service = SwarmService(
@@ -54,22 +57,22 @@ class Alertmanager(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=[args.network],
                 image=args.image,
-                user=f"{_OWNER}:{_OWNER}",
+                user=f"{_UID}:{_UID}",
                 replicas=1,
                 command=[
                     "/bin/alertmanager",
                     f"--config.file=/run/secrets/{_CONFIG}",
                     f"--storage.path={_DATA}",
                     f"--web.listen-address=:{PORT}",
-                    "--cluster.listen-address=",  # the only one
+                    "--cluster.listen-address=",  # there is only one Alertmanager, so it needs no peers
                     "--log.level=warn",
                 ],
                 secrets=[config],
                 volumes={name: _DATA},
-                constraints=[args.host.only_here],
+                constraints=[args.host.constraint],
                 healthcheck=Healthcheck.by_wget(PORT, "/-/ready"),
                 resources=Resources(cpus=0.25, memory=128, reserved_cpus=0.02, reserved_memory=32),
-                update_order="stop-first",  # two on one volume would overwrite each other's silences
+                update_order="stop-first",  # two tasks on one volume would overwrite each other's silences
                 ready_timeout=args.ready_timeout,
                 after=[data],
             ),

@@ -1,6 +1,6 @@
-"""Every shell script that runs on a host, as pure functions. Running one twice changes nothing.
+"""Builds every shell script that runs on a host. The functions are pure, and running a script twice changes nothing.
 
-Scripts are POSIX sh. What is secret comes on standard input, never in the text or an argument list.
+Scripts are POSIX sh. Secrets arrive on standard input, never in the script's text or in an argument list.
 """
 
 import json
@@ -8,10 +8,10 @@ import shlex
 from collections.abc import Iterable, Mapping
 
 CLUSTER_LABEL = "swarm-transfer.cluster"
-"""Node label with the name of the stack that made the swarm."""
+"""Node label with the name of the stack that created the swarm."""
 
 HOST_LABEL = "swarm-transfer.host"
-"""Node label with the host's name in the configuration; constraints use it."""
+"""Node label with the host's name in the configuration; placement constraints use it."""
 
 HOLDS_LABEL = "swarm-transfer.holds"
 """Node label with the kinds of data that the node's host holds, such as "files,monitoring"; absent if it holds none."""
@@ -39,7 +39,7 @@ remove_all() {
 """
 
 
-_PROMETHEUS_ARRIVAL = """set -eu
+_UNPACK_PROMETHEUS_FILES = """set -eu
 cd /etc/prometheus
 rm -rf new old
 mkdir -p new/rules new/alerts
@@ -52,7 +52,10 @@ rm -rf old
 
 
 def init_swarm(*, address: str, stack: str) -> str:
-    """Make the swarm on this host, unless the stack's swarm is here already; print the node's id."""
+    """Create the swarm on this host unless it is already in the stack's swarm, and print the node's id.
+
+    The script fails if the host is in any other swarm.
+    """
     quoted = shlex.quote(address)
     return f"""set -eu
 if [ "$(docker info --format '{{{{.Swarm.LocalNodeState}}}}')" = inactive ]; then
@@ -71,7 +74,7 @@ docker info --format '{{{{.Swarm.NodeID}}}}'
 
 
 def print_join_tokens() -> str:
-    """Print both join tokens as one JSON object: worker, manager."""
+    """Print both join tokens as one JSON object with the keys `worker` and `manager`."""
     return """set -eu
 worker=$(docker swarm join-token --quiet worker)
 manager=$(docker swarm join-token --quiet manager)
@@ -80,7 +83,7 @@ printf '{"worker": "%s", "manager": "%s"}' "$worker" "$manager"
 
 
 def join_request(*, address: str, manager_address: str, token: str) -> str:
-    """Body of the Engine API's join request: standard input of `join_swarm`."""
+    """Return the body of the Engine API's join request, which `join_swarm` reads on standard input."""
     return json.dumps(
         {
             "ListenAddr": f"{address}:2377",
@@ -93,9 +96,9 @@ def join_request(*, address: str, manager_address: str, token: str) -> str:
 
 
 def join_swarm() -> str:
-    """Join with the request on standard input, unless this host is in a swarm; print the node's id.
+    """Join the swarm with the request on standard input unless the host is in one, and print the node's id.
 
-    The Engine API is asked directly: `docker swarm join` takes the token only as an argument, which `ps` shows.
+    The script calls the Engine API because `docker swarm join` takes the token only as an argument, which `ps` shows.
     """
     return f"""set -eu
 if [ "$(docker info --format '{{{{.Swarm.LocalNodeState}}}}')" = inactive ]; then
@@ -109,7 +112,7 @@ docker info --format '{{{{.Swarm.NodeID}}}}'
 
 
 def leave_swarm() -> str:
-    """Leave whatever swarm this host is in, and take away the bridge that joining made."""
+    """Leave any swarm that this host is in, and remove the bridge network that joining created."""
     return """set -eu
 if [ "$(docker info --format '{{.Swarm.LocalNodeState}}')" != inactive ]; then
   docker swarm leave --force >/dev/null
@@ -119,7 +122,7 @@ docker network rm docker_gwbridge >/dev/null 2>&1 || true
 
 
 def configure_node(*, node_id: str, role: str, labels: Mapping[str, str]) -> str:
-    """On a manager: make the node active, with exactly this role and these labels."""
+    """On a manager: make the node active, with this role and exactly these labels."""
     node = shlex.quote(node_id)
     additions = " ".join(f"--label-add {shlex.quote(f'{key}={value}')}" for key, value in sorted(labels.items()))
     return f"""set -eu
@@ -138,9 +141,10 @@ docker node update --availability active --role {shlex.quote(role)} $removals {a
 
 
 def retire_node(*, node_id: str, drain_timeout: int) -> str:
-    """On a manager: move the node's tasks away, wait for them to end (seconds), then take it off the swarm.
+    """On a manager: drain the node, wait at most `drain_timeout` seconds for its tasks, then remove it from the swarm.
 
-    The last node has nowhere to move its tasks, and leaves by itself. A node that is down is not waited for.
+    Nothing is done for the last node: its tasks have nowhere to go, and leaving ends the swarm. If the node is down,
+    the script does not wait for its tasks.
     """
     node = shlex.quote(node_id)
     return f"""set -eu
@@ -168,23 +172,24 @@ docker node rm --force {node} >/dev/null
 
 
 def remove_images(references: Iterable[str]) -> str:
-    """Remove these images once no task uses them; wait at most a minute for that.
+    """Remove these images, waiting up to about a minute until no task uses them.
 
-    Swarm keeps a few ended tasks for their logs: they go with the image. Other people's containers stay, and keep it.
+    Swarm keeps the containers of a few ended tasks for their logs; these are removed with the image. Containers that
+    are not Swarm's are left alone, and the script fails if one of them still uses an image.
     """
     return _REMOVAL + f"remove_all {' '.join(shlex.quote(reference) for reference in references)}\n"
 
 
 def remove_repository(repository: str) -> str:
     """Remove every image of this repository, as `remove_images` does."""
-    words = "# shellcheck disable=SC2046 # the images are several words\n"
-    return _REMOVAL + words + f"remove_all $({_tags_of(repository)})\n"
+    directive = "# shellcheck disable=SC2046 # the images are several words\n"
+    return _REMOVAL + directive + f"remove_all $({_tags_of(repository)})\n"
 
 
 def remove_superseded_images(repository: str, tag: str) -> str:
-    """Remove this repository's images that no task uses, but the one with this tag.
+    """Remove the repository's images except the one with this tag and those that are in use.
 
-    The one that runs now stays until the next time: a rollback finds it.
+    The image that runs when the script does is in use, so it stays until the next update and a rollback finds it.
     """
     return (
         _REMOVAL
@@ -195,23 +200,26 @@ done
     )
 
 
-def own_volume(*, volume: str, owner: int, image: str) -> str:
-    """Give the volume's top folder to this user and group, by number."""
+def chown_volume(*, volume: str, owner: int, image: str) -> str:
+    """Make this user and group, given as one number, the owner of the volume's top folder."""
     return f"""set -eu
 docker run --rm --user 0:0 --cap-drop ALL --cap-add CHOWN --network none --read-only \\
   --volume {shlex.quote(volume)}:/volume --entrypoint chown {shlex.quote(image)} {owner}:{owner} /volume >/dev/null
 """
 
 
-def make_volume(*, volume: str, owner: int, image: str) -> str:
-    """Make the volume, unless it is there, and give it to this user and group, by number."""
+def create_volume(*, volume: str, owner: int, image: str) -> str:
+    """Create the volume unless it exists, and make this user and group, given as one number, its owner."""
     return f"""set -eu
 docker volume create {shlex.quote(volume)} >/dev/null
-{own_volume(volume=volume, owner=owner, image=image).partition(chr(10))[2]}"""
+{chown_volume(volume=volume, owner=owner, image=image).partition(chr(10))[2]}"""
 
 
 def remove_volume(*, volume: str) -> str:
-    """Remove the volume once nothing uses it any more; one that stays in use stays, as a host's data do that leaves."""
+    """Remove the volume, waiting up to 20 seconds until it is unused.
+
+    A volume that is still in use after that is kept, without an error: a host that leaves the swarm keeps its data.
+    """
     return f"""set -eu
 for _ in $(seq 20); do
   docker volume rm {shlex.quote(volume)} >/dev/null 2>&1 && exit 0
@@ -223,14 +231,15 @@ echo 'volume {volume} is in use: it stays' >&2
 
 
 def deliver_prometheus_files(*, volume: str, image: str, owner: int, service: str) -> str:
-    """Put the files on standard input into the volume and have the running Prometheus read them, if there is one.
+    """Put the files on standard input into the volume, and make a running Prometheus reload them.
 
-    Standard input is `==> PATH <==` before each file's lines. What promtool refuses stays out: nothing changes then.
+    On standard input, a line `==> PATH <==` precedes the lines of each file. If promtool rejects the files, the script
+    fails and the volume keeps the earlier ones.
     """
-    arrival = shlex.quote(_PROMETHEUS_ARRIVAL)
+    unpack = shlex.quote(_UNPACK_PROMETHEUS_FILES)
     return f"""set -eu
 docker run --rm --interactive --user {owner}:{owner} --cap-drop ALL --network none --read-only \\
-  --volume {shlex.quote(volume)}:/etc/prometheus:nocopy --entrypoint sh {shlex.quote(image)} -c {arrival} >&2
+  --volume {shlex.quote(volume)}:/etc/prometheus:nocopy --entrypoint sh {shlex.quote(image)} -c {unpack} >&2
 last_reload() {{
   docker exec "$1" wget -q -O - http://127.0.0.1:9090/metrics \\
     | grep -E '^prometheus_config_last_reload_(successful|success_timestamp_seconds) '
@@ -256,7 +265,7 @@ done
 
 
 def inspect_service(name: str) -> str:
-    """On a manager: print three JSON documents: the service, its tasks, all nodes."""
+    """On a manager: print three JSON documents, the service, the list of its tasks and the list of all nodes."""
     tasks = shlex.quote("filters=" + json.dumps({"service": {name: True}}))
     return f"""set -eu
 get() {{ curl --silent --show-error --fail --max-time 20 --unix-socket {_SOCKET} --get "$@"; }}
@@ -266,8 +275,8 @@ get http://docker/nodes
 """
 
 
-def unanswered(urls: Iterable[str]) -> str:
-    """Print those of the URLs that do not answer with success; whose certificate they show is not the question here."""
+def print_unanswered(urls: Iterable[str]) -> str:
+    """Print the URLs that do not answer with a success status. Certificates are not verified."""
     return f"""for url in {" ".join(shlex.quote(url) for url in urls)}; do
   curl --silent --insecure --fail --noproxy '*' --max-time 5 --output /dev/null "$url" || echo "$url"
 done
@@ -275,7 +284,7 @@ done
 
 
 def last_log_lines(name: str, *, lines: int = 15) -> str:
-    """On a manager: print the last log lines of a task, or of all of a service's tasks."""
+    """On a manager: print the last log lines of the task with this id, or of all tasks of the service of this name."""
     return f"timeout 20 docker service logs --tail {lines} --raw {shlex.quote(name)} 2>&1 | tail -n {lines}\n"
 
 

@@ -1,4 +1,4 @@
-"""The part of the Docker API from which Prometheus learns the cluster's nodes and tasks."""
+"""A read-only part of the Docker API, from which Prometheus discovers the cluster's nodes and tasks."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ _LISTS = ("_ping", "networks", "nodes", "services", "tasks")
 
 @dataclass(frozen=True, kw_only=True)
 class DockerApiArgs:
-    """`network` should be an internal one, with the API's one reader on it."""
+    """`network` should be internal, with Prometheus as the only other service on it. `ready_timeout` is in seconds."""
 
     cluster: SwarmCluster
     network: OverlayNetwork
@@ -27,9 +27,9 @@ class DockerApiArgs:
 
 
 class DockerApi(pulumi.ComponentResource):
-    """HAProxy before the socket of every manager: a few lists may be read, and nothing else.
+    """Runs HAProxy in front of the Docker socket of every manager. It lets a few lists be read and refuses all else.
 
-    Whoever has the socket itself is root on the host; this much tells which services there are, and no secrets.
+    Access to the socket itself would be root on the host. These lists name the services and reveal no secrets.
     """
 
     ready: pulumi.Output[str]
@@ -48,7 +48,7 @@ class DockerApi(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=[args.network],
                 image=args.image,
-                user="0:0",  # the socket's owner; without capabilities
+                user="0:0",  # the socket belongs to root; the task has no capabilities
                 command=["haproxy", "-W", "-db", "-f", _CONFIG],
                 files=[config],
                 host_paths={_SOCKET: _SOCKET},
@@ -65,7 +65,7 @@ class DockerApi(pulumi.ComponentResource):
 
 
 def haproxy_config() -> str:
-    """HAProxy's configuration: GET and HEAD of the lists that Prometheus's discovery asks for; 403 for all else."""
+    """Return HAProxy's configuration. It allows GET and HEAD of the lists that discovery reads; all else gets 403."""
     return f"""global
   log stdout format raw local0 notice
   maxconn 256

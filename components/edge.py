@@ -1,4 +1,4 @@
-"""The way in: HAProxy on every node, in front of the file service."""
+"""The cluster's entry point: HAProxy on every node, in front of the file service."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -12,14 +12,14 @@ from components.swarm import SwarmCluster
 from components.swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSecretArgs
 from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
 
-_UID = 99  # haproxy's in the upstream image
+_UID = 99  # the user haproxy in the upstream image
 _CONFIG = "/etc/haproxy/haproxy.cfg"
 _OPERATORS = "operators.cfg"
 _CERTIFICATE = "edge.pem"
 _HEALTH_PORT = 8404
-_FORM_BYTES = 2**20  # room for the rest of the form around a file
+_FORM_BYTES = 2**20  # allowance for what a multipart form adds around the file
 _SLOTS = 64
-"""Places for replicas, in steps of so many: scaling within a step leaves the edge alone."""
+"""The edge reserves slots for replicas in steps of this many, so that scaling within a step does not change it."""
 
 HEALTHCHECK = (
     "bash",
@@ -33,10 +33,10 @@ HEALTHCHECK = (
 
 @dataclass(frozen=True, kw_only=True)
 class EdgeArgs:
-    """Where the edge listens on every host, and the service behind it (`name` and port on the network).
+    """The edge listens on `port` of every host and forwards to the service `backend` at `backend_port`.
 
-    `consoles` are further ways in, for the operator only: a port of the hosts, and «SERVICE:PORT» behind it. With a
-    `certificate` (PEM, with its key) all ways in speak TLS.
+    `consoles` maps further ports of the hosts, open to the operator only, to a "SERVICE:PORT" behind each. With a
+    `certificate` (PEM, followed by its private key) every port speaks TLS. `ready_timeout` is in seconds.
     """
 
     cluster: SwarmCluster
@@ -55,10 +55,10 @@ class EdgeArgs:
 
 
 class Edge(pulumi.ComponentResource):
-    """One port on every host, any host's address works; failed replicas are left out by their own readiness.
+    """Publishes the file service on one port of every host. A replica that is not ready gets no requests.
 
-    The status page at /edge and the file service's /metrics ask for user `operator` and its password.
-    A request whose body has been sent in part is never retried: only connections that failed are.
+    The status page at /edge and the file service's /metrics ask for the user `operator` and its password.
+    Only failed connections are retried, never a request of which a part has been sent.
     """
 
     ready: pulumi.Output[str]
@@ -90,7 +90,7 @@ class Edge(pulumi.ComponentResource):
                 opts=child,
             )
             for purpose, file_name, content in (
-                ("operators", _OPERATORS, args.operator_password.apply(operator_list)),
+                ("operators", _OPERATORS, args.operator_password.apply(haproxy_users)),
                 ("certificate", _CERTIFICATE, args.certificate),
             )
             if content is not None
@@ -108,13 +108,13 @@ class Edge(pulumi.ComponentResource):
                 ports={port: port for port in (args.port, *args.consoles)},
                 healthcheck=Healthcheck(command=HEALTHCHECK, interval=2),
                 resources=Resources(cpus=1.0, memory=256, reserved_cpus=0.1, reserved_memory=64),
-                update_order="stop-first",  # the host's port can be held by one task only
+                update_order="stop-first",  # only one task can hold the host's port
                 ready_timeout=args.ready_timeout,
             ),
             opts=child,
         )
         self._args = args
-        # The nodes come to know the replicas one after the other: only an answer through each edge tells that all do.
+        # Nodes learn of the replicas at different times, so only an answer through every edge shows that all know them.
         self.ready = pulumi.Output.all(service.ready, args.backend_ready).apply(self._wait_for_answers)
         self.register_outputs({"ready": self.ready})
 
@@ -123,13 +123,16 @@ class Edge(pulumi.ComponentResource):
         if not pulumi.runtime.is_dry_run():
             scheme = "https" if args.certificate is not None else "http"
             urls = [f"{scheme}://{host.target.address}:{args.port}/readyz" for host in args.cluster.hosts]
-            manager = args.cluster.seed.target
+            manager = args.cluster.first_manager.target
             await asyncio.to_thread(readiness.wait_for_answers, manager, urls, timeout=args.ready_timeout)
         return names[0]
 
 
-def operator_list(password: str) -> str:
-    """HAProxy's user list with the one operator; settings refuse a password that would need quoting."""
+def haproxy_users(password: str) -> str:
+    """Return HAProxy's user list, with the operator as its only user.
+
+    The password is not escaped: the settings refuse one that would need it.
+    """
     return f"userlist operators\n  user operator insecure-password '{password}'\n"
 
 
@@ -143,12 +146,13 @@ def haproxy_config(
     consoles: Mapping[int, str] | None = None,
     tls: bool = False,
 ) -> str:
-    """HAProxy's configuration: one frontend, replicas found by DNS and checked, one health port, and consoles.
+    """Return HAProxy's configuration: one frontend, health-checked replicas found by DNS, a health port, the consoles.
 
-    A body that says itself that it is too large is refused before it is sent; the service counts the others.
+    A request whose Content-Length is too large is refused before its body is sent. Without a Content-Length, the
+    service counts the bytes itself.
     """
     bind = f" ssl crt /run/secrets/{_CERTIFICATE} alpn h2,http/1.1" if tls else ""
-    further = "".join(_console(console, target, bind) for console, target in (consoles or {}).items())
+    console_sections = "".join(_console(console, target, bind) for console, target in (consoles or {}).items())
     slots = -(-replicas // _SLOTS) * _SLOTS
     return f"""global
   log stdout format raw local0 info
@@ -169,7 +173,7 @@ defaults
   timeout http-keep-alive 15s
   timeout client 120s
   timeout server 120s
-{_errors()}
+{_error_responses()}
 resolvers docker
   nameserver dns 127.0.0.11:53
   accepted_payload_size 8192
@@ -206,11 +210,11 @@ backend replicas
 frontend health
   bind 127.0.0.1:{_HEALTH_PORT}
   monitor-uri /healthz
-{further}"""
+{console_sections}"""
 
 
-def _errors() -> str:
-    """What the edge itself says, in one line as the service does."""
+def _error_responses() -> str:
+    """Return the edge's own error responses, each one line of text like the file service's."""
     reasons = {
         408: "the request did not come in time",
         502: "the replica has gone away: try again",

@@ -1,4 +1,4 @@
-"""What every node tells of itself and of its containers: node-exporter and cAdvisor, one task of each a node."""
+"""The metrics of every node and of its containers: one task of node-exporter and one of cAdvisor per node."""
 
 from dataclasses import dataclass
 
@@ -14,9 +14,9 @@ CADVISOR_PORT = 8080
 _NOBODY = "65534:65534"
 _HOST = "/host"
 
-# node-exporter follows /proc/net to the network of whoever reads it: its own. These files, taken from the host one by
-# one, make a /proc in which `net` is that of the host's first process. So it needs neither the host's network, nor a
-# port there, nor any privilege.
+# /proc/net always shows the network namespace of the process that reads it, which for node-exporter is its container's.
+# These single files of the host form a /proc in which `net` is that of the host's first process. So node-exporter needs
+# neither the host's network namespace, nor a port there, nor any privilege.
 _HOST_PROC = {
     **{f"/proc/{name}": f"{_HOST}/proc/{name}" for name in ("diskstats", "loadavg", "meminfo", "stat")},
     **{f"/proc/1/{name}": f"{_HOST}/proc/1/{name}" for name in ("mountinfo", "mounts")},
@@ -28,7 +28,7 @@ _SWARM_LABELS = ",".join(f"com.docker.swarm.{name}" for name in ("service.name",
 
 @dataclass(frozen=True, kw_only=True)
 class ExportersArgs:
-    """Both images, and how often cAdvisor looks at its containers, in seconds."""
+    """`housekeeping` is the interval at which cAdvisor reads the containers' metrics. Both times are in seconds."""
 
     cluster: SwarmCluster
     network: OverlayNetwork
@@ -39,7 +39,7 @@ class ExportersArgs:
 
 
 class Exporters(pulumi.ComponentResource):
-    """Both are reachable on the overlay network only, and run on every node that joins."""
+    """Runs both exporters on every node, new ones included. They are reachable on the overlay network only."""
 
     ready: pulumi.Output[list[str]]
 
@@ -64,7 +64,7 @@ class Exporters(pulumi.ComponentResource):
                     f"--web.listen-address=:{NODE_EXPORTER_PORT}",
                     f"--path.procfs={_HOST}/proc",
                     f"--path.rootfs={_HOST}/root",
-                    # Netlink, too, would tell of the exporter's own network.
+                    # Netlink would report the network of the exporter's own container.
                     "--no-collector.netdev.netlink",
                     "--collector.disable-defaults",
                     *(f"--collector.{collector}" for collector in _COLLECTORS),
@@ -87,7 +87,7 @@ class Exporters(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=[args.network],
                 image=args.cadvisor_image,
-                # The Engine's socket is root's. Without capabilities, root may read it and /proc, and little else.
+                # The Engine's socket belongs to root. Root without capabilities may read it and /proc, and little else.
                 user="0:0",
                 command=[
                     "/usr/bin/cadvisor",
@@ -99,14 +99,14 @@ class Exporters(pulumi.ComponentResource):
                     f"-whitelisted_container_labels={_SWARM_LABELS}",
                     f"-housekeeping_interval={args.housekeeping}s",
                     "-allow_dynamic_housekeeping=false",
-                    "-jitter_factor=0",  # or the interval would be stretched by up to its double
+                    "-jitter_factor=0",  # otherwise cAdvisor makes each interval up to twice as long
                     "-global_housekeeping_interval=2m",
                     "-storage_duration=1m",
                 ],
                 host_paths={
                     "/sys": "/sys",
                     "/var/run/docker.sock": "/var/run/docker.sock",
-                    # Network counters are those of each container's own /proc/PID/net.
+                    # cAdvisor reads a container's network counters from /proc/PID/net.
                     "/proc": "/rootfs/proc",
                     "/var/lib/docker/image": "/rootfs/var/lib/docker/image",
                 },

@@ -1,4 +1,4 @@
-"""The file service: replicas of the Bottle program, and the storage that they share."""
+"""The file service: replicas of the Bottle program, and their shared storage."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,17 +16,17 @@ from components.tokens import TokenArgs, tokens_file
 from components.volume import OwnedVolume, OwnedVolumeArgs
 
 PORT = 8080
-"""Where a replica listens."""
+"""The port on which a replica listens."""
 
-_CONTEXT = Path("services/file_transfer")  # relative, so that a moved checkout changes nothing in Pulumi's state
-_OWNER = 10001
+_CONTEXT = Path("services/file_transfer")  # relative, so that Pulumi's state is the same in every checkout
+_UID = 10001
 _TOKENS = "tokens"
-_AFTER_GRACE = 10  # seconds, for a replica to end by itself before it is killed
+_AFTER_GRACE = 10  # seconds that a replica gets after `grace` to exit before Swarm kills it
 
 
 @dataclass(frozen=True, kw_only=True)
 class DirectoryArgs:
-    """One volume on one host, which so has all replicas; `image` is any that has a `chown`."""
+    """Storage in one volume on one host, where all replicas then run. `image` is any image with a `chown`."""
 
     host: Host
     image: str
@@ -34,7 +34,7 @@ class DirectoryArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class BucketArgs:
-    """A bucket of an object store that speaks S3, which the replicas reach over `networks`."""
+    """Storage in a bucket of an object store that speaks S3, which the replicas reach over `networks`."""
 
     endpoint: str
     bucket: str
@@ -47,9 +47,10 @@ class BucketArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class FileServiceArgs:
-    """Sizes are in bytes, 0 for no quota and no room to be left; `grace` is the seconds that transfers get to end.
+    """Sizes are in bytes; a `quota_bytes` or `min_free_bytes` of 0 means no limit.
 
-    `tokens` says by name who may use it; without it, everybody may; empty, nobody.
+    `grace` is how long running transfers may go on when a replica is stopped; it and `ready_timeout` are in seconds.
+    `tokens` are the tokens that give access, by name: with None everybody may use the service, with {} nobody.
     """
 
     cluster: SwarmCluster
@@ -68,9 +69,9 @@ class FileServiceArgs:
 
 
 class FileService(pulumi.ComponentResource):
-    """Replicas that all see every file: in a bucket from any host, in a directory from the one host that has it.
+    """Runs replicas that all serve every file: on any host with a bucket, on the directory's host with a directory.
 
-    A directory's volume is never deleted by a change of the service: only `pulumi destroy` takes the files away.
+    A change of the service never deletes a directory's volume. Only `pulumi destroy`, or another host for it, does.
     """
 
     ready: pulumi.Output[str]
@@ -101,7 +102,7 @@ class FileService(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=[args.network, *storage.networks],
                 image=image.reference,
-                user=f"{_OWNER}:{_OWNER}",
+                user=f"{_UID}:{_UID}",
                 replicas=args.replicas,
                 command=["python3", "-m", "file_transfer"],
                 environment={
@@ -134,7 +135,7 @@ class FileService(pulumi.ComponentResource):
                 cluster=self._args.cluster,
                 host=directory.host,
                 name=self._name,
-                owner=_OWNER,
+                owner=_UID,
                 image=directory.image,
             ),
             opts=self._child,
@@ -143,8 +144,8 @@ class FileService(pulumi.ComponentResource):
             hosts=[directory.host],
             environment={"FILE_TRANSFER_DATA": "/data"},
             volumes={self._name: "/data"},
-            constraints=[directory.host.only_here],
-            after=[volume],  # Swarm would make a missing volume by itself, on the wrong terms
+            constraints=[directory.host.constraint],
+            after=[volume],  # Swarm would create a missing volume itself, owned by root
         )
 
     def _bucket(self, bucket: BucketArgs) -> "_Storage":
@@ -159,7 +160,7 @@ class FileService(pulumi.ComponentResource):
                 "FILE_TRANSFER_S3_PREFIX": bucket.prefix,
                 "FILE_TRANSFER_S3_ACCESS_KEY_FILE": "/run/secrets/access-key",
                 "FILE_TRANSFER_S3_SECRET_KEY_FILE": "/run/secrets/secret-key",
-                # Each transfer holds some pieces of 4 MiB: as many as there is memory for.
+                # Each transfer keeps several pieces of 4 MiB in memory, so the memory limit allows only this many.
                 "FILE_TRANSFER_THREADS": "20",
             },
             secrets=self._secrets(keys),
@@ -170,7 +171,7 @@ class FileService(pulumi.ComponentResource):
         return [
             SwarmSecret(
                 f"{self._name}-{file_name}",
-                SwarmSecretArgs(cluster=self._args.cluster, content=content, file_name=file_name, uid=_OWNER),
+                SwarmSecretArgs(cluster=self._args.cluster, content=content, file_name=file_name, uid=_UID),
                 opts=self._child,
             )
             for file_name, content in contents.items()
@@ -179,7 +180,7 @@ class FileService(pulumi.ComponentResource):
 
 @dataclass(frozen=True, kw_only=True)
 class _Storage:
-    """What a kind of storage means for the service."""
+    """The parts of the service that depend on the kind of storage."""
 
     hosts: Sequence[Host]
     environment: Mapping[str, str]

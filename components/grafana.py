@@ -1,4 +1,4 @@
-"""Grafana: the dashboards, with both InfluxDBs and Prometheus behind them."""
+"""Grafana: the dashboards, with data from both InfluxDBs and from Prometheus."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from components.swarm_service import Healthcheck, Resources, SwarmService, Swarm
 
 PORT = 3000
 
-_OWNER = 472  # grafana's in the upstream image
+_UID = 472  # the user grafana in the upstream image
 _PROVISIONING = "/etc/grafana/provisioning"
 _DASHBOARDS = "/etc/grafana/dashboards"
 _DATA = "/var/lib/grafana"
@@ -25,9 +25,9 @@ _DATA = "/var/lib/grafana"
 
 @dataclass(frozen=True, kw_only=True)
 class GrafanaArgs:
-    """`dashboards` maps a file's name to its JSON; `databases` an InfluxDB service to its database.
+    """`dashboards` maps a file's name to its JSON, and `databases` an InfluxDB service to its database.
 
-    `operator_password` is that of Grafana's one user, `operator`.
+    `operator_password` is for `operator`, the only user of Grafana. `ready_timeout` is in seconds.
     """
 
     cluster: SwarmCluster
@@ -42,9 +42,9 @@ class GrafanaArgs:
 
 
 class Grafana(pulumi.ComponentResource):
-    """Everything in it is provisioned, and nothing else outlives a task.
+    """Runs one Grafana with provisioned data sources and dashboards; changes made in its pages are lost at a restart.
 
-    Its database is made anew at every start: an old one would keep the operator's old password.
+    Its own database is created at every start, because an old one would keep the operator's old password.
     """
 
     ready: pulumi.Output[str]
@@ -67,7 +67,7 @@ class Grafana(pulumi.ComponentResource):
         secrets = [
             SwarmSecret(
                 f"{name}-{secret}",
-                SwarmSecretArgs(cluster=args.cluster, content=password, file_name=secret, uid=_OWNER),
+                SwarmSecretArgs(cluster=args.cluster, content=password, file_name=secret, uid=_UID),
                 opts=child,
             )
             for secret, password in (("reader", args.reader_password), ("operator", args.operator_password))
@@ -78,7 +78,7 @@ class Grafana(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=[args.network],
                 image=args.image,
-                user=f"{_OWNER}:{_OWNER}",
+                user=f"{_UID}:{_UID}",
                 replicas=1,
                 command=["/run.sh"],  # the image's own start script
                 environment={
@@ -93,7 +93,7 @@ class Grafana(pulumi.ComponentResource):
                 files=mounted,
                 secrets=secrets,
                 tmpfs={_DATA: 128, "/tmp": 16},  # noqa: S108 - a path in the container
-                constraints=[args.host.only_here],
+                constraints=[args.host.constraint],
                 healthcheck=Healthcheck.by_wget(PORT, "/api/health", start_period=60),
                 resources=Resources(cpus=0.5, memory=384, reserved_cpus=0.05, reserved_memory=128),
                 ready_timeout=args.ready_timeout,
@@ -105,7 +105,7 @@ class Grafana(pulumi.ComponentResource):
 
 
 def data_sources(databases: Mapping[str, str]) -> str:
-    """Grafana's provisioning file of data sources; their passwords stay in files of the container."""
+    """Return Grafana's provisioning file for data sources. Grafana reads the passwords from its container's files."""
     sources: list[dict[str, Any]] = [
         {
             "name": service,
@@ -133,6 +133,6 @@ def data_sources(databases: Mapping[str, str]) -> str:
 
 
 def dashboard_provider() -> str:
-    """Grafana's provisioning file of dashboards: all that lie in one folder."""
+    """Return Grafana's provisioning file for dashboards: it loads all files of one folder."""
     provider = {"name": "cluster", "type": "file", "allowUiUpdates": False, "options": {"path": _DASHBOARDS}}
     return json.dumps({"apiVersion": 1, "providers": [provider]}, indent=2)

@@ -1,4 +1,4 @@
-"""One machine of the cluster, as resources reach it."""
+"""One machine of the cluster, and how Pulumi resources reach it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from components.ssh import CONNECT, SshTarget
 
 @dataclass(frozen=True, kw_only=True)
 class HostArgs:
-    """How to reach the host, its role in the swarm, and the upstream images that are removed from it at the end."""
+    """How to reach the host, its role in the swarm, and the upstream images to remove from it when it leaves."""
 
     target: SshTarget
     role: Literal["manager", "worker"]
@@ -23,9 +23,9 @@ class HostArgs:
 
 
 class Host(pulumi.ComponentResource):
-    """Runs commands on one host and holds its Docker provider: every resource there uses one of the two.
+    """Runs commands on one host and holds its Docker provider; every resource on the host uses one of the two.
 
-    It deliberately does not install anything: provisioning the machine is Vagrant's, or its owner's, business.
+    It deliberately does not install anything: provisioning the machine is up to Vagrant or to the machine's owner.
     """
 
     address: pulumi.Output[str]
@@ -40,11 +40,11 @@ class Host(pulumi.ComponentResource):
             ssh_opts=args.target.options,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        # Swarm pulls upstream images by itself, and nothing takes them away: what depends on the host is deleted
-        # before this runs, so that the host is left as it was found.
+        # Swarm pulls upstream images by itself and never removes them. This command is deleted after everything that
+        # depends on the host, and then removes the images, so that the host is left as it was found.
         self.images = self.command(f"{name}-images", parent=self, delete=remove_images(args.upstream_images))
-        self.only_here = f"node.labels.{HOST_LABEL}=={args.target.name}"
-        """The placement constraint of a service that belongs on this host."""
+        self.constraint = f"node.labels.{HOST_LABEL}=={args.target.name}"
+        """The placement constraint that keeps a service on this host."""
         self.address = pulumi.Output.from_input(args.target.address)
         self.register_outputs({"address": self.address})
 
@@ -60,11 +60,11 @@ class Host(pulumi.ComponentResource):
         prints_secret: bool = False,
         after: Sequence[pulumi.Resource] = (),
     ) -> command.local.Command:
-        """Run shell scripts on this host when the resource is created, updated and deleted.
+        """Return a resource that runs shell scripts on this host when it is created, updated and deleted.
 
-        The machine that runs Pulumi calls its own ssh client. So the operator's key stays in its file: it is no part
-        of Pulumi's state, and another operator's key is no change. With `prints_secret`, what the scripts print is
-        kept as a secret and never shown.
+        The scripts run through the ssh client of the machine that runs Pulumi. So the operator's key stays in its
+        file: it is not part of Pulumi's state, and another operator's key is not a change. With `prints_secret`, the
+        scripts' output is stored as a secret and never shown. `after` are resources that must exist first.
         """
         return command.local.Command(
             name,

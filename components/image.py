@@ -1,4 +1,4 @@
-"""An image of our own, built where it runs, or built once and pushed."""
+"""An image of our own, built on every host that runs it, or built once and pushed to a registry."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -12,14 +12,14 @@ from docker.utils.build import exclude_paths
 from components.commands import remove_repository, remove_superseded_images
 from components.host import Host
 
-# An engine that cannot find an image here asks the registry in its name. Nobody answers at this one, so a missing
-# image fails at once, and no stranger can publish an image under the name of ours.
+# An engine that lacks an image asks the registry in the image's name. No registry answers at this one, so a missing
+# image fails at once, and nobody else can publish an image under our name.
 _LOCAL_REGISTRY = "localhost"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegistryArgs:
-    """A registry that all hosts can pull from."""
+    """A registry from which all hosts can pull."""
 
     address: str
     username: str
@@ -28,7 +28,7 @@ class RegistryArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceImageArgs:
-    """`context` is the folder with the Dockerfile; `hosts` are where the image is needed."""
+    """`context` is the folder with the Dockerfile; `hosts` are the hosts that need the image."""
 
     repository: str
     context: Path
@@ -38,7 +38,7 @@ class ServiceImageArgs:
 
 
 class ServiceImage(pulumi.ComponentResource):
-    """The image, tagged with a hash of all that goes into it; of those before it, hosts keep the last."""
+    """Builds the image and tags it with a hash of its content. Hosts also keep the previous image, for a rollback."""
 
     reference: pulumi.Output[str]
 
@@ -51,7 +51,7 @@ class ServiceImage(pulumi.ComponentResource):
         self._tag = tag
         builders = args.hosts[:1] if args.registry else args.hosts
         images = [self._build(name, host) for host in builders]
-        # An Output of all builds, so that a service waits until the image is on every host.
+        # The reference depends on every build, so that a service waits until the image is on every host.
         built = pulumi.Output.all(*[image.repo_digest if args.registry else image.image_name for image in images])
         self.reference = built.apply(lambda references: str(references[0]))
         self.register_outputs({"reference": self.reference})
@@ -59,7 +59,7 @@ class ServiceImage(pulumi.ComponentResource):
     def _build(self, name: str, host: Host) -> docker.Image:
         args = self._args
         at = f"{name}-{host.target.name}"
-        # The provider leaves images behind.
+        # The provider never removes an image from its host, so this command does.
         removal = host.command(
             f"{at}-removal",
             parent=self,
@@ -86,7 +86,7 @@ class ServiceImage(pulumi.ComponentResource):
 
 
 def context_hash(context: Path, build_args: Mapping[str, str]) -> str:
-    """First 12 hex digits of a SHA-256 over the build arguments and every file that Docker would send."""
+    """Return the first 12 hex digits of a SHA-256 over the build arguments and every file of the build context."""
     ignore = context / ".dockerignore"
     patterns = [line.strip() for line in ignore.read_text().splitlines()] if ignore.exists() else []
     patterns = [pattern for pattern in patterns if pattern and not pattern.startswith("#")]

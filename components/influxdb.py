@@ -1,4 +1,4 @@
-"""A time-series database of its own for one kind of metrics: used twice, for the VMs and for the containers."""
+"""InfluxDB, the time-series database of one kind of metrics. It is used twice: for the VMs and for the containers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ from components.swarm_service import Healthcheck, Resources, SwarmService, Swarm
 from components.volume import OwnedVolume, OwnedVolumeArgs
 
 PORT = 8086
-"""Where the database listens in its container."""
+"""The port on which the database listens in its container."""
 
 WRITER = "writer"
 READER = "reader"
 
-_OWNER = 65534
+_UID = 65534
 _DATA = "/var/lib/influxdb"
 _START = "/start.sh"
 _SCRIPT = Path("monitoring/influxdb/start.sh")
@@ -27,7 +27,10 @@ _SCRIPT = Path("monitoring/influxdb/start.sh")
 
 @dataclass(frozen=True, kw_only=True)
 class InfluxDbArgs:
-    """`retention` is an InfluxDB duration such as «30d»; `ports` maps a port of the host to the database's."""
+    """`retention` is an InfluxDB duration such as "30d"; `ports` maps a port of the host to the database's.
+
+    `ready_timeout` is in seconds.
+    """
 
     cluster: SwarmCluster
     network: OverlayNetwork
@@ -42,10 +45,10 @@ class InfluxDbArgs:
 
 
 class InfluxDb(pulumi.ComponentResource):
-    """InfluxDB 1.x with one database; nobody gets in without a password, and two users do: a writer and a reader.
+    """Runs InfluxDB 1.x with one database and two users, a writer and a reader. Every request needs a password.
 
-    Database, retention policy and users are in place whenever it answers: each start sees to that first. The
-    administrator's password is made anew at every start and told to nobody.
+    The database, its retention policy and the users exist before InfluxDB answers on its port: the start script creates
+    them first. It also sets a new random administrator's password at every start, which it does not store anywhere.
     """
 
     ready: pulumi.Output[str]
@@ -55,7 +58,7 @@ class InfluxDb(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         volume = OwnedVolume(
             f"{name}-data",
-            OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=name, owner=_OWNER, image=args.image),
+            OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=name, owner=_UID, image=args.image),
             opts=child,
         )
         start = SwarmFile(
@@ -66,7 +69,7 @@ class InfluxDb(pulumi.ComponentResource):
         secrets = [
             SwarmSecret(
                 f"{name}-{user}",
-                SwarmSecretArgs(cluster=args.cluster, content=password, file_name=user, uid=_OWNER),
+                SwarmSecretArgs(cluster=args.cluster, content=password, file_name=user, uid=_UID),
                 opts=child,
             )
             for user, password in ((WRITER, args.writer_password), (READER, args.reader_password))
@@ -77,7 +80,7 @@ class InfluxDb(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=[args.network],
                 image=args.image,
-                user=f"{_OWNER}:{_OWNER}",
+                user=f"{_UID}:{_UID}",
                 replicas=1,
                 command=["sh", _START],
                 environment=environment(database=args.database, retention=args.retention),
@@ -86,12 +89,12 @@ class InfluxDb(pulumi.ComponentResource):
                 volumes={name: _DATA},
                 tmpfs={"/tmp": 16},  # noqa: S108 - a path in the container
                 ports=args.ports,
-                constraints=[args.host.only_here],
+                constraints=[args.host.constraint],
                 healthcheck=Healthcheck(
                     command=["curl", "-fsS", "-o", "/dev/null", f"http://127.0.0.1:{PORT}/ping"], start_period=120
                 ),
                 resources=Resources(cpus=1.0, memory=512, reserved_cpus=0.1, reserved_memory=128),
-                update_order="stop-first",  # two on one volume would spoil it
+                update_order="stop-first",  # two tasks would corrupt the volume
                 stop_grace=60,
                 ready_timeout=args.ready_timeout,
                 after=[volume],
@@ -103,7 +106,7 @@ class InfluxDb(pulumi.ComponentResource):
 
 
 def environment(*, database: str, retention: str) -> dict[str, str]:
-    """InfluxDB's settings, and what the start script needs to know; no configuration file takes part."""
+    """Return the environment with InfluxDB's settings and the start script's; there is no configuration file."""
     return {
         "START_DATABASE": database,
         "START_RETENTION": retention,
@@ -111,7 +114,7 @@ def environment(*, database: str, retention: str) -> dict[str, str]:
         "INFLUXDB_META_DIR": f"{_DATA}/meta",
         "INFLUXDB_DATA_DIR": f"{_DATA}/data",
         "INFLUXDB_DATA_WAL_DIR": f"{_DATA}/wal",
-        # The index in memory, the default, grows with every series that ever was.
+        # The default index is in memory and grows with every series that ever existed.
         "INFLUXDB_DATA_INDEX_VERSION": "tsi1",
         "INFLUXDB_DATA_QUERY_LOG_ENABLED": "false",
         "INFLUXDB_HTTP_AUTH_ENABLED": "true",

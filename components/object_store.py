@@ -1,7 +1,7 @@
 """The object store that all replicas of the file service share: SeaweedFS on the cluster's own hosts.
 
-Masters know which server has which volume; a volume server on every host has the data; the gateway speaks S3 and
-knows which object is where. All of it is on a network of its own, and nothing is published.
+Masters know which volume server has which SeaweedFS volume. A volume server on every host stores the data. The gateway
+speaks S3 and keeps the index of which object is where. They are on a network of their own and publish no port.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components import seaweedfs
-from components.commands import make_volume, remove_volume
+from components.commands import create_volume, remove_volume
 from components.host import Host
 from components.overlay import OverlayNetwork
 from components.swarm import SwarmCluster
@@ -18,14 +18,14 @@ from components.swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSe
 from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
 from components.volume import OwnedVolume, OwnedVolumeArgs
 
-_OWNER = 65534
+_UID = 65534
 
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectStoreArgs:
-    """`hosts` have the data, `copies` of each object on as many of them; `gateway_host` knows which object is where.
+    """`hosts` store the data, each object on `copies` of them; `gateway_host` keeps the index.
 
-    `volume_image` is any image that has a `chown`.
+    `volume_image` is any image with a `chown`. `ready_timeout` is in seconds.
     """
 
     cluster: SwarmCluster
@@ -40,10 +40,10 @@ class ObjectStoreArgs:
 
 
 class ObjectStore(pulumi.ComponentResource):
-    """Every object is on `copies` hosts before its upload is answered; with too few hosts up, uploads are refused.
+    """Runs SeaweedFS so that every object is on `copies` hosts before its upload is acknowledged.
 
-    One master, or three where there are three managers. The gateway's index is on one host: without that host files
-    can be neither read nor written until it is back.
+    With too few hosts up, uploads are refused. There are three masters if there are three managers, otherwise one. The
+    gateway and its index are on one host; while that host is down, files can be neither read nor written.
     """
 
     ready: pulumi.Output[str]
@@ -71,8 +71,8 @@ class ObjectStore(pulumi.ComponentResource):
             self._service(
                 name,
                 seaweedfs.master_command(name, self._masters, args.copies),
-                # Not whether it has a leader: Swarm gives a name to healthy tasks only, and by their names masters
-                # find each other.
+                # The check must not ask for a leader. Masters find each other by DNS names, which Swarm gives to
+                # healthy tasks only, so without a leader they would never become healthy.
                 Healthcheck.by_wget(seaweedfs.METRICS_PORT, "/metrics", start_period=30),
                 cpus=0.5,
                 memory=96,
@@ -89,7 +89,7 @@ class ObjectStore(pulumi.ComponentResource):
             host.command(
                 f"{self._name}-data-{host.target.name}",
                 parent=self,
-                create=make_volume(volume=seaweedfs.VOLUME_SERVER, owner=_OWNER, image=args.volume_image),
+                create=create_volume(volume=seaweedfs.VOLUME_SERVER, owner=_UID, image=args.volume_image),
                 delete=remove_volume(volume=seaweedfs.VOLUME_SERVER),
                 after=[args.cluster.node_of[host.target.name]],
             )
@@ -107,9 +107,9 @@ class ObjectStore(pulumi.ComponentResource):
         )
 
     def _create_gateway(self, servers: Sequence[SwarmService]) -> SwarmService:
-        """The gateway, made after the `servers` and removed before them: it ends by writing its log to them.
+        """Create the gateway after the `servers`, so that it is also removed before them.
 
-        Without them it tries for ever, and is killed when its time is over.
+        It writes its log to them when it stops. Without them it retries until Swarm kills it.
         """
         args = self._args
         identities = SwarmSecret(
@@ -118,7 +118,7 @@ class ObjectStore(pulumi.ComponentResource):
                 cluster=args.cluster,
                 content=args.secret_key.apply(seaweedfs.identities_of),
                 file_name=seaweedfs.IDENTITIES,
-                uid=_OWNER,
+                uid=_UID,
             ),
             opts=self._child,
         )
@@ -128,7 +128,7 @@ class ObjectStore(pulumi.ComponentResource):
             Healthcheck.by_wget(seaweedfs.S3_PORT, "/healthz", start_period=60),
             cpus=1.0,
             memory=224,
-            heap=190,  # of which 80 are buffers that the filer takes at once and hardly touches
+            heap=190,  # 80 of them are buffers that the filer allocates at the start and hardly touches
             environment=seaweedfs.gateway_environment(),
             host=args.gateway_host,
             secrets=[identities],
@@ -151,13 +151,14 @@ class ObjectStore(pulumi.ComponentResource):
         secrets: Sequence[SwarmSecret] = (),
         after: Sequence[pulumi.Resource] = (),
     ) -> SwarmService:
-        """One of SeaweedFS's programs with its data in a volume of its own name: on one host, or on all of them.
+        """Create a service for one SeaweedFS program, on `host` or, without one, on every host.
 
-        `memory` is its limit and `heap` the part for what Go's collector counts, in MiB.
+        Its data are in a volume with the service's name. `memory` is the task's limit and `heap` the limit of Go's
+        garbage collector within it, both in MiB.
         """
         args = self._args
         if host:
-            owned = OwnedVolumeArgs(cluster=args.cluster, host=host, name=name, owner=_OWNER, image=args.volume_image)
+            owned = OwnedVolumeArgs(cluster=args.cluster, host=host, name=name, owner=_UID, image=args.volume_image)
             after = [*after, OwnedVolume(f"{name}-data", owned, opts=self._child)]
         return SwarmService(
             name,
@@ -165,20 +166,20 @@ class ObjectStore(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=[args.network],
                 image=args.image,
-                user=f"{_OWNER}:{_OWNER}",
+                user=f"{_UID}:{_UID}",
                 replicas=1 if host else None,
                 command=program,
-                # Go's collector has to know its limit, or the kernel ends the program first.
+                # Go's garbage collector must know its limit, or the kernel kills the program first.
                 environment={"GOMEMLIMIT": f"{heap}MiB", **(environment or {})},
                 node_id_variable=node_id_variable,
                 files=files,
                 secrets=secrets,
                 volumes={name: seaweedfs.DATA},
                 tmpfs={"/tmp": 16},  # noqa: S108 - a path in the container
-                constraints=[host.only_here] if host else [],
+                constraints=[host.constraint] if host else [],
                 healthcheck=healthcheck,
                 resources=Resources(cpus=cpus, memory=memory, reserved_cpus=cpus / 10, reserved_memory=memory // 2),
-                update_order="stop-first",  # two on one volume would spoil it
+                update_order="stop-first",  # two tasks would corrupt the volume
                 ready_timeout=args.ready_timeout,
                 after=after,
             ),

@@ -11,7 +11,7 @@ from components.swarm import SwarmCluster
 
 @dataclass(frozen=True, kw_only=True)
 class OverlayNetworkArgs:
-    """`name` is what the engines call it; services on it find each other by name, on an `internal` one nothing else."""
+    """`name` is the network's name in Docker. An `internal` network has no route to the outside."""
 
     cluster: SwarmCluster
     name: str
@@ -21,7 +21,7 @@ class OverlayNetworkArgs:
 
 
 class OverlayNetwork(pulumi.ComponentResource):
-    """A network for services only: containers started by hand cannot attach to it."""
+    """Creates an overlay network for services only: containers started by hand cannot attach to it."""
 
     network_id: pulumi.Output[str]
 
@@ -33,7 +33,7 @@ class OverlayNetwork(pulumi.ComponentResource):
             driver="overlay",
             options={"encrypted": ""} if args.encrypted else None,
             internal=args.internal or None,
-            # Left out, the engine's choice of gateway shows up after a refresh as a reason to replace the network.
+            # Without a gateway here, a refresh reads the engine's own choice and Pulumi wants to replace the network.
             ipam_configs=[
                 docker.NetworkIpamConfigArgs(subnet=str(args.subnet), gateway=str(args.subnet.network_address + 1))
             ],

@@ -1,4 +1,4 @@
-"""The ports that the cluster publishes on its hosts, and who else holds them."""
+"""The ports that the cluster publishes on its hosts, and what else already holds them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,20 +9,21 @@ from components.probe import Probe
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedPort:
-    """A TCP port that a Swarm service of ours holds: on every host, or on the one that holds this kind of data.
+    """A TCP port that one of our Swarm services publishes.
 
-    `alternative` is what the user can do to use another port, or none.
+    It is published on every host, or with `data_kind` only on the host of that kind of data. `alternative` tells the
+    user how to publish another port or none.
     """
 
     number: int
     service: str
     setting: str
     alternative: str
-    beside: str | None = None
+    data_kind: str | None = None
 
 
 def published(*, edge: int, consoles: Mapping[str, int], databases: Mapping[str, int]) -> list[PublishedPort]:
-    """The edge's port, the consoles that it publishes, and the databases that publish themselves, by service."""
+    """Return all published ports: the edge's, its consoles' by name, and the databases' by service name."""
     return [
         PublishedPort(number=edge, service="edge", setting="edge_port", alternative="set another edge_port"),
         *(
@@ -30,7 +31,7 @@ def published(*, edge: int, consoles: Mapping[str, int], databases: Mapping[str,
                 number=port,
                 service="edge",
                 setting="monitoring.publish",
-                alternative=f"take {console} off monitoring.publish",
+                alternative=f"remove {console} from monitoring.publish",
             )
             for console, port in consoles.items()
         ),
@@ -39,27 +40,29 @@ def published(*, edge: int, consoles: Mapping[str, int], databases: Mapping[str,
                 number=port,
                 service=database,
                 setting="monitoring.publish",
-                alternative="take influxdb off monitoring.publish",
-                beside=MONITORING,
+                alternative="remove influxdb from monitoring.publish",
+                data_kind=MONITORING,
             )
             for database, port in databases.items()
         ),
     ]
 
 
-def taken(ports: Iterable[PublishedPort], probes: Mapping[str, Probe], data_hosts: Mapping[str, str]) -> list[str]:
-    """One line for every port that is held on a host by anything but the service that publishes it."""
+def taken_ports(
+    ports: Iterable[PublishedPort], probes: Mapping[str, Probe], data_hosts: Mapping[str, str]
+) -> list[str]:
+    """Return one line for every port that is already in use on a host, unless its own service uses it."""
     return [
         f"{name}: port {port.number} ({port.setting}) is held by {holder}: stop it, or {port.alternative}"
         for name, probe in probes.items()
         for port in ports
-        if port.beside is None or data_hosts[port.beside] == name
+        if port.data_kind is None or data_hosts[port.data_kind] == name
         if (holder := _holder(port, probe))
     ]
 
 
 def _holder(port: PublishedPort, probe: Probe) -> str | None:
-    """Who else holds the port, if anybody does."""
+    """Return what else holds the port, or None."""
     containers = [container for container in probe.containers if port.number in container.ports]
     for container in containers:
         if container.service != port.service:

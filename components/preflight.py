@@ -1,4 +1,4 @@
-"""A look at every host before the first one is touched: can it be used, what does it hold, are its ports free."""
+"""Checks every host before anything is changed: can it be used, which data does it hold, are its ports free."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,16 +8,16 @@ import pulumi
 
 from components import data_hosts
 from components.data_hosts import Data
-from components.ports import PublishedPort, taken
+from components.ports import PublishedPort, taken_ports
 from components.probe import SCRIPT, Probe, parse
 from components.ssh import SshError, SshTarget, ask
 
-# What ssh says, what it means, what to do: the first match counts.
+# Text in ssh's error, its reason, the remedy. The first match counts.
 _SSH_FAILURES = (
     ("REMOTE HOST IDENTIFICATION HAS CHANGED", "its host key has changed",
-     "if the host was made anew, record its key again (`vagrant up` does); if not, find out who answers there"),
+     "if the host was recreated, record its key again (`vagrant up` does); if not, find out which machine answers"),
     ("Host key verification failed", "its host key is not known",
-     "add it to ssh.known_hosts_file (`vagrant up` does)"),
+     "add the key to ssh.known_hosts_file (`vagrant up` does)"),
     ("UNPROTECTED PRIVATE KEY FILE", "ssh refuses the private key file", "run `chmod 600` on ssh.private_key_file"),
     ("Permission denied (", "it refuses the user or the key", "check ssh.user and ssh.private_key_file"),
     ("permission denied while trying to connect to the Docker", "the user may not use Docker",
@@ -32,12 +32,12 @@ _SSH_FAILURES = (
 
 
 class PreflightError(pulumi.RunError):
-    """The hosts cannot be used as the settings say; one line a problem. Nothing has been changed."""
+    """The hosts cannot be used as the settings say. The text has one line per problem; nothing has been changed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What the settings want of the hosts; `managers` are names, and the first one makes the swarm."""
+    """What the settings ask of the hosts. `managers` are host names; the first of them creates the swarm."""
 
     stack: str
     managers: Sequence[str]
@@ -46,17 +46,17 @@ class Plan:
 
 
 def check(targets: Sequence[SshTarget], plan: Plan) -> dict[str, str]:
-    """Probe all hosts at once, and return the name of the host that holds each kind of data.
+    """Probe all hosts at once, and return the name of the host of each kind of data.
 
     Raises:
-        PreflightError: naming everything that is in the way, and the remedy.
+        PreflightError: a host cannot be used; the text names each problem and its remedy.
     """
     with ThreadPoolExecutor(max_workers=32) as pool:
         answers = list(pool.map(_probe, targets))
     _refuse(answer for answer in answers if isinstance(answer, str))
     probes = {target.name: answer for target, answer in zip(targets, answers, strict=True) if isinstance(answer, Probe)}
     addresses = {target.name: target.address for target in targets}
-    # What is on a host of somebody else's swarm is theirs: no word about it.
+    # Another swarm is reported first and alone: the data and ports of its hosts are not ours to judge.
     _refuse(conflicts(probes, addresses, managers=plan.managers, stack=plan.stack))
     located = {data.kind: data_hosts.locate(data, probes, default=plan.managers[0]) for data in plan.data}
     hosts = {kind: host for kind, (host, _) in located.items()}
@@ -64,7 +64,7 @@ def check(targets: Sequence[SshTarget], plan: Plan) -> dict[str, str]:
         [
             *(problem for _, problems in located.values() for problem in problems),
             *data_hosts.left_behind(probes),
-            *taken(plan.ports, probes, hosts),
+            *taken_ports(plan.ports, probes, hosts),
         ]
     )
     return hosts
@@ -73,17 +73,17 @@ def check(targets: Sequence[SshTarget], plan: Plan) -> dict[str, str]:
 def conflicts(
     probes: Mapping[str, Probe], addresses: Mapping[str, str], *, managers: Sequence[str], stack: str
 ) -> list[str]:
-    """One line for every host that is in another swarm, or for a first manager that does not manage ours.
+    """Return one line for every host in another swarm, or one for a first manager that does not manage ours yet.
 
-    A manager carries the stack's name as a node label. A worker cannot see labels: it belongs to us if the
-    managers that it talks to are ours and the first manager's swarm exists.
+    A manager belongs to our swarm if its node label has the stack's name. A worker cannot read labels: it belongs to
+    our swarm if that swarm exists and one of our managers is among the managers that the worker knows.
     """
-    seed = probes[managers[0]]
+    first_manager = probes[managers[0]]
     leaders = [name for name, probe in probes.items() if probe.is_manager and probe.stack == stack]
-    if leaders and not seed.is_manager:
+    if leaders and not first_manager.is_manager:
         remedy = f"keep {leaders[0]} the first manager until a `pulumi up` has made {managers[0]} a manager"
         return [f"{managers[0]}: does not manage this stack's swarm yet and so cannot be the first manager: {remedy}"]
-    seed_cluster = _cluster(seed)
+    our_cluster = _cluster(first_manager)
     manager_addresses = {addresses[name] for name in managers}
     problems = []
     for name, probe in probes.items():
@@ -93,15 +93,15 @@ def conflicts(
         if state != "active":
             problems.append(f'{name}: its swarm membership is "{state}": run `docker swarm leave --force` there')
         elif probe.is_manager:
-            if probe.stack != stack or (seed_cluster and _cluster(probe) != seed_cluster):
-                problems.append(_foreign(name))
-        elif not seed_cluster or not manager_addresses & _remote_managers(probe):
-            problems.append(_foreign(name))
+            if probe.stack != stack or (our_cluster and _cluster(probe) != our_cluster):
+                problems.append(_in_another_swarm(name))
+        elif not our_cluster or not manager_addresses & _remote_managers(probe):
+            problems.append(_in_another_swarm(name))
     return problems
 
 
 def explain(name: str, error: str) -> str:
-    """Turn ssh's words into one line: host, reason, remedy."""
+    """Return ssh's error as one line with the host, the reason and the remedy."""
     for marker, reason, remedy in _SSH_FAILURES:
         if marker in error:
             return f"{name}: {reason}: {remedy}"
@@ -133,5 +133,5 @@ def _remote_managers(probe: Probe) -> set[str]:
     return {str(m["Addr"]).rpartition(":")[0] for m in managers} if isinstance(managers, list) else set()
 
 
-def _foreign(name: str) -> str:
-    return f"{name}: is in another swarm: run `docker swarm leave --force` there, or take it off `hosts`"
+def _in_another_swarm(name: str) -> str:
+    return f"{name}: is in another swarm: run `docker swarm leave --force` there, or remove it from `hosts`"

@@ -1,4 +1,4 @@
-"""What a host says about itself: the script that asks it, and its answer."""
+"""The probe of a host: a script that prints its state, and the parsed output."""
 
 import json
 import re
@@ -29,14 +29,14 @@ cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | while read -r _ address _ state _
   if [ "$state" = 0A ]; then echo "listening|${{address##*:}}"; fi
 done
 """
-"""Prints Docker's swarm state as JSON, then a line for each thing found: its kind and its fields, with "|" between."""
+"""Prints Docker's swarm state as JSON, then one line per thing found: its kind and its fields, separated by "|"."""
 
 _PUBLISHED = re.compile(r":(\d+)(?:-(\d+))?->[\d-]+/tcp")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """A running container: the Swarm service that it is a task of, if any, and the host's TCP ports that it holds."""
+    """A running container, the Swarm service of its task if it is one, and the host's TCP ports that it holds."""
 
     name: str
     service: str
@@ -45,7 +45,7 @@ class Container:
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A node of the swarm: its host's name in the configuration, and the kinds of data that its label says it holds."""
+    """A node of the swarm, its host's name in the configuration, and the kinds of data on it by its label."""
 
     id: str
     host: str
@@ -54,9 +54,9 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """One host's answer. `swarm` is Docker's swarm state, `stack` the name of the stack that made the swarm.
+    """One host's state. `swarm` is Docker's swarm state, and `stack` the name of the stack that created the swarm.
 
-    Only a manager knows `stack` and `nodes`. `listening` are TCP ports, on whatever address.
+    Only a manager knows `stack` and `nodes`. `listening` are the TCP ports that have a listener on any address.
     """
 
     swarm: Mapping[str, object]
@@ -73,7 +73,7 @@ class Probe:
 
 
 def parse(answer: str) -> Probe:
-    """Read what the script has printed."""
+    """Parse the script's output."""
     swarm, *lines = answer.splitlines()
     found: dict[str, list[list[str]]] = {}
     for line in lines:
@@ -96,6 +96,6 @@ def parse(answer: str) -> Probe:
 
 
 def _published(ports: str) -> Iterator[int]:
-    """Ports of the host in text such as "0.0.0.0:8086-8087->8086-8087/tcp, [::]:53->53/udp"."""
+    """Yield the host's TCP ports in a text such as "0.0.0.0:8086-8087->8086-8087/tcp, [::]:53->53/udp"."""
     for first, last in _PUBLISHED.findall(ports):
         yield from range(int(first), int(last or first) + 1)

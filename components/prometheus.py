@@ -1,4 +1,4 @@
-"""Prometheus: finds all tasks by itself, keeps rules and alerts, hands the recorded metrics on to both InfluxDBs."""
+"""Prometheus: discovers all tasks, evaluates rules and alerts, and writes the recorded metrics to both InfluxDBs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,16 +16,17 @@ from monitoring.configuration import delivery
 
 PORT = 9090
 
-_OWNER = 65534
+_UID = 65534
 _FOLDER = "/etc/prometheus"
 _DATA = "/prometheus"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PrometheusArgs:
-    """`networks` must reach the exporters and the Docker API; `files` are its configuration, by path.
+    """`networks` must reach the exporters and the Docker API; `files` maps a path to a configuration file's content.
 
-    `databases_ready` resolves when what it writes to is in place: a refused sample would be lost.
+    `databases_ready` resolves once the InfluxDBs are ready, because a sample that they refuse is lost. `ready_timeout`
+    is in seconds.
     """
 
     cluster: SwarmCluster
@@ -39,10 +40,10 @@ class PrometheusArgs:
 
 
 class Prometheus(pulumi.ComponentResource):
-    """One Prometheus on one host. A change of its files is checked by promtool there, and read without a restart.
+    """Runs one Prometheus on one host. Changed files are checked by promtool there and loaded without a restart.
 
-    A restart during an outage of InfluxDB would lose what has not been written yet: so the files are no Swarm
-    configs, whose change replaces the task, but a volume.
+    A restart while InfluxDB is down would lose the samples that are not written yet. So the files are in a volume and
+    not in Swarm configs, because a changed config replaces the task.
     """
 
     ready: pulumi.Output[str]
@@ -54,7 +55,7 @@ class Prometheus(pulumi.ComponentResource):
             OwnedVolume(
                 f"{name}-{kind}",
                 OwnedVolumeArgs(
-                    cluster=args.cluster, host=args.host, name=f"{name}-{kind}", owner=_OWNER, image=args.image
+                    cluster=args.cluster, host=args.host, name=f"{name}-{kind}", owner=_UID, image=args.image
                 ),
                 opts=child,
             )
@@ -63,15 +64,13 @@ class Prometheus(pulumi.ComponentResource):
         delivered = args.host.command(
             f"{name}-files",
             parent=self,
-            create=deliver_prometheus_files(volume=f"{name}-config", image=args.image, owner=_OWNER, service=name),
+            create=deliver_prometheus_files(volume=f"{name}-config", image=args.image, owner=_UID, service=name),
             stdin=delivery(args.files),
             after=[config],
         )
         password = SwarmSecret(
             f"{name}-influxdb-writer",
-            SwarmSecretArgs(
-                cluster=args.cluster, content=args.writer_password, file_name="influxdb-writer", uid=_OWNER
-            ),
+            SwarmSecretArgs(cluster=args.cluster, content=args.writer_password, file_name="influxdb-writer", uid=_UID),
             opts=child,
         )
         service = SwarmService(
@@ -80,7 +79,7 @@ class Prometheus(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=args.networks,
                 image=pulumi.Output.all(args.image, args.databases_ready).apply(lambda known: str(known[0])),
-                user=f"{_OWNER}:{_OWNER}",
+                user=f"{_UID}:{_UID}",
                 replicas=1,
                 command=[
                     "/bin/prometheus",
@@ -92,12 +91,12 @@ class Prometheus(pulumi.ComponentResource):
                 ],
                 secrets=[password],
                 volumes={f"{name}-data": _DATA, f"{name}-config": _FOLDER},
-                constraints=[args.host.only_here],
+                constraints=[args.host.constraint],
                 healthcheck=Healthcheck(
                     command=["promtool", "check", "ready", f"--url=http://127.0.0.1:{PORT}"], start_period=300
                 ),
                 resources=Resources(cpus=1.0, memory=1024, reserved_cpus=0.2, reserved_memory=256),
-                update_order="stop-first",  # two on one volume would spoil it
+                update_order="stop-first",  # two tasks would corrupt the volume
                 stop_grace=60,
                 ready_timeout=args.ready_timeout,
                 after=[data, delivered],

@@ -1,7 +1,7 @@
-"""Whether a service runs as asked: `pulumi up` returns when it does, and says why when it does not.
+"""Waits until a service runs as configured: `pulumi up` returns when it does, and says why if it does not.
 
-pulumi-docker's own wait knows no global services and deletes a replicated one that does not converge, together
-with its logs. So the program asks the manager itself, on every `up`: also one that changed nothing.
+pulumi-docker cannot wait for global services, and it deletes a replicated service that does not converge, together with
+its logs. So the program itself asks the manager, on every `up`, even on one that changed nothing.
 """
 
 import json
@@ -14,39 +14,39 @@ from typing import Any, Literal
 
 import pulumi
 
-from components.commands import inspect_service, last_log_lines, unanswered
+from components.commands import inspect_service, last_log_lines, print_unanswered
 from components.ssh import SshError, SshTarget, ask
 
 State = Literal["ready", "waiting", "failed"]
 
 _POLL_SECONDS = 1.0
-_AT_ONCE = threading.Semaphore(4)
-"""All services ask the one manager: its ssh server turns away who comes while ten others are logging in."""
+_LOGINS = threading.Semaphore(4)
+"""Limits concurrent logins: all services ask one manager, whose ssh server refuses clients while ten are logging in."""
 
 _MAX_FAILURES = 4
-"""So many failed tasks of the wanted version in one place are no accident."""
+"""After this many failed tasks of the wanted version in one slot or on one node, the service has failed."""
 
 VERSION = "SWARM_TRANSFER_VERSION"
-"""A variable that every task's command line sets to a hash of what was asked for.
+"""A variable that every task's command line sets to a hash of the task's configuration.
 
-It tells tasks of this version from others, and shows after a rollback that something else runs. Comparing task
-specifications would not do: the provider and Swarm also write into them. A label of the container would not do
-either: the provider replaces a service whose container's labels change.
+It distinguishes tasks of this version from others, and shows after a rollback that another version runs. Task
+specifications cannot be compared instead, because the provider and Swarm also write into them. A label of the container
+would not work either, because the provider replaces a service whose container labels change.
 """
 
 _FAILED_TASK_STATES = ("failed", "rejected")
 
-_UNDER_WAY = ("updating", "rollback_started")
-"""Update states in which tasks are still replaced; what is rolled back to may be just what is asked for now."""
+_REPLACING = ("updating", "rollback_started")
+"""Update states in which tasks are still being replaced. A rollback may be going back to the wanted version."""
 
 
 class ServiceNotReadyError(pulumi.RunError):
-    """A service does not run as asked; the text has its tasks' errors and last log lines."""
+    """A service does not run as configured; the text has its tasks' errors and last log lines."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the tasks show: `state`, and the reason in one line."""
+    """The state of a service, and the reason in one line."""
 
     state: State
     reason: str
@@ -56,12 +56,12 @@ def wait(manager: SshTarget, service: str, *, version: str, timeout: int) -> Non
     """Return when every wanted task of the service runs in this version.
 
     Raises:
-        ServiceNotReadyError: it failed, or did not get there within `timeout` seconds.
+        ServiceNotReadyError: it failed, or was not ready within `timeout` seconds.
     """
     deadline = time.monotonic() + timeout
     while True:
         try:
-            with _AT_ONCE:
+            with _LOGINS:
                 answer = ask(manager, inspect_service(service))
             documents = _documents(answer)
             verdict = judge(*documents, version=version)
@@ -76,25 +76,25 @@ def wait(manager: SshTarget, service: str, *, version: str, timeout: int) -> Non
 
 
 def wait_for_answers(manager: SshTarget, urls: Sequence[str], *, timeout: int) -> None:
-    """Return when every URL answers, as seen from the manager.
+    """Return when every URL answers a request from the manager.
 
     Raises:
-        ServiceNotReadyError: some did not within `timeout` seconds.
+        ServiceNotReadyError: a URL did not answer within `timeout` seconds.
     """
     deadline = time.monotonic() + timeout
-    while problem := _silence(manager, urls):
+    while problem := _unanswered(manager, urls):
         if time.monotonic() > deadline:
             raise ServiceNotReadyError(problem)
         time.sleep(_POLL_SECONDS)
 
 
-def _silence(manager: SshTarget, urls: Sequence[str]) -> str:
-    """Which URLs do not answer, and what to look at; empty if all do."""
+def _unanswered(manager: SshTarget, urls: Sequence[str]) -> str:
+    """Return one line that names the URLs without an answer and what to check, or "" if all answer."""
     try:
-        with _AT_ONCE:
-            silent = ask(manager, unanswered(urls), timeout=30 + 5 * len(urls)).split()
+        with _LOGINS:
+            silent = ask(manager, print_unanswered(urls), timeout=30 + 5 * len(urls)).split()
     except SshError as error:
-        return f"{manager.name}, which looks whether every host answers, cannot be asked: {error}"
+        return f"{manager.name}, which checks that every host answers, cannot be asked: {error}"
     if not silent:
         return ""
     return (
@@ -109,20 +109,20 @@ def judge(
     *,
     version: str,
 ) -> Verdict:
-    """Judge a service by the Engine API's documents (`/services/ID`, `/tasks`, `/nodes`)."""
+    """Return the verdict on a service from the Engine API's documents (`/services/ID`, `/tasks`, `/nodes`)."""
     update = service.get("UpdateStatus") or {}
     state = update.get("State", "")
     if _version(service["Spec"]["TaskTemplate"]) != version:
-        return Verdict("failed", f"another version of it is deployed ({state or 'changed by somebody else'})")
+        return Verdict("failed", f"another version is deployed ({state or 'changed by somebody else'})")
     if state in ("paused", "rollback_paused"):
         return Verdict("failed", f"its last update ended as {state}: {update.get('Message', '')}")
 
     current = [task for task in tasks if _version(task["Spec"]) == version]
-    failures = Counter(_place(task) for task in current if task["Status"]["State"] in _FAILED_TASK_STATES)
-    wanted = _wanted(service, nodes)
+    failures = Counter(_slot_or_node(task) for task in current if task["Status"]["State"] in _FAILED_TASK_STATES)
+    wanted = _expected_tasks(service, nodes)
     running = [t for t in current if t["DesiredState"] == "running" and t["Status"]["State"] == "running"]
     leftover = [t for t in tasks if t["DesiredState"] == "running" and t not in current]
-    if len(running) == wanted and not leftover and state not in _UNDER_WAY:
+    if len(running) == wanted and not leftover and state not in _REPLACING:
         return Verdict("ready", f"{wanted} of {wanted} tasks run")
     reason = f"{len(running)} of {wanted} tasks run"
     if failures and max(failures.values()) >= _MAX_FAILURES:
@@ -131,12 +131,12 @@ def judge(
 
 
 def _version(task: Mapping[str, Any]) -> str:
-    """The version that a task specification was made for; empty if it is not ours."""
+    """Return the version in a task specification, or "" if the program did not make it."""
     command_line: Sequence[str] = task["ContainerSpec"].get("Command") or []
     return next((word.partition("=")[2] for word in command_line if word.startswith(f"{VERSION}=")), "")
 
 
-def _wanted(service: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> int:
+def _expected_tasks(service: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> int:
     mode = service["Spec"]["Mode"]
     if "Replicated" in mode:
         return int(mode["Replicated"]["Replicas"])
@@ -145,7 +145,10 @@ def _wanted(service: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> i
 
 
 def _eligible(node: Mapping[str, Any], constraints: Sequence[str]) -> bool:
-    """Whether a global service runs on the node: it is up, active, and meets the constraints that we use."""
+    """Return whether a global service runs on the node: it is up, active, and meets the constraints.
+
+    Only the kinds of constraints that this program uses are supported.
+    """
     if node["Status"]["State"] != "ready" or node["Spec"]["Availability"] != "active":
         return False
     described = node["Description"]
@@ -162,8 +165,8 @@ def _eligible(node: Mapping[str, Any], constraints: Sequence[str]) -> bool:
     return True
 
 
-def _place(task: Mapping[str, Any]) -> str:
-    """The slot of a replicated task, the node of a global one."""
+def _slot_or_node(task: Mapping[str, Any]) -> str:
+    """Return the slot of a replicated task or the node of a global one."""
     return str(task.get("Slot") or task.get("NodeID", ""))
 
 
@@ -197,13 +200,13 @@ def _report(
         if task["Status"].get("Err")
     ]
     try:
-        # A failed task's own words, if there is one: those that run have drowned them in the service's log.
+        # The log of a failed task if there is one, because in the service's log the running tasks' lines bury it.
         failed = [str(task["ID"]) for task in newest if task["Status"]["State"] == "failed"]
         logs = ask(manager, last_log_lines(failed[0] if failed else service)).strip()
     except SshError as error:
-        logs = f"none to be had: {error}"
-    lines = [f"service {service} does not run as asked: {verdict.reason}"]
+        logs = f"cannot be read: {error}"
+    lines = [f"service {service} does not run as configured: {verdict.reason}"]
     lines += [f"  task on {error}" for error in dict.fromkeys(errors[:5])]
     lines += ["  last log lines:", *(f"    {line}" for line in logs.splitlines())]
-    lines += ["Mend the cause, then run `pulumi up --refresh`."]
+    lines += ["Fix the cause, then run `pulumi up --refresh`."]
     return "\n".join(lines)

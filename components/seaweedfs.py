@@ -1,6 +1,6 @@
-"""SeaweedFS's programs as the object store runs them: their arguments and their configuration, as text.
+"""The command lines and configuration files of SeaweedFS's programs, as text.
 
-Masters know which server has which volume; volume servers have the data; the gateway speaks S3.
+Masters know which volume server has which SeaweedFS volume. Volume servers store the data. The gateway speaks S3.
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 GATEWAY = "object-store"
-"""The service that speaks S3."""
+"""The name of the service that speaks S3."""
 
 VOLUME_SERVER = "object-store-volume"
 METRICS_PORT = 9327
@@ -28,22 +28,22 @@ _OWN_ADDRESS = """-ip="$(hostname -i | cut -d ' ' -f 1)\""""
 
 
 def masters(managers: Sequence[T]) -> Sequence[T]:
-    """The managers that have a master: three of them, or one where there are fewer, since two are no safer than one."""
+    """Return the managers that run a master: three, or one if there are fewer, because two are no safer than one."""
     return managers[:_MAJORITY_OF] if len(managers) >= _MAJORITY_OF else managers[:1]
 
 
 def master_name(host: str) -> str:
-    """The service of the master on the host of this name."""
+    """Return the service name of the master on this host."""
     return f"object-store-master-{host}"
 
 
 def replication(copies: int) -> str:
-    """SeaweedFS's code for so many copies, each on a server of its own."""
+    """Return SeaweedFS's replication code for this many copies, each on a different volume server."""
     return f"00{copies - 1}"
 
 
 def identities_of(secret_key: str) -> str:
-    """The gateway's users: one, who may do everything."""
+    """Return the gateway's user file as JSON, with one user who may do everything."""
     identity = {
         "name": ACCESS_KEY,
         "credentials": [{"accessKey": ACCESS_KEY, "secretKey": secret_key}],
@@ -53,7 +53,7 @@ def identities_of(secret_key: str) -> str:
 
 
 def master_config() -> str:
-    """The masters' configuration: what is on too few servers is copied again, every minute."""
+    """Return the masters' configuration: every minute, volumes with too few copies are copied again."""
     return """[master.maintenance]
 scripts = \"\"\"
   lock
@@ -71,7 +71,7 @@ copy_3 = 3
 
 
 def master_command(name: str, masters: Collection[str], copies: int) -> list[str]:
-    """The program of the master of this name, one of `masters`."""
+    """Return the command line of the master of this name, one of `masters`."""
     return [
         "weed", "-logtostderr=true", "master", f"-ip={name}", "-ip.bind=0.0.0.0", f"-port={_MASTER_PORT}",
         f"-mdir={DATA}", f"-peers={_addresses(masters) if len(masters) > 1 else 'none'}",
@@ -81,10 +81,13 @@ def master_command(name: str, masters: Collection[str], copies: int) -> list[str
 
 
 def volume_server_command(masters: Collection[str]) -> list[str]:
-    """A volume server's program: its address is its task's, which changes; its identity is the node's, which stays.
+    """Return a volume server's command line.
 
-    Its index is in memory, 16 bytes a piece or record. One in LevelDB guesses how many were deleted (a Bloom filter),
-    and a copy that is made anew is thrown away again when the guess is not what the first copy has counted.
+    Its address is its task's, which changes. Its id is the node's, which stays the same.
+
+    Its index is in memory and takes 16 bytes per stored object. An index in LevelDB only estimates the number of
+    deletions (with a Bloom filter), and SeaweedFS discards a new copy whose estimate differs from the first copy's
+    count, so repair would never end.
     """
     arguments = [
         "-ip.bind=0.0.0.0", f"-port={VOLUME_PORT}", f"-dir={DATA}", "-max=0", f"-master={_addresses(masters)}",
@@ -95,14 +98,14 @@ def volume_server_command(masters: Collection[str]) -> list[str]:
 
 
 def gateway_command(masters: Collection[str], copies: int) -> list[str]:
-    """The program of filer and S3 gateway, without the other protocols that it would speak.
+    """Return the command line of the filer with its S3 gateway; its other protocols are switched off.
 
-    The gateway finds the filer by its task's address: their service has no name before they are healthy.
+    The gateway finds the filer by the task's address, because Swarm gives the service's name to healthy tasks only.
     """
     arguments = [
         "-ip.bind=0.0.0.0", f"-port={_FILER_PORT}",
         f"-master={_addresses(masters)}", f"-defaultStoreDir={DATA}",
-        # The master's default is not asked when the gateway has one of its own.
+        # The filer's own default overrides the master's, so both are set.
         f"-defaultReplicaPlacement={replication(copies)}",
         "-concurrentUploadLimitMB=64", "-disableDirListing", "-iam=false",
         "-s3", f"-s3.port={S3_PORT}", f"-s3.config=/run/secrets/{IDENTITIES}", "-s3.iam=false",
@@ -113,10 +116,10 @@ def gateway_command(masters: Collection[str], copies: int) -> list[str]:
 
 
 def gateway_environment() -> dict[str, str]:
-    """One small metadata database, for our one folder of pieces.
+    """Return the gateway's environment, which selects a single LevelDB for the index.
 
-    The filer's own choice, LevelDB 2, is eight of them, which take 110 MiB more at once: with a heap limit below what
-    is taken Go's collector never rests, and doubles the CPU time of an upload.
+    The filer's default, LevelDB 2, opens eight databases, which take 110 MiB more from the start. With more memory in
+    use than the heap limit, Go's garbage collector runs all the time and doubles the CPU time of an upload.
     """
     return {"WEED_LEVELDB2_ENABLED": "false", "WEED_LEVELDB_ENABLED": "true", "WEED_LEVELDB_DIR": DATA}
 

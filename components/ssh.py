@@ -1,6 +1,6 @@
-"""How a host is reached by ssh, and how the program asks it something before and after it changes anything.
+"""Access to a host by ssh: the client's options, and read-only scripts before and after a deployment.
 
-Changes are made by resources; `ask` runs read-only scripts only.
+Only resources change a host. `ask` is for scripts that change nothing.
 """
 
 import subprocess
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CONNECT_TIMEOUT = 15
-"""Seconds to wait for a host's ssh server."""
+"""How long to wait for a host's ssh server, in seconds."""
 
 
 _RETRY = """attempts=0
@@ -21,22 +21,22 @@ until ssh "$@"; do
 done"""
 
 CONNECT = ("sh", "-c", _RETRY, "ssh")
-"""A command line that takes the ssh client's arguments and tries again when the connection fails (status 255).
+"""A command line that takes the ssh client's arguments and retries four times if the connection fails (status 255).
 
-An ssh server turns clients away while ten others are logging in, and a host that has just booted does not listen yet.
+An ssh server refuses clients while ten others are logging in, and a host that has just booted does not listen yet.
 """
 
 
 class SshError(Exception):
-    """A script could not be run, or it failed; the text is what ssh said last."""
+    """A script could not run, or it failed; the text is what ssh or the script wrote to standard error."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SshTarget:
-    """One host as ssh sees it.
+    """How to reach one host by ssh.
 
-    The two paths are used as they were given: a relative one, or one that begins with `~`, is the same text for every
-    operator and every checkout.
+    The two paths stay as they are in the settings, relative or beginning with `~`, so that Pulumi's state has the same
+    text for every operator and every checkout.
     """
 
     name: str
@@ -47,12 +47,12 @@ class SshTarget:
 
     @property
     def login(self) -> str:
-        """USER@ADDRESS."""
+        """The ssh client's destination, USER@ADDRESS."""
         return f"{self.user}@{self.address}"
 
     @property
     def options(self) -> list[str]:
-        """Options for the ssh client: this key, this known host, never a question."""
+        """The ssh client's options: only this key, only recorded host keys, no prompts."""
         return [
             "-i", str(self.private_key_file),
             "-o", "IdentitiesOnly=yes",
@@ -66,16 +66,18 @@ class SshTarget:
 
 
 def knows_host(known_hosts_file: Path, address: str) -> bool:
-    """Whether the file records a host key of this address."""
+    """Return whether the file records a host key of this address."""
     search = ["ssh-keygen", "-F", address, "-f", str(known_hosts_file.expanduser())]
     return subprocess.run(search, capture_output=True, check=False).returncode == 0
 
 
 def ask(target: SshTarget, script: str, *, timeout: int = 60, prefix: Sequence[str] = ()) -> str:
-    """Run a read-only shell script on the host and return what it prints; `prefix` is put before the ssh command.
+    """Run a read-only shell script on the host and return its output.
+
+    `timeout` is in seconds. `prefix` is a command line that runs the ssh command.
 
     Raises:
-        SshError: the host cannot be reached, is not the one recorded, or the script failed.
+        SshError: the host cannot be reached, its host key is not the recorded one, or the script failed.
     """
     command = [*prefix, "ssh", *target.options, target.login, "sh", "-s"]
     try:

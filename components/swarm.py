@@ -1,4 +1,4 @@
-"""The swarm: which hosts are in it, as what, and how they come and go."""
+"""The swarm: which hosts are in it, their roles and labels, and how they join and leave."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,23 +12,23 @@ from components.host import Host
 
 @dataclass(frozen=True, kw_only=True)
 class SwarmClusterArgs:
-    """The hosts, the first manager among them commanding; `stack` marks the swarm as ours.
+    """The first manager among `hosts` runs the swarm's commands. The name `stack` marks the swarm as ours.
 
-    `data_hosts` is the name of the host that holds each kind of data.
+    `data_hosts` maps each kind of data to the name of its host.
     """
 
     hosts: Sequence[Host]
     stack: str
     data_hosts: Mapping[str, str]
     drain_timeout: int = 600
-    """Seconds that a host's tasks get to end when it is removed."""
+    """How long a removed host's tasks may take to end, in seconds."""
 
 
 class SwarmCluster(pulumi.ComponentResource):
-    """Makes the swarm on the first manager, joins the others, keeps their roles and labels.
+    """Creates the swarm on the first manager, joins the other hosts, and maintains all roles and labels.
 
-    A host taken off the list is drained, taken off the swarm, and leaves. It refuses to adopt a swarm that
-    another stack or person made.
+    A host that is no longer on the list is drained, removed from the swarm, and leaves it. The component refuses to
+    adopt a swarm that it did not create.
     """
 
     node_ids: pulumi.Output[dict[str, str]]
@@ -37,21 +37,23 @@ class SwarmCluster(pulumi.ComponentResource):
         super().__init__("swarm:swarm:SwarmCluster", name, {}, opts)
         self._args = args
         self.hosts = args.hosts
-        self.seed = next(host for host in args.hosts if host.args.role == "manager")
-        founded = self._create_membership(self.seed, create=commands.init_swarm(
-            address=self.seed.target.address, stack=args.stack
+        self.first_manager = next(host for host in args.hosts if host.args.role == "manager")
+        membership = self._create_membership(self.first_manager, create=commands.init_swarm(
+            address=self.first_manager.target.address, stack=args.stack
         ))  # fmt: skip
-        seed_node = self._create_node(self.seed, founded, after=[])
-        tokens = self._create_tokens(founded)
-        self.node_of = {self.seed.target.name: seed_node}
-        ids = {self.seed.target.name: founded.stdout}
+        first_node = self._create_node(self.first_manager, membership, after=[])
+        tokens = self._create_tokens(membership)
+        self.node_of = {self.first_manager.target.name: first_node}
+        ids = {self.first_manager.target.name: membership.stdout}
         for host in args.hosts:
-            if host is self.seed:
+            if host is self.first_manager:
                 continue
-            joined = self._create_membership(host, create=commands.join_swarm(), stdin=self._join_request(host, tokens))
-            # Nodes are retired by the first manager, which is therefore retired last.
-            self.node_of[host.target.name] = self._create_node(host, joined, after=[seed_node])
-            ids[host.target.name] = joined.stdout
+            membership = self._create_membership(
+                host, create=commands.join_swarm(), stdin=self._join_request(host, tokens)
+            )
+            # The first manager retires the other nodes, so it must be retired last.
+            self.node_of[host.target.name] = self._create_node(host, membership, after=[first_node])
+            ids[host.target.name] = membership.stdout
         self.nodes = list(self.node_of.values())
         self.node_ids = pulumi.Output.all(**ids)
         self.register_outputs({"node_ids": self.node_ids})
@@ -64,13 +66,13 @@ class SwarmCluster(pulumi.ComponentResource):
         after: Sequence[pulumi.Resource] = (),
         ignore_changes: Sequence[str] = (),
     ) -> pulumi.ResourceOptions:
-        """Options of a resource that only the finished swarm has: made through the first manager, `after` others.
+        """Return options for a resource that the first manager creates once all nodes have joined and `after` exist.
 
         A resource with a fixed name is deleted before its replacement is created.
         """
         return pulumi.ResourceOptions(
             parent=parent,
-            provider=self.seed.provider,
+            provider=self.first_manager.provider,
             depends_on=[*self.nodes, *after],
             delete_before_replace=fixed_name or None,
             ignore_changes=list(ignore_changes),
@@ -86,16 +88,16 @@ class SwarmCluster(pulumi.ComponentResource):
             after=[host.images],
         )
 
-    def _create_tokens(self, founded: Command) -> Command:
-        return self.seed.command(
-            "join-tokens", parent=self, create=commands.print_join_tokens(), prints_secret=True, after=[founded]
+    def _create_tokens(self, membership: Command) -> Command:
+        return self.first_manager.command(
+            "join-tokens", parent=self, create=commands.print_join_tokens(), prints_secret=True, after=[membership]
         )
 
     def _join_request(self, host: Host, tokens: Command) -> pulumi.Output[str]:
         request = pulumi.Output.json_loads(tokens.stdout).apply(
             lambda by_role: commands.join_request(
                 address=host.target.address,
-                manager_address=self.seed.target.address,
+                manager_address=self.first_manager.target.address,
                 token=by_role[host.args.role],
             )
         )
@@ -109,7 +111,7 @@ class SwarmCluster(pulumi.ComponentResource):
             commands.HOST_LABEL: host.target.name,
             **({commands.HOLDS_LABEL: ",".join(held)} if held else {}),
         }
-        return self.seed.command(
+        return self.first_manager.command(
             f"{host.target.name}-node",
             parent=self,
             create=membership.stdout.apply(

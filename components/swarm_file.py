@@ -1,7 +1,7 @@
-"""Small files that Swarm hands to tasks: configs and secrets.
+"""Small files that Swarm mounts in tasks: configs and secrets.
 
-Both are immutable in Swarm. Their names are left to Pulumi's autonaming, so that a change makes the new one, moves
-the service, and deletes the old one.
+Both are immutable in Swarm. Pulumi names them automatically, so that a change creates a new one, moves the service to
+it, and deletes the old one.
 """
 
 import base64
@@ -19,7 +19,7 @@ _MAX_LOGICAL_NAME = 48  # Swarm allows names of 64 characters; autonaming adds 8
 
 @dataclass(frozen=True, kw_only=True)
 class SwarmFileArgs:
-    """`content` appears in a task at `path`, readable by everyone in it."""
+    """`content` appears in a task at `path`, readable by every user."""
 
     cluster: SwarmCluster
     content: str
@@ -27,7 +27,7 @@ class SwarmFileArgs:
 
 
 class SwarmFile(pulumi.ComponentResource):
-    """A Swarm config of at most 1,000,000 bytes.
+    """Creates a Swarm config of at most 1,000,000 bytes.
 
     Raises:
         ValueError: the content or the logical name is too long for Swarm.
@@ -59,7 +59,7 @@ class SwarmSecretArgs:
 
 
 class SwarmSecret(pulumi.ComponentResource):
-    """A Swarm secret of at most 500,000 bytes; its content stays encrypted in Pulumi's state.
+    """Creates a Swarm secret of at most 500,000 bytes. Pulumi's state has its content only encrypted.
 
     Raises:
         ValueError: the content or the logical name is too long for Swarm.
@@ -89,11 +89,11 @@ class SwarmSecret(pulumi.ComponentResource):
 
 def _check_name(name: str) -> None:
     if len(name) > _MAX_LOGICAL_NAME:
-        raise ValueError(f"name «{name}» has {len(name)} characters: use at most {_MAX_LOGICAL_NAME}")
+        raise ValueError(f'the name "{name}" has {len(name)} characters: use at most {_MAX_LOGICAL_NAME}')
 
 
 def _encode(content: str, *, limit: int, name: str) -> str:
     raw = content.encode()
     if len(raw) > limit:
-        raise ValueError(f"content of «{name}» has {len(raw)} bytes: Swarm takes at most {limit}")
+        raise ValueError(f'the content of "{name}" has {len(raw)} bytes: Swarm accepts at most {limit}, so shorten it')
     return base64.b64encode(raw).decode()

@@ -19,17 +19,17 @@ _MIB = 2**20
 _LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 
 _ALWAYS = "node.platform.os==linux"
-"""A constraint that every node meets. The provider puts back only what the program declares: where a service had no
+"""A constraint that every node meets. The provider reverts only what the program declares, so on a service without any
 constraint, one that somebody added by hand would stay."""
 
-_NOT_OURS = ["taskSpec.placement.platforms"]
-"""What the program leaves to others. Swarm's registry client fills the platforms in when a service is created, and
-leaves them out when it is updated; Swarm replaces no task for them."""
+_IGNORED_CHANGES = ["taskSpec.placement.platforms"]
+"""Changes that Pulumi ignores. The Docker client fills in the platforms when it creates a service but not when it
+updates one. They do not make Swarm replace a task."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Healthcheck:
-    """A command that a task's container runs to know whether it is healthy; times in seconds."""
+    """A command that Docker runs in a task's container to see whether it is healthy; times are in seconds."""
 
     command: Sequence[str]
     interval: int = 5
@@ -39,14 +39,14 @@ class Healthcheck:
 
     @classmethod
     def by_wget(cls, port: int, path: str, *, interval: int = 5, start_period: int = 20) -> Self:
-        """Whether the container's own port answers; its image must have a `wget`."""
+        """Return a check that the container's own port answers with success; the image must have a `wget`."""
         command = ["wget", "-q", "-O", "/dev/null", f"http://127.0.0.1:{port}{path}"]
         return cls(command=command, interval=interval, start_period=start_period)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """What a task may take at most, and what is set aside for it: CPUs and MiB."""
+    """A task's limits and reservations, in CPUs and MiB."""
 
     cpus: float
     memory: int
@@ -56,13 +56,12 @@ class Resources:
 
 @dataclass(frozen=True, kw_only=True)
 class SwarmServiceArgs:
-    """A service; `replicas` None means one task on every node.
+    """A service. With `replicas` None it has one task on every node.
 
-    `command` is the whole program with its arguments. `ports` maps a port of the host to one of the container.
-    `volumes` maps a volume's name to a path, `host_paths` a path of the host to one where the task may read it, `tmpfs`
-    a path to its size in MiB. `node_id_variable` names a variable of the environment that is to hold the node's id.
-    `stop_grace` is in seconds: the program must end within it on SIGTERM. The service is created once the resources in
-    `after` are there.
+    `command` is the whole command line. `ports` maps a port of the host to one of the container. `volumes` maps a
+    volume's name to a path, `host_paths` a path of the host to the path where the task may read it, and `tmpfs` a path
+    to its size in MiB. `node_id_variable` names an environment variable that gets the node's id. The program must exit
+    within `stop_grace` seconds of SIGTERM. `ready_timeout` is in seconds. `after` are resources that must exist first.
     """
 
     cluster: SwarmCluster
@@ -89,10 +88,11 @@ class SwarmServiceArgs:
 
 
 class SwarmService(pulumi.ComponentResource):
-    """A hardened service: read-only root, no capabilities, limits, health, rollback, rotated logs, DNS discovery.
+    """Runs a hardened service: read-only root, no capabilities, limits, health check, rollback, rotated logs.
 
-    Nothing uses the ingress mesh: ports are the host's own, so the service sees client addresses and runs on
-    kernels without IPVS. `ready` resolves to the service's name when it runs as asked, on every `pulumi up`.
+    Services find each other by DNS and do not use the ingress mesh. Ports are published on the hosts directly, so the
+    service sees client addresses and runs on kernels without IPVS. On every `pulumi up`, `ready` resolves to the
+    service's name once it runs as configured.
     """
 
     ready: pulumi.Output[str]
@@ -116,9 +116,9 @@ class SwarmService(pulumi.ComponentResource):
             rollback_config=docker.ServiceRollbackConfigArgs(
                 parallelism=1, order=args.update_order, monitor="5s", failure_action="pause"
             ),
-            opts=args.cluster.on_manager(self, fixed_name=True, after=args.after, ignore_changes=_NOT_OURS),
+            opts=args.cluster.on_manager(self, fixed_name=True, after=args.after, ignore_changes=_IGNORED_CHANGES),
         )
-        # The nodes are part of it: a host that joined must run its task of a global service too.
+        # The wait depends on the nodes, because a host that has just joined must run its task of a global service too.
         self.ready = pulumi.Output.all(version, self.service.id, args.cluster.node_ids).apply(self._wait_until_ready)
         self.register_outputs({"ready": self.ready})
 
@@ -126,7 +126,7 @@ class SwarmService(pulumi.ComponentResource):
         if not pulumi.runtime.is_dry_run():
             await asyncio.to_thread(
                 readiness.wait,
-                self._args.cluster.seed.target,
+                self._args.cluster.first_manager.target,
                 self._name,
                 version=str(known[0]),
                 timeout=self._args.ready_timeout,
@@ -134,7 +134,7 @@ class SwarmService(pulumi.ComponentResource):
         return self._name
 
     def _task_version(self) -> pulumi.Output[str]:
-        """A hash of everything that makes a task what it is. The number of tasks and how they are updated are not."""
+        """Return a hash of a task's configuration. The number of tasks and the update settings are not part of it."""
         args = self._args
         static = (
             args.user, args.command, args.environment, args.node_id_variable, args.healthcheck, args.resources,
@@ -194,11 +194,11 @@ class SwarmService(pulumi.ComponentResource):
         )
 
     def _command_line(self, version: pulumi.Output[str]) -> list[pulumi.Input[str]]:
-        """The program, with `env` in front that sets its environment.
+        """Return the command line of the program, run by `env`, which sets its environment.
 
-        The provider writes the variables of a service in another order at each update. To Swarm that is another task:
-        it would restart all of them when the service is scaled. A command line keeps its order. Only what Swarm itself
-        fills in, the node's id, has to be in the service's environment: one variable has no order.
+        The provider writes a service's environment variables in a random order at each update. For Swarm that is a
+        changed task, so it would restart every task when the service is scaled. A command line keeps its order. Only
+        the node's id has to be in the service's environment, because Swarm fills it in; one variable has no order.
         """
         variables = [f"{key}={value}" for key, value in sorted(self._args.environment.items())]
         return ["env", pulumi.Output.concat(readiness.VERSION, "=", version), *variables, *self._args.command]
@@ -209,7 +209,7 @@ class SwarmService(pulumi.ComponentResource):
                 type="volume",
                 source=volume,
                 target=path,
-                # What an image has there would come into an empty volume, together with its owner.
+                # Otherwise Docker copies the image's files at this path, and their owner, into an empty volume.
                 volume_options=docker.ServiceTaskSpecContainerSpecMountVolumeOptionsArgs(no_copy=True),
             )
             for volume, path in self._args.volumes.items()
@@ -224,7 +224,7 @@ class SwarmService(pulumi.ComponentResource):
                 target=path,
                 tmpfs_options=docker.ServiceTaskSpecContainerSpecMountTmpfsOptionsArgs(
                     size_bytes=size * _MIB,
-                    # The provider drops the sticky bit when it reads the mode back. A task has one user only.
+                    # The provider loses a sticky bit when it reads the mode back. A task needs none: it has one user.
                     mode=0o777,
                 ),
             )

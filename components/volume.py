@@ -1,18 +1,21 @@
-"""A volume on one host that a service's user may write to."""
+"""A volume on one host to which a service's user may write."""
 
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_docker as docker
 
-from components.commands import own_volume
+from components.commands import chown_volume
 from components.host import Host
 from components.swarm import SwarmCluster
 
 
 @dataclass(frozen=True, kw_only=True)
 class OwnedVolumeArgs:
-    """The volume's `name` on its host, and the user and group (by number) that own it; `image` must have a `chown`."""
+    """`name` is the volume's name in Docker, `owner` the number of the user and group that own it.
+
+    `image` is any image with a `chown`.
+    """
 
     cluster: SwarmCluster
     host: Host
@@ -22,11 +25,11 @@ class OwnedVolumeArgs:
 
 
 class OwnedVolume(pulumi.ComponentResource):
-    """A new volume belongs to root, or to whom an image's own folder does: this one belongs to its service's user.
+    """Creates a volume and makes its service's user the owner; Docker would leave it to root or to the image's owner.
 
-    It outlives every change of the service: only `pulumi destroy`, or another host for it, takes its data away.
-    The host is part of the resources' names: Pulumi moves a resource whose provider changes from one host to another in
-    its state only, and would forget the volume on the first host.
+    A change of the service never deletes the volume. Only `pulumi destroy`, or another host for it, deletes its data.
+    The host is part of the resources' names. Pulumi moves a resource whose provider changes in its state only: it would
+    forget the volume on the first host.
     """
 
     def __init__(self, name: str, args: OwnedVolumeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -40,7 +43,7 @@ class OwnedVolume(pulumi.ComponentResource):
         args.host.command(
             f"{placed}-owner",
             parent=self,
-            create=own_volume(volume=args.name, owner=args.owner, image=args.image),
+            create=chown_volume(volume=args.name, owner=args.owner, image=args.image),
             after=[volume],
         )
         self.register_outputs({})

@@ -120,7 +120,7 @@ def test_a_service_that_cannot_start_says_why_and_leaves_the_old_one_working(clu
     ):
         failed = cluster.pulumi("up", "--yes", "--skip-preview", check=False)
         assert failed.returncode != 0
-        assert "service files does not run as asked" in failed.stdout
+        assert "service files does not run as configured" in failed.stdout
         assert "no can do" in failed.stdout
         assert cluster.download("before-the-mistake", back="slave") == b"works"
     cluster.up("--refresh")

@@ -1,4 +1,4 @@
-"""Certificates for tests."""
+"""Creates certificates for tests."""
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 def self_signed(
     *, days: int = 30, with_key: bool = True, with_another_key: bool = False, address: str = "127.0.0.1"
 ) -> str:
-    """PEM of a certificate for an address that ends in so many days, with its key after it."""
+    """Return PEM text with a certificate that expires in this many days, followed by its private key or another one."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "edge.example")])
     end = datetime.now(UTC) + timedelta(days=days)

@@ -1,4 +1,4 @@
-"""The program under a recording engine: every registration is kept, nothing is contacted."""
+"""Fixtures that run the program with a mock engine: it records every registration, and no host is contacted."""
 
 import asyncio
 import runpy
@@ -28,7 +28,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 @pytest.fixture
 def answers() -> dict[str, str]:
-    """What hosts answer to the probe, by name, where they are not fresh."""
+    """The probe's output for each host that is not fresh, by the host's name."""
     return {}
 
 
@@ -43,7 +43,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch, answers: dict[str, str]) -> Record
 
 @pytest.fixture
 def keys(tmp_path: Path) -> dict[str, str]:
-    """Settings of ssh, with files that name five hosts."""
+    """The `ssh` settings, with a known_hosts file that has five hosts."""
     private_key, known_hosts = tmp_path / "id_ed25519", tmp_path / "known_hosts"
     private_key.write_text("-----BEGIN OPENSSH PRIVATE KEY-----\n")
     public = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFkZVzupcfkEposj1yPcY3nRNTmnUXA+f87U0MSgteFx"
@@ -53,7 +53,7 @@ def keys(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def values(keys: dict[str, str]) -> dict[str, Any]:
-    """Settings of the two hosts that everybody begins with."""
+    """The settings of the two default hosts."""
     return {
         "private_cidr": "192.168.50.0/24",
         "hosts": [
@@ -69,7 +69,7 @@ def values(keys: dict[str, str]) -> dict[str, Any]:
 def run_program(
     loop: asyncio.AbstractEventLoop, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Recorder]:
-    """Run the whole program with these settings, and wait until every registration has landed."""
+    """A function that runs the whole program with some settings, and returns after its last registration."""
 
     def run(
         values: dict[str, Any],

@@ -1,4 +1,4 @@
-"""An InfluxDB in memory, for what reads one."""
+"""A fake InfluxDB for tests of the code that reads one."""
 
 from monitoring.influxdb_client import Series
 from monitoring.metrics import CONTAINERS, EIGHT
@@ -7,7 +7,7 @@ NOW = 1_795_000_000.0
 
 
 def measured(database: str, text: str) -> list[Series]:
-    """Both hosts and two tasks of the file service, for any metric that is asked."""
+    """Return series for any of the eight metrics: those of both hosts, or of two tasks of the file service."""
     (measurement,) = [metric.measurement for metric in EIGHT if f'"{metric.measurement}"' in text]
     of_tasks = [{"service": "files", "slot": slot, "node": "master", "cluster": "lab"} for slot in ("1", "2")]
     of_hosts = [{"node": node, "cluster": "lab"} for node in ("master", "slave")]

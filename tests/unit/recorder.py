@@ -1,4 +1,4 @@
-"""Pulumi's engine as far as unit tests need it."""
+"""A mock of Pulumi's engine that records every resource."""
 
 import itertools
 import json
@@ -18,18 +18,18 @@ PASSWORDS = {
 }
 
 FRESH = '{"LocalNodeState": "inactive"}\n'
-"""What a host answers to the probe that is in no swarm and holds nothing."""
+"""The probe's output on a host that is in no swarm and has no data."""
 
 
 @dataclass
 class Recorder(mocks.Mocks):
-    """Pulumi's engine as far as tests need it: answers every registration and remembers it."""
+    """A mock engine that answers every registration with the resource's inputs and records it."""
 
     resources: list[mocks.MockResourceArgs] = field(default_factory=list)
     ready: list[str] = field(default_factory=list)
-    """Services that were waited for."""
+    """The services and URLs that the program waited for, in order."""
     dependencies: dict[str, set[str]] = field(default_factory=dict)
-    """By a resource's name, those of the resources that are made before it and removed after it."""
+    """Maps a resource's name to the names of its dependencies."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         self.resources.append(args)
@@ -45,14 +45,14 @@ class Recorder(mocks.Mocks):
         raise AssertionError(f"the program calls no provider function: {args.token}")
 
     def of_type(self, typ: str) -> dict[str, dict[str, Any]]:
-        """Inputs of all resources of one type, by logical name."""
+        """Return the inputs of all resources of one type, by logical name."""
         return {args.name: args.inputs for args in self.resources if args.typ == typ}
 
     def commands(self) -> dict[str, dict[str, Any]]:
         return self.of_type("command:local:Command")
 
     def environment(self, service: str) -> dict[str, str]:
-        """What a service's command line sets by `env` before its program."""
+        """Return the variables that a service's command line sets with `env`."""
         first, *words = self.services()[service]["taskSpec"]["containerSpec"]["commands"]
         assert first == "env"
         return dict(word.split("=", 1) for word in itertools.takewhile(lambda word: "=" in word, words))
@@ -62,7 +62,7 @@ class Recorder(mocks.Mocks):
 
 
 def configure(values: Mapping[str, Any], secrets: Iterable[str]) -> None:
-    """Give the program these settings, as Pulumi does; `secrets` are the encrypted ones."""
+    """Set the program's configuration as Pulumi does; `secrets` are the encrypted keys."""
     texts = {
         f"swarm-transfer:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in values.items()
     }
@@ -70,7 +70,7 @@ def configure(values: Mapping[str, Any], secrets: Iterable[str]) -> None:
 
 
 class Monitor(mocks.MockMonitor):
-    """Pulumi's own, which says nothing to its mocks of dependencies."""
+    """Pulumi's mock monitor, which here also records dependencies, because the mocks do not receive them."""
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
         self.mocks.dependencies[request.name] = {urn.rpartition("::")[2] for urn in request.dependencies}
@@ -78,7 +78,7 @@ class Monitor(mocks.MockMonitor):
 
 
 def revealed(value: Any) -> Any:
-    """The content of a property that travels as a secret; anything else is a mistake."""
+    """Return the value of a secret property; fail if the property is not a secret."""
     assert isinstance(value, dict), f"not a secret: {value}"
     assert value.get(rpc._special_sig_key) == rpc._special_secret_sig, f"not a secret: {value}"
     return value["value"]

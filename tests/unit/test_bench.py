@@ -14,10 +14,10 @@ OURS = {"upload": 2.0, "download": 1.0, "small_up": 3000.4, "small_down": 15000.
 NGINX = {"upload": 1.0, "download": 1.5}
 TIMES = {"up": [30.0, 40.0, 50.0], "no_op": [4.0], "preview": [3.0], "destroy": [20.0], "script": [32.0]}
 REAL_STATE = Path(__file__).parent / "real_provider_state.json"
-"""Two services and what they use, as the real docker provider leaves them in the state; contents are made up."""
+"""State that the real docker provider wrote: two services and the resources that they use, with made-up contents."""
 
 
-def test_the_last_line_says_how_many_times_as_fast_ours_is() -> None:
+def test_the_last_line_has_the_speed_relative_to_other_servers() -> None:
     line = files.summary({"ours": OURS, "nginx": NGINX, "dufs": {"upload": 7.0}})
     assert line == "upload/dufs=3.50 upload/nginx=0.50 download/nginx=1.50 rss_mib=40 small_up=3000 small_down=15001"
 
@@ -26,13 +26,13 @@ def test_a_server_that_was_not_measured_has_no_ratio() -> None:
     assert files.summary({"ours": OURS, "nginx": NGINX}).startswith("upload/nginx=0.50 ")
 
 
-def test_the_table_has_a_dash_for_what_was_not_measured() -> None:
+def test_the_table_has_a_dash_for_a_missing_figure() -> None:
     row = files.table({"cp": {"upload": 1.03, "upload_cpu": 0.4}}).splitlines()[-1]
     assert row == "| cp | 1.03 (0.40) | - | - | - | - |"
 
 
 @pytest.mark.parametrize("refused", [0, 3])
-def test_what_the_load_generator_says_last_counts_and_failures_are_told(
+def test_the_load_generators_last_line_is_parsed_and_failed_requests_are_reported(
     refused: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = {"requests": 10, "seconds": 2.5, "refused": refused, "broken": 0, "sent": 6}
@@ -43,7 +43,7 @@ def test_what_the_load_generator_says_last_counts_and_failures_are_told(
     assert bool(capsys.readouterr().err) == bool(refused)
 
 
-def test_between_two_servers_only_large_files_go(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_large_files_are_deleted_between_two_servers(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "LARGE", 100)
     (tmp_path / "data" / "pieces").mkdir(parents=True)
     (tmp_path / "data" / "pieces" / "large").write_bytes(b"x" * 100)
@@ -71,7 +71,7 @@ def test_what_a_host_adds_is_the_difference_between_two_sizes() -> None:
 @pytest.mark.parametrize(
     ("wall", "verdict"), [(1.5, "wall 50: met, CPU 25: met"), (1.6, "wall 60: missed, CPU 30: met")]
 )
-def test_the_steepest_step_decides_whether_growth_is_as_wanted(wall: float, verdict: str) -> None:
+def test_the_steepest_step_decides_whether_growth_meets_the_target(wall: float, verdict: str) -> None:
     runs = [measured(10, wall=1.0), measured(20, wall=wall), measured(220, wall=2.0)]
     assert growth.table(runs).endswith(verdict)
 
@@ -97,7 +97,7 @@ def real_state() -> list[dict[str, Any]]:
     return json.loads(REAL_STATE.read_text())
 
 
-def test_a_stack_file_has_what_was_asked_for_and_not_what_the_real_provider_fills_in(real_state) -> None:
+def test_a_stack_file_has_the_inputs_and_not_the_real_providers_defaults(real_state) -> None:
     text, contents = stack_file.stack_file(real_state, "ours")
     document = yaml.safe_load(text)
     edge = document["services"]["edge"]
@@ -112,19 +112,19 @@ def test_a_stack_file_has_what_was_asked_for_and_not_what_the_real_provider_fill
         assert contents[document[kind][used["source"]]["file"]].startswith("text of edge-")
 
 
-def test_a_volume_that_a_command_has_made_is_in_the_stack_file_too(real_state) -> None:
+def test_a_volume_created_by_a_command_is_in_the_stack_file(real_state) -> None:
     document = yaml.safe_load(stack_file.stack_file(real_state, "ours")[0])
     assert document["volumes"] == {"object-store-volume": {"external": True}}
 
 
-def test_a_dollar_sign_is_no_variable_of_the_stack_file(real_state) -> None:
+def test_dollar_signs_are_escaped_in_the_stack_file(real_state) -> None:
     document = yaml.safe_load(stack_file.stack_file(real_state, "ours")[0])
     program = document["services"]["object-store-volume"]["entrypoint"][-1]
     assert '-id="$$NODE_ID"' in program
     assert '-ip="$$(hostname' in program
 
 
-def test_our_own_image_takes_the_place_of_the_one_that_pulumi_has_built(real_state) -> None:
+def test_the_image_that_pulumi_built_is_replaced_by_the_given_one(real_state) -> None:
     (edge,) = [found for found in real_state if found["urn"].endswith("Service::edge")]
     edge["inputs"]["taskSpec"]["containerSpec"]["image"] = "localhost/swarm-transfer/file-transfer:1"
     assert yaml.safe_load(stack_file.stack_file(real_state, "ours")[0])["services"]["edge"]["image"] == "ours"
@@ -135,7 +135,7 @@ def command(typ: str, name: str, **inputs: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("typ", ["command:remote:Command", "command:local:Command"])
-def test_volumes_are_made_and_filled_on_their_hosts_whatever_runs_the_commands(typ: str, tmp_path, real_state) -> None:
+def test_volumes_are_created_and_filled_on_their_hosts_by_any_type_of_command(typ: str, tmp_path, real_state) -> None:
     resources = [
         *real_state,
         command(typ, "prometheus-config-owner", create="echo owner # --volume prometheus-config:/volume\n"),
@@ -158,21 +158,21 @@ def test_volumes_are_made_and_filled_on_their_hosts_whatever_runs_the_commands(t
     assert printed["slave"].stdout == "slave\n"
 
 
-def test_a_secret_input_is_laid_open() -> None:
+def test_a_secret_input_loses_its_secret_mark() -> None:
     secret = {stack_file._SECRET_MARK: "1b47061264138c4ac30d75fd1eb44270", "plaintext": json.dumps("echo open")}
     owner = command("command:local:Command", "x-owner", create="sh # --volume x:/volume")
     owner["inputs"]["stdin"] = secret
     assert "echo open" in stack_file.preparations([owner], ["master"])["master"]
 
 
-def test_the_table_of_deploying_has_medians_what_was_wanted_and_each_figure() -> None:
+def test_the_deployment_table_has_medians_targets_and_every_figure() -> None:
     rows = deploy.table(TIMES).splitlines()
     assert "| `pulumi up` on fresh hosts | 40.0 | - | 30.0, 40.0, 50.0 |" in rows
     assert "| `pulumi preview` that finds no change | 3.0 | 5.0 | 3.0 |" in rows
     assert rows[-1] == "| ratio of the first to the last | 1.25 | 1.25 | - |"
 
 
-def test_the_plugins_of_a_measurement_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+def test_the_plugins_are_listed_as_real_or_stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     monkeypatch.setattr(deploy, "LAB", Lab(name="bench", checkout=tmp_path))
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -1,4 +1,4 @@
-"""TLS at the edge: the certificate is looked at first, reaches the edge as a secret, and its end is watched."""
+"""TLS at the edge: the certificate is checked, reaches the edge as a secret, and has an alert on its expiry."""
 
 import base64
 import time
@@ -16,7 +16,7 @@ Run = Callable[..., Recorder]
 DAY = 24 * 3600
 
 
-def test_the_end_of_the_first_certificate_counts() -> None:
+def test_the_expiry_is_the_first_certificates_and_a_key_is_required() -> None:
     chain = self_signed(days=5, with_key=False) + self_signed(days=60, with_key=False)
 
     with pytest.raises(ValueError, match="no PEM private key"):
@@ -25,26 +25,26 @@ def test_the_end_of_the_first_certificate_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pem", "told"),
+    ("pem", "expected"),
     [
         ("nonsense", "has no PEM certificate"),
         (self_signed(with_key=False), "has no PEM private key"),
-        (self_signed(with_another_key=True), "not its first certificate's"),
+        (self_signed(with_another_key=True), "does not belong to its first certificate"),
         (self_signed(days=-1), "expired on 20"),
     ],
     ids=["no certificate", "no key", "another's key", "expired"],
 )
-def test_a_certificate_that_cannot_serve_is_refused_without_being_shown(
-    run_program: Run, values: dict[str, Any], recorder: Recorder, pem: str, told: str
+def test_a_bad_certificate_is_refused_and_not_shown_in_the_error(
+    run_program: Run, values: dict[str, Any], recorder: Recorder, pem: str, expected: str
 ) -> None:
-    with pytest.raises(Exception, match="edge_certificate: .*" + told) as raised:
+    with pytest.raises(Exception, match="edge_certificate: .*" + expected) as raised:
         run_program({**values, "edge_certificate": pem}, secrets=(*PASSWORDS, "edge_certificate"))
 
     assert pem not in str(raised.value)
     assert [r.name for r in recorder.resources if r.typ != "pulumi:pulumi:Stack"] == []
 
 
-def test_with_a_certificate_every_way_in_speaks_tls_and_its_end_is_watched(
+def test_with_a_certificate_every_port_speaks_tls_and_its_expiry_is_recorded(
     run_program: Run, values: dict[str, Any]
 ) -> None:
     pem = self_signed(days=30)

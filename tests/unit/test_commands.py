@@ -1,4 +1,4 @@
-"""The scripts that run on hosts: sound shell, and running one twice changes nothing."""
+"""The scripts that run on hosts pass shellcheck, and running one twice changes nothing."""
 
 import json
 import os
@@ -22,16 +22,16 @@ SCRIPTS = {
     "remove images": commands.remove_images(["localhost/x:1", "y@sha256:0"]),
     "remove repository": commands.remove_repository("localhost/x"),
     "remove superseded": commands.remove_superseded_images("localhost/x", "3"),
-    "own volume": commands.own_volume(volume="prometheus-data", owner=65534, image="x@sha256:0"),
+    "chown volume": commands.chown_volume(volume="prometheus-data", owner=65534, image="x@sha256:0"),
     "deliver": commands.deliver_prometheus_files(volume="v", image="x@sha256:0", owner=65534, service="prometheus"),
-    "arrive": commands._PROMETHEUS_ARRIVAL,
+    "unpack": commands._UNPACK_PROMETHEUS_FILES,
     "inspect": commands.inspect_service("edge"),
-    "unanswered": commands.unanswered(["http://192.168.50.2:5001/readyz", "http://192.168.50.3:5001/readyz"]),
+    "unanswered": commands.print_unanswered(["http://192.168.50.2:5001/readyz", "http://192.168.50.3:5001/readyz"]),
     "logs": commands.last_log_lines("edge"),
 }
 
 FAKE_DOCKER = """#!/bin/sh
-# A docker that keeps a swarm's state in files, and writes down every call that would change something.
+# A fake docker that keeps the swarm's state in files, and records every call that would change something.
 state=$FAKE_STATE
 call="$*"
 case $call in
@@ -61,7 +61,7 @@ esac
 
 
 class Host:
-    """A host with the fake docker: runs scripts, tells what they changed."""
+    """A host with the fake docker: it runs scripts and lists what they changed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -109,7 +109,7 @@ def host(tmp_path: Path) -> Host:
 
 
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
-def test_shellcheck_has_nothing_to_say(script: str) -> None:
+def test_the_script_passes_shellcheck(script: str) -> None:
     shellcheck = Path(sys.prefix) / "bin" / "shellcheck"
     done = subprocess.run(
         [str(shellcheck), "--shell=sh", "-"], input=script, capture_output=True, text=True, check=False
@@ -117,7 +117,7 @@ def test_shellcheck_has_nothing_to_say(script: str) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_init_makes_the_swarm_once_and_prints_the_node(host: Host) -> None:
+def test_init_creates_the_swarm_once_and_prints_the_node_id(host: Host) -> None:
     first = host.run(SCRIPTS["init"])
     made = host.changes
     second = host.run(SCRIPTS["init"])
@@ -127,7 +127,7 @@ def test_init_makes_the_swarm_once_and_prints_the_node(host: Host) -> None:
     assert host.changes == made
 
 
-def test_init_refuses_a_swarm_that_is_not_the_stacks(host: Host) -> None:
+def test_init_refuses_another_stacks_swarm(host: Host) -> None:
     host.set("node-state", "active\n")
     host.set("label", "another\n")
 
@@ -138,7 +138,7 @@ def test_init_refuses_a_swarm_that_is_not_the_stacks(host: Host) -> None:
     assert host.changes == []
 
 
-def test_join_sends_the_request_once_and_no_argument_has_the_token(host: Host) -> None:
+def test_join_sends_the_request_once_and_keeps_the_token_out_of_arguments(host: Host) -> None:
     request = commands.join_request(address="192.168.50.3", manager_address="192.168.50.2", token="SWMTKN-secret")
 
     first = host.run(SCRIPTS["join"], stdin=request)
@@ -150,7 +150,7 @@ def test_join_sends_the_request_once_and_no_argument_has_the_token(host: Host) -
     assert "SWMTKN" not in host.changes[0]
 
 
-def test_leave_leaves_once(host: Host) -> None:
+def test_leaving_twice_leaves_once(host: Host) -> None:
     host.set("node-state", "active\n")
 
     assert host.run(SCRIPTS["leave"]).returncode == 0
@@ -158,11 +158,11 @@ def test_leave_leaves_once(host: Host) -> None:
     assert host.changes == ["swarm leave --force"]
 
 
-def test_tokens_are_one_json_object(host: Host) -> None:
+def test_join_tokens_are_printed_as_one_json_object(host: Host) -> None:
     assert json.loads(host.run(SCRIPTS["tokens"]).stdout) == {"worker": "SWMTKN-worker", "manager": "SWMTKN-manager"}
 
 
-def test_a_node_gets_exactly_its_labels(host: Host) -> None:
+def test_a_node_gets_exactly_the_given_labels(host: Host) -> None:
     assert host.run(SCRIPTS["configure"]).returncode == 0
 
     (change,) = host.changes
@@ -179,14 +179,14 @@ def test_a_node_is_drained_before_it_is_removed(host: Host) -> None:
     assert host.changes == ["node update --availability drain n1", "node demote n1", "node rm --force n1"]
 
 
-def test_a_node_that_is_gone_needs_no_retiring(host: Host) -> None:
+def test_retiring_a_node_that_is_gone_changes_nothing(host: Host) -> None:
     host.set("retired", "")
 
     assert host.run(SCRIPTS["retire"]).returncode == 0
     assert host.changes == []
 
 
-def test_the_commanding_manager_does_not_retire_itself(host: Host) -> None:
+def test_the_manager_that_runs_the_script_does_not_retire_itself(host: Host) -> None:
     done = host.run(SCRIPTS["retire"], FAKE_SELF="n1")
 
     assert done.returncode == 1
@@ -202,19 +202,19 @@ def test_images_are_removed_once(host: Host) -> None:
     assert host.changes == ["image rm localhost/x:1"]
 
 
-def test_ended_tasks_go_with_their_image(host: Host) -> None:
+def test_containers_of_ended_tasks_are_removed_with_their_image(host: Host) -> None:
     host.set("ended", "c1\nc2\n")
 
     assert host.run(commands.remove_images(["localhost/x:1"])).returncode == 0
     assert host.changes == ["rm c1 c2", "image rm localhost/x:1"]
 
 
-def test_superseded_images_go_but_for_the_wanted_one_and_one_in_use(host: Host) -> None:
+def test_all_images_but_the_current_one_and_those_in_use_are_removed(host: Host) -> None:
     assert host.run(SCRIPTS["remove superseded"]).returncode == 0
     assert host.changes == ["image rm localhost/x:1"]
 
 
-def test_an_image_that_stays_in_use_is_an_error_in_one_line(host: Host) -> None:
+def test_an_image_that_stays_in_use_is_a_one_line_error(host: Host) -> None:
     done = host.run(SCRIPTS["remove repository"])
 
     assert done.returncode == 1
@@ -222,52 +222,52 @@ def test_an_image_that_stays_in_use_is_an_error_in_one_line(host: Host) -> None:
 
 
 @pytest.fixture
-def arrive(tmp_path: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
-    """Prometheus's folder, into which the files on standard input arrive; promtool refuses what says so."""
+def deliver(tmp_path: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """A function that delivers files to Prometheus's folder, with a promtool that rejects files with "refuse me"."""
     promtool = tmp_path / "bin" / "promtool"
     promtool.parent.mkdir()
     promtool.write_text('#!/bin/sh\n! grep -rq "refuse me" "$(dirname "$3")"\n')
     promtool.chmod(0o755)
     folder = tmp_path / "prometheus"
     folder.mkdir()
-    script = commands._PROMETHEUS_ARRIVAL.replace("/etc/prometheus", str(folder))
+    script = commands._UNPACK_PROMETHEUS_FILES.replace("/etc/prometheus", str(folder))
     environment = {"PATH": f"{promtool.parent}:{os.environ['PATH']}"}
     return lambda files: subprocess.run(
         ["sh", "-c", script], input=files, env=environment, capture_output=True, text=True, check=False
     )
 
 
-def arrived(folder: Path) -> dict[str, str]:
+def delivered(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_files_arrive_whole_in_place_of_the_ones_before(
-    arrive: Callable[[str], subprocess.CompletedProcess[str]], tmp_path: Path
+def test_delivered_files_replace_all_earlier_ones(
+    deliver: Callable[[str], subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     files = {"prometheus.yml": "a: 1\n# b\n", "rules/x.yml": "groups: []\n", "alerts/y.yml": "==> no heading\n"}
-    assert arrive(delivery({"prometheus.yml": "old: 1\n", "rules/gone.yml": "old: 2\n"})).returncode == 0
+    assert deliver(delivery({"prometheus.yml": "old: 1\n", "rules/gone.yml": "old: 2\n"})).returncode == 0
 
-    assert arrive(delivery(files)).returncode == 0
+    assert deliver(delivery(files)).returncode == 0
 
-    assert arrived(tmp_path / "prometheus") == {f"live/{path}": content for path, content in files.items()}
+    assert delivered(tmp_path / "prometheus") == {f"live/{path}": content for path, content in files.items()}
 
 
-def test_files_that_promtool_refuses_leave_the_ones_before_in_place(
-    arrive: Callable[[str], subprocess.CompletedProcess[str]], tmp_path: Path
+def test_files_that_promtool_rejects_leave_the_earlier_ones_in_place(
+    deliver: Callable[[str], subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
-    arrive(delivery({"prometheus.yml": "good: 1\n"}))
+    deliver(delivery({"prometheus.yml": "good: 1\n"}))
 
-    assert arrive(delivery({"prometheus.yml": "refuse me\n"})).returncode != 0
+    assert deliver(delivery({"prometheus.yml": "refuse me\n"})).returncode != 0
 
-    assert arrived(tmp_path / "prometheus")["live/prometheus.yml"] == "good: 1\n"
+    assert delivered(tmp_path / "prometheus")["live/prometheus.yml"] == "good: 1\n"
 
 
-def test_an_arrival_that_was_cut_off_between_old_and_new_is_mended_by_the_next(
-    arrive: Callable[[str], subprocess.CompletedProcess[str]], tmp_path: Path
+def test_a_delivery_repairs_an_earlier_one_that_was_interrupted(
+    deliver: Callable[[str], subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
-    arrive(delivery({"prometheus.yml": "good: 1\n"}))
+    deliver(delivery({"prometheus.yml": "good: 1\n"}))
     (tmp_path / "prometheus" / "live").rename(tmp_path / "prometheus" / "old")
 
-    assert arrive(delivery({"prometheus.yml": "better: 1\n"})).returncode == 0
+    assert deliver(delivery({"prometheus.yml": "better: 1\n"})).returncode == 0
 
-    assert arrived(tmp_path / "prometheus") == {"live/prometheus.yml": "better: 1\n"}
+    assert delivered(tmp_path / "prometheus") == {"live/prometheus.yml": "better: 1\n"}

@@ -1,4 +1,4 @@
-"""What a host holds stays there, whatever the order of hosts; what would lose it is refused."""
+"""Data stays on its host whatever the order of hosts, and settings that would lose data are refused."""
 
 import re
 from collections.abc import Callable
@@ -13,84 +13,89 @@ from components.probe import Node, Probe
 
 Run = Callable[..., Recorder]
 
-WHOLE = ("alertmanager", "influxdb-containers", "influxdb-vms", "prometheus-data")
+MONITORING_VOLUMES = ("alertmanager", "influxdb-containers", "influxdb-vms", "prometheus-data")
 
 
 def host(*volumes: str, nodes: tuple[Node, ...] = ()) -> Probe:
     return Probe(swarm={}, volumes=frozenset(volumes), nodes=nodes)
 
 
-def monitoring(wanted: str | None = None) -> Data:
-    return kinds(monitoring_host=wanted, storage="s3", storage_host=None)[0]
+def monitoring(chosen: str | None = None) -> Data:
+    return kinds(monitoring_host=chosen, storage="s3", storage_host=None)[0]
 
 
-def files(storage: str, wanted: str | None = None) -> Data:
-    return kinds(monitoring_host=None, storage=storage, storage_host=wanted)[1]
+def files(storage: str, chosen: str | None = None) -> Data:
+    return kinds(monitoring_host=None, storage=storage, storage_host=chosen)[1]
 
 
-def test_without_data_it_is_the_first_manager() -> None:
+def test_without_data_the_default_host_is_used() -> None:
     assert locate(monitoring(), {"a": host(), "b": host()}, default="b") == ("b", [])
 
 
-def test_without_data_it_is_the_one_that_is_named() -> None:
+def test_without_data_the_host_in_the_setting_is_used() -> None:
     assert locate(monitoring("a"), {"a": host(), "b": host()}, default="b") == ("a", [])
 
 
 @pytest.mark.parametrize("default", ["a", "b"])
-@pytest.mark.parametrize("volume", WHOLE)
-def test_the_host_that_has_data_keeps_it_whoever_is_the_first_manager(default: str, volume: str) -> None:
+@pytest.mark.parametrize("volume", MONITORING_VOLUMES)
+def test_the_host_with_data_keeps_it_whatever_the_default(default: str, volume: str) -> None:
     assert locate(monitoring(), {"a": host(volume), "b": host("other")}, default=default) == ("a", [])
 
 
 @pytest.mark.parametrize(("storage", "volume"), [("cluster", "object-store"), ("directory", "files")])
-def test_so_does_the_host_that_has_files(storage: str, volume: str) -> None:
+def test_the_host_with_files_keeps_them(storage: str, volume: str) -> None:
     assert locate(files(storage), {"a": host(), "b": host(volume)}, default="a") == ("b", [])
 
 
 @pytest.mark.parametrize("volume", ["object-store-volume", "object-store-master-b", "prometheus-config", "files"])
-def test_a_volume_that_is_nobodys_only_copy_pins_nothing(volume: str) -> None:
+def test_a_volume_without_such_data_does_not_decide_the_host(volume: str) -> None:
     assert locate(files("cluster"), {"a": host(), "b": host(volume)}, default="a") == ("a", [])
     assert locate(monitoring(), {"a": host(), "b": host(volume)}, default="a") == ("a", [])
 
 
-def test_another_host_than_the_one_that_has_the_data_is_refused() -> None:
+def test_a_setting_that_names_a_host_without_the_data_is_refused() -> None:
     _, problems = locate(monitoring("b"), {"a": host("influxdb-vms", "alertmanager"), "b": host()}, default="a")
 
     assert problems == [
         (
             'monitoring.host: "b" lacks data that is on "a" (alertmanager, influxdb-vms): '
             'set it to "a" to keep the data there, or move the data first ("Moving data" in docs/operations.md), '
-            'or remove these volumes on "a" if their data is not wanted'
+            'or remove these volumes on "a" if you do not need their data'
         )
     ]
 
 
-def test_a_host_to_which_the_data_was_copied_is_taken() -> None:
-    assert locate(monitoring("b"), {"a": host(*WHOLE), "b": host(*WHOLE)}, default="a") == ("b", [])
+def test_a_host_with_a_full_copy_of_the_data_is_accepted() -> None:
+    assert locate(monitoring("b"), {"a": host(*MONITORING_VOLUMES), "b": host(*MONITORING_VOLUMES)}, default="a") == (
+        "b",
+        [],
+    )
 
 
-def test_a_copy_that_is_not_whole_is_refused() -> None:
-    _, (problem,) = locate(monitoring("b"), {"a": host(*WHOLE), "b": host(*WHOLE[:-1])}, default="a")
+def test_a_host_with_an_incomplete_copy_is_refused() -> None:
+    _, (problem,) = locate(
+        monitoring("b"), {"a": host(*MONITORING_VOLUMES), "b": host(*MONITORING_VOLUMES[:-1])}, default="a"
+    )
 
     assert problem.startswith('monitoring.host: "b" lacks data that is on "a" (prometheus-data): ')
 
 
-def test_of_two_hosts_with_data_one_must_be_named() -> None:
+def test_with_data_on_two_hosts_the_setting_is_required() -> None:
     _, problems = locate(files("cluster"), {"a": host("object-store"), "b": host("object-store")}, default="a")
 
     assert problems == [
         (
             'file_service.storage_host: not set, and data is on "a" (object-store) and "b" (object-store): '
-            "set it to the host whose data is to be used"
+            "set it to the host whose data to use"
         )
     ]
 
 
-def test_a_bucket_elsewhere_is_on_no_host() -> None:
+def test_an_external_bucket_has_no_host() -> None:
     assert [data.kind for data in kinds(monitoring_host=None, storage="s3", storage_host="a")] == ["monitoring"]
 
 
-def test_a_host_with_data_is_not_taken_off_the_list() -> None:
+def test_removing_a_host_with_data_from_the_list_is_refused() -> None:
     nodes = (
         Node(id="n1", host="a", holds=frozenset({"monitoring"})),
         Node(id="n2", host="gone", holds=frozenset({"monitoring", "files"})),
@@ -100,8 +105,8 @@ def test_a_host_with_data_is_not_taken_off_the_list() -> None:
     assert left_behind({"a": host(nodes=nodes), "b": host(nodes=nodes), "w": host()}) == [
         (
             'hosts: "gone" is not on the list and holds data (files, monitoring): '
-            'put it back, and move the data first ("Moving data" in docs/operations.md), '
-            "or, if the data is not wanted, run `docker node update --label-rm swarm-transfer.holds n2` on a manager"
+            'put it back and move the data first ("Moving data" in docs/operations.md), '
+            "or, if you do not need the data, run `docker node update --label-rm swarm-transfer.holds n2` on a manager"
         )
     ]
 
@@ -127,7 +132,7 @@ def test_reordered_hosts_keep_their_data_in_the_whole_program(
 ) -> None:
     ours = '{"LocalNodeState": "active", "ControlAvailable": true, "Cluster": {"ID": "ours"}}\nstack|lab\n'
     answers |= {
-        "master": ours + "".join(f"volume|{volume}\n" for volume in (*WHOLE, "object-store")),
+        "master": ours + "".join(f"volume|{volume}\n" for volume in (*MONITORING_VOLUMES, "object-store")),
         "slave": ours,
     }
 
@@ -142,7 +147,7 @@ def test_reordered_hosts_keep_their_data_in_the_whole_program(
 def test_a_volume_on_another_host_is_another_resource(
     run_program: Run, values: dict[str, Any], recorder: Recorder
 ) -> None:
-    """Else Pulumi would note the other host in its state, and forget the volume on the first one."""
+    """Otherwise Pulumi would only note the other host in its state, and forget the volume on the first one."""
 
     def volumes(host: str) -> dict[str, str]:
         recorder.resources.clear()
@@ -156,7 +161,7 @@ def test_a_volume_on_another_host_is_another_resource(
     assert on_master.keys() & on_slave.keys() == {"object-store-master-master-data-on-master"}
 
 
-def test_a_refusal_comes_before_anything_is_registered(
+def test_a_refused_setting_registers_no_resource(
     run_program: Run, values: dict[str, Any], answers: dict[str, str], recorder: Recorder
 ) -> None:
     answers["master"] = f"{FRESH}volume|prometheus-data\n"
@@ -168,7 +173,7 @@ def test_a_refusal_comes_before_anything_is_registered(
 
 
 @pytest.mark.parametrize("storage", ["cluster", "directory"])
-def test_every_volume_of_the_program_is_known_to_hold_data_or_not(
+def test_every_volume_of_the_program_is_classified_as_data_or_not(
     run_program: Run, values: dict[str, Any], storage: str
 ) -> None:
     known = frozenset.union(*(data.volumes for data in kinds(monitoring_host=None, storage=storage, storage_host=None)))

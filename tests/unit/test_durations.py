@@ -1,4 +1,4 @@
-"""Durations in the one form that the Docker provider reads back."""
+"""Durations have the form in which the Docker provider reads them back."""
 
 import pytest
 
@@ -12,5 +12,5 @@ from components.durations import go_duration
         (3600, "1h"), (3605, "1h0m5s"), (3660, "1h1m"), (7325, "2h2m5s"), (86400, "24h"),
     ],
 )  # fmt: skip
-def test_seconds_become_go_s_shortest_text(seconds: int, text: str) -> None:
+def test_seconds_are_written_as_gos_shortest_duration(seconds: int, text: str) -> None:
     assert go_duration(seconds) == text

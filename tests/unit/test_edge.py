@@ -1,4 +1,4 @@
-"""The edge's configuration, as HAProxy itself reads it."""
+"""The edge's HAProxy configuration."""
 
 import shutil
 import subprocess
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from components.edge import haproxy_config, operator_list
+from components.edge import haproxy_config, haproxy_users
 
 
 def config(**changes: int) -> str:
@@ -14,17 +14,17 @@ def config(**changes: int) -> str:
     return haproxy_config(backend="files", **settings)
 
 
-def test_scaling_within_a_step_leaves_the_configuration_alone() -> None:
+def test_scaling_within_a_step_does_not_change_the_configuration() -> None:
     assert config(replicas=3) == config(replicas=64)
     assert "replica 1-64 " in config(replicas=64)
     assert "replica 1-128 " in config(replicas=65)
 
 
-def test_requests_with_a_body_are_retried_only_if_the_connection_failed() -> None:
+def test_requests_are_retried_only_if_the_connection_failed() -> None:
     assert "retry-on conn-failure\n" in config()
 
 
-def test_what_the_edge_says_itself_is_one_line_as_the_service_s_own() -> None:
+def test_the_edges_own_errors_are_one_line_like_the_services() -> None:
     assert (
         'http-error status 503 content-type text/plain string "error: no replica is ready: try again in a moment\\n" '
         "hdr Retry-After 5\n" in config()
@@ -33,7 +33,7 @@ def test_what_the_edge_says_itself_is_one_line_as_the_service_s_own() -> None:
 
 @pytest.mark.skipif(not shutil.which("haproxy"), reason="HAProxy is not installed here; the end-to-end tests run it")
 def test_haproxy_accepts_the_configuration(tmp_path: Path) -> None:
-    (tmp_path / "operators.cfg").write_text(operator_list('a"strange\\#but-long-$password'))
+    (tmp_path / "operators.cfg").write_text(haproxy_users('a"strange\\#but-long-$password'))
     (tmp_path / "haproxy.cfg").write_text(config())
     command = ["haproxy", "-c", "-f", str(tmp_path / "operators.cfg"), "-f", str(tmp_path / "haproxy.cfg")]
 

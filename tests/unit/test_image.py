@@ -1,4 +1,4 @@
-"""An image's tag: another one for another content, the same one for the same."""
+"""An image's tag changes with its content, and only with it."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ def context(tmp_path: Path) -> Path:
     (tmp_path / "package").mkdir()
     (tmp_path / "package" / "module.py").write_text("print()\n")
     (tmp_path / "Dockerfile").write_text("FROM x\n")
-    (tmp_path / ".dockerignore").write_text("# what Python leaves\n**/__pycache__\n")
+    (tmp_path / ".dockerignore").write_text("# Python's caches\n**/__pycache__\n")
     return tmp_path
 
 
@@ -25,7 +25,7 @@ def test_the_same_content_has_the_same_hash(context: Path) -> None:
     assert context_hash(context, {"A": "1"}) == before
 
 
-def test_content_name_mode_and_arguments_each_make_another_hash(context: Path) -> None:
+def test_the_hash_changes_with_content_name_mode_and_build_arguments(context: Path) -> None:
     module = context / "package" / "module.py"
     hashes = [context_hash(context, {"A": "1"}), context_hash(context, {"A": "2"})]
     module.write_text("print(1)\n")

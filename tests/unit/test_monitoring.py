@@ -1,4 +1,4 @@
-"""The monitoring part of the program: who reaches what, what is published, what waits for what."""
+"""The monitoring services in the program: their networks, published ports, settings and files."""
 
 import base64
 import json
@@ -32,7 +32,7 @@ def secret_named(recorder: Recorder, name: str) -> str:
 
 
 def delivered(recorder: Recorder) -> dict[str, str]:
-    """Prometheus's files, as its host gets them."""
+    """Return the files that are delivered to Prometheus, by path."""
     files: dict[str, str] = {}
     path = ""
     for line in recorder.commands()["prometheus-files"]["stdin"].splitlines():
@@ -54,7 +54,7 @@ def test_exporters_run_on_every_node_and_publish_nothing(run_program: Run, value
         assert networks(services[name]) == {"cluster-net-id"}
 
 
-def test_node_exporter_reads_the_host_s_network_without_being_on_it(run_program: Run, values: dict[str, Any]) -> None:
+def test_node_exporter_reads_the_hosts_network_from_its_own_namespace(run_program: Run, values: dict[str, Any]) -> None:
     service = run_program(values).services()["node-exporter"]
     command = service["taskSpec"]["containerSpec"]["commands"]
 
@@ -63,7 +63,7 @@ def test_node_exporter_reads_the_host_s_network_without_being_on_it(run_program:
     assert "--no-collector.netdev.netlink" in command
 
 
-def test_the_docker_api_is_read_by_prometheus_alone(run_program: Run, values: dict[str, Any]) -> None:
+def test_only_prometheus_shares_a_network_with_the_docker_api(run_program: Run, values: dict[str, Any]) -> None:
     recorder = run_program(values)
 
     assert {name for name, s in recorder.services().items() if "api-net-id" in networks(s)} == {
@@ -74,7 +74,7 @@ def test_the_docker_api_is_read_by_prometheus_alone(run_program: Run, values: di
     assert recorder.of_type("docker:index/network:Network")["api-net"]["internal"] is True
 
 
-def test_only_lists_can_be_read_from_the_docker_api() -> None:
+def test_the_docker_api_allows_reading_lists_only() -> None:
     config = docker_api.haproxy_config()
 
     assert "acl read method GET HEAD\n" in config
@@ -83,11 +83,11 @@ def test_only_lists_can_be_read_from_the_docker_api() -> None:
     assert "if !read or !list" in config
 
 
-def test_databases_have_a_volume_each_and_are_published_on_request(
+def test_each_database_has_its_own_volume_and_is_published_only_if_set(
     run_program: Run, values: dict[str, Any], recorder: Recorder
 ) -> None:
-    kept_in = run_program(values).services()
-    assert published(kept_in["influxdb-vms"]) == {}
+    unpublished = run_program(values).services()
+    assert published(unpublished["influxdb-vms"]) == {}
     recorder.resources.clear()
     services = run_program({**values, "monitoring": {"publish": ["influxdb"]}}).services()
 
@@ -99,7 +99,7 @@ def test_databases_have_a_volume_each_and_are_published_on_request(
         assert published(service).keys() <= {5001, 8086, 8087}
 
 
-def test_consoles_are_published_by_the_edge_for_the_operator(run_program: Run, values: dict[str, Any]) -> None:
+def test_the_edge_publishes_consoles_for_the_operator_only(run_program: Run, values: dict[str, Any]) -> None:
     recorder = run_program({**values, "monitoring": {"publish": ["prometheus", "alertmanager", "grafana"]}})
     config = base64.b64decode(
         recorder.of_type("docker:index/serviceConfig:ServiceConfig")["edge-config"]["data"]
@@ -113,7 +113,7 @@ def test_consoles_are_published_by_the_edge_for_the_operator(run_program: Run, v
         assert published(recorder.services()[name]) == {}
 
 
-def test_settings_reach_the_database(run_program: Run, values: dict[str, Any]) -> None:
+def test_the_settings_and_passwords_reach_the_databases(run_program: Run, values: dict[str, Any]) -> None:
     recorder = run_program({**values, "monitoring": {"retention": "52w"}})
 
     for name in ("vms", "containers"):
@@ -127,7 +127,9 @@ def test_settings_reach_the_database(run_program: Run, values: dict[str, Any]) -
     assert secret_named(recorder, "prometheus-influxdb-writer") == PASSWORDS["influxdb_writer_password"]
 
 
-def test_a_changed_rule_leaves_prometheus_running(run_program: Run, values: dict[str, Any], recorder: Recorder) -> None:
+def test_a_changed_rule_does_not_change_any_service(
+    run_program: Run, values: dict[str, Any], recorder: Recorder
+) -> None:
     before = run_program(values).services()
     recorder.resources.clear()
     after = run_program({**values, "alerting": {"for": {"NodeMissing": "7s"}}})
@@ -136,7 +138,7 @@ def test_a_changed_rule_leaves_prometheus_running(run_program: Run, values: dict
     assert "for: 7s" in delivered(after)["alerts/nodes.yml"]
 
 
-def test_prometheus_knows_how_much_there_should_be(run_program: Run, values: dict[str, Any]) -> None:
+def test_prometheus_has_the_expected_numbers_of_nodes_and_tasks(run_program: Run, values: dict[str, Any]) -> None:
     recorder = run_program({**values, "file_service": {"replicas": 5}})
     (group,) = yaml.safe_load(delivered(recorder)["rules/expected.yml"])["groups"]
 
@@ -182,7 +184,7 @@ def test_prometheus_knows_how_much_there_should_be(run_program: Run, values: dic
     ],
     ids=["none", "webhook", "email"],
 )
-def test_alerts_go_where_the_settings_say(
+def test_alerts_go_to_the_receiver_in_the_settings(
     run_program: Run, values: dict[str, Any], alerting: dict[str, str], expected: dict[str, Any]
 ) -> None:
     recorder = run_program({**values, "alerting": alerting}, secrets=(*PASSWORDS, "alerting"))
@@ -192,7 +194,7 @@ def test_alerts_go_where_the_settings_say(
     assert config["receivers"][1] == {"name": "heartbeat"}
 
 
-def test_the_dead_man_s_switch_calls_its_own_address_every_minute(run_program: Run, values: dict[str, Any]) -> None:
+def test_the_dead_mans_switch_calls_the_heartbeat_url_every_minute(run_program: Run, values: dict[str, Any]) -> None:
     alerting = {"heartbeat_url": "https://beat.example/1"}
     config = yaml.safe_load(
         secret_named(
@@ -203,10 +205,12 @@ def test_the_dead_man_s_switch_calls_its_own_address_every_minute(run_program: R
     assert config["receivers"][1]["webhook_configs"][0]["url"] == "https://beat.example/1"
     (route,) = config["route"]["routes"]
     assert route["matchers"] == ['alertname="DeadMansSwitch"']
-    assert (route["group_interval"], route["repeat_interval"]) == ("20s", "50s"), "at 20, 40 and 60 s, and due after 50"
+    assert (route["group_interval"], route["repeat_interval"]) == ("20s", "50s"), (
+        "so it is sent at 60 s, the first after 50"
+    )
 
 
-def test_grafana_is_left_out_on_request(run_program: Run, values: dict[str, Any]) -> None:
+def test_grafana_can_be_switched_off(run_program: Run, values: dict[str, Any]) -> None:
     recorder = run_program({**values, "monitoring": {"grafana": False}})
 
     assert not [r.name for r in recorder.resources if r.name.startswith("grafana")]

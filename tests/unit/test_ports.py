@@ -1,4 +1,4 @@
-"""A port that somebody else holds is found before anything is changed."""
+"""A port that something else holds is reported before anything is changed."""
 
 import re
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from recorder import FRESH, Recorder
 
-from components.ports import PublishedPort, published, taken
+from components.ports import PublishedPort, published, taken_ports
 from components.preflight import PreflightError
 from components.probe import Container, Probe
 
@@ -24,65 +24,65 @@ def container(name: str, port: int, service: str = "") -> Container:
 
 
 def problems(ports: list[PublishedPort] = PORTS, **probes: Probe) -> list[str]:
-    return taken(ports, probes, DATA_HOSTS)
+    return taken_ports(ports, probes, DATA_HOSTS)
 
 
-def test_free_ports_are_no_problem() -> None:
+def test_free_ports_are_accepted() -> None:
     assert problems(a=host(22, 9000), b=host(22)) == []
 
 
-def test_a_port_that_a_container_holds_is_named_with_the_container() -> None:
+def test_a_port_held_by_a_container_is_reported_with_its_name() -> None:
     assert problems(a=host(), b=host(5001, containers=(container("web", 5001),))) == [
         'b: port 5001 (edge_port) is held by the container "web": stop it, or set another edge_port'
     ]
 
 
-def test_a_container_holds_a_port_that_no_process_listens_on() -> None:
+def test_a_container_holds_its_port_even_if_no_process_listens() -> None:
     assert problems(a=host(containers=(container("web", 3000),))) == [
         (
             'a: port 3000 (monitoring.publish) is held by the container "web": '
-            "stop it, or take grafana off monitoring.publish"
+            "stop it, or remove grafana from monitoring.publish"
         )
     ]
 
 
-def test_a_port_that_its_own_service_holds_is_no_problem() -> None:
+def test_a_port_held_by_its_own_service_is_accepted() -> None:
     edge = tuple(container("edge.n1.x", port, "edge") for port in (5001, 3000))
     database = container("influxdb-vms.1.x", 8086, "influxdb-vms")
 
     assert problems(a=host(5001, 3000, 8086, containers=(*edge, database)), b=host(5001, containers=edge)) == []
 
 
-def test_a_service_that_does_not_publish_the_port_is_in_the_way() -> None:
+def test_a_port_held_by_another_service_is_reported() -> None:
     (problem,) = problems(a=host(5001, containers=(container("shop.1.x", 5001, "shop"),)))
 
     assert problem.startswith('a: port 5001 (edge_port) is held by the container "shop.1.x": ')
 
 
-def test_a_port_that_an_unknown_process_holds_is_named_with_how_to_find_it() -> None:
+def test_a_port_held_by_an_unknown_process_is_reported_with_how_to_find_it() -> None:
     assert problems(a=host(8086), b=host()) == [
         (
             "a: port 8086 (monitoring.publish) is held by a process that publishes no container's port "
-            "(`sudo ss -ltnp sport = :8086` there names it): stop it, or take influxdb off monitoring.publish"
+            "(`sudo ss -ltnp sport = :8086` there names it): stop it, or remove influxdb from monitoring.publish"
         )
     ]
 
 
-def test_a_database_needs_its_port_on_the_host_with_the_monitoring_data_only() -> None:
+def test_a_database_needs_its_port_only_on_the_host_of_the_monitoring_data() -> None:
     assert problems(a=host(), b=host(8086)) == []
 
 
-def test_the_edge_may_move_to_another_port() -> None:
+def test_the_edge_can_move_to_another_port() -> None:
     edge = container("edge.n1.x", 5001, "edge")
 
     assert problems(published(edge=6000, consoles={}, databases={}), a=host(5001, containers=(edge,))) == []
 
 
-def test_what_is_not_published_needs_no_port() -> None:
+def test_unpublished_services_need_no_port() -> None:
     assert problems(published(edge=5001, consoles={}, databases={}), a=host(3000, 8086, 9090)) == []
 
 
-def test_every_port_that_the_program_publishes_is_looked_at(
+def test_every_port_that_the_program_publishes_is_checked(
     run_program: Callable[..., Recorder], values: dict[str, Any], answers: dict[str, str]
 ) -> None:
     everything = {**values, "edge_port": 6000}
@@ -98,13 +98,15 @@ def test_every_port_that_the_program_publishes_is_looked_at(
     with pytest.raises(PreflightError) as raised:
         run_program(everything)
 
-    told = {(host, int(port)) for host, port in re.findall(r"^  (\w+): port (\d+) ", str(raised.value), re.MULTILINE)}
-    assert told == {
+    reported = {
+        (host, int(port)) for host, port in re.findall(r"^  (\w+): port (\d+) ", str(raised.value), re.MULTILINE)
+    }
+    assert reported == {
         (host, port) for port, service in made for host in ("master", "slave") if service == "edge" or host == "master"
     }
 
 
-def test_a_program_that_runs_already_is_not_in_its_own_way(
+def test_a_deployed_cluster_passes_its_own_port_check(
     run_program: Callable[..., Recorder], values: dict[str, Any], answers: dict[str, str]
 ) -> None:
     answers["master"] = (

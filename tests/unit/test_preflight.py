@@ -1,4 +1,4 @@
-"""Every unfit host is found, named and explained before the first one is touched."""
+"""Every host that cannot be used is reported with the reason and the remedy before anything is changed."""
 
 import json
 import stat
@@ -33,15 +33,15 @@ def problems(**probes: Probe) -> list[str]:
     return conflicts(probes, ADDRESSES, managers=["m1", "m2"], stack="lab")
 
 
-def test_fresh_hosts_are_fit() -> None:
+def test_fresh_hosts_are_accepted() -> None:
     assert problems(m1=FREE, m2=FREE, w1=FREE) == []
 
 
-def test_the_stacks_own_swarm_is_no_conflict() -> None:
+def test_the_stacks_own_swarm_is_accepted() -> None:
     assert problems(m1=manager(), m2=manager(), w1=worker("10.0.0.1", "10.0.0.2")) == []
 
 
-def test_a_fresh_host_may_join_it() -> None:
+def test_a_fresh_host_may_join_the_stacks_swarm() -> None:
     assert problems(m1=manager(), m2=FREE, w1=FREE) == []
 
 
@@ -56,7 +56,7 @@ def test_a_fresh_host_may_join_it() -> None:
     ],
     ids=["unmarked", "another stack's", "another cluster", "other managers", "of a swarm that is gone"],
 )
-def test_a_host_in_another_swarm_is_named_with_the_remedy(name: str, probes: dict[str, Probe]) -> None:
+def test_a_host_in_another_swarm_is_reported_with_the_remedy(name: str, probes: dict[str, Probe]) -> None:
     (problem,) = problems(**probes)
 
     assert problem.startswith(f"{name}: is in another swarm: run `docker swarm leave --force`")
@@ -73,14 +73,14 @@ def test_a_first_manager_that_does_not_manage_the_swarm_yet_is_refused(first: Pr
 
 
 @pytest.mark.parametrize("state", ["pending", "error", "locked"])
-def test_a_broken_membership_is_named(state: str) -> None:
+def test_a_broken_membership_is_reported_with_the_remedy(state: str) -> None:
     assert problems(m1=FREE, m2=FREE, w1=Probe(swarm={"LocalNodeState": state}, stack="")) == [
         f'w1: its swarm membership is "{state}": run `docker swarm leave --force` there'
     ]
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("error", "explanation"),
     [
         (
             "@@@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @@@\nHost key verification failed.",
@@ -100,17 +100,17 @@ def test_a_broken_membership_is_named(state: str) -> None:
         ("permission denied while trying to connect to the Docker daemon socket", "may not use Docker"),
     ],
 )
-def test_what_ssh_says_is_explained(said: str, meant: str) -> None:
-    explained = explain("slave", said)
+def test_sshs_error_is_explained_in_one_line(error: str, explanation: str) -> None:
+    explained = explain("slave", error)
 
     assert explained.startswith("slave: ")
-    assert meant in explained
+    assert explanation in explained
     assert "\n" not in explained
 
 
 @pytest.fixture
 def fake_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An `ssh` that answers by address: what is in the file of that name, or a refusal."""
+    """A fake `ssh` that prints the file with the address's name in this folder, or fails without one."""
     program = tmp_path / "bin" / "ssh"
     program.parent.mkdir()
     program.write_text(
@@ -138,7 +138,7 @@ PLAN = Plan(
 )
 
 
-def test_all_unfit_hosts_are_named_at_once(fake_ssh: Path) -> None:
+def test_all_unreachable_hosts_are_reported_together(fake_ssh: Path) -> None:
     (fake_ssh / "m1").write_text(FRESH_ANSWER)
 
     with pytest.raises(PreflightError) as raised:
@@ -149,14 +149,14 @@ def test_all_unfit_hosts_are_named_at_once(fake_ssh: Path) -> None:
     assert [line.split(" (")[0] for line in lines] == ["  w1: cannot be reached", "  w2: cannot be reached"]
 
 
-def test_fit_hosts_pass_and_fresh_ones_leave_all_data_to_the_first_manager(fake_ssh: Path) -> None:
+def test_without_data_the_first_manager_is_the_host_of_all_kinds(fake_ssh: Path) -> None:
     (fake_ssh / "m1").write_text(f"{json.dumps(OURS)}\nstack|lab\n")
     (fake_ssh / "w1").write_text(FRESH_ANSWER)
 
     assert preflight.check(targets("m1", "w1"), PLAN) == {"monitoring": "m1", "files": "m1"}
 
 
-def test_data_stay_where_they_are(fake_ssh: Path) -> None:
+def test_data_stays_on_the_hosts_that_have_it(fake_ssh: Path) -> None:
     (fake_ssh / "m1").write_text(FRESH_ANSWER)
     (fake_ssh / "w1").write_text(f"{FRESH_ANSWER}volume|prometheus-data\n")
     (fake_ssh / "w2").write_text(f"{FRESH_ANSWER}volume|object-store\n")
@@ -164,7 +164,7 @@ def test_data_stay_where_they_are(fake_ssh: Path) -> None:
     assert preflight.check(targets("m1", "w1", "w2"), PLAN) == {"monitoring": "w1", "files": "w2"}
 
 
-def test_data_and_ports_that_are_in_the_way_are_told_at_once(fake_ssh: Path) -> None:
+def test_problems_with_data_and_ports_are_reported_together(fake_ssh: Path) -> None:
     (fake_ssh / "m1").write_text(
         f"{json.dumps(OURS)}\nstack|lab\nnode|n1|m1|\nnode|n2|gone|files\nlistening|1389\nlistening|1F96\n"
     )
@@ -180,7 +180,7 @@ def test_data_and_ports_that_are_in_the_way_are_told_at_once(fake_ssh: Path) -> 
         assert line.startswith(f"  {beginning}")
 
 
-def test_nothing_is_said_of_what_another_swarm_holds(fake_ssh: Path) -> None:
+def test_data_in_another_swarm_is_not_reported(fake_ssh: Path) -> None:
     (fake_ssh / "m1").write_text(f"{json.dumps(THEIRS)}\nstack|another\nnode|n9|theirs|files\nvolume|object-store\n")
     plan = replace(PLAN, data=data_hosts.kinds(monitoring_host=None, storage="cluster", storage_host="w1"))
     (fake_ssh / "w1").write_text(FRESH_ANSWER)

@@ -1,4 +1,4 @@
-"""The probe is sound shell, changes nothing, and its answer is read as it was meant."""
+"""The probe's script passes shellcheck and changes nothing, and its output is parsed correctly."""
 
 import socket
 import subprocess
@@ -36,7 +36,7 @@ esac
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Run the script in this machine's shell, with a docker that answers from a table."""
+    """A function that runs the script in this machine's shell, with a fake docker that answers from a table."""
     for name, text in (("docker", FAKE_DOCKER), ("curl", "#!/bin/sh\n")):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
@@ -56,7 +56,7 @@ def run(tmp_path: Path) -> Run:
     return run
 
 
-def test_shellcheck_has_nothing_to_say() -> None:
+def test_the_script_passes_shellcheck() -> None:
     shellcheck = Path(sys.prefix) / "bin" / "shellcheck"
     done = subprocess.run(
         [str(shellcheck), "--shell=sh", "-"], input=SCRIPT, capture_output=True, text=True, check=False
@@ -64,7 +64,7 @@ def test_shellcheck_has_nothing_to_say() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_a_managers_answer_has_its_swarm_nodes_volumes_and_containers(run: Run) -> None:
+def test_a_manager_reports_its_swarm_nodes_volumes_and_containers(run: Run) -> None:
     done = run()
     probe = parse(done.stdout)
 
@@ -92,7 +92,7 @@ def test_a_worker_is_not_asked_for_nodes(run: Run) -> None:
 
 
 @pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
-def test_the_ports_that_are_listened_on_are_found(run: Run, family: socket.AddressFamily, address: str) -> None:
+def test_only_ports_with_a_listener_are_reported(run: Run, family: socket.AddressFamily, address: str) -> None:
     with socket.socket(family) as server, socket.socket(family) as bound:
         try:
             server.bind((address, 0))
@@ -107,18 +107,18 @@ def test_the_ports_that_are_listened_on_are_found(run: Run, family: socket.Addre
         assert bound.getsockname()[1] not in listening
 
 
-def test_an_answer_that_is_not_whole_is_a_failure(run: Run) -> None:
+def test_the_script_fails_if_a_command_in_it_fails(run: Run) -> None:
     assert run(volumes=1).returncode != 0
 
 
-def test_a_manager_without_a_leader_is_named(run: Run) -> None:
+def test_a_swarm_without_a_leader_is_explained(run: Run) -> None:
     done = run(leader="no")
 
     assert done.returncode != 0
     assert "m1: its swarm has lost most of its managers" in preflight.explain("m1", done.stderr)
 
 
-def test_an_engine_that_keeps_images_where_cadvisor_sees_nothing_is_not_fit(run: Run) -> None:
+def test_an_engine_with_containerds_image_store_is_refused(run: Run) -> None:
     done = run(driver="io.containerd.snapshotter.v1")
 
     assert done.returncode != 0

@@ -1,4 +1,4 @@
-"""The whole program: what holds for every resource that it registers, whatever the settings."""
+"""The whole program: invariants of the resources that it registers."""
 
 import base64
 import json
@@ -18,12 +18,12 @@ PINNED = re.compile(r"^[a-z0-9./:-]+@sha256:[0-9a-f]{64}$")
 
 
 SOCKET_READERS = {"cadvisor", "docker-api"}
-"""Services that read the Engine's socket, which belongs to root: they are root, without capabilities."""
+"""Services that read the Engine's socket. It belongs to root, so they run as root without capabilities."""
 
 OBJECT_STORE = {"object-store", "object-store-master-master", "object-store-volume"}
 
 SINGLE_WRITERS = {"alertmanager", "influxdb-containers", "influxdb-vms", "prometheus", *OBJECT_STORE}
-"""Services whose data two tasks at once would spoil."""
+"""Services whose data two simultaneous tasks would corrupt."""
 
 
 def with_hosts(values: dict[str, Any], *roles: str) -> dict[str, Any]:
@@ -34,13 +34,13 @@ def with_hosts(values: dict[str, Any], *roles: str) -> dict[str, Any]:
     return {**values, "hosts": hosts}
 
 
-def test_every_service_is_hardened_bounded_and_watched(run_program: Run, values: dict[str, Any]) -> None:
+def test_every_service_is_hardened_limited_and_health_checked(run_program: Run, values: dict[str, Any]) -> None:
     services = run_program(values).services()
 
     assert set(services) == {"files", "edge", "grafana", "node-exporter", *SOCKET_READERS, *SINGLE_WRITERS}
     for name, service in services.items():
         container, task = service["taskSpec"]["containerSpec"], service["taskSpec"]
-        assert service["name"] == name, "peers look it up"
+        assert service["name"] == name, "other services find it by this name"
         assert HASHED.match(container["image"]) or PINNED.match(container["image"])
         assert container["healthcheck"]["tests"][0] == "CMD"
         assert container["user"].startswith(("0", "root")) == (name in SOCKET_READERS)
@@ -60,10 +60,8 @@ def test_every_service_is_hardened_bounded_and_watched(run_program: Run, values:
         assert all(port["publishMode"] == "host" for port in service["endpointSpec"].get("ports", []))
 
 
-def test_a_task_has_at_most_one_variable_whose_order_the_provider_could_change(
-    run_program: Run, values: dict[str, Any]
-) -> None:
-    """The provider writes a service's variables in random order, and Swarm restarts its tasks for another order."""
+def test_a_service_has_at_most_one_environment_variable(run_program: Run, values: dict[str, Any]) -> None:
+    """The provider writes a service's variables in random order, and Swarm restarts tasks when the order changes."""
     recorder = run_program(values)
 
     for name, service in recorder.services().items():
@@ -72,7 +70,7 @@ def test_a_task_has_at_most_one_variable_whose_order_the_provider_could_change(
     assert recorder.services()["object-store-volume"]["taskSpec"]["containerSpec"]["env"] == {"NODE_ID": "{{.Node.ID}}"}
 
 
-def test_the_version_changes_with_what_makes_a_task_and_with_nothing_else(
+def test_the_version_changes_with_the_task_configuration_only(
     run_program: Run, values: dict[str, Any], recorder: Recorder
 ) -> None:
     def versions(file_service: dict[str, Any]) -> dict[str, str]:
@@ -87,7 +85,7 @@ def test_the_version_changes_with_what_makes_a_task_and_with_nothing_else(
     assert {name for name in before if before[name] != changed[name]} == {"files"}
 
 
-def test_every_duration_is_in_the_form_that_the_provider_reads_back(run_program: Run, values: dict[str, Any]) -> None:
+def test_every_duration_has_the_form_that_the_provider_reads_back(run_program: Run, values: dict[str, Any]) -> None:
     for name, service in run_program(values).services().items():
         container = service["taskSpec"]["containerSpec"]
         check = container["healthcheck"]
@@ -95,10 +93,8 @@ def test_every_duration_is_in_the_form_that_the_provider_reads_back(run_program:
         assert all(re.fullmatch(r"([0-9]+h)?([0-9]+m)?([1-5]?[0-9]s)?", duration) for duration in written), name
 
 
-def test_every_service_declares_its_placement_and_leaves_only_platforms_to_others(
-    run_program: Run, values: dict[str, Any]
-) -> None:
-    """What the program does not declare, the provider leaves as somebody made it."""
+def test_every_service_declares_constraints_but_no_platforms(run_program: Run, values: dict[str, Any]) -> None:
+    """The provider does not revert a manual change of something that the program does not declare."""
     for name, service in run_program(values).services().items():
         assert "node.platform.os==linux" in service["taskSpec"]["placement"]["constraints"], name
         assert "platforms" not in service["taskSpec"]["placement"], name
@@ -106,7 +102,7 @@ def test_every_service_declares_its_placement_and_leaves_only_platforms_to_other
             assert mount.get("tmpfsOptions", {}).get("mode", 0o777) == 0o777, name
 
 
-def test_a_service_that_holds_a_port_or_data_of_its_own_stops_before_it_starts(
+def test_a_service_with_ports_or_a_single_writer_stops_its_old_task_first(
     run_program: Run, values: dict[str, Any]
 ) -> None:
     for name, service in run_program(values).services().items():
@@ -114,7 +110,7 @@ def test_a_service_that_holds_a_port_or_data_of_its_own_stops_before_it_starts(
         assert (service["updateConfig"]["order"] == "stop-first") == holds, name
 
 
-def test_what_a_task_sees_of_its_host_it_cannot_change(run_program: Run, values: dict[str, Any]) -> None:
+def test_paths_of_the_host_are_mounted_read_only(run_program: Run, values: dict[str, Any]) -> None:
     binds = [
         mount
         for service in run_program(values).services().values()
@@ -126,13 +122,13 @@ def test_what_a_task_sees_of_its_host_it_cannot_change(run_program: Run, values:
     assert all(mount["readOnly"] is True for mount in binds)
 
 
-def test_docker_resources_go_through_explicit_providers(run_program: Run, values: dict[str, Any]) -> None:
+def test_docker_resources_use_explicit_providers(run_program: Run, values: dict[str, Any]) -> None:
     for resource in run_program(values).resources:
         if resource.typ.startswith("docker:"):
-            assert resource.provider, f"{resource.name} would use whatever engine is at hand"
+            assert resource.provider, f"{resource.name} would use the default provider's engine"
 
 
-def test_swarm_files_and_secrets_leave_their_names_to_pulumi(run_program: Run, values: dict[str, Any]) -> None:
+def test_pulumi_names_swarm_configs_and_secrets(run_program: Run, values: dict[str, Any]) -> None:
     recorder = run_program(values)
 
     immutable = [
@@ -146,7 +142,7 @@ def test_swarm_files_and_secrets_leave_their_names_to_pulumi(run_program: Run, v
         assert len(resource.name) <= 48
 
 
-def test_networks_name_their_gateways(run_program: Run, values: dict[str, Any]) -> None:
+def test_every_network_declares_its_gateway(run_program: Run, values: dict[str, Any]) -> None:
     networks = run_program(values).of_type("docker:index/network:Network")
 
     assert {network["name"] for network in networks.values()} == {"ClusterNet", "DockerApiNet", "StorageNet"}
@@ -157,7 +153,7 @@ def test_networks_name_their_gateways(run_program: Run, values: dict[str, Any]) 
     assert {name for name, network in networks.items() if network.get("internal")} == {"api-net", "storage-net"}
 
 
-def test_join_tokens_come_on_standard_input_only(run_program: Run, values: dict[str, Any]) -> None:
+def test_join_tokens_are_passed_on_standard_input_only(run_program: Run, values: dict[str, Any]) -> None:
     commands = run_program(values).commands()
 
     for name, command in commands.items():
@@ -168,7 +164,7 @@ def test_join_tokens_come_on_standard_input_only(run_program: Run, values: dict[
     assert commands["join-tokens"]["logging"] == "none"
 
 
-def test_passwords_are_nowhere_in_the_clear(run_program: Run, values: dict[str, Any]) -> None:
+def test_no_resource_input_has_a_password_in_the_clear(run_program: Run, values: dict[str, Any]) -> None:
     for resource in run_program(values).resources:
         for password in PASSWORDS.values():
             assert password not in repr(resource.inputs), resource.name
@@ -183,10 +179,10 @@ def test_host_keys_are_always_verified(run_program: Run, values: dict[str, Any])
         assert "StrictHostKeyChecking=yes" in json.loads(provider["sshOpts"])
 
 
-def test_nothing_of_the_operator_is_part_of_the_state(
+def test_the_state_is_the_same_for_every_operator(
     run_program: Run, values: dict[str, Any], recorder: Recorder, tmp_path: Path
 ) -> None:
-    """Two operators have keys of their own at the same relative paths of checkouts of their own."""
+    """Two operators have different keys in different checkouts, at the same relative paths."""
 
     def registered(operator: str) -> dict[tuple[str, str], Any]:
         checkout = tmp_path / operator
@@ -206,7 +202,7 @@ def test_nothing_of_the_operator_is_part_of_the_state(
     assert "key of first" not in repr(first)
 
 
-def test_managers_join_with_the_managers_token(run_program: Run, values: dict[str, Any]) -> None:
+def test_each_host_joins_with_the_token_of_its_role(run_program: Run, values: dict[str, Any]) -> None:
     commands = run_program(with_hosts(values, "worker", "manager", "manager", "worker")).commands()
 
     tokens = {
@@ -222,7 +218,7 @@ def test_managers_join_with_the_managers_token(run_program: Run, values: dict[st
     assert "swarm init" in commands["host3-membership"]["create"]
 
 
-def test_the_swarm_is_told_its_addresses(run_program: Run, values: dict[str, Any]) -> None:
+def test_the_swarm_uses_the_hosts_addresses(run_program: Run, values: dict[str, Any]) -> None:
     commands = run_program(values).commands()
 
     assert "--advertise-addr 192.168.50.2" in commands["master-membership"]["create"]
@@ -232,7 +228,7 @@ def test_the_swarm_is_told_its_addresses(run_program: Run, values: dict[str, Any
     assert request["RemoteAddrs"] == ["192.168.50.2:2377"]
 
 
-def test_scaling_changes_the_service_and_nothing_else(
+def test_scaling_changes_the_service_and_the_expected_tasks_only(
     run_program: Run, values: dict[str, Any], recorder: Recorder
 ) -> None:
     before = {(r.typ, r.name): r.inputs for r in run_program(values).resources}
@@ -243,20 +239,18 @@ def test_scaling_changes_the_service_and_nothing_else(
     assert before.keys() == after.keys()
     assert changed == {
         ("docker:index/service:Service", "files"),
-        ("command:local:Command", "prometheus-files"),  # how many there should be
+        ("command:local:Command", "prometheus-files"),  # has the expected number of tasks
     }
 
 
-def test_a_host_more_changes_nothing_of_the_others(
-    run_program: Run, values: dict[str, Any], recorder: Recorder
-) -> None:
+def test_adding_a_host_does_not_change_the_others(run_program: Run, values: dict[str, Any], recorder: Recorder) -> None:
     before = {(r.typ, r.name): r.inputs for r in run_program(with_hosts(values, "manager", "worker")).resources}
     recorder.resources.clear()
     more = with_hosts(values, "manager", "worker", "worker")
     after = {(r.typ, r.name): r.inputs for r in run_program(more).resources}
 
     changed = {key for key in before if before[key] != after[key] and key[0] != "pulumi:pulumi:Stack"}
-    assert changed == {("command:local:Command", "prometheus-files")}  # which ones there should be
+    assert changed == {("command:local:Command", "prometheus-files")}  # has the expected nodes
     assert {name for _, name in after.keys() - before.keys()} == {
         "host4", "host4-engine", "host4-images", "host4-membership", "host4-node",
         "files-image-host4", "files-image-host4-removal", "object-store-data-host4",
@@ -274,7 +268,7 @@ def test_up_waits_for_every_service_and_then_for_an_answer_through_every_host(
     assert waited_for.index(answers[0]) > max(waited_for.index("edge"), waited_for.index("files"))
 
 
-def test_a_preview_waits_for_none(run_program: Run, values: dict[str, Any]) -> None:
+def test_a_preview_waits_for_no_service(run_program: Run, values: dict[str, Any]) -> None:
     assert run_program(values, preview=True).ready == []
 
 
@@ -286,6 +280,6 @@ def test_a_password_may_begin_like_json(run_program: Run, values: dict[str, Any]
     assert f"insecure-password '{password}'" in base64.b64decode(data).decode()
 
 
-def test_an_object_that_is_no_json_is_refused_by_its_name(run_program: Run, values: dict[str, Any]) -> None:
+def test_an_object_that_is_not_json_is_refused_by_name(run_program: Run, values: dict[str, Any]) -> None:
     with pytest.raises(Exception, match=r'swarm-transfer:network: "\{subnet": .*change it'):
         run_program({**values, "network": "{subnet"})

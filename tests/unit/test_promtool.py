@@ -1,4 +1,4 @@
-"""Prometheus's check of its files before anything is deployed."""
+"""promtool checks Prometheus's files before anything is deployed."""
 
 import shutil
 from collections.abc import Callable
@@ -17,7 +17,7 @@ def files() -> dict[str, str]:
     return configuration.prometheus_files(ARGS)
 
 
-def test_what_is_rendered_is_accepted(files: dict[str, str]) -> None:
+def test_promtool_accepts_the_rendered_files(files: dict[str, str]) -> None:
     assert promtool.check(files)
 
 
@@ -29,12 +29,12 @@ def test_what_is_rendered_is_accepted(files: dict[str, str]) -> None:
         ("prometheus.yml", "scrape_config: []"),
     ],
 )
-def test_a_mistake_is_told_in_promtool_s_words(files: dict[str, str], path: str, broken: str) -> None:
+def test_a_mistake_is_refused_with_promtools_error(files: dict[str, str], path: str, broken: str) -> None:
     with pytest.raises(promtool.RejectedFilesError, match=r"monitoring/: Prometheus rejects its files:\n"):
         promtool.check({**files, path: broken})
 
 
-def test_without_promtool_the_host_checks(files: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_promtool_nothing_is_checked_here(files: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: None)
 
     assert not promtool.check({**files, "prometheus.yml": "scrape_config: []"})

@@ -1,4 +1,4 @@
-"""When a service runs as asked, when to go on waiting, and when there is no use in it."""
+"""When a service is ready, when the program waits for it, and when it has failed."""
 
 from typing import Any
 
@@ -74,26 +74,26 @@ def test_ready_when_every_replica_of_the_newest_version_runs() -> None:
         [task("running"), task("running", slot=2), task("running", slot=2, spec=OLD)],
         [task("running"), task("running", slot=2, wanted="shutdown")],
     ],
-    ids=["none yet", "one", "one starting", "one old", "an old one left over", "one on its way out"],
+    ids=["none yet", "one", "one starting", "one old", "an old one left over", "one shutting down"],
 )
 def test_waiting_while_a_replica_is_missing_or_old(tasks: list[dict[str, Any]]) -> None:
     assert judge(replicated(2), tasks, []).state == "waiting"
 
 
 @pytest.mark.parametrize("state", ["updating", "rollback_started"])
-def test_waiting_while_the_update_or_what_puts_the_wanted_version_back_is_under_way(state: str) -> None:
+def test_waiting_while_an_update_or_rollback_to_the_wanted_version_is_running(state: str) -> None:
     assert judge(replicated(1, state), [task("running")], []).state == "waiting"
 
 
 @pytest.mark.parametrize("state", ["rollback_started", "rollback_paused", "rollback_completed"])
-def test_failed_when_another_version_was_put_back(state: str) -> None:
+def test_failed_when_another_version_is_deployed_after_a_rollback(state: str) -> None:
     verdict = judge(replicated(1, state), [task("running")], [], version="v2")
 
     assert verdict.state == "failed"
     assert state in verdict.reason
 
 
-def test_ready_when_what_was_put_back_is_what_is_asked_for_now() -> None:
+def test_ready_when_the_rollback_restored_the_wanted_version() -> None:
     assert judge(replicated(1, "rollback_completed"), [task("running")], []).state == "ready"
 
 
@@ -102,28 +102,28 @@ def test_failed_when_somebody_else_changed_it() -> None:
 
 
 @pytest.mark.parametrize("state", ["paused", "rollback_paused"])
-def test_failed_when_the_update_was_given_up(state: str) -> None:
+def test_failed_when_the_update_is_paused(state: str) -> None:
     verdict = judge(replicated(1, state), [task("running")], [])
 
     assert verdict.state == "failed"
     assert state in verdict.reason
 
 
-def test_failed_when_one_slot_fails_again_and_again() -> None:
+def test_failed_after_four_failures_in_one_slot() -> None:
     tasks = [task("failed", wanted="shutdown") for _ in range(4)]
 
     assert judge(replicated(1), tasks[:3], []).state == "waiting"
     assert judge(replicated(1), tasks, []).state == "failed"
 
 
-def test_what_others_write_into_a_task_makes_it_no_other_version() -> None:
-    """The provider and Swarm's registry client fill in platforms at one time and leave them out at another."""
+def test_changes_that_docker_makes_to_a_task_do_not_change_its_version() -> None:
+    """The platforms in a task specification are filled in when a service is created but not when it is updated."""
     created = {**NEW, "Placement": {"Platforms": [{"Architecture": "amd64", "OS": "linux"}]}}
 
     assert judge(replicated(1), [task("running", spec=created)], []).state == "ready"
 
 
-def test_a_service_without_our_version_is_somebody_elses() -> None:
+def test_failed_when_the_service_has_no_version() -> None:
     foreign = replicated(1)
     foreign["Spec"]["TaskTemplate"] = {"ContainerSpec": {"Image": "x"}}
 
@@ -134,7 +134,7 @@ def test_failures_of_an_older_version_do_not_count() -> None:
     assert judge(replicated(1), [task("failed", spec=OLD, wanted="shutdown")] * 9, []).state == "waiting"
 
 
-def test_a_global_service_needs_a_task_on_every_node_that_can_have_one() -> None:
+def test_a_global_service_needs_a_task_on_every_active_node() -> None:
     everywhere = service({"Global": {}})
     nodes = [node("a"), node("b"), node("down", state="down"), node("drained", availability="drain")]
 
@@ -152,7 +152,7 @@ def test_a_global_service_needs_a_task_on_every_node_that_can_have_one() -> None
         ("node.platform.os==linux", 2),
     ],
 )
-def test_constraints_say_which_nodes_count(constraint: str, wanted: int) -> None:
+def test_a_global_service_needs_tasks_only_on_nodes_that_meet_its_constraints(constraint: str, wanted: int) -> None:
     template = service({"Global": {}}, constraints=[constraint])
     tasks = [task("running", slot=0, spec=template["Spec"]["TaskTemplate"])] * wanted
 
@@ -166,18 +166,18 @@ def test_the_error_has_the_tasks_errors_and_the_last_log_lines(
 ) -> None:
     failing = [task("rejected", wanted="shutdown", error="No such image: x")] * 4
     monkeypatch.setattr(readiness, "_documents", lambda _: (replicated(1), failing, [node("n1")]))
-    monkeypatch.setattr(readiness, "ask", lambda _, script: "the last words" if "logs" in script else "")
+    monkeypatch.setattr(readiness, "ask", lambda _, script: "the last log line" if "logs" in script else "")
 
     with pytest.raises(ServiceNotReadyError) as raised:
         readiness.wait(target, "edge", version="v1", timeout=60)
 
-    assert "service edge does not run as asked: 0 of 1 tasks run" in str(raised.value)
+    assert "service edge does not run as configured: 0 of 1 tasks run" in str(raised.value)
     assert "host-n1: rejected: No such image: x" in str(raised.value)
-    assert "the last words" in str(raised.value)
+    assert "the last log line" in str(raised.value)
     assert "pulumi up --refresh" in str(raised.value)
 
 
-def test_hosts_are_asked_until_all_answer(monkeypatch: pytest.MonkeyPatch, target: SshTarget) -> None:
+def test_urls_are_requested_until_all_answer(monkeypatch: pytest.MonkeyPatch, target: SshTarget) -> None:
     answers = iter(["http://a\nhttp://b\n", "http://b\n", ""])
     monkeypatch.setattr(readiness, "_POLL_SECONDS", 0)
     monkeypatch.setattr(readiness, "ask", lambda *_, **__: next(answers))
@@ -187,14 +187,14 @@ def test_hosts_are_asked_until_all_answer(monkeypatch: pytest.MonkeyPatch, targe
     assert list(answers) == []
 
 
-def test_hosts_that_do_not_answer_in_time_are_named(monkeypatch: pytest.MonkeyPatch, target: SshTarget) -> None:
+def test_urls_that_do_not_answer_in_time_are_named(monkeypatch: pytest.MonkeyPatch, target: SshTarget) -> None:
     monkeypatch.setattr(readiness, "ask", lambda *_, **__: "http://b\n")
 
     with pytest.raises(ServiceNotReadyError, match="no answer from http://b:"):
         readiness.wait_for_answers(target, ["http://a", "http://b"], timeout=-1)
 
 
-def test_a_login_that_is_turned_away_is_tried_again(monkeypatch: pytest.MonkeyPatch, target: SshTarget) -> None:
+def test_a_refused_login_is_retried(monkeypatch: pytest.MonkeyPatch, target: SshTarget) -> None:
     answers = iter([SshError("kex_exchange_identification: Connection reset"), ""])
 
     def ask(*_: object, **__: object) -> str:
@@ -211,7 +211,7 @@ def test_a_login_that_is_turned_away_is_tried_again(monkeypatch: pytest.MonkeyPa
     assert list(answers) == []
 
 
-def test_a_manager_that_cannot_be_asked_in_time_is_named(monkeypatch: pytest.MonkeyPatch, target: SshTarget) -> None:
+def test_a_manager_that_cannot_be_reached_in_time_is_named(monkeypatch: pytest.MonkeyPatch, target: SshTarget) -> None:
     def ask(*_: object, **__: object) -> str:
         raise SshError("no answer within 35 s")
 

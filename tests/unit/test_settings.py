@@ -1,4 +1,4 @@
-"""Bad settings: one clear error each, with the field, the value and the remedy."""
+"""Each bad setting is one line of the error, with the field, the value and the remedy."""
 
 import subprocess
 from collections.abc import Callable
@@ -22,7 +22,7 @@ def error_of(values: dict[str, Any]) -> str:
 
 # What is committed: the user's own hosts may be in the working copy.
 @pytest.mark.parametrize("file", ["Pulumi.dev.yaml", "Pulumi.lab.yaml"])
-def test_the_committed_hosts_are_valid(values: dict[str, Any], file: str) -> None:
+def test_the_hosts_in_the_repository_are_valid(values: dict[str, Any], file: str) -> None:
     show = ["git", "show", f"HEAD:{file}"]
     text = subprocess.run(show, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     committed = yaml.safe_load(text)["config"]
@@ -130,7 +130,7 @@ Change = Callable[[dict[str, Any]], Any]
         (lambda v: v.update(edge_port=70000), ("edge_port", '"70000"', "65535")),
     ],
 )
-def test_a_bad_setting_is_refused_by_field_value_and_remedy(
+def test_a_bad_setting_is_refused_with_field_value_and_remedy(
     values: dict[str, Any], change: Change, expected: tuple[str, ...]
 ) -> None:
     change(values)

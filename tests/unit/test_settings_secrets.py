@@ -1,4 +1,4 @@
-"""Secret settings: found by their type, stored encrypted or refused, never shown."""
+"""Secret settings are found by their type, must be stored encrypted, and are never shown."""
 
 import copy
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from settings.secrets import secret_paths
 
 SECRETS = secret_paths(settings.Settings)
 NEIGHBOURS = {"registry": {"address": "registry.example"}, "tokens": {"ci": {"scopes": ["read"]}}}
-"""What some secrets need beside them to be valid."""
+"""The other settings that some secrets need to be valid."""
 
 
 def place(path: str) -> list[str]:
@@ -23,7 +23,7 @@ def place(path: str) -> list[str]:
 
 
 def with_value(values: dict[str, Any], place: list[str], value: Any) -> dict[str, Any]:
-    """The settings with this value at this place, and its neighbours beside it."""
+    """Return the settings with this value at this place, and with the other settings that it needs."""
     changed = copy.deepcopy(values)
     inner = changed
     for depth, part in enumerate(place[:-1]):
@@ -37,13 +37,13 @@ def valid_secret(path: str) -> str:
     return self_signed() if path == "edge_certificate" else "https://correct-Horse-battery.example"
 
 
-def laid_open(value: Any) -> list[str]:
-    """Every secret within a value."""
+def secrets_in(value: Any) -> list[str]:
+    """Return every secret within a value, in the clear."""
     if isinstance(value, SecretStr):
         return [value.get_secret_value()]
     if isinstance(value, BaseModel):
-        return [secret for name in type(value).model_fields for secret in laid_open(getattr(value, name))]
-    return [secret for inner in value.values() for secret in laid_open(inner)] if isinstance(value, Mapping) else []
+        return [secret for name in type(value).model_fields for secret in secrets_in(getattr(value, name))]
+    return [secret for inner in value.values() for secret in secrets_in(inner)] if isinstance(value, Mapping) else []
 
 
 class Door(BaseModel):
@@ -90,7 +90,7 @@ def test_the_secrets_of_the_settings_are_found() -> None:
     } <= set(SECRETS)
 
 
-def test_every_place_of_a_path_that_is_set_is_found() -> None:
+def test_every_location_where_a_path_is_set_is_found() -> None:
     values = {
         "rooms": {"hall": {"key": "k"}, "attic": {"key": ""}, "loft": {"number": 2}},
         "sheds": [{}, {"key": "k"}],
@@ -123,7 +123,7 @@ def test_a_secret_under_an_encrypted_key_is_accepted(values: dict[str, Any], pat
     secret = valid_secret(path)
     configure(with_value(values, place(path), secret), {*PASSWORDS, place(path)[0]})
 
-    assert secret in laid_open(settings.load())
+    assert secret in secrets_in(settings.load())
 
 
 @pytest.mark.parametrize(
@@ -135,9 +135,7 @@ def test_a_secret_under_an_encrypted_key_is_accepted(values: dict[str, Any], pat
         ("tokens.*.token", "run `pulumi config set --secret swarm-transfer:tokens`, with all of tokens as JSON"),
     ],
 )
-def test_the_remedy_sets_what_was_in_the_clear_and_loses_nothing(
-    values: dict[str, Any], path: str, remedy: str
-) -> None:
+def test_the_remedy_encrypts_the_secret_and_keeps_other_values(values: dict[str, Any], path: str, remedy: str) -> None:
     configure(with_value(values, place(path), valid_secret(path)), PASSWORDS.keys() - {path})
 
     with pytest.raises(settings.SettingsError) as raised:
@@ -157,7 +155,7 @@ def test_every_secret_in_the_clear_is_listed(values: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("encrypted", [True, False], ids=["encrypted", "in the clear"])
 @pytest.mark.parametrize("path", SECRETS)
-def test_no_error_shows_a_secret_wherever_it_was_put(values: dict[str, Any], path: str, *, encrypted: bool) -> None:
+def test_no_error_shows_a_secret_in_any_wrong_place(values: dict[str, Any], path: str, *, encrypted: bool) -> None:
     secret = "it's secret"  # too short, with a quote, no address, no certificate: refused wherever there is a rule
     for depth in range(1, len(place(path)) + 1):
         for wrong in (secret, [secret], {"misspelt": secret}):
@@ -168,7 +166,7 @@ def test_no_error_shows_a_secret_wherever_it_was_put(values: dict[str, Any], pat
             assert secret not in str(raised.value)
 
 
-def test_an_error_shows_nothing_of_an_object_that_is_encrypted(values: dict[str, Any]) -> None:
+def test_an_error_shows_no_value_of_an_encrypted_object(values: dict[str, Any]) -> None:
     alerting = {"receiver": "https://secret", "webhok_url": "https://secret"}
 
     with pytest.raises(settings.SettingsError) as raised:
@@ -189,7 +187,7 @@ def test_a_secret_under_a_misspelt_key_is_not_shown(values: dict[str, Any]) -> N
     assert PASSWORD not in str(raised.value)
 
 
-def test_an_encrypted_value_does_not_become_a_plain_setting(values: dict[str, Any]) -> None:
+def test_an_encrypted_value_of_a_plain_setting_is_refused_and_not_shown(values: dict[str, Any]) -> None:
     configure({**values, "private_cidr": "192.168.50.0/24"}, {*PASSWORDS, "private_cidr"})
 
     with pytest.raises(settings.SettingsError, match=r"swarm-transfer:private_cidr: \(hidden\): ") as raised:
@@ -198,7 +196,7 @@ def test_an_encrypted_value_does_not_become_a_plain_setting(values: dict[str, An
     assert "192.168.50.0/24" not in str(raised.value)
 
 
-def test_a_secret_that_is_missing_or_too_short_comes_with_the_command_that_sets_it(values: dict[str, Any]) -> None:
+def test_the_error_for_a_missing_or_short_secret_has_the_command_that_sets_it(values: dict[str, Any]) -> None:
     values["tokens"] = {"ci": {"scopes": ["read"]}, "press": {"token": "hunter2", "scopes": ["read"]}}
 
     with pytest.raises(settings.SettingsError) as raised:

@@ -1,4 +1,4 @@
-"""How hosts are reached: only with recorded host keys, and again when an ssh server turns a client away."""
+"""Hosts are reached only with recorded host keys, and refused connections are retried."""
 
 import subprocess
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def known_hosts(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def fake_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Put a shell script in the place of ssh; pauses between attempts take no time."""
+    """A function that replaces ssh by a shell script, and makes the pauses between attempts take no time."""
 
     def install(script: str) -> None:
         for name, text in (("ssh", script), ("sleep", "")):
@@ -31,12 +31,12 @@ def fake_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
     return install
 
 
-def test_just_the_recorded_addresses_are_known(known_hosts: Path) -> None:
+def test_only_recorded_addresses_are_known(known_hosts: Path) -> None:
     assert knows_host(known_hosts, "192.168.50.2")
     assert not knows_host(known_hosts, "192.168.50.3")
 
 
-def test_hashed_records_are_read_too(known_hosts: Path) -> None:
+def test_hashed_addresses_are_recognised(known_hosts: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-H", "-f", str(known_hosts)], check=True, capture_output=True)
     assert "192.168" not in known_hosts.read_text()
 
@@ -44,22 +44,20 @@ def test_hashed_records_are_read_too(known_hosts: Path) -> None:
     assert not knows_host(known_hosts, "192.168.50.3")
 
 
-def test_only_the_recorded_host_keys_are_accepted_and_nothing_is_asked(target: SshTarget) -> None:
+def test_ssh_accepts_only_recorded_host_keys_and_never_prompts(target: SshTarget) -> None:
     for option in ("StrictHostKeyChecking=yes", "GlobalKnownHostsFile=none", "BatchMode=yes", "IdentitiesOnly=yes"):
         assert option in target.options
     assert f"UserKnownHostsFile={target.known_hosts_file}" in target.options
 
 
-def test_a_failing_script_is_an_error_with_its_last_words(fake_ssh: Callable[[str], None], target: SshTarget) -> None:
+def test_a_failing_script_raises_an_error_with_its_stderr(fake_ssh: Callable[[str], None], target: SshTarget) -> None:
     fake_ssh("cat >/dev/null\necho 'it hurts' >&2\nexit 3")
 
     with pytest.raises(SshError, match="it hurts"):
         ask(target, "true")
 
 
-def test_a_failed_connection_is_tried_again_with_the_same_input(
-    fake_ssh: Callable[[str], None], tmp_path: Path
-) -> None:
+def test_a_failed_connection_is_retried_with_the_same_input(fake_ssh: Callable[[str], None], tmp_path: Path) -> None:
     fake_ssh(f'echo >>{tmp_path}/attempts\n[ $(wc -l <{tmp_path}/attempts) -eq 3 ] || exit 255\necho "$@"\ncat')
 
     done = subprocess.run([*CONNECT, "-q", "host", "script"], input="data", capture_output=True, text=True, check=True)
@@ -68,7 +66,7 @@ def test_a_failed_connection_is_tried_again_with_the_same_input(
 
 
 @pytest.mark.parametrize(("status", "attempts"), [(255, 5), (3, 1)], ids=["no connection", "the script failed"])
-def test_the_last_status_is_kept_and_a_failed_script_does_not_run_twice(
+def test_the_last_status_is_returned_and_a_failed_script_is_not_retried(
     fake_ssh: Callable[[str], None], tmp_path: Path, status: int, attempts: int
 ) -> None:
     fake_ssh(f"echo >>{tmp_path}/attempts\nexit {status}")

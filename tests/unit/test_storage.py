@@ -1,4 +1,4 @@
-"""Where the files are: on the cluster's own object store, in a directory of one host, or in a bucket elsewhere."""
+"""The three kinds of storage: the cluster's own object store, a directory on one host, an external bucket."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ import settings
 from components import seaweedfs
 
 Run = Callable[..., Recorder]
-ELSEWHERE = {
+EXTERNAL_BUCKET = {
     "storage": "s3",
     "s3": {"endpoint": "https://s3.example", "bucket": "team", "region": "eu-1", "prefix": "files", "access_key": "AK"},
 }
@@ -32,22 +32,22 @@ def with_hosts(values: dict[str, Any], *roles: str) -> dict[str, Any]:
 
 
 def program_of(recorder: Recorder, service: str) -> list[str]:
-    """Its words, in a shell's line or not."""
+    """Return the words of the service's command line, also of one that a shell runs."""
     return " ".join(recorder.services()[service]["taskSpec"]["containerSpec"]["commands"]).split()
 
 
-# The cluster's own
+# The cluster's own object store
 
 
-def test_every_file_is_on_two_hosts_whoever_is_asked_for_a_place(run_program: Run, values: dict[str, Any]) -> None:
+def test_masters_and_gateway_both_ask_for_two_copies(run_program: Run, values: dict[str, Any]) -> None:
     recorder = run_program(values)
 
-    # The gateway's default would win over the master's, silently.
+    # The gateway's default silently overrides the master's.
     assert "-defaultReplication=001" in program_of(recorder, "object-store-master-master")
     assert "-defaultReplicaPlacement=001" in program_of(recorder, "object-store")
 
 
-def test_the_gateway_goes_before_the_servers_that_it_writes_its_last_log_to(
+def test_the_gateway_is_removed_before_the_servers_to_which_it_writes_its_log(
     run_program: Run, values: dict[str, Any]
 ) -> None:
     recorder = run_program(values)
@@ -56,11 +56,11 @@ def test_the_gateway_goes_before_the_servers_that_it_writes_its_last_log_to(
 
 
 @pytest.mark.parametrize(("copies", "code"), [(1, "000"), (2, "001"), (3, "002")])
-def test_copies_are_on_servers_of_their_own(copies: int, code: str) -> None:
+def test_each_copy_is_on_a_different_server(copies: int, code: str) -> None:
     assert seaweedfs.replication(copies) == code
 
 
-def test_a_volume_server_runs_on_every_host_with_data_of_its_own(run_program: Run, values: dict[str, Any]) -> None:
+def test_every_host_runs_a_volume_server_with_its_own_volume(run_program: Run, values: dict[str, Any]) -> None:
     recorder = run_program(values)
 
     service = recorder.services()["object-store-volume"]
@@ -82,7 +82,7 @@ def test_a_volume_server_runs_on_every_host_with_data_of_its_own(run_program: Ru
         (("manager",) * 5, ["host2", "host3", "host4"]),
     ],
 )
-def test_masters_are_one_or_three_and_know_each_other(
+def test_there_are_one_or_three_masters_that_know_each_other(
     run_program: Run, values: dict[str, Any], roles: tuple[str, ...], masters: list[str]
 ) -> None:
     recorder = run_program(with_hosts(values, *roles))
@@ -97,7 +97,7 @@ def test_masters_are_one_or_three_and_know_each_other(
     assert f"-master={addresses}" in program_of(recorder, "object-store-volume")
 
 
-def test_nothing_of_it_is_published_or_on_another_network(run_program: Run, values: dict[str, Any]) -> None:
+def test_the_object_store_publishes_nothing_and_is_on_its_own_network(run_program: Run, values: dict[str, Any]) -> None:
     for name, service in run_program(values).services().items():
         joined = {network["id"] for network in service["taskSpec"]["networksAdvanceds"]}
         assert ("storage-net-id" in joined) == (name.startswith("object-store") or name in ("files", "prometheus")), (
@@ -108,14 +108,14 @@ def test_nothing_of_it_is_published_or_on_another_network(run_program: Run, valu
             assert not service["endpointSpec"].get("ports")
 
 
-def test_what_the_gateway_would_speak_beside_s3_is_off(run_program: Run, values: dict[str, Any]) -> None:
+def test_the_gateways_other_protocols_are_switched_off(run_program: Run, values: dict[str, Any]) -> None:
     assert {"-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false", "-iam=false"} <= set(
         program_of(run_program(values), "object-store")
     )
     assert "-telemetry=false" in program_of(run_program(values), "object-store-master-master")
 
 
-def test_on_a_manager_all_of_it_takes_half_a_gibibyte_at_most(run_program: Run, values: dict[str, Any]) -> None:
+def test_the_object_store_is_limited_to_512_mib_on_a_manager(run_program: Run, values: dict[str, Any]) -> None:
     limits = [
         service["taskSpec"]["resources"]["limits"]["memoryBytes"]
         for name, service in run_program(values).services().items()
@@ -126,28 +126,28 @@ def test_on_a_manager_all_of_it_takes_half_a_gibibyte_at_most(run_program: Run, 
     assert sum(limits) <= 512 * 2**20
 
 
-def test_the_collector_of_every_program_has_a_limit_below_its_own(run_program: Run, values: dict[str, Any]) -> None:
+def test_the_heap_limit_of_every_program_is_below_its_memory_limit(run_program: Run, values: dict[str, Any]) -> None:
     recorder = run_program(values)
 
     for name, service in recorder.services().items():
         if name.startswith("object-store"):
             task = service["taskSpec"]
-            collector = int(recorder.environment(name)["GOMEMLIMIT"].removesuffix("MiB")) * 2**20
-            assert collector < 0.9 * task["resources"]["limits"]["memoryBytes"], name
+            heap = int(recorder.environment(name)["GOMEMLIMIT"].removesuffix("MiB")) * 2**20
+            assert heap < 0.9 * task["resources"]["limits"]["memoryBytes"], name
 
 
-def test_the_gateways_metadata_is_one_database_in_its_volume(run_program: Run, values: dict[str, Any]) -> None:
+def test_the_gateways_index_is_one_database_in_its_volume(run_program: Run, values: dict[str, Any]) -> None:
     recorder = run_program(values)
     environment = recorder.environment("object-store")
     mounts = recorder.services()["object-store"]["taskSpec"]["containerSpec"]["mounts"]
 
-    # Those of eight take more memory at once than its collector is given, which then never rests.
+    # Eight databases take more memory than Go's garbage heap is allowed, so it would run all the time.
     assert environment["WEED_LEVELDB2_ENABLED"] == "false"
     assert environment["WEED_LEVELDB_ENABLED"] == "true"
     assert environment["WEED_LEVELDB_DIR"] in {mount["target"] for mount in mounts}
 
 
-def test_the_gateway_and_the_replicas_have_the_same_key_and_hide_it(run_program: Run, values: dict[str, Any]) -> None:
+def test_the_gateway_and_the_replicas_get_the_same_secret_key(run_program: Run, values: dict[str, Any]) -> None:
     recorder = run_program(values)
 
     (identity,) = json.loads(secret_named(recorder, "object-store-identities"))["identities"]
@@ -167,12 +167,12 @@ def test_replicas_run_on_any_host_and_every_host_has_the_image(run_program: Run,
     assert {"files-image-master", "files-image-slave"} <= {r.name for r in recorder.resources}
 
 
-def test_too_few_copies_are_made_whole_by_themselves() -> None:
+def test_missing_copies_are_made_automatically() -> None:
     assert "volume.fix.replication -apply" in seaweedfs.master_config()
     assert "sleep_minutes = 1" in seaweedfs.master_config()
 
 
-def test_all_of_it_is_expected_to_run(values: dict[str, Any]) -> None:
+def test_the_tasks_of_the_object_store_are_expected(values: dict[str, Any]) -> None:
     tasks = settings.expected_tasks(settings.parse(values))
 
     assert {name: count for name, count in tasks.items() if name.startswith("object-store")} == {
@@ -187,10 +187,10 @@ def test_all_of_it_is_expected_to_run(values: dict[str, Any]) -> None:
     ]
 
 
-# A directory, and a bucket elsewhere
+# A directory, and an external bucket
 
 
-def test_a_directory_is_one_volume_on_one_host_with_all_replicas(run_program: Run, values: dict[str, Any]) -> None:
+def test_with_a_directory_all_replicas_run_on_its_host(run_program: Run, values: dict[str, Any]) -> None:
     recorder = run_program({**values, "file_service": {"storage": "directory", "storage_host": "slave"}})
 
     files = recorder.services()["files"]
@@ -204,14 +204,14 @@ def test_a_directory_is_one_volume_on_one_host_with_all_replicas(run_program: Ru
     assert {network["id"] for network in files["taskSpec"]["networksAdvanceds"]} == {"cluster-net-id"}
 
 
-def test_a_directory_needs_no_key(values: dict[str, Any]) -> None:
+def test_a_directory_needs_no_storage_key(values: dict[str, Any]) -> None:
     del values["storage_key"]
 
     assert settings.parse({**values, "file_service": {"storage": "directory"}}).storage_key is None
 
 
-def test_a_bucket_elsewhere_is_used_as_it_is(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program({**values, "file_service": ELSEWHERE})
+def test_an_external_bucket_replaces_the_object_store(run_program: Run, values: dict[str, Any]) -> None:
+    recorder = run_program({**values, "file_service": EXTERNAL_BUCKET})
 
     assert (
         recorder.environment("files").items()
@@ -230,7 +230,7 @@ def test_a_bucket_elsewhere_is_used_as_it_is(run_program: Run, values: dict[str,
 # The service
 
 
-def test_limits_reach_the_replicas(run_program: Run, values: dict[str, Any]) -> None:
+def test_the_limits_in_the_settings_reach_the_replicas(run_program: Run, values: dict[str, Any]) -> None:
     recorder = run_program(
         {**values, "file_service": {"max_file_bytes": 10, "quota_bytes": 20, "min_free_bytes": 30, "grace": 60}}
     )
@@ -246,7 +246,7 @@ def test_limits_reach_the_replicas(run_program: Run, values: dict[str, Any]) -> 
     assert recorder.services()["files"]["taskSpec"]["containerSpec"]["stopGracePeriod"] == "1m10s"
 
 
-def test_tokens_are_a_secret_and_everybody_may_without_them(run_program: Run, values: dict[str, Any]) -> None:
+def test_tokens_are_a_secret_and_optional(run_program: Run, values: dict[str, Any]) -> None:
     tokens = {"ci": {"token": "a-token-of-some-length", "scopes": ["read", "write"]}}
 
     assert "FILE_TRANSFER_TOKENS_FILE" not in run_program(values).environment("files")
@@ -262,8 +262,8 @@ def test_an_empty_list_of_tokens_lets_nobody_in(run_program: Run, values: dict[s
     assert secret_named(recorder, "files-tokens") == "{}"
 
 
-def test_prometheus_looks_at_the_object_store_on_its_own_network() -> None:
-    with open("monitoring/prometheus.yml") as file:  # noqa: PTH123 - as it stands
+def test_prometheus_scrapes_the_object_store_on_its_own_network() -> None:
+    with open("monitoring/prometheus.yml") as file:  # noqa: PTH123 - relative to the checkout
         jobs = {job["job_name"]: job for job in yaml.safe_load(file)["scrape_configs"]}
 
     assert jobs["object-store"]["relabel_configs"][0]["regex"] == "StorageNet;running;object-store.*"

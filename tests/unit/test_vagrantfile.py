@@ -1,4 +1,4 @@
-"""The Vagrantfile: the hosts that the configuration lists, by each provider."""
+"""The Vagrantfile defines the hosts in the configuration for each provider."""
 
 import os
 import shutil
@@ -39,7 +39,7 @@ class Vagrant:
         )
 
     def knows(self, host: str) -> bool:
-        # Without a Docker Engine here it can say no more than that.
+        # Without a Docker Engine on this machine, `vagrant status` fails, but differently for an unknown host.
         return "was not found configured" not in self.run("status", host, VAGRANT_DEFAULT_PROVIDER="docker").stderr
 
     def add(self, **host: object) -> None:
@@ -58,8 +58,8 @@ def vagrant(tmp_path: Path) -> Vagrant:
 
 
 @pytest.mark.parametrize("provider", ["virtualbox", "libvirt", "docker"])
-def test_it_is_valid_for_each_provider(vagrant: Vagrant, provider: str) -> None:
-    # A provider that is not installed here is not asked whether it could run.
+def test_the_vagrantfile_is_valid_for_each_provider(vagrant: Vagrant, provider: str) -> None:
+    # `--ignore-provider` skips the check that the provider itself is installed.
     done = vagrant.run("validate", "--ignore-provider", VAGRANT_DEFAULT_PROVIDER=provider)
     if f"The provider '{provider}' could not be found" in done.stderr:
         pytest.skip(f"Vagrant's plugin for {provider} is not installed here")
@@ -68,7 +68,7 @@ def test_it_is_valid_for_each_provider(vagrant: Vagrant, provider: str) -> None:
     assert "validated successfully" in done.stdout
 
 
-def test_it_has_the_hosts_of_the_configuration_and_those_added_later(vagrant: Vagrant) -> None:
+def test_vagrant_knows_the_configured_hosts_and_a_new_one(vagrant: Vagrant) -> None:
     assert [vagrant.knows(host) for host in ("master", "slave", "third")] == [True, True, False]
 
     vagrant.add(name="third", address="192.168.50.4", role="worker")
@@ -76,7 +76,7 @@ def test_it_has_the_hosts_of_the_configuration_and_those_added_later(vagrant: Va
     assert vagrant.knows("third")
 
 
-def test_it_makes_one_key_pair_and_keeps_it(vagrant: Vagrant) -> None:
+def test_vagrant_creates_one_key_pair_and_keeps_it(vagrant: Vagrant) -> None:
     vagrant.knows("master")
     key = (vagrant.local / "ssh" / "id_ed25519").read_text()
     vagrant.knows("master")
