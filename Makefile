@@ -1,4 +1,4 @@
-.PHONY: help demo test destroy lint metrics report shell status venv bench-files
+.PHONY: help demo test check unit service destroy lint metrics report shell status venv bench-files
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -6,14 +6,23 @@ help: ## what there is
 demo: venv ## two hosts, the whole cluster on them, a file across: left running
 	@.venv/bin/python -m lab demo
 
-test: venv ## everything: lint, types, unit, service, end to end on two hosts of its own
+test: venv ## everything: what check runs, and end to end on two hosts of its own; as root on Debian
 	@.venv/bin/python -m lab test
 
 destroy: venv ## take away all that demo and test have made (built tools and images stay cached)
 	@.venv/bin/python -m lab destroy
 
+check: venv ## all that needs neither root nor hosts: lint, unit, service; some minutes
+	@.venv/bin/python -m tools check
+
 lint: venv ## formatting, lint, types, shell scripts, Dockerfiles, rules
-	@.venv/bin/python -m lab lint
+	@.venv/bin/python -m tools lint
+
+unit: venv ## the unit tests alone
+	@.venv/bin/python -m tools unit
+
+service: venv ## the file service's tests alone
+	@.venv/bin/python -m tools service
 
 metrics: venv ## the eight metrics of the demo's hosts and services, from both InfluxDBs
 	@.venv/bin/python -m lab metrics

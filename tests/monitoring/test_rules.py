@@ -1,8 +1,8 @@
 """promtool's view of the rules and alerts, and what it cannot see: that all of them are tested."""
 
 import re
-import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,9 @@ every_alert = pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["
 every_record = pytest.mark.parametrize("rule", RECORDS, ids=lambda rule: rule["record"])
 
 
-@pytest.fixture(scope="module")
-def promtool() -> str:
-    found = shutil.which("promtool")
-    if not found:
-        pytest.fail("promtool is not there: it comes with Prometheus; on Debian, `apt-get install prometheus`")
-    return found
+@pytest.fixture
+def promtool(program: Callable[[str], str]) -> str:
+    return program("promtool")
 
 
 def run(*command: str | Path) -> None:
