@@ -27,7 +27,7 @@ LAB = frozenset(
 
 LINT = frozenset({"prometheus"})
 UNIT = frozenset({"haproxy", "openssh-client", "prometheus", "vagrant", "vagrant-libvirt"})
-SERVICE = frozenset({"chromium", "curl"})
+SERVICE = frozenset({"chromium", "curl", "procps"})
 CHECKS = LINT | UNIT | SERVICE
 """What the checks need that run without a lab."""
 
@@ -42,11 +42,12 @@ _PROGRAM_OF_PACKAGE = {
     "iptables": "iptables",
     "mmdebstrap": "mmdebstrap",
     "openssh-client": "ssh",
+    "procps": "ps",
     "prometheus": "promtool",
     "util-linux": "nsenter",
     "vagrant": "vagrant",
 }
-# A plugin has no program. Vagrant finds those of Debian by these files, whoever's home it is told to use.
+# A plugin has no program. Vagrant finds those of Debian by these files, whichever home it is told to use.
 _FILE_OF_PACKAGE = {"vagrant-libvirt": Path("/usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json")}
 
 # Debian has servers there, and leaves it out of the PATH of anybody but root.
