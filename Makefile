@@ -1,4 +1,4 @@
-.PHONY: help demo preview up test destroy lint metrics report shell status venv bench-files
+.PHONY: help demo preview up test check unit service destroy lint metrics report shell status venv bench-files
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -12,14 +12,23 @@ preview: venv ## what `make up` would change, as a diff: your settings are in de
 up: venv ## bring the demo's cluster to what demo.yaml and the program say now
 	@.venv/bin/python -m lab up
 
-test: venv ## everything: lint, types, unit, service, end to end on two hosts of its own
+test: venv ## everything: what check runs, and end to end on two hosts of its own; as root on Debian
 	@.venv/bin/python -m lab test
 
 destroy: venv ## take away all that demo and test have made (built tools and images stay cached)
 	@.venv/bin/python -m lab destroy
 
+check: venv ## all that needs neither root nor hosts: lint, unit, service; some minutes
+	@.venv/bin/python -m tools check
+
 lint: venv ## formatting, lint, types, shell scripts, Dockerfiles, rules
-	@.venv/bin/python -m lab lint
+	@.venv/bin/python -m tools lint
+
+unit: venv ## the unit tests alone
+	@.venv/bin/python -m tools unit
+
+service: venv ## the file service's tests alone
+	@.venv/bin/python -m tools service
 
 metrics: venv ## the eight metrics of the demo's hosts and services, from both InfluxDBs
 	@.venv/bin/python -m lab metrics

@@ -5,9 +5,10 @@ import os
 import sys
 from pathlib import Path
 
-from lab import checks, demo, engine, hosts, metrics, namespace, packages, pulumi_cli, record, stack, update
+from lab import demo, engine, hosts, metrics, namespace, pulumi_cli, record, stack, update
 from lab.packages import LabError
 from lab.paths import Lab
+from tools import checks
 
 ROOT = Path(__file__).parent.parent
 DEMO = Lab(name="demo", checkout=ROOT)
@@ -27,8 +28,7 @@ def main() -> int:
         ("status", "say what runs where, and how to reach it"),
         ("metrics", "the eight metrics of every host and service, from both InfluxDBs"),
         ("report", "draw the eight panels of the last half hour into one page"),
-        ("lint", "formatting, lint, types, shell scripts, Dockerfiles, rules"),
-        ("test", "lint and all tests"),
+        ("test", "all checks and tests"),
         ("destroy", "take away all that demo and test have made"),
         ("shell", "a shell where the demo's hosts can be reached"),
     ):
@@ -60,11 +60,8 @@ def _run(chosen: argparse.Namespace) -> int:
             print(metrics.draw(DEMO))
         case "destroy":
             demo.destroy(DEMO, TEST, RECORD)
-        case "lint":
-            return 0 if checks.run(checks.lint_stages(packages.install)) else 1
         case "test":
-            stages = checks.test_stages(lambda: packages.install(for_tests=True), lambda: demo.test(TEST))
-            return 0 if checks.run(stages) else 1
+            return 0 if checks.run(checks.test_stages(lambda: demo.test(TEST))) else 1
         case "record":
             record.record(RECORD, chosen.file)
         case "shell":

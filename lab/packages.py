@@ -1,29 +1,58 @@
-"""Debian packages that the lab needs, installed without starting the services that some bring along."""
+"""Debian packages that the lab and the checks need, installed without starting the services that some bring along."""
 
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from lab.progress import step
 
+LAB = frozenset(
+    {
+        "curl",
+        "docker-registry",
+        "docker.io",
+        "iproute2",
+        "iptables",
+        "mmdebstrap",
+        "openssh-client",
+        "prometheus",
+        "util-linux",
+        "vagrant",
+    }
+)
+"""What the lab needs."""
+
+LINT = frozenset({"prometheus"})
+UNIT = frozenset({"haproxy", "openssh-client", "prometheus", "vagrant", "vagrant-libvirt"})
+SERVICE = frozenset({"chromium", "curl", "procps"})
+CHECKS = LINT | UNIT | SERVICE
+"""What the checks need that run without a lab."""
+
 # A program of each package tells whether it is there: cheaper than asking dpkg, and right for other sources too.
 _PROGRAM_OF_PACKAGE = {
+    "chromium": "chromium",
     "curl": "curl",
     "docker-registry": "docker-registry",
     "docker.io": "dockerd",
+    "haproxy": "haproxy",
     "iproute2": "ip",
     "iptables": "iptables",
     "mmdebstrap": "mmdebstrap",
     "openssh-client": "ssh",
+    "procps": "ps",
     "prometheus": "promtool",
     "util-linux": "nsenter",
     "vagrant": "vagrant",
 }
-# The web page is tested in it, and it is large: the demo does without.
-_PROGRAM_OF_TEST_PACKAGE = {"chromium": "chromium"}
+# A plugin has no program. Vagrant finds those of Debian by these files, whichever home it is told to use.
+_FILE_OF_PACKAGE = {"vagrant-libvirt": Path("/usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json")}
+
+# Debian has servers there, and leaves it out of the PATH of anybody but root.
+_SERVERS = "/usr/sbin"
+
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -31,24 +60,47 @@ class LabError(Exception):
     """The lab cannot be brought up; the text says what to do about it."""
 
 
-def install(*, for_tests: bool = False) -> bool:
-    """Install what is missing; True when all is there.
+def install(wanted: Collection[str] = LAB) -> bool:
+    """Install those of these packages that are missing; True when all are there.
 
     Raises:
         LabError: something is missing, and this is not root on Debian.
     """
-    wanted = _PROGRAM_OF_PACKAGE | (_PROGRAM_OF_TEST_PACKAGE if for_tests else {})
-    missing = sorted(package for package, program in wanted.items() if not shutil.which(program))
+    missing = sorted(package for package in wanted if not _is_there(package))
     if not missing:
         return True
     if os.geteuid() or not shutil.which("apt-get"):
-        raise LabError(f"missing: {', '.join(missing)}: install them, or run as root on Debian or Ubuntu")
+        names = " ".join(missing)
+        raise LabError(f"missing: {', '.join(missing)}: run `apt-get install {names}`, or this as root on Debian")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with step(f"Debian packages {' '.join(missing)}"), _services_kept_down():
         subprocess.run(["apt-get", "update", "-qq"], check=True, env=environment)
         command = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *missing]
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
     return True
+
+
+def program(name: str) -> str:
+    """Return the path of a program that one of the packages has.
+
+    Raises:
+        LabError: it is not there; the text names the package.
+    """
+    found = _find(name)
+    if found is None:
+        package = next(package for package, of_package in _PROGRAM_OF_PACKAGE.items() if of_package == name)
+        raise LabError(f"{name} is not there: run `apt-get install {package}`")
+    return found
+
+
+def _is_there(package: str) -> bool:
+    if package in _FILE_OF_PACKAGE:
+        return _FILE_OF_PACKAGE[package].exists()
+    return _find(_PROGRAM_OF_PACKAGE[package]) is not None
+
+
+def _find(name: str) -> str | None:
+    return shutil.which(name) or shutil.which(name, path=_SERVERS)
 
 
 @contextmanager

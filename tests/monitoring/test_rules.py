@@ -1,8 +1,8 @@
 """promtool's checks and tests of the rules and alerts, and checks that all of them are tested."""
 
 import re
-import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,9 @@ every_alert = pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["
 every_record = pytest.mark.parametrize("rule", RECORDS, ids=lambda rule: rule["record"])
 
 
-@pytest.fixture(scope="module")
-def promtool() -> str:
-    found = shutil.which("promtool")
-    if not found:
-        pytest.fail("promtool is missing: install Prometheus, on Debian with `apt-get install prometheus`")
-    return found
+@pytest.fixture
+def promtool(program: Callable[[str], str]) -> str:
+    return program("promtool")
 
 
 def run(*command: str | Path) -> None:

@@ -19,6 +19,7 @@ from file_transfer.settings import S3Settings
 
 ACCESS_KEY = "access-key-of-the-tests"
 SECRET_KEY = "secret-key-of-the-tests"
+SOCKETS = Path("/tmp")
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,14 @@ def running(folder: Path) -> Iterator[ObjectStore]:
     finally:
         process.kill()  # its data is thrown away, so it need not end gracefully
         process.wait(timeout=60)
+        for port in (master, volume, filer, s3):
+            for left in sockets(port):
+                left.unlink()
+
+
+def sockets(port: int) -> list[Path]:
+    """What SeaweedFS leaves in /tmp, always there: one of another user's could not be replaced, and it would wait."""
+    return [path for number in (port, port + 10000) for path in SOCKETS.glob(f"seaweedfs-*-{number}.sock")]
 
 
 def free_ports() -> list[int]:
@@ -95,6 +104,8 @@ def free_ports() -> list[int]:
     found: list[int] = []
     with ExitStack() as held:
         for port in range(20000, 32000, 7):
+            if sockets(port):
+                continue
             try:
                 for number in (port, port + 10000):
                     held.enter_context(socket.socket()).bind(("127.0.0.1", number))

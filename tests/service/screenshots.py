@@ -13,6 +13,8 @@ from browsing import chromium
 from playwright.sync_api import BrowserContext, Page
 from running import serving
 
+from lab import packages
+
 DOCS = Path(__file__).parent.parent.parent / "docs"
 FILES = {
     "Annual report 2026.pdf": 4_812_033,
@@ -36,7 +38,8 @@ SCREENSHOTS: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     """Write both screenshots."""
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as server, chromium() as browser:
+    program = packages.program("chromium")
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as server, chromium(program) as browser:
         url = server.url
         for name, size in FILES.items():
             requests.put(f"{url}/files/{quote(name)}", name.encode() * (size // len(name)), timeout=10)

@@ -128,7 +128,7 @@ def test_content_that_was_removed_by_hand_is_an_error(directory: DirectoryStorag
         content_of(directory, "name")
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root may mount a small file system")
+@pytest.mark.needs_root  # to mount a small file system
 def test_a_really_full_disk_stores_nothing_and_keeps_the_old_version(tmp_path: Path) -> None:
     root = tmp_path / "small"
     root.mkdir()

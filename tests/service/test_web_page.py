@@ -5,7 +5,7 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +28,8 @@ HOSTILE = """<img src=x onerror="document.title='owned'">'"`$(id)` ü%41 #?&.txt
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
+def browser(program: Callable[[str], str]) -> Iterator[Browser]:
+    with chromium(program("chromium")) as running:
         yield running
 
 

@@ -1,10 +1,8 @@
 """The edge's HAProxy configuration."""
 
-import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from components.edge import haproxy_config, haproxy_users
 
@@ -31,11 +29,10 @@ def test_the_edges_own_errors_are_one_line_like_the_services() -> None:
     )
 
 
-@pytest.mark.skipif(not shutil.which("haproxy"), reason="HAProxy is not installed here; the end-to-end tests run it")
-def test_haproxy_accepts_the_configuration(tmp_path: Path) -> None:
+def test_haproxy_accepts_the_configuration(tmp_path: Path, program: Callable[[str], str]) -> None:
     (tmp_path / "operators.cfg").write_text(haproxy_users('a"strange\\#but-long-$password'))
     (tmp_path / "haproxy.cfg").write_text(config())
-    command = ["haproxy", "-c", "-f", str(tmp_path / "operators.cfg"), "-f", str(tmp_path / "haproxy.cfg")]
+    command = [program("haproxy"), "-c", "-f", str(tmp_path / "operators.cfg"), "-f", str(tmp_path / "haproxy.cfg")]
 
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 

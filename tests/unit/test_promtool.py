@@ -13,7 +13,8 @@ ARGS = configuration.PrometheusFilesArgs(cluster="lab", scrape_interval="15s", n
 
 
 @pytest.fixture
-def files() -> dict[str, str]:
+def files(program: Callable[[str], str]) -> dict[str, str]:
+    program("promtool")
     return configuration.prometheus_files(ARGS)
 
 

@@ -1,8 +1,8 @@
 """The Vagrantfile defines the hosts in the configuration for each provider."""
 
 import os
-import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,13 +10,10 @@ import yaml
 
 ROOT = Path(__file__).parent.parent.parent
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("vagrant"), reason="Vagrant is not installed here yet; `make demo` installs it"
-)
-
 
 class Vagrant:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, program: str, folder: Path) -> None:
+        self._program = program
         self._folder = folder
         self.hosts_file = folder / "hosts.yaml"
         self.hosts_file.write_text((ROOT / "Pulumi.lab.yaml").read_text())
@@ -30,7 +27,7 @@ class Vagrant:
             "VAGRANT_HOME": str(self._folder / "home"),
         }
         return subprocess.run(
-            ["vagrant", *arguments],
+            [self._program, *arguments],
             cwd=ROOT,
             env={**os.environ, **known, **environment},
             capture_output=True,
@@ -53,8 +50,8 @@ class Vagrant:
 
 
 @pytest.fixture
-def vagrant(tmp_path: Path) -> Vagrant:
-    return Vagrant(tmp_path)
+def vagrant(tmp_path: Path, program: Callable[[str], str]) -> Vagrant:
+    return Vagrant(program("vagrant"), tmp_path)
 
 
 @pytest.mark.parametrize("provider", ["virtualbox", "libvirt", "docker"])
@@ -62,7 +59,9 @@ def test_the_vagrantfile_is_valid_for_each_provider(vagrant: Vagrant, provider: 
     # `--ignore-provider` skips the check that the provider itself is installed.
     done = vagrant.run("validate", "--ignore-provider", VAGRANT_DEFAULT_PROVIDER=provider)
     if f"The provider '{provider}' could not be found" in done.stderr:
-        pytest.skip(f"Vagrant's plugin for {provider} is not installed here")
+        pytest.fail(
+            f"Vagrant's provider {provider} is not there: run `apt-get install vagrant-{provider}`", pytrace=False
+        )
 
     assert done.returncode == 0, done.stderr
     assert "validated successfully" in done.stdout

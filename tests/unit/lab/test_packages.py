@@ -16,7 +16,7 @@ def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str]
     calls: list[tuple[list[str], bool]] = []
     policy = tmp_path / "policy-rc.d"
     monkeypatch.setattr(packages, "_POLICY", policy)
-    monkeypatch.setattr(packages.shutil, "which", lambda program: None if program == "vagrant" else f"/bin/{program}")
+    monkeypatch.setattr(packages.shutil, "which", lambda program, **_: None if program == "vagrant" else "/bin/it")
     monkeypatch.setattr(packages.os, "geteuid", lambda: 0)
 
     def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
@@ -36,14 +36,33 @@ def test_only_what_is_missing_is_installed_with_services_kept_down(apt: list[tup
     assert not packages._POLICY.exists()
 
 
-def test_a_browser_is_for_tests_alone(apt: list[tuple[list[str], bool]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages.shutil, "which", lambda program: None if program == "chromium" else f"/bin/{program}")
-
-    packages.install()
+def test_only_what_is_asked_for_is_installed(apt: list[tuple[list[str], bool]]) -> None:
+    packages.install(packages.SERVICE)
     assert apt == []
-    packages.install(for_tests=True)
 
-    assert apt[-1][0][-1] == "chromium"
+    packages.install(packages.LAB)
+    assert apt[-1][0][-1] == "vagrant"
+
+
+def test_a_plugin_of_vagrant_is_known_by_its_file(
+    apt: list[tuple[list[str], bool]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin = tmp_path / "vagrant-libvirt.json"
+    monkeypatch.setitem(packages._FILE_OF_PACKAGE, "vagrant-libvirt", plugin)
+
+    packages.install({"vagrant-libvirt"})
+    assert apt[-1][0][-1] == "vagrant-libvirt"
+
+    apt.clear()
+    plugin.touch()
+    packages.install({"vagrant-libvirt"})
+    assert apt == []
+
+
+def test_every_package_can_be_looked_for() -> None:
+    known = {*packages._PROGRAM_OF_PACKAGE, *packages._FILE_OF_PACKAGE}
+
+    assert known == packages.LAB | packages.CHECKS
 
 
 def test_somebodys_own_policy_is_left_alone(apt: list[tuple[list[str], bool]]) -> None:
@@ -56,7 +75,7 @@ def test_somebodys_own_policy_is_left_alone(apt: list[tuple[list[str], bool]]) -
 
 
 def test_nothing_missing_asks_nobody(apt: list[tuple[list[str], bool]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages.shutil, "which", lambda program: f"/bin/{program}")
+    monkeypatch.setattr(packages.shutil, "which", lambda program, **_: f"/bin/{program}")
 
     assert packages.install() is True
     assert apt == []
@@ -67,6 +86,23 @@ def test_without_root_the_packages_are_named(
 ) -> None:
     monkeypatch.setattr(packages.os, "geteuid", lambda: 1000)
 
-    with pytest.raises(LabError, match="missing: vagrant: install them, or run as root"):
+    with pytest.raises(LabError, match=r"^missing: vagrant: run `apt-get install vagrant`, or this as root on Debian$"):
         packages.install()
     assert apt == []
+
+
+def test_a_server_is_found_although_it_is_not_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = tmp_path / "haproxy"
+    server.touch(mode=0o755)
+    monkeypatch.setattr(packages, "_SERVERS", str(tmp_path))
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    assert packages.program("haproxy") == str(server)
+
+
+def test_a_program_that_is_missing_is_told_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "_SERVERS", "/nowhere")
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    with pytest.raises(LabError, match=r"^promtool is not there: run `apt-get install prometheus`$"):
+        packages.program("promtool")

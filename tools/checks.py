@@ -1,42 +1,66 @@
-"""The stages of `make test` and `make lint`: what runs, in which order, and the verdict at the end."""
+"""The stages of `make check`, `make test` and their parts: what runs, in which order, and the verdict at the end."""
 
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from lab import packages
+from lab.packages import LabError
 
 ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A named step; `run` returns whether it passed."""
+    """A named step; `run` returns whether it passed, or raises LabError to say why not."""
 
     name: str
     run: Callable[[], bool]
 
 
-def lint_stages(packages: Callable[[], bool]) -> list[Stage]:
-    """Formatting, lint, types, shell scripts, Dockerfiles, Prometheus's rules; `packages` installs what checks use."""
+def packages_stage(wanted: Collection[str]) -> Stage:
+    """Install these Debian packages, or name those that are missing."""
+    return Stage("packages", lambda: packages.install(wanted))
+
+
+def lint_stages() -> list[Stage]:
+    """Formatting, lint, types, shell scripts, Dockerfiles, Prometheus's rules."""
     return [
-        Stage("packages", packages),
         Stage("format", lambda: _passes("ruff", "format", "--check", "--diff", ".")),
         Stage("lint", lambda: _passes("ruff", "check", ".")),
         Stage("types", lambda: _passes("mypy")),
         Stage("shell scripts", lambda: _passes("shellcheck", *_tracked(_is_shell_script))),
         Stage("Dockerfiles", lambda: _passes("hadolint", *_tracked(lambda path: path.name == "Dockerfile"))),
-        Stage("monitoring", lambda: _passes("pytest", "tests/monitoring")),
+        Stage("rules", lambda: _passes("pytest", "tests/monitoring")),
     ]
 
 
-def test_stages(packages: Callable[[], bool], lab_tests: Callable[[], bool]) -> list[Stage]:
-    """All of it; `packages` installs what tests use, `lab_tests` brings the lab up and runs the end-to-end tests."""
+def unit_stages() -> list[Stage]:
+    """The unit tests."""
+    return [Stage("unit", lambda: _passes("pytest", "tests/unit"))]
+
+
+def service_stages(*, as_root: bool = False) -> list[Stage]:
+    """The service's tests; those that only root can run are left out unless `as_root`."""
+    selection = () if as_root else ("-m", "not needs_root")
+    return [Stage("service", lambda: _passes("pytest", *selection, "tests/service"))]
+
+
+def check_stages() -> list[Stage]:
+    """All that runs without root and without hosts."""
+    return [*lint_stages(), *unit_stages(), *service_stages()]
+
+
+def test_stages(lab_tests: Callable[[], bool]) -> list[Stage]:
+    """All of it, as root; `lab_tests` brings the lab up and runs the end-to-end tests."""
     return [
-        *lint_stages(packages),
-        Stage("unit", lambda: _passes("pytest", "tests/unit")),
-        Stage("service", lambda: _passes("pytest", "tests/service")),
+        packages_stage(packages.LAB | packages.CHECKS),
+        *lint_stages(),
+        *unit_stages(),
+        *service_stages(as_root=True),
         Stage("end to end", lab_tests),
     ]
 
@@ -47,7 +71,7 @@ def run(stages: Sequence[Stage]) -> bool:
     for stage in stages:
         print(f"\n== {stage.name} …", flush=True)
         started = time.monotonic()
-        passed = stage.run()
+        passed = _run(stage)
         results.append((stage.name, passed, time.monotonic() - started))
     print()
     for name, passed, seconds in results:
@@ -55,6 +79,14 @@ def run(stages: Sequence[Stage]) -> bool:
     passed = all(result[1] for result in results)
     print(f"== verdict: {'all passed' if passed else 'FAILED'}", flush=True)
     return passed
+
+
+def _run(stage: Stage) -> bool:
+    try:
+        return stage.run()
+    except LabError as error:
+        print(error, flush=True)
+        return False
 
 
 def _passes(tool: str, *arguments: str) -> bool:

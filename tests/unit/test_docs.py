@@ -1,0 +1,57 @@
+"""The records of decisions, and the links of all pages."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DECISIONS = ROOT / "docs" / "decisions"
+RECORDS = sorted(DECISIONS.glob("[0-9]*.md"))
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+every_record = pytest.mark.parametrize("record", RECORDS, ids=lambda path: path.stem)
+
+
+def links(page: Path) -> list[str]:
+    """Targets of the page's links to files of this checkout, without the part of the page."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+    return [target.partition("#")[0] for target in targets if "://" not in target and not target.startswith("#")]
+
+
+def test_decisions_are_numbered_without_a_gap() -> None:
+    assert [int(record.name[:4]) for record in RECORDS] == list(range(1, len(RECORDS) + 1))
+    assert RECORDS
+
+
+def test_the_readme_leads_to_every_decision() -> None:
+    assert "docs/decisions/README.md" in links(ROOT / "README.md")
+    assert [link for link in links(DECISIONS / "README.md") if link[0].isdigit()] == [path.name for path in RECORDS]
+
+
+@every_record
+def test_a_decision_has_its_parts_and_is_short(record: Path) -> None:
+    lines = record.read_text().splitlines()
+
+    assert lines[0].startswith(f"# {record.name[:4]}: ")
+    assert lines[2].startswith("Status: ")
+    assert [line for line in lines if line.startswith("## ")] == ["## Context", "## Decision", "## Consequences"]
+    assert len(lines) < 40
+
+
+@every_record
+def test_the_index_has_a_decision_s_own_title(record: Path) -> None:
+    title = record.read_text().splitlines()[0].removeprefix(f"# {record.name[:4]}: ")
+
+    assert f"| [{record.name[:4]}]({record.name}) | {title} |" in (DECISIONS / "README.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    assert [link for link in links(page) if not (page.parent / link).exists()] == []
+
+
+@every_record
+def test_the_files_that_a_decision_names_are_there(record: Path) -> None:
+    named = re.findall(r"`((?:components|lab|monitoring|services|tests)/[\w./]*)`", record.read_text())
+
+    assert [path for path in named if not (ROOT / path).exists()] == []

@@ -1,0 +1,60 @@
+"""The stages of `make check` and `make test`: all of them run, and one that fails is seen."""
+
+import subprocess
+from typing import Any
+
+import pytest
+
+from lab.packages import LabError
+from tools import checks
+from tools.checks import Stage, run
+
+
+def test_all_stages_run_also_after_one_has_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    ran = []
+
+    def stage(name: str, *, passes: bool) -> Stage:
+        return Stage(name, lambda: ran.append(name) is None and passes)
+
+    assert run([stage("a", passes=True), stage("b", passes=False), stage("c", passes=True)]) is False
+    assert ran == ["a", "b", "c"]
+    assert capsys.readouterr().out.endswith("== verdict: FAILED\n")
+
+
+def test_the_verdict_is_good_when_all_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([Stage("a", lambda: True)]) is True
+    assert capsys.readouterr().out.endswith("== verdict: all passed\n")
+
+
+def test_a_stage_that_cannot_run_has_failed_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    def broken() -> bool:
+        raise LabError("missing: haproxy")
+
+    assert run([Stage("a", broken), Stage("b", lambda: True)]) is False
+
+    printed = capsys.readouterr().out
+    assert "== a …\nmissing: haproxy\n" in printed
+    assert "== b              passed" in printed
+
+
+def test_make_test_has_all_stages_of_make_check_and_the_end_to_end() -> None:
+    check = [stage.name for stage in checks.check_stages()]
+
+    assert [stage.name for stage in checks.test_stages(lambda: True)] == ["packages", *check, "end to end"]
+    assert check == ["format", "lint", "types", "shell scripts", "Dockerfiles", "rules", "unit", "service"]
+
+
+@pytest.mark.parametrize(("as_root", "selection"), [(False, ["-m", "not needs_root"]), (True, [])])
+def test_what_needs_root_is_left_out_by_name_unless_root_runs_it(
+    monkeypatch: pytest.MonkeyPatch, *, as_root: bool, selection: list[str]
+) -> None:
+    commands: list[list[str]] = []
+
+    def ended_well(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(checks.subprocess, "run", ended_well)
+
+    assert run(checks.service_stages(as_root=as_root)) is True
+    assert [command[1:] for command in commands] == [[*selection, "tests/service"]]

@@ -1,0 +1,1 @@
+"""What people and CI run on a change before it goes in."""
