@@ -12,7 +12,9 @@ INTERNAL = {"venv"}
 
 
 def make(*arguments: str) -> str:
-    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    # `make unit` runs this: a make within a make would tell of the folder that it enters.
+    command = ["make", "--no-print-directory", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 def test_help_tells_every_target() -> None:
