@@ -7,7 +7,7 @@ state and what the hosts' engines had. It takes some minutes and needs the real 
 secret gets into the file, and long texts are cut.
 """
 
-import datetime
+import datetime as dt
 import hashlib
 import json
 import tempfile
@@ -22,6 +22,7 @@ from lab.packages import LabError
 from lab.paths import Lab
 from lab.plugins import choice
 from lab.progress import step
+from lab.recording import condensed, text
 
 _ENCRYPTED = "4dabf18193072939515e22adb298388d"
 """The key that Pulumi's state marks an encrypted value with."""
@@ -65,7 +66,7 @@ def record(lab: Lab, file: Path) -> None:
                 raise LabError(f"the plugin {name} is a stand-in: put the real one into the Pulumi home")
         recording = _Recorder(lab, tools).run()
         engine.remove(lab)
-    file.write_text(json.dumps(recording, indent=1, sort_keys=True) + "\n")
+    file.write_text(text(condensed(recording, str(lab.checkout))))
     print(f"written: {file}")
 
 
@@ -77,7 +78,7 @@ class _Recorder:
 
     def run(self) -> dict[str, Any]:
         recording: dict[str, Any] = {
-            "made": datetime.datetime.now(datetime.UTC).date().isoformat(),
+            "made": dt.datetime.now(dt.UTC).date().isoformat(),
             "plugins": dict(choice.VERSIONS),
         }
         with step("up"):
@@ -103,7 +104,7 @@ class _Recorder:
             keys = {f"swarm-transfer:{key}": value for key, value in settings.items()}
             changed = stack.compose(yaml.safe_load(self._settings), {"config": keys})
             self._lab.config_file.write_text(yaml.safe_dump(changed, sort_keys=False))
-            found = {"steps": self._preview()}
+            found: dict[str, Any] = {"steps": self._preview()}
             if name in _APPLIED:
                 self._pulumi("up", "--yes", "--skip-preview")
                 found |= {"updated": self._state(), "engine": self._engine()}
