@@ -34,7 +34,9 @@ class _SwarmFile(BridgedType):
 
     def read(self, identifier: str, inputs: Values, properties: Values) -> tuple[Values, Values] | None:
         """Whether it is there: it cannot have changed."""
-        return (inputs, properties) if self._engine.find(f"{self.path}/{identifier}") else None
+        if not self._engine.find(f"{self.path}/{identifier}"):
+            return None
+        return inputs, {"id": identifier, **{key: properties.get(key) for key in self.shape.fields}}
 
     def delete(self, identifier: str, properties: Values) -> None:  # noqa: ARG002 - the id says it all
         """Delete it; the Engine refuses while a service uses it."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from pulumi.provider.experimental import provider
+from pulumi.provider.experimental.property_value import PropertyValue
 
 from lab.plugins import choice
 from lab.plugins.command.local import Command
@@ -21,7 +22,7 @@ from lab.plugins.docker.network import Network
 from lab.plugins.docker.service import Service
 from lab.plugins.docker.volume import Volume
 from lab.plugins.resource import ResourceType, TypedProvider
-from lab.plugins.values import plain_map, wrap
+from lab.plugins.values import wrap
 
 ROOT = Path(__file__).parents[4]
 RECORDING = json.loads((Path(__file__).parent / "recorded" / "docker-5.2.0-command-1.2.1.json").read_text())
@@ -93,6 +94,56 @@ def kind_of(resource: Mapping[str, Any], document: Any = None) -> ResourceType:
     return kind
 
 
+class Served:
+    """A stand-in as Pulumi's engine talks to it."""
+
+    def __init__(self, name: str, resource: Mapping[str, Any], document: Any = None) -> None:
+        self._urn = f"urn:pulumi:lab::p::x:Parent${resource['type']}::{name}"
+        self._id = resource["id"]
+        self._provider = TypedProvider()
+        self._provider.types = {resource["type"]: kind_of(resource, document)}
+
+    def check(self, inputs: Any) -> Any:
+        response = asyncio.run(self._provider.check(provider.CheckRequest(self._urn, {}, sent(inputs), b"1")))
+        assert response.failures == []
+        return received(response.inputs)
+
+    def create(self, inputs: Any) -> Any:
+        request = provider.CreateRequest(self._urn, sent(inputs), 0, preview=False)
+        response = asyncio.run(self._provider.create(request))
+        return response.resource_id, received(response.properties)
+
+    def read(self, inputs: Any, outputs: Any) -> Any:
+        request = provider.ReadRequest(self._urn, self._id, sent(outputs), sent(inputs))
+        response = asyncio.run(self._provider.read(request))
+        return received(response.inputs), received(response.properties)
+
+    def update(self, outputs: Any, inputs: Any) -> Any:
+        request = provider.UpdateRequest(self._urn, self._id, sent(outputs), sent(inputs), 0, IGNORED, preview=False)
+        return received(asyncio.run(self._provider.update(request)).properties)
+
+    def diff(self, outputs: Any, inputs: Any) -> provider.DiffResponse:
+        request = provider.DiffRequest(self._urn, self._id, sent(outputs), sent(inputs), IGNORED)
+        return asyncio.run(self._provider.diff(request))
+
+
+def sent(values: Mapping[str, Any]) -> dict[str, PropertyValue]:
+    return {key: wrap(value) for key, value in plain(values).items()}
+
+
+def received(values: Mapping[str, PropertyValue] | None) -> dict[str, Any]:
+    """Plain values, those that are null too."""
+
+    def value(wrapped: PropertyValue) -> Any:
+        if isinstance(wrapped.value, Mapping):
+            return received(wrapped.value)
+        if isinstance(wrapped.value, tuple):
+            return [value(item) for item in wrapped.value]
+        return wrapped.value
+
+    return {key: value(item) for key, item in (values or {}).items()}
+
+
 def plain(value: Any) -> Any:
     """Without the bridge's own notes."""
     if isinstance(value, list):
@@ -136,22 +187,9 @@ def test_a_check_fills_in_the_same_inputs(name: str) -> None:
     expected, inputs = plain(resource["inputs"]), as_in_the_program(resource["inputs"])
     if "data" in expected:  # which is cut in the recording
         expected["data"] = inputs["data"] = "eA=="
-    served = TypedProvider()
-    served.types = {resource["type"]: kind_of(resource)}
 
-    response = asyncio.run(
-        served.check(
-            provider.CheckRequest(
-                f"urn:pulumi:lab::p::x:Parent${resource['type']}::{name}",
-                {},
-                {key: wrap(value) for key, value in inputs.items()},
-                b"1",
-            )
-        )
-    )
+    checked = Served(name, resource).check(inputs)
 
-    checked = plain_map(response.inputs or {})
-    assert response.failures == []
     if "name" not in inputs and "name" in expected:
         assert re.fullmatch(rf"{name}-[0-9a-f]{{7}}", expected.pop("name"))
         assert re.fullmatch(rf"{name}-[0-9a-f]{{7}}", checked.pop("name"))
@@ -167,11 +205,9 @@ def test_a_create_leaves_the_same_state(name: str, recorded_commands: dict[str, 
     expected = plain(resource["outputs"])
     recorded_commands |= {key: expected.get(key, "") for key in recorded_commands}
 
-    identifier, state = kind_of(resource, RECORDING["engine"].get(resource["id"])).create(
-        plain(resource["inputs"]), name
-    )
+    identifier, state = Served(name, resource, RECORDING["engine"].get(resource["id"])).create(resource["inputs"])
 
-    if isinstance(kind_of(resource), Command):
+    if resource["type"] == "command:local:Command":
         assert re.fullmatch(rf"{name}[0-9a-f]{{8}}", resource["id"])
         assert re.fullmatch(rf"{name}[0-9a-f]{{8}}", identifier)
     else:
@@ -215,9 +251,9 @@ def test_what_the_engine_is_told_of_a_service_is_in_its_document(name: str) -> N
 @pytest.mark.parametrize("name", CREATED)
 def test_a_refresh_finds_the_same_inputs_and_state(name: str) -> None:
     before, after = CREATED[name], REFRESHED[name]
-    kind = kind_of(before, RECORDING["engine"].get(before["id"], {"there": True}))
+    served = Served(name, before, RECORDING["engine"].get(before["id"], {"there": True}))
 
-    found = kind.read(before["id"], plain(before["inputs"]), plain(before["outputs"]))
+    found = served.read(before["inputs"], before["outputs"])
 
     assert found == (plain(after["inputs"]), plain(after["outputs"]))
 
@@ -225,9 +261,9 @@ def test_a_refresh_finds_the_same_inputs_and_state(name: str) -> None:
 @pytest.mark.parametrize("name", CHANGED_BY_HAND)
 def test_a_refresh_finds_what_was_changed_by_hand(name: str) -> None:
     before, after = REFRESHED[name], {**REFRESHED[name], **BY_HAND["updated"][name]}
-    kind = kind_of(before, BY_HAND["engine"][before["id"]])
+    served = Served(name, before, BY_HAND["engine"][before["id"]])
 
-    found = kind.read(before["id"], plain(before["inputs"]), plain(before["outputs"]))
+    found = served.read(before["inputs"], before["outputs"])
 
     assert found == (plain(after["inputs"]), plain(after["outputs"]))
 
@@ -237,9 +273,9 @@ def test_an_update_leaves_the_same_state(change: str, name: str, recorded_comman
     before, after = REFRESHED[name], {**REFRESHED[name], **CHANGES[change]["updated"][name]}
     expected = plain(after["outputs"])
     recorded_commands |= {key: expected.get(key, "") for key in recorded_commands}
-    kind = kind_of(before, CHANGES[change]["engine"].get(before["id"]))
+    served = Served(name, before, CHANGES[change]["engine"].get(before["id"]))
 
-    state = kind.update(before["id"], plain(after["inputs"]), plain(before["outputs"]), IGNORED)
+    state = served.update(before["outputs"], after["inputs"])
 
     assert state == expected
 
@@ -252,20 +288,8 @@ def test_a_preview_says_the_same(name: str, step: dict[str, Any]) -> None:
     old, new = step.get("old", known["outputs"]), step.get("new", known["inputs"])
     if "name" in new.get("__defaults", ()):  # a replacement's, which gets another name after the comparison
         new = {**new, "name": old["name"]}
-    served = TypedProvider()
-    served.types = {step["type"]: kind_of(known)}
 
-    response = asyncio.run(
-        served.diff(
-            provider.DiffRequest(
-                f"urn:pulumi:lab::p::x:Parent${step['type']}::{name}",
-                known["id"],
-                {key: wrap(value) for key, value in plain(old).items()},
-                {key: wrap(value) for key, value in plain(new).items()},
-                IGNORED,
-            )
-        )
-    )
+    response = Served(name, known).diff(old, new)
 
     kinds = {path: detail.kind.name.lower().replace("_", "-") for path, detail in response.detailed_diff.items()}
     assert kinds == step["diff"]
@@ -281,9 +305,9 @@ def test_a_second_preview_says_nothing(name: str, snapshot: Any) -> None:
     if "__inputs" in outputs:
         outputs["__inputs"] = plain(resource["inputs"])
 
-    details = kind_of(resource).differences(outputs, plain(CREATED[name]["inputs"]), IGNORED)
+    response = Served(name, resource).diff(outputs, CREATED[name]["inputs"])
 
-    assert details == {}
+    assert (response.changes, response.detailed_diff) == (False, {})
 
 
 def test_the_differences_are_those_in_the_documentation() -> None:
