@@ -21,12 +21,16 @@ def planned(shape: Shape, inputs: Values, before: Values, ignored: Iterable[str]
     """All properties as they will be: the inputs, and of the rest what the state has and the program may leave out."""
     plan = {key: _planned(known, inputs.get(key), before.get(key)) for key, known in shape.fields.items()}
     for path in ignored:
-        *parents, last = path.split(".")
-        place, old = plan, before
-        for parent in parents:
-            place, old = place.get(parent) or {}, old.get(parent) or {}
-        place[last] = old.get(last)
+        _keep(plan, before, path.split("."))
     return plan
+
+
+def _keep(plan: dict[str, Any], before: Values, path: Sequence[str]) -> None:
+    key, *rest = path
+    if not rest:
+        plan[key] = before.get(key)
+    elif isinstance(plan.get(key), dict) and isinstance(before.get(key), Mapping):
+        _keep(plan[key], before[key], rest)
 
 
 def _planned(known: Field, given: Any, before: Any) -> Any:  # noqa: ANN401 - any property's values

@@ -22,7 +22,7 @@ from lab.plugins.docker.service import Service
 from lab.plugins.docker.volume import Volume
 from lab.plugins.resource import TypedProvider
 from lab.plugins.serve import ProviderError
-from lab.plugins.values import plain_map, wrap
+from lab.plugins.values import UNKNOWN, plain_map, wrap
 
 URN = "urn:pulumi:lab::p::swarm:x:Parent${type}::{name}"
 
@@ -80,7 +80,11 @@ def b64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-SERVICE = {"name": "edge", "taskSpec": {"containerSpec": {"image": "x"}}, "mode": {"replicated": {"replicas": 2}}}
+SERVICE: dict[str, Any] = {
+    "name": "edge",
+    "taskSpec": {"containerSpec": {"image": "x"}},
+    "mode": {"replicated": {"replicas": 2}},
+}
 SPEC = {"Name": "edge", "Mode": {"Replicated": {"Replicas": 9}}, "TaskTemplate": {"ContainerSpec": {"Image": "x"}}}
 
 
@@ -226,6 +230,50 @@ def test_a_service_is_updated_from_its_newest_version() -> None:
     method, path, request = engine.calls[1]
     assert (method, path, request["params"]) == ("POST", "/services/s1/update", {"version": 42})
     assert request["json"]["Mode"] == {"Replicated": {"Replicas": 2}}
+
+
+def test_an_update_sends_what_is_ignored_as_the_state_has_it() -> None:
+    engine: Any = FakeEngine(GET_services={"Version": {"Index": 42}, "Spec": SPEC})
+    state = Service(engine).read("s1", SERVICE, {})
+    assert state is not None
+    placement = {"platforms": [{"architecture": "amd64", "os": "linux"}]}
+    before = {**state[1], "taskSpec": {**state[1]["taskSpec"], "placement": placement}}
+    inputs = {**SERVICE, "taskSpec": {**SERVICE["taskSpec"], "placement": {"constraints": ["a==b"]}}}
+
+    Service(engine).update("s1", inputs, before, ["taskSpec.placement.platforms"])
+
+    (sent,) = (request["json"] for method, _, request in engine.calls if method == "POST")
+    assert sent["TaskTemplate"]["Placement"] == {
+        "Constraints": ["a==b"],
+        "Platforms": [{"Architecture": "amd64", "OS": "linux"}],
+    }
+
+
+def test_a_port_that_swarm_chose_is_in_the_state() -> None:
+    endpoint = {"Spec": {"Mode": "vip"}, "Ports": [{"TargetPort": 80, "PublishedPort": 30000}]}
+    engine: Any = FakeEngine(GET_services={"Spec": {**SPEC, "EndpointSpec": {"Mode": "vip"}}, "Endpoint": endpoint})
+
+    found = Service(engine).read("s1", SERVICE, {})
+
+    assert found is not None
+    assert found[1]["endpointSpec"]["ports"][0]["publishedPort"] == 30000
+
+
+def test_a_volumes_options_are_sent_under_the_name_that_the_engine_takes() -> None:
+    engine: Any = FakeEngine(POST_volumes={"Name": "files", "Driver": "local", "Options": {"type": "nfs"}})
+
+    _, state = Volume(engine).create({"name": "files", "driverOpts": {"type": "nfs"}}, "files")
+
+    assert engine.calls[0][2]["json"] == {"Name": "files", "DriverOpts": {"type": "nfs"}}
+    assert state["driverOpts"] == {"type": "nfs"}
+
+
+def test_a_preview_of_a_new_resource_leaves_the_engines_choices_open() -> None:
+    kind = Volume(FakeEngine())
+
+    assert kind.preview({"name": "files"}, {})["mountpoint"] is UNKNOWN
+    assert kind.preview({"name": "files", "driver": "nfs"}, {})["driver"] == "nfs"
+    assert kind.preview({"name": "files"}, {"id": "files", "mountpoint": "/x"})["mountpoint"] == "/x"
 
 
 @pytest.fixture

@@ -218,6 +218,20 @@ def test_a_create_leaves_the_same_state(name: str, recorded_commands: dict[str, 
     assert state == expected
 
 
+def test_the_inputs_in_an_images_state_are_secret() -> None:
+    resource = CREATED["files-image-master"]
+    assert resource["outputs"]["__inputs"] == "(secret)"
+
+    made = Image(RecordedEngine(resource, None))
+    served = TypedProvider()
+    served.types = {resource["type"]: made}
+    urn = f"urn:pulumi:lab::p::x:Parent${resource['type']}::files-image-master"
+    response = asyncio.run(served.create(provider.CreateRequest(urn, sent(resource["inputs"]), 0, preview=False)))
+
+    assert response.properties is not None
+    assert response.properties["__inputs"].is_secret
+
+
 def in_one_order(specification: dict[str, Any]) -> dict[str, Any]:
     """Members of sets sorted: the real provider writes them in Terraform's order, which is no matter to Swarm."""
     task = specification["TaskTemplate"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.plugins.codecs import Codec, Duration, Environment, FileMode
+from lab.plugins.codecs import Codec, Duration, Environment
 from lab.plugins.difference import differences, planned
 from lab.plugins.docker.service_shape import SERVICE
 from lab.plugins.shape import Field, Labels, Many, Shape, Unordered, blocks, flag, number, strings, table, text
@@ -143,6 +143,7 @@ BIND = {"type": "bind", "target": "/x", "source": "/y"}
         (changed(commands=["run", UNKNOWN]), {".commands": "update"}),
         (changed(commands=None), {".commands": "delete"}),
         (changed(args=["-x", "-y"]), {".args[1]": "add"}),
+        (changed(labels=[{"label": "a", "value": "1"}]), {".labels": "add_replace"}),
         (changed(sysctl={"a": "1"}), {".sysctl.a": "add_replace"}),
         (changed(hosts=[{"host": "h", "ip": "10.0.0.1"}]), {".hosts": "add_replace"}),
         (changed(mounts=[*FULL_SERVICE["taskSpec"]["containerSpec"]["mounts"], BIND]), {".mounts[2]": "add"}),
@@ -158,6 +159,16 @@ def test_differences_are_named_to_the_innermost_property(after: dict[str, Any], 
     found = differ(before, after)
 
     assert {path.removeprefix("taskSpec.containerSpec"): kind for path, kind in found.items()} == expected
+
+
+def test_members_in_another_order_are_no_difference() -> None:
+    task: Any = FULL_SERVICE["taskSpec"]
+    networks = [{"id": "n1", "aliases": ["a", "b"]}, {"id": "n2"}]
+    before = SERVICE.from_api(SERVICE.to_api({**FULL_SERVICE, "taskSpec": {**task, "networksAdvanceds": networks}}))
+
+    turned = [{"id": "n2"}, {"id": "n1", "aliases": ["b", "a"]}]
+
+    assert differ(before, {**FULL_SERVICE, "taskSpec": {**task, "networksAdvanceds": turned}}) == {}
 
 
 def test_a_replacement_that_no_path_shows_is_noted_aside() -> None:
@@ -176,6 +187,15 @@ def test_what_is_ignored_stays_as_the_state_has_it() -> None:
     assert differ(before, FULL_SERVICE) == {"taskSpec.placement.platforms": "delete"}
     assert differ(before, FULL_SERVICE, "taskSpec.placement.platforms") == {}
     assert planned(SERVICE, FULL_SERVICE, before)["taskSpec"]["placement"]["platforms"] is None
+
+
+def test_what_is_ignored_may_be_in_something_that_is_not_known_yet() -> None:
+    before = SERVICE.from_api(SERVICE.to_api(FULL_SERVICE))
+
+    # Pulumi asks this of all that depends on a resource which is to be deleted before its replacement.
+    found = differ(before, {**FULL_SERVICE, "taskSpec": UNKNOWN}, "taskSpec.placement.platforms")
+
+    assert found == {"taskSpec": "update"}
 
 
 MEMBERS = Shape(
@@ -254,8 +274,11 @@ def test_durations_are_read_back_in_gos_short_form(text: str, short: str) -> Non
     assert Duration().from_api(Duration().to_api(text)) == short
 
 
-def test_a_file_mode_is_read_back_without_its_sticky_bit() -> None:
-    assert FileMode().from_api(0o1777) == 0o777
+def test_the_mode_of_a_tmpfs_is_read_back_without_its_sticky_bit() -> None:
+    mounts = {"Mounts": [{"Type": "tmpfs", "Target": "/tmp", "TmpfsOptions": {"Mode": 0o1777}}]}
+    state = SERVICE.from_api({"Mode": {"Global": {}}, "TaskTemplate": {"ContainerSpec": mounts}})
+
+    assert state["taskSpec"]["containerSpec"]["mounts"][0]["tmpfsOptions"] == {"mode": 0o777, "sizeBytes": 0}
 
 
 def test_lists_of_objects_survive() -> None:
