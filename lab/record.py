@@ -22,6 +22,7 @@ from lab.packages import LabError
 from lab.paths import Lab
 from lab.plugins import choice
 from lab.progress import step
+from lab.recording import condensed, text
 
 _ENCRYPTED = "4dabf18193072939515e22adb298388d"
 """The key that Pulumi's state marks an encrypted value with."""
@@ -65,7 +66,7 @@ def record(lab: Lab, file: Path) -> None:
                 raise LabError(f"the plugin {name} is a stand-in: put the real one into the Pulumi home")
         recording = _Recorder(lab, tools).run()
         engine.remove(lab)
-    file.write_text(json.dumps(recording, indent=1, sort_keys=True) + "\n")
+    file.write_text(text(condensed(recording, str(lab.checkout))))
     print(f"written: {file}")
 
 

@@ -3,12 +3,14 @@
 import asyncio
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pulumi.provider.experimental import provider
+from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.provider import PropertyDiff, PropertyDiffKind
 
+from lab.plugins.difference import Details, replaces
 from lab.plugins.serve import ProviderError
 from lab.plugins.shape import Shape
 from lab.plugins.values import UNKNOWN, plain_map, wrap_like
@@ -36,17 +38,29 @@ class ResourceType(ABC):
     def read(self, identifier: str, inputs: Values, properties: Values) -> tuple[Values, Values] | None:
         """What is there: (inputs, properties), or None if it is gone."""
 
-    def update(self, identifier: str, inputs: Values, properties: Values) -> Values:
-        """Change it in place; returns its properties."""
+    def update(self, identifier: str, inputs: Values, properties: Values, ignored: Sequence[str]) -> Values:  # noqa: ARG002
+        """Change it in place, but not what is ignored; returns its properties."""
         raise ProviderError(f"{self.shape.name} {identifier} cannot become {inputs} from {properties} in place")
 
     @abstractmethod
     def delete(self, identifier: str, properties: Values) -> None:
         """Take it away."""
 
-    def preview(self, inputs: Values) -> Values:
-        """Properties as far as they are known before it is made or changed."""
+    def preview(self, inputs: Values, properties: Values) -> Values:  # noqa: ARG002 - for subclasses
+        """Properties as far as they are known before it is made (it has none yet) or changed."""
         return inputs
+
+    def differences(self, properties: Values, inputs: Values, ignored: Sequence[str]) -> Details:
+        """The inputs that change, and how: an input that is an object or a list changes as a whole."""
+        fields = self.shape.fields
+        old = {key: value for key, value in properties.items() if key in fields}
+        details: Details = {}
+        for key in sorted(old.keys() | inputs.keys()):
+            if key in ignored or (key in old and key in inputs and old[key] == inputs[key]):
+                continue
+            verb = "ADD" if key not in old else "DELETE" if key not in inputs else "UPDATE"
+            details[key] = PropertyDiffKind[f"{verb}_REPLACE" if fields[key].replaces else verb]
+        return details
 
 
 class TypedProvider(provider.Provider):
@@ -82,29 +96,19 @@ class TypedProvider(provider.Provider):
                 inputs = kind.check(inputs)
             except ValueError as error:
                 failures = [provider.CheckFailure("", str(error))]
-        checked = wrap_like(inputs, request.new_inputs)
-        for key in kind.secret_properties:
-            if key in checked:
-                checked[key] = checked[key].with_secret(is_secret=True)
-        return provider.CheckResponse(inputs=checked, failures=failures)
+        return provider.CheckResponse(inputs=_wrapped(kind, inputs, request.new_inputs), failures=failures)
 
     async def diff(self, request: provider.DiffRequest) -> provider.DiffResponse:
         """Name the properties that differ, and whether they take a new resource."""
         kind = self._type(request.type)
-        state, new = plain_map(request.old_state), plain_map(request.new_inputs)
-        fields = kind.shape.fields
-        old = {key: value for key, value in state.items() if key in new or (key in fields and not fields[key].computed)}
-        details = {}
-        for key in sorted(old.keys() | new.keys()):
-            if key in request.ignore_changes or (key in old and key in new and old[key] == new[key]):
-                continue
-            before = {key: old[key]} if key in old else {}
-            after = {key: new[key]} if key in new else {}
-            replaces = kind.shape.replaces(before, after)
-            details[key] = PropertyDiff(_diff_kind(key, old, new, replaces=replaces), input_diff=True)
-        replacing = [key for key, detail in details.items() if detail.kind.name.endswith("_REPLACE")]
+        details = kind.differences(
+            plain_map(request.old_state), plain_map(request.new_inputs), request.ignore_changes or ()
+        )
         return provider.DiffResponse(
-            changes=bool(details), replaces=replacing, diffs=sorted(details), detailed_diff=details
+            changes=bool(details),
+            replaces=sorted(key for key, change in details.items() if replaces(change)),
+            diffs=sorted(details),
+            detailed_diff={key: PropertyDiff(change, input_diff=False) for key, change in details.items()},
         )
 
     async def create(self, request: provider.CreateRequest) -> provider.CreateResponse:
@@ -113,10 +117,10 @@ class TypedProvider(provider.Provider):
         inputs = plain_map(request.properties)
         if request.preview:
             return provider.CreateResponse(
-                resource_id="", properties=wrap_like(kind.preview(inputs), request.properties)
+                resource_id="", properties=_wrapped(kind, kind.preview(inputs, {}), request.properties)
             )
-        identifier, properties = await asyncio.to_thread(kind.create, inputs, request.name)
-        return provider.CreateResponse(resource_id=identifier, properties=wrap_like(properties, request.properties))
+        identifier, made = await asyncio.to_thread(kind.create, inputs, request.name)
+        return provider.CreateResponse(resource_id=identifier, properties=_wrapped(kind, made, request.properties))
 
     async def read(self, request: provider.ReadRequest) -> provider.ReadResponse:
         """Find out what is there now; a resource that is gone has no id."""
@@ -129,19 +133,21 @@ class TypedProvider(provider.Provider):
         inputs, properties = found
         return provider.ReadResponse(
             resource_id=request.resource_id,
-            properties=wrap_like(properties, request.properties),
-            inputs=wrap_like(inputs, request.inputs),
+            properties=_wrapped(kind, properties, request.properties),
+            inputs=_wrapped(kind, inputs, request.inputs),
         )
 
     async def update(self, request: provider.UpdateRequest) -> provider.UpdateResponse:
         """Change a resource in place, or say what is known of it in a preview."""
         kind = self._type(request.type)
-        inputs = plain_map(request.news)
+        inputs, before = plain_map(request.news), plain_map(request.olds)
         known = {**request.olds, **request.news}
         if request.preview:
-            return provider.UpdateResponse(properties=wrap_like(kind.preview(inputs), known))
-        properties = await asyncio.to_thread(kind.update, request.resource_id, inputs, plain_map(request.olds))
-        return provider.UpdateResponse(properties=wrap_like(properties, known))
+            return provider.UpdateResponse(properties=_wrapped(kind, kind.preview(inputs, before), known))
+        properties = await asyncio.to_thread(
+            kind.update, request.resource_id, inputs, before, request.ignore_changes or ()
+        )
+        return provider.UpdateResponse(properties=_wrapped(kind, properties, known))
 
     async def delete(self, request: provider.DeleteRequest) -> None:
         """Take a resource away."""
@@ -154,13 +160,16 @@ class TypedProvider(provider.Provider):
     def _type(self, qualified: str) -> ResourceType:
         token = qualified.rpartition("$")[2]  # after the types of the parents
         if token not in self.types:
-            raise ProviderError(f"the stand-in has no resource type «{token}»: it has {', '.join(sorted(self.types))}")
+            raise ProviderError(f'the stand-in has no resource type "{token}": it has {", ".join(sorted(self.types))}')
         return self.types[token]
 
 
-def _diff_kind(key: str, old: Values, new: Values, *, replaces: bool) -> PropertyDiffKind:
-    verb = "ADD" if key not in old else "DELETE" if key not in new else "UPDATE"
-    return PropertyDiffKind[f"{verb}_REPLACE" if replaces else verb]
+def _wrapped(kind: ResourceType, values: Values, known: Mapping[str, PropertyValue]) -> dict[str, PropertyValue]:
+    wrapped = wrap_like(values, known)
+    for key in kind.secret_properties:
+        if key in wrapped:
+            wrapped[key] = wrapped[key].with_secret(is_secret=True)
+    return wrapped
 
 
 def _seven_digits(seed: bytes | None) -> str:

@@ -20,7 +20,7 @@ class ProviderError(Exception):
 
 
 class _PlainErrors(grpc.aio.ServerInterceptor):  # type: ignore[misc] # grpc ships no types
-    """Ends a failed call with the error's own text, instead of grpc's «Unexpected <class …>»."""
+    """Ends a failed call with the error's own text, instead of grpc's "Unexpected <class …>"."""
 
     async def intercept_service(
         self, continuation: Callable[[Any], Awaitable[Any]], details: grpc.HandlerCallDetails

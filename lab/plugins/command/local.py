@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import uuid
+from collections.abc import Sequence
 
 from lab.plugins.resource import ResourceType, Values, unknown
 from lab.plugins.serve import ProviderError
@@ -38,7 +39,7 @@ class Command(ResourceType):
             raise ValueError(f'logging is "{inputs["logging"]}": use one of {", ".join(_LOGGING)}')
         return inputs
 
-    def preview(self, inputs: Values) -> Values:
+    def preview(self, inputs: Values, properties: Values) -> Values:  # noqa: ARG002 - what it printed says nothing
         """Leave open what the command prints: that is not known before it has run."""
         return unknown(inputs, "stdout", "stderr")
 
@@ -50,7 +51,7 @@ class Command(ResourceType):
         """Believe the state: there is nothing to look at."""
         return inputs, properties
 
-    def update(self, identifier: str, inputs: Values, properties: Values) -> Values:  # noqa: ARG002
+    def update(self, identifier: str, inputs: Values, properties: Values, ignored: Sequence[str]) -> Values:  # noqa: ARG002
         """Run `update`, or `create` again if there is none."""
         return _run(inputs, inputs.get("update", inputs.get("create")), properties)
 

@@ -3,12 +3,14 @@
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from docker.utils.build import exclude_paths
 from docker.utils.build import tar as context_tar
 
+from lab.plugins.difference import Details
 from lab.plugins.docker.engine_api import EngineApi
 from lab.plugins.resource import ResourceType, Values, unknown
 from lab.plugins.shape import Field, Shape
@@ -23,6 +25,9 @@ _BUILD = Shape(
         )
     },
 )  # fmt: skip
+_INPUTS = "__inputs"
+"""The output that the real provider keeps the inputs in, to compare them with the next ones."""
+
 _REGISTRY = Shape("image registry", {"server": Field(), "username": Field(), "password": Field()})
 
 
@@ -39,6 +44,7 @@ class Image(ResourceType):
             "skipPush": Field(),
         },
     )
+    secret_properties = (_INPUTS,)
 
     def __init__(self, engine: EngineApi) -> None:
         self._engine = engine
@@ -53,9 +59,17 @@ class Image(ResourceType):
         build["contextDigest"] = _digest(Path(build["context"]), Path(build["dockerfile"]))
         return {"buildOnPreview": False, "skipPush": False, **inputs, "build": build}
 
-    def preview(self, inputs: Values) -> Values:
+    def differences(self, properties: Values, inputs: Values, ignored: Sequence[str]) -> Details:
+        """The inputs that change. Who logs in to the registry is no part of an image."""
+        before = dict(properties[_INPUTS])
+        if before.get("registry", {}).get("server") == inputs.get("registry", {}).get("server"):
+            before = {key: value for key, value in before.items() if key != "registry"}
+            inputs = {key: value for key, value in inputs.items() if key != "registry"}
+        return super().differences(before, inputs, ignored)
+
+    def preview(self, inputs: Values, properties: Values) -> Values:  # noqa: ARG002 - what it was says nothing
         """Nothing is built."""
-        return unknown(inputs, "baseImageName", "context", "dockerfile", "registryServer", "repoDigest")
+        return unknown(inputs, "baseImageName", "context", "dockerfile", "platform", "registryServer", "repoDigest")
 
     def create(self, inputs: Values, name: str) -> tuple[str, Values]:  # noqa: ARG002 - the image's name is an input
         """Build it, and push it unless told otherwise."""
@@ -65,7 +79,7 @@ class Image(ResourceType):
         """Believe the state: the real provider does not look either."""
         return inputs, properties
 
-    def update(self, identifier: str, inputs: Values, properties: Values) -> Values:  # noqa: ARG002 - all is in inputs
+    def update(self, identifier: str, inputs: Values, properties: Values, ignored: Sequence[str]) -> Values:  # noqa: ARG002
         """Build it again."""
         return self._make(inputs)
 
@@ -75,9 +89,10 @@ class Image(ResourceType):
     def _make(self, inputs: Values) -> Values:
         build, name = inputs["build"], inputs["imageName"]
         context = Path(build["context"])
+        dockerfile = str(Path(build["dockerfile"]).relative_to(context))
         parameters = {
             "t": name,
-            "dockerfile": str(Path(build["dockerfile"]).relative_to(context)),
+            "dockerfile": dockerfile,
             "buildargs": json.dumps(build.get("args", {})),
             "forcerm": "1",
         }
@@ -89,10 +104,12 @@ class Image(ResourceType):
             self._push(inputs)
             image = self._engine.call("GET", f"/images/{name}/json")
         return {
-            **inputs,
+            _INPUTS: inputs,
+            "imageName": name,
             "baseImageName": name,
             "context": build["context"],
-            "dockerfile": build["dockerfile"],
+            "dockerfile": dockerfile,
+            "platform": build.get("platform") or f"{image['Os']}/{image['Architecture']}",
             "registryServer": inputs.get("registry", {}).get("server", ""),
             "repoDigest": (image["RepoDigests"] or [image["Id"]])[0],
         }

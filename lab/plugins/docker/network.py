@@ -1,65 +1,55 @@
 """docker:index/network:Network: everything about it is fixed when it is made."""
 
+from lab.plugins.bridged import BridgedType
 from lab.plugins.docker.engine_api import EngineApi, retry_while
-from lab.plugins.resource import ResourceType, Values, unknown
-from lab.plugins.shape import Field, Labels, Many, Shape
+from lab.plugins.resource import Values
+from lab.plugins.shape import Field, Labels, Shape, Unordered, blocks, flag, table, text
 
 _IPAM = Shape(
     "network ipam config",
     {
-        "subnet": Field("Subnet", replaces=True),
-        "gateway": Field("Gateway", replaces=True),
-        "ipRange": Field("IPRange", replaces=True),
-        "auxAddress": Field("AuxiliaryAddresses", replaces=True),
+        "subnet": text("Subnet", replaces=True),
+        "gateway": text("Gateway", replaces=True),
+        "ipRange": text("IPRange", replaces=True),
+        "auxAddress": table("AuxiliaryAddresses", replaces=True),
     },
 )
 
 
-class Network(ResourceType):
-    """A network; a refresh finds the gateway that the engine chose, which then counts as a difference."""
+class Network(BridgedType):
+    """A network; a gateway that the engine chose counts as a difference, so a program should name it."""
 
-    autonamed = True
     shape = Shape(
         "network",
         {
-            "name": Field("Name", replaces=True),
-            "driver": Field("Driver", replaces=True),
-            "attachable": Field("Attachable", replaces=True),
-            "ingress": Field("Ingress", replaces=True),
-            "internal": Field("Internal", replaces=True),
-            "ipv6": Field("EnableIPv6", replaces=True),
-            "ipamDriver": Field("IPAM.Driver", replaces=True),
-            "ipamConfigs": Field("IPAM.Config", Many(_IPAM), replaces=True),
-            "ipamOptions": Field("IPAM.Options", replaces=True),
-            "labels": Field("Labels", Labels(), replaces=True),
-            "options": Field("Options", replaces=True),
+            "name": text("Name", replaces=True),
+            "driver": text("Driver", replaces=True, computed=True),
+            "attachable": flag("Attachable", replaces=True),
+            "ingress": flag("Ingress", replaces=True),
+            "internal": flag("Internal", replaces=True, computed=True),
+            "ipv6": flag("EnableIPv6", replaces=True),
+            "ipamDriver": text("IPAM.Driver", replaces=True, default="default"),
+            "ipamConfigs": blocks("IPAM.Config", Unordered(_IPAM), replaces=True, computed=True),
+            "ipamOptions": table("IPAM.Options", replaces=True),
+            "labels": blocks("Labels", Labels(replaces=True), replaces=True),
+            # The driver adds options of its own (its VXLAN number).
+            "options": Field("Options", replaces=True, computed=True, empty={}),
+            "scope": text("Scope", output=True),
         },
     )
 
     def __init__(self, engine: EngineApi) -> None:
         self._engine = engine
 
-    def preview(self, inputs: Values) -> Values:
-        """The scope is the driver's."""
-        return unknown(inputs, "scope")
-
     def create(self, inputs: Values, name: str) -> tuple[str, Values]:  # noqa: ARG002 - the name is an input
         """Create it."""
-        made = self._engine.call("POST", "/networks/create", json=self.shape.to_api(inputs))
-        scope = self._engine.call("GET", f"/networks/{made['Id']}")["Scope"]
-        return made["Id"], {**inputs, "scope": scope}
+        identifier = self._engine.call("POST", "/networks/create", json=self.shape.to_api(inputs))["Id"]
+        return identifier, self.settled(identifier, self._engine.call("GET", f"/networks/{identifier}"), inputs, {})
 
     def read(self, identifier: str, inputs: Values, properties: Values) -> tuple[Values, Values] | None:  # noqa: ARG002
-        """What the engine has, its own choices of addresses among it."""
+        """What the engine has, its own choices among it."""
         network = self._engine.find(f"/networks/{identifier}")
-        if network is None:
-            return None
-        live = self.shape.from_api(network)
-        seen = self.shape.seen({key: value for key, value in inputs.items() if key != "options"}, live)
-        # The driver adds options of its own (its VXLAN number); those that were asked for cannot change.
-        seen |= {key: value for key, value in inputs.items() if key == "options"}
-        seen["ipamConfigs"] = live["ipamConfigs"]
-        return seen, {**seen, "scope": network["Scope"]}
+        return self.refreshed(identifier, network, inputs) if network else None
 
     def delete(self, identifier: str, properties: Values) -> None:  # noqa: ARG002 - the id says it all
         """Delete it, once the last task has left."""

@@ -1,55 +1,53 @@
 """docker:index/service:Service."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import requests
 
+from lab.plugins import difference
+from lab.plugins.bridged import BridgedType
+from lab.plugins.codecs import Duration
 from lab.plugins.docker.engine_api import EngineApi, EngineError
 from lab.plugins.docker.service_shape import SERVICE
-from lab.plugins.resource import ResourceType, Values
+from lab.plugins.resource import Values
 from lab.plugins.serve import ProviderError
-from lab.plugins.shape import Duration
 
 _ENDED = ("complete", "shutdown", "failed", "rejected", "remove", "orphaned")
 
 
-class Service(ResourceType):
+class Service(BridgedType):
     """A Swarm service; creating and updating return at once, as the real ones do without `convergeConfig`."""
 
     shape = SERVICE
-    autonamed = True
 
     def __init__(self, engine: EngineApi) -> None:
         self._engine = engine
 
-    def check(self, inputs: Values) -> Values:
-        """`mode` defaults to one replica, as in the Engine."""
-        return {"mode": {"replicated": {"replicas": 1}}, **inputs}
-
     def create(self, inputs: Values, name: str) -> tuple[str, Values]:  # noqa: ARG002 - the name is an input
         """Create the service."""
-        made = self._engine.call("POST", "/services/create", json=SERVICE.to_api(inputs))
-        return made["ID"], inputs
+        identifier = self._engine.call("POST", "/services/create", json=SERVICE.to_api(inputs))["ID"]
+        service = self._engine.call("GET", f"/services/{identifier}")
+        return identifier, self.settled(identifier, _specification(service), inputs, {})
 
-    def read(self, identifier: str, inputs: Values, properties: Values) -> tuple[Values, Values] | None:
+    def read(self, identifier: str, inputs: Values, properties: Values) -> tuple[Values, Values] | None:  # noqa: ARG002
         """What the manager has, in the program's terms."""
         service = self._engine.find(f"/services/{identifier}")
-        if service is None:
-            return None
-        live = SERVICE.from_api(service["Spec"])
-        known = inputs or {key: value for key, value in properties.items() if key in SERVICE.fields}
-        seen = SERVICE.seen(known, live)
-        return seen, seen
+        return self.refreshed(identifier, _specification(service), inputs) if service else None
 
-    def update(self, identifier: str, inputs: Values, properties: Values) -> Values:  # noqa: ARG002 - all is in inputs
-        """Update the service in place."""
+    def update(self, identifier: str, inputs: Values, properties: Values, ignored: Sequence[str]) -> Values:
+        """Update the service in place. What the program leaves to the engine stays as the state has it."""
         version = self._engine.call("GET", f"/services/{identifier}")["Version"]["Index"]
+        plan = difference.planned(SERVICE, inputs, properties, ignored)
         self._engine.call(
-            "POST", f"/services/{identifier}/update", params={"version": version}, json=SERVICE.to_api(inputs)
+            "POST", f"/services/{identifier}/update", params={"version": version}, json=SERVICE.to_api(plan)
         )
-        return inputs
+        service = self._engine.call("GET", f"/services/{identifier}")
+        return self.settled(identifier, _specification(service), inputs, properties)
 
     def delete(self, identifier: str, properties: Values) -> None:
         """Delete the service; with `stopGracePeriod`, wait so long for its containers on this engine to be gone."""
-        grace = properties["taskSpec"]["containerSpec"].get("stopGracePeriod", "0s")
+        grace = properties["taskSpec"]["containerSpec"].get("stopGracePeriod") or "0s"
         containers = self._containers(properties["name"]) if grace != "0s" else []
         self._engine.call("DELETE", f"/services/{identifier}")
         for container in containers:
@@ -77,3 +75,11 @@ class Service(ResourceType):
         except EngineError as error:
             if error.status != requests.codes.not_found:
                 raise
+
+
+def _specification(service: Mapping[str, Any]) -> dict[str, Any]:
+    """The specification, with the ports that Swarm chose where it left them open."""
+    endpoint = service.get("Endpoint", {})
+    if not endpoint.get("Spec", {}).get("Mode"):
+        return {**service["Spec"]}
+    return {**service["Spec"], "EndpointSpec": {"Mode": endpoint["Spec"]["Mode"], "Ports": endpoint.get("Ports")}}

@@ -1,140 +1,229 @@
 """The properties of a Swarm service, with their places in the Engine API's document.
 
-Which change replaces the service: what the schema marks and the real provider was seen to do. The schema marks
-`mode` as well, but scaling is done in place; only a change between replicated and global replaces.
+Which change replaces the service: only that of a property which is marked here. The real provider changes `mode` in
+place too, and Swarm refuses to make a global service of a replicated one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from lab.plugins.shape import Codec, Duration, Environment, Field, Labels, Many, Shape, Text
+from lab.plugins.codecs import Codec, Duration, Environment, FileMode, Ratio
+from lab.plugins.shape import (
+    Field,
+    Labels,
+    Many,
+    Shape,
+    Unordered,
+    blocks,
+    flag,
+    number,
+    strings,
+    table,
+    text,
+)
 
 _DURATION = Duration()
+_zero_time = partial(Field, codec=_DURATION, empty="0s", default="0s")
 
 
-class _Mode(Codec):
-    """`replicated` with a number, or `global`."""
+class _Mode(Shape):
+    """`replicated` with a number, or `global`: the document says by its one key which."""
 
     def to_api(self, value: Mapping[str, Any]) -> dict[str, Any]:
         if value.get("global"):
             return {"Global": {}}
-        return {"Replicated": {"Replicas": value.get("replicated", {}).get("replicas", 1)}}
+        return {"Replicated": {"Replicas": (value.get("replicated") or {}).get("replicas", 1)}}
 
     def from_api(self, value: Mapping[str, Any]) -> dict[str, Any]:
         if "Global" in value:
-            return {"global": True}
-        return {"replicated": {"replicas": value["Replicated"]["Replicas"]}}
-
-    def changes_kind(self, old: Any, new: Any) -> bool:  # noqa: ANN401 - the property may be missing or unknown
-        return bool(isinstance(old, Mapping) and old.get("global")) != bool(
-            isinstance(new, Mapping) and new.get("global")
-        )
+            return {"global": True, "replicated": None}
+        return {"global": False, "replicated": {"replicas": value["Replicated"]["Replicas"]}}
 
 
-class _Preferences(Codec):
-    """Descriptors to spread over: `node.id`, without the strategy's name."""
+class _Preference(Codec):
+    """A descriptor to spread over: `node.id`, without the strategy's name."""
 
-    def to_api(self, value: list[str]) -> list[dict[str, Any]]:
-        return [{"Spread": {"SpreadDescriptor": item}} for item in value]
+    def to_api(self, value: str) -> dict[str, Any]:
+        return {"Spread": {"SpreadDescriptor": value}}
 
-    def from_api(self, value: list[dict[str, Any]]) -> list[str]:
-        return [item["Spread"]["SpreadDescriptor"] for item in value]
+    def from_api(self, value: Mapping[str, Any]) -> str:
+        return str(value["Spread"]["SpreadDescriptor"])
+
+
+class _Hosts(Unordered):
+    """Lines "ADDRESS NAME" in the API."""
+
+    def __init__(self) -> None:
+        super().__init__(Shape("service host", {key: text(required=True, replaces=True) for key in ("host", "ip")}))
+
+    def to_api(self, value: Sequence[Mapping[str, str]]) -> list[str]:
+        return [f"{item['ip']} {item['host']}" for item in value]
+
+    def from_api(self, value: Sequence[str]) -> list[dict[str, str]]:
+        hosts = [dict(zip(("ip", "host"), line.split(" ")[:2], strict=True)) for line in value]
+        return sorted(hosts, key=self.text)
+
+
+class _DriverOptions(Unordered):
+    """A map in the API, texts KEY=VALUE in an input."""
+
+    def to_api(self, value: Sequence[str]) -> Any:  # noqa: ANN401 - a map, where the base class has a list
+        return Environment().from_api(value)
+
+    def from_api(self, value: Any) -> list[str]:  # noqa: ANN401 - as above
+        return Environment().to_api(value)
 
 
 def _rollout(name: str) -> Shape:
     return Shape(
         name,
         {
-            "delay": Field("Delay", _DURATION),
-            "failureAction": Field("FailureAction"),
-            "maxFailureRatio": Field("MaxFailureRatio", Text()),
-            "monitor": Field("Monitor", _DURATION),
-            "order": Field("Order"),
-            "parallelism": Field("Parallelism"),
+            "delay": _zero_time("Delay"),
+            "failureAction": text("FailureAction", default="pause"),
+            "maxFailureRatio": Field("MaxFailureRatio", Ratio(), empty="0.0", default="0.0"),
+            "monitor": Field("Monitor", _DURATION, empty="0s", default="5s"),
+            "order": text("Order", default="stop-first"),
+            "parallelism": number("Parallelism", default=1),
         },
     )
 
 
-def _mounted(kind: str) -> Shape:
-    """A config or a secret as a task sees it."""
+def _mounted(kind: str) -> Unordered:
+    """Configs or secrets as a task sees them."""
     low = kind.lower()
-    return Shape(
-        f"service {low}",
-        {
-            f"{low}Id": Field(f"{kind}ID", required=True),
-            f"{low}Name": Field(f"{kind}Name"),
-            "fileName": Field("File.Name", required=True),
-            "fileUid": Field("File.UID", default="0"),
-            "fileGid": Field("File.GID", default="0"),
-            "fileMode": Field("File.Mode", default=0o444),
-        },
+    return Unordered(
+        Shape(
+            f"service {low}",
+            {
+                f"{low}Id": text(f"{kind}ID", required=True),
+                f"{low}Name": text(f"{kind}Name"),
+                "fileName": text("File.Name", required=True),
+                "fileUid": text("File.UID", default="0"),
+                "fileGid": text("File.GID", default="0"),
+                "fileMode": number("File.Mode", default=0o444),
+            },
+        )
     )
 
 
-_DRIVER = {"name": Field("Name", required=True), "options": Field("Options")}
-_LIMITS = {"memoryBytes": Field("MemoryBytes"), "nanoCpus": Field("NanoCPUs")}
+_LIMITS = {"memoryBytes": number("MemoryBytes"), "nanoCpus": number("NanoCPUs")}
+
+_BIND_OPTIONS = Shape("bind options", {"propagation": text("Propagation", default="rprivate")})
+
+_TMPFS_OPTIONS = Shape("tmpfs options", {"mode": number("Mode", FileMode()), "sizeBytes": number("SizeBytes")})
+
+_VOLUME_OPTIONS = Shape(
+    "volume options",
+    {
+        "driverName": text("DriverConfig.Name"),
+        "driverOptions": table("DriverConfig.Options"),
+        "labels": blocks("Labels", Labels(replaces=True)),
+        "noCopy": flag("NoCopy"),
+    },
+)
 
 _MOUNT = Shape(
     "service mount",
     {
-        "type": Field("Type", required=True),
-        "source": Field("Source"),
-        "target": Field("Target", required=True),
-        "readOnly": Field("ReadOnly"),
-        "bindOptions": Field("BindOptions", Shape("bind options", {"propagation": Field("Propagation")})),
-        "tmpfsOptions": Field(
-            "TmpfsOptions", Shape("tmpfs options", {"mode": Field("Mode"), "sizeBytes": Field("SizeBytes")})
-        ),
-        "volumeOptions": Field(
-            "VolumeOptions",
-            Shape(
-                "volume options",
-                {
-                    "driverName": Field("DriverConfig.Name"),
-                    "driverOptions": Field("DriverConfig.Options"),
-                    "labels": Field("Labels", Labels(), replaces=True),
-                    "noCopy": Field("NoCopy"),
-                },
-            ),
-        ),
+        "type": text("Type", required=True),
+        "source": text("Source"),
+        "target": text("Target", required=True),
+        "readOnly": flag("ReadOnly", unset=None),
+        "bindOptions": Field("BindOptions", _BIND_OPTIONS),
+        "tmpfsOptions": Field("TmpfsOptions", _TMPFS_OPTIONS),
+        "volumeOptions": Field("VolumeOptions", _VOLUME_OPTIONS),
     },
 )
 
 _HEALTHCHECK = Shape(
     "service healthcheck",
     {
-        "tests": Field("Test"),
-        "interval": Field("Interval", _DURATION),
-        "timeout": Field("Timeout", _DURATION),
-        "startPeriod": Field("StartPeriod", _DURATION),
-        "retries": Field("Retries"),
+        "tests": strings("Test"),
+        "interval": _zero_time("Interval"),
+        "timeout": _zero_time("Timeout"),
+        "startPeriod": _zero_time("StartPeriod"),
+        "retries": number("Retries", default=0),
+    },
+)
+
+_DNS = Shape(
+    "service dns",
+    {
+        "nameservers": Field("Nameservers", required=True),
+        "options": Field("Options"),
+        "searches": Field("Search"),
     },
 )
 
 _CONTAINER = Shape(
     "service container",
     {
-        "image": Field("Image", required=True),
-        "args": Field("Args"),
-        "commands": Field("Command"),
-        "capAdds": Field("CapabilityAdd"),
-        "capDrops": Field("CapabilityDrop"),
-        "configs": Field("Configs", Many(_mounted("Config"))),
-        "secrets": Field("Secrets", Many(_mounted("Secret"))),
-        "dir": Field("Dir"),
-        "env": Field("Env", Environment()),
-        "groups": Field("Groups"),
-        "healthcheck": Field("Healthcheck", _HEALTHCHECK),
-        "hostname": Field("Hostname"),
-        "init": Field("Init"),
-        "isolation": Field("Isolation"),
-        "labels": Field("Labels", Labels(), replaces=True),
-        "mounts": Field("Mounts", Many(_MOUNT)),
-        "readOnly": Field("ReadOnly"),
-        "stopGracePeriod": Field("StopGracePeriod", _DURATION),
-        "stopSignal": Field("StopSignal"),
-        "sysctl": Field("Sysctls", replaces=True),
-        "user": Field("User"),
+        "image": text("Image", required=True),
+        "args": strings("Args"),
+        "commands": strings("Command"),
+        "capAdds": strings("CapabilityAdd"),
+        "capDrops": strings("CapabilityDrop"),
+        "configs": blocks("Configs", _mounted("Config")),
+        "secrets": blocks("Secrets", _mounted("Secret")),
+        "dir": text("Dir"),
+        "dnsConfig": Field("DNSConfig", _DNS, computed=True),
+        "env": table("Env", Environment()),
+        "groups": strings("Groups"),
+        "healthcheck": Field("Healthcheck", _HEALTHCHECK, computed=True),
+        "hostname": text("Hostname"),
+        "hosts": blocks("Hosts", _Hosts(), replaces=True),
+        "init": flag("Init", computed=True),
+        "isolation": text("Isolation", default="default"),
+        "labels": blocks("Labels", Labels(replaces=True)),
+        "mounts": blocks("Mounts", Unordered(_MOUNT)),
+        "privileges": Field(output=True),
+        "readOnly": flag("ReadOnly"),
+        "stopGracePeriod": text("StopGracePeriod", _DURATION, computed=True),
+        "stopSignal": text("StopSignal"),
+        "sysctl": table("Sysctls", replaces=True),
+        "user": text("User"),
+    },
+)
+
+_NETWORK = Shape(
+    "service network",
+    {
+        "id": text("Target", replaces=True),
+        "name": text(output=True),
+        "aliases": blocks("Aliases", Unordered(Codec()), replaces=True),
+        "driverOpts": blocks("DriverOpts", _DriverOptions(Codec()), replaces=True),
+    },
+)
+
+_PLATFORM = Shape("platform", {"architecture": text("Architecture"), "os": text("OS")})
+
+_PLACEMENT = Shape(
+    "service placement",
+    {
+        "constraints": strings("Constraints", Unordered(Codec())),
+        "maxReplicas": number("MaxReplicas"),
+        # The Engine fills them in from the image's registry, which the real provider sees at a refresh only.
+        "platforms": blocks("Platforms", Unordered(_PLATFORM), unset=[]),
+        "prefs": strings("Preferences", Unordered(_Preference())),
+    },
+)
+
+_RESOURCES = Shape(
+    "service resources",
+    {
+        "limits": Field("Limits", Shape("limits", _LIMITS)),
+        "reservation": Field("Reservations", Shape("reservation", {**_LIMITS, "genericResources": Field(output=True)})),
+    },
+)
+
+_RESTART_POLICY = Shape(
+    "restart policy",
+    {
+        "condition": text("Condition"),
+        "delay": text("Delay", _DURATION),
+        "maxAttempts": number("MaxAttempts"),
+        "window": text("Window", _DURATION),
     },
 )
 
@@ -142,81 +231,50 @@ _TASK = Shape(
     "service task",
     {
         "containerSpec": Field("ContainerSpec", _CONTAINER, required=True),
-        "forceUpdate": Field("ForceUpdate"),
-        "logDriver": Field("LogDriver", Shape("log driver", _DRIVER)),
-        "networksAdvanceds": Field(
-            "Networks",
-            Many(
-                Shape(
-                    "service network",
-                    {
-                        "id": Field("Target", replaces=True),
-                        "aliases": Field("Aliases", replaces=True),
-                        "driverOpts": Field("DriverOpts", replaces=True),
-                    },
-                )
-            ),
+        "forceUpdate": number("ForceUpdate", computed=True),
+        "logDriver": Field(
+            "LogDriver", Shape("log driver", {"name": text("Name", required=True), "options": table("Options")})
         ),
-        "placement": Field(
-            "Placement",
-            Shape(
-                "service placement",
-                {
-                    "constraints": Field("Constraints"),
-                    "maxReplicas": Field("MaxReplicas"),
-                    "prefs": Field("Preferences", _Preferences()),
-                },
-            ),
-        ),
-        "resources": Field(
-            "Resources",
-            Shape(
-                "service resources",
-                {
-                    "limits": Field("Limits", Shape("limits", _LIMITS)),
-                    "reservation": Field("Reservations", Shape("reservation", _LIMITS)),
-                },
-            ),
-        ),
-        "restartPolicy": Field(
-            "RestartPolicy",
-            Shape(
-                "restart policy",
-                {
-                    "condition": Field("Condition"),
-                    "delay": Field("Delay", _DURATION),
-                    "maxAttempts": Field("MaxAttempts"),
-                    "window": Field("Window", _DURATION),
-                },
-            ),
-        ),
-        "runtime": Field("Runtime"),
+        "networksAdvanceds": blocks("Networks", Unordered(_NETWORK)),
+        "placement": Field("Placement", _PLACEMENT, computed=True),
+        "resources": Field("Resources", _RESOURCES, computed=True),
+        "restartPolicy": Field("RestartPolicy", _RESTART_POLICY, computed=True),
+        "runtime": text("Runtime", computed=True),
     },
 )
 
 _PORT = Shape(
     "service port",
     {
-        "name": Field("Name"),
-        "protocol": Field("Protocol"),
-        "publishMode": Field("PublishMode"),
-        "publishedPort": Field("PublishedPort"),
-        "targetPort": Field("TargetPort", required=True),
+        "name": text("Name"),
+        "protocol": text("Protocol", default="tcp"),
+        "publishMode": text("PublishMode", default="ingress"),
+        "publishedPort": number("PublishedPort", computed=True),
+        "targetPort": number("TargetPort", required=True),
+    },
+)
+
+_ENDPOINT = Shape("endpoint", {"mode": text("Mode", computed=True), "ports": blocks("Ports", Many(_PORT))})
+
+_MODE = _Mode(
+    "mode",
+    {
+        "global": flag(),
+        "replicated": Field(codec=Shape("replicated", {"replicas": number(default=1)}), computed=True),
     },
 )
 
 SERVICE = Shape(
     "service",
     {
-        "name": Field("Name", replaces=True),
-        "labels": Field("Labels", Labels()),
-        "mode": Field("Mode", _Mode()),
+        "name": text("Name", replaces=True),
+        "labels": blocks("Labels", Labels(), computed=True),
+        "mode": Field("Mode", _MODE, computed=True),
         "taskSpec": Field("TaskTemplate", _TASK, required=True),
-        "endpointSpec": Field(
-            "EndpointSpec", Shape("endpoint", {"mode": Field("Mode"), "ports": Field("Ports", Many(_PORT))})
-        ),
+        "endpointSpec": Field("EndpointSpec", _ENDPOINT, computed=True),
         "updateConfig": Field("UpdateConfig", _rollout("update config")),
         "rollbackConfig": Field("RollbackConfig", _rollout("rollback config")),
+        "auth": Field(output=True),
+        "convergeConfig": Field(output=True),
     },
 )
-"""`auth`, `convergeConfig`, and the nested properties that nothing here uses are left out, and so refused."""

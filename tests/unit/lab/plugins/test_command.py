@@ -1,11 +1,14 @@
 """The command stand-in runs real programs on this machine."""
 
+from typing import Any
+
 import pytest
+from pulumi.provider.experimental.provider import PropertyDiffKind
 
 from lab.plugins.command.local import Command
 from lab.plugins.serve import ProviderError
 
-INPUTS = {"addPreviousOutputInEnv": False}
+INPUTS: dict[str, Any] = {"addPreviousOutputInEnv": False}
 
 
 def test_create_keeps_what_is_printed_without_the_last_newline() -> None:
@@ -35,15 +38,17 @@ def test_a_failure_shows_status_command_and_output() -> None:
 
 
 def test_without_update_a_change_runs_create_again() -> None:
-    assert Command().update("id", {**INPUTS, "create": "echo created"}, {})["stdout"] == "created"
-    assert Command().update("id", {**INPUTS, "create": "echo no", "update": "echo updated"}, {})["stdout"] == "updated"
+    assert Command().update("id", {**INPUTS, "create": "echo created"}, {}, ())["stdout"] == "created"
+    assert (
+        Command().update("id", {**INPUTS, "create": "echo no", "update": "echo updated"}, {}, ())["stdout"] == "updated"
+    )
 
 
 def test_without_any_command_nothing_runs_and_output_stays() -> None:
     _, state = Command().create({**INPUTS, "interpreter": ["false"], "delete": "x"}, "name")
 
     assert (state["stdout"], state["stderr"]) == ("", "")
-    assert Command().update("id", {**INPUTS, "delete": "y"}, {"stdout": "old"})["stdout"] == "old"
+    assert Command().update("id", {**INPUTS, "delete": "y"}, {"stdout": "old"}, ())["stdout"] == "old"
 
 
 def test_delete_runs_from_what_is_stored() -> None:
@@ -55,15 +60,18 @@ def test_earlier_output_is_passed_on_only_if_wanted() -> None:
     before = {"stdout": "old"}
     script = {"create": 'echo "<$PULUMI_COMMAND_STDOUT>"'}
 
-    assert Command().update("id", {**INPUTS, **script}, before)["stdout"] == "<>"
-    assert Command().update("id", {**INPUTS, **script, "addPreviousOutputInEnv": True}, before)["stdout"] == "<old>"
+    assert Command().update("id", {**INPUTS, **script}, before, ())["stdout"] == "<>"
+    assert Command().update("id", {**INPUTS, **script, "addPreviousOutputInEnv": True}, before, ())["stdout"] == "<old>"
 
 
-def test_changed_triggers_replace_and_a_changed_script_updates() -> None:
-    shape = Command.shape
+@pytest.mark.parametrize(
+    ("change", "kind"), [("triggers", PropertyDiffKind.UPDATE_REPLACE), ("create", PropertyDiffKind.UPDATE)]
+)
+def test_changed_triggers_replace_and_a_changed_script_updates(change: str, kind: PropertyDiffKind) -> None:
+    before = {**INPUTS, "triggers": ["a"], "create": "a", "stdout": "", "stderr": ""}
+    after = {**INPUTS, "triggers": ["a"], "create": "a", change: ["b"]}
 
-    assert shape.replaces({**INPUTS, "triggers": ["a"]}, {**INPUTS, "triggers": ["b"]})
-    assert not shape.replaces({**INPUTS, "create": "a"}, {**INPUTS, "create": "b"})
+    assert Command().differences(before, after, ()) == {change: kind}
 
 
 def test_an_unknown_kind_of_logging_is_refused() -> None:

@@ -22,7 +22,7 @@ from lab.plugins.docker.service import Service
 from lab.plugins.docker.volume import Volume
 from lab.plugins.resource import TypedProvider
 from lab.plugins.serve import ProviderError
-from lab.plugins.values import plain_map, wrap
+from lab.plugins.values import UNKNOWN, plain_map, wrap
 
 URN = "urn:pulumi:lab::p::swarm:x:Parent${type}::{name}"
 
@@ -80,7 +80,12 @@ def b64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-SERVICE = {"name": "edge", "taskSpec": {"containerSpec": {"image": "x"}}, "mode": {"replicated": {"replicas": 2}}}
+SERVICE: dict[str, Any] = {
+    "name": "edge",
+    "taskSpec": {"containerSpec": {"image": "x"}},
+    "mode": {"replicated": {"replicas": 2}},
+}
+SPEC = {"Name": "edge", "Mode": {"Replicated": {"Replicas": 9}}, "TaskTemplate": {"ContainerSpec": {"Image": "x"}}}
 
 
 def test_a_name_is_made_from_the_logical_one_and_kept() -> None:
@@ -135,18 +140,19 @@ def test_scaling_updates_in_place_and_says_so() -> None:
 
     assert response.changes is True
     assert response.replaces == []
-    assert {key: detail.kind for key, detail in response.detailed_diff.items()} == {"mode": PropertyDiffKind.UPDATE}
+    assert {key: detail.kind for key, detail in response.detailed_diff.items()} == {
+        "mode.replicated.replicas": PropertyDiffKind.UPDATE
+    }
 
 
 def test_a_service_that_somebody_scaled_is_drift_after_a_refresh() -> None:
-    spec = {"Name": "edge", "Mode": {"Replicated": {"Replicas": 9}}, "TaskTemplate": {"ContainerSpec": {"Image": "x"}}}
-    engine: Any = FakeEngine(GET_services={"Spec": spec})
+    engine: Any = FakeEngine(GET_services={"Spec": SPEC})
 
     found = Service(engine).read("s1", SERVICE, SERVICE)
 
     assert found is not None
     assert found[0]["mode"] == {"replicated": {"replicas": 9}}
-    assert diff(Service(engine), found[1], SERVICE).diffs == ["mode"]
+    assert diff(Service(engine), found[1], SERVICE).diffs == ["mode.replicated.replicas"]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +171,7 @@ def test_what_is_gone_is_gone_from_the_state(kind: Any, path: str) -> None:
     assert kind(engine).read("x", SERVICE, SERVICE) is None
 
 
-def test_a_network_without_gateway_is_replaced_after_a_refresh() -> None:
+def test_a_network_without_gateway_is_replaced() -> None:
     live = {
         "Name": "n",
         "Driver": "overlay",
@@ -176,9 +182,8 @@ def test_a_network_without_gateway_is_replaced_after_a_refresh() -> None:
     without = {"name": "n", "driver": "overlay", "ipamConfigs": [{"subnet": "10.0.10.0/24"}]}
     named = {"name": "n", "driver": "overlay", "ipamConfigs": [{"subnet": "10.0.10.0/24", "gateway": "10.0.10.1"}]}
 
-    assert diff(kind, {**without, "scope": "swarm"}, without).changes is False
-    assert diff(kind, kind.read("n1", without, without)[1], without).replaces == ["ipamConfigs"]
-    assert diff(kind, kind.read("n1", named, named)[1], named).changes is False
+    assert diff(kind, kind.read("n1", without, {})[1], without).replaces == ["ipamConfigs"]
+    assert diff(kind, kind.read("n1", named, {})[1], named).changes is False
 
 
 def test_a_volumes_driver_is_the_engines_choice_and_no_difference() -> None:
@@ -218,13 +223,57 @@ def test_containers_on_other_engines_are_not_waited_for() -> None:
 
 
 def test_a_service_is_updated_from_its_newest_version() -> None:
-    engine: Any = FakeEngine(GET_services={"Version": {"Index": 42}})
+    engine: Any = FakeEngine(GET_services={"Version": {"Index": 42}, "Spec": SPEC})
 
-    Service(engine).update("s1", SERVICE, {})
+    Service(engine).update("s1", SERVICE, {}, ())
 
-    method, path, request = engine.calls[-1]
+    method, path, request = engine.calls[1]
     assert (method, path, request["params"]) == ("POST", "/services/s1/update", {"version": 42})
     assert request["json"]["Mode"] == {"Replicated": {"Replicas": 2}}
+
+
+def test_an_update_sends_what_is_ignored_as_the_state_has_it() -> None:
+    engine: Any = FakeEngine(GET_services={"Version": {"Index": 42}, "Spec": SPEC})
+    state = Service(engine).read("s1", SERVICE, {})
+    assert state is not None
+    placement = {"platforms": [{"architecture": "amd64", "os": "linux"}]}
+    before = {**state[1], "taskSpec": {**state[1]["taskSpec"], "placement": placement}}
+    inputs = {**SERVICE, "taskSpec": {**SERVICE["taskSpec"], "placement": {"constraints": ["a==b"]}}}
+
+    Service(engine).update("s1", inputs, before, ["taskSpec.placement.platforms"])
+
+    (sent,) = (request["json"] for method, _, request in engine.calls if method == "POST")
+    assert sent["TaskTemplate"]["Placement"] == {
+        "Constraints": ["a==b"],
+        "Platforms": [{"Architecture": "amd64", "OS": "linux"}],
+    }
+
+
+def test_a_port_that_swarm_chose_is_in_the_state() -> None:
+    endpoint = {"Spec": {"Mode": "vip"}, "Ports": [{"TargetPort": 80, "PublishedPort": 30000}]}
+    engine: Any = FakeEngine(GET_services={"Spec": {**SPEC, "EndpointSpec": {"Mode": "vip"}}, "Endpoint": endpoint})
+
+    found = Service(engine).read("s1", SERVICE, {})
+
+    assert found is not None
+    assert found[1]["endpointSpec"]["ports"][0]["publishedPort"] == 30000
+
+
+def test_a_volumes_options_are_sent_under_the_name_that_the_engine_takes() -> None:
+    engine: Any = FakeEngine(POST_volumes={"Name": "files", "Driver": "local", "Options": {"type": "nfs"}})
+
+    _, state = Volume(engine).create({"name": "files", "driverOpts": {"type": "nfs"}}, "files")
+
+    assert engine.calls[0][2]["json"] == {"Name": "files", "DriverOpts": {"type": "nfs"}}
+    assert state["driverOpts"] == {"type": "nfs"}
+
+
+def test_a_preview_of_a_new_resource_leaves_the_engines_choices_open() -> None:
+    kind = Volume(FakeEngine())
+
+    assert kind.preview({"name": "files"}, {})["mountpoint"] is UNKNOWN
+    assert kind.preview({"name": "files", "driver": "nfs"}, {})["driver"] == "nfs"
+    assert kind.preview({"name": "files"}, {"id": "files", "mountpoint": "/x"})["mountpoint"] == "/x"
 
 
 @pytest.fixture
@@ -246,15 +295,23 @@ def test_a_changed_file_rebuilds_in_place_and_an_ignored_one_does_not(context: P
     assert image_inputs(context) == before
 
     (context / "kept").write_text("2")
-    response = diff(Image(FakeEngine()), before, image_inputs(context))
+    response = diff(Image(FakeEngine()), {"__inputs": before}, image_inputs(context))
 
     assert (response.diffs, response.replaces) == (["build"], [])
 
 
 def test_another_name_is_an_update_too() -> None:
-    response = diff(Image(FakeEngine()), {"imageName": "x:1"}, {"imageName": "x:2"})
+    response = diff(Image(FakeEngine()), {"__inputs": {"imageName": "x:1"}}, {"imageName": "x:2"})
 
     assert (response.diffs, response.replaces) == (["imageName"], [])
+
+
+@pytest.mark.parametrize(("server", "changed"), [("r:5000", []), ("other:5000", ["registry"])])
+def test_another_login_to_the_same_registry_is_no_difference(server: str, changed: list[str]) -> None:
+    old = {"imageName": "x:1", "registry": {"server": "r:5000", "username": "a", "password": "1"}}
+    new = {"imageName": "x:1", "registry": {"server": server, "username": "b", "password": "2"}}
+
+    assert diff(Image(FakeEngine()), {"__inputs": old}, new).diffs == changed
 
 
 def test_deleting_an_image_leaves_it_on_the_host() -> None:
@@ -275,7 +332,7 @@ def test_a_type_that_the_program_does_not_use_is_refused() -> None:
     served = provider_with(Volume(FakeEngine()), "docker:index/volume:Volume")
     urn = URN.format(type="docker:index/remoteImage:RemoteImage", name="x")
 
-    with pytest.raises(ProviderError, match=r"no resource type «docker:index/remoteImage:RemoteImage»: it has docker:"):
+    with pytest.raises(ProviderError, match=r'no resource type "docker:index/remoteImage:RemoteImage": it has docker:'):
         asyncio.run(served.check(provider.CheckRequest(urn, {}, {}, b"")))
 
 
