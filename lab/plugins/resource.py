@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -106,8 +107,8 @@ class TypedProvider(provider.Provider):
         )
         return provider.DiffResponse(
             changes=bool(details),
-            replaces=sorted(key for key, change in details.items() if replaces(change)),
-            diffs=sorted(details),
+            replaces=sorted({_top(path) for path, change in details.items() if replaces(change)}),
+            diffs=sorted({_top(path) for path in details}),
             detailed_diff={key: PropertyDiff(change, input_diff=False) for key, change in details.items()},
         )
 
@@ -162,6 +163,11 @@ class TypedProvider(provider.Provider):
         if token not in self.types:
             raise ProviderError(f'the stand-in has no resource type "{token}": it has {", ".join(sorted(self.types))}')
         return self.types[token]
+
+
+def _top(path: str) -> str:
+    """The resource's own property that the path begins with: all that Pulumi's short lines of progress show."""
+    return re.split(r"[.\[]", path)[0]
 
 
 def _wrapped(kind: ResourceType, values: Values, known: Mapping[str, PropertyValue]) -> dict[str, PropertyValue]:

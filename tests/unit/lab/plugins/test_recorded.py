@@ -44,7 +44,7 @@ IGNORED = ["taskSpec.placement.platforms"]
 
 DIFFERENCES = (
     ("inputs that the program does not use (`auth`, `convergeConfig`, …)", "taken", "refused"),
-    ("a service that was created or updated", "looked at after two seconds and more", "looked at at once"),
+    ("a service that was created or updated", "read after two seconds and more", "read immediately"),
     ("a service's environment", "written in another order at each update", "written sorted"),
     ("a service's privileges and generic resources that somebody set by hand", "seen by a refresh", "not seen"),
     ("a tag's digest", "asked of the registry", "not asked"),
