@@ -62,7 +62,7 @@ class Cluster:
         return [
             (
                 step["op"],
-                step["newState"]["type"],
+                (step.get("newState") or step["oldState"])["type"],
                 step["urn"].rpartition("::")[2],
                 tuple(sorted(step.get("detailedDiff") or {})),
             )
