@@ -102,13 +102,13 @@ class SwarmService(pulumi.ComponentResource):
         self._name = name
         self._args = args
         version = self._task_version()
-        # A replaced network is deleted first, and its services before it. Pulumi finds them by the properties that depend
-        # on the network, and asks whether a change of these replaces the service. For `task_spec` the provider says no,
-        # since it may change for many reasons; for the name it says yes.
-        name_beside_networks = pulumi.Output.all(*[network.network_id for network in args.networks]).apply(lambda _: name)
+        # A network that is replaced is deleted first, and its services before it. Pulumi finds them by their properties
+        # that depend on the network: it asks the provider whether a change of these replaces the service. The provider
+        # says no for `task_spec`, which may change for many reasons, and yes for the name.
+        network_ids = pulumi.Output.all(*[network.network_id for network in args.networks])
         self.service = docker.Service(
             name,
-            name=name_beside_networks,
+            name=network_ids.apply(lambda _: name),
             task_spec=self._task_spec(version),
             mode=docker.ServiceModeArgs(global_=True)
             if args.replicas is None

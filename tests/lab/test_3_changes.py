@@ -81,6 +81,17 @@ def test_a_changed_config_moves_the_service_and_takes_the_old_one_away(cluster: 
     assert changed != before
 
 
+def test_a_changed_network_is_replaced_after_its_services_are_deleted(cluster: Cluster) -> None:
+    with cluster.configured(network={"api_subnet": "10.0.21.0/24"}):
+        replaced = {name for operation, _, name, _ in cluster.planned() if operation == "replace"}
+        assert replaced == {"api-net", "docker-api", "prometheus"}
+        cluster.up()
+        cluster.pulumi("preview", "--expect-no-changes")
+    cluster.up()
+
+    cluster.eventually(lambda: len(cluster.prometheus('up{job="node-exporter"} == 1')) == 2, seconds=120)
+
+
 def test_a_changed_secret_moves_the_service_and_takes_the_old_one_away(cluster: Cluster) -> None:
     before = cluster.names("secret", "edge-operators")
     old = cluster.operator_password()
