@@ -43,16 +43,16 @@ IGNORED = ["taskSpec.placement.platforms"]
 """What the program tells Pulumi to ignore of a service."""
 
 DIFFERENCES = (
-    ("inputs that the program does not use (`auth`, `convergeConfig`, …)", "taken", "refused"),
-    ("a service that was created or updated", "looked at after two seconds and more", "looked at at once"),
-    ("a service's environment", "written in another order at each update", "written sorted"),
-    ("a service's privileges and generic resources that somebody set by hand", "seen by a refresh", "not seen"),
-    ("a tag's digest", "asked of the registry", "not asked"),
-    ("building an image", "by BuildKit", "by the classic builder"),
-    ("the digest of an image's context", "by its own rule", "by another rule"),
+    ("inputs that the program does not use (`auth`, `convergeConfig`, …)", "accepted", "refused"),
+    ("reading a service after a create or update", "after a wait of two seconds or more", "immediately"),
+    ("order of a service's environment variables", "changes at each update", "sorted"),
+    ("privileges and generic resources of a service that were set by hand", "found by a refresh", "not found"),
+    ("digest of a tag", "looked up in the registry", "not looked up"),
+    ("builder of images", "BuildKit", "the classic builder"),
+    ("digest of an image's build context", "computed by its own rule", "computed by another rule"),
     ("data that is not base64", "printed in the error", "not printed"),
     ("a command's output while it runs", "shown", "not shown"),
-    ("`pulumi import`", "makes inputs of what is there", "makes none"),
+    ("`pulumi import`", "generates inputs from the existing resource", "generates none"),
 )
 """What, in the real plugins, in the stand-ins; the same table is in docs/lab.md."""
 
