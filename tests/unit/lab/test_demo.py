@@ -82,7 +82,7 @@ def test_up_brings_hosts_and_cluster_to_what_the_settings_say(lab, tools, starte
     assert started == ["configuration", "hosts", "stack"]
     assert " up --yes --skip-preview --diff --event-log " in (tools / "arguments").read_text()
     assert capsys.readouterr().out.splitlines()[-1] == (
-        "The cluster is up, with 1 change (update 1); 60 resources stayed as they were."
+        "The cluster is up, after 1 change (update 1); 60 resources stayed as they were."
     )
 
 
@@ -92,7 +92,7 @@ def test_preview_starts_no_host_and_says_what_up_would_do(lab, tools, started, c
     assert started == ["configuration", "stack"]
     assert " preview --diff --event-log " in (tools / "arguments").read_text()
     assert capsys.readouterr().out.splitlines()[-1] == (
-        "`make up` would make 1 change (update 1); 60 resources stay as they are."
+        "`make up` would make 1 change (update 1); 60 resources would stay as they are."
     )
 
 
@@ -125,14 +125,14 @@ def test_without_a_lab_nothing_is_made(lab, started, monkeypatch, command):
 
 def test_a_mistake_in_the_user_s_settings_ends_it_before_anything_is_made(lab, monkeypatch):
     (lab.checkout / "demo.yaml").write_text("replicas: 4\n")
-    monkeypatch.setattr(demo, "_settle_mode", lambda _: pytest.fail("went on"))
+    monkeypatch.setattr(demo, "_choose_mode", lambda _: pytest.fail("went on"))
 
     with pytest.raises(LabError, match=r"demo\.yaml: replicas is not a setting"):
         demo.prepare(lab)
 
 
 def test_the_user_s_settings_are_read_anew_each_time(lab, tools, monkeypatch):
-    monkeypatch.setattr(demo, "_settle_mode", lambda _: lab.mode_file.write_text("online\n"))
+    monkeypatch.setattr(demo, "_choose_mode", lambda _: lab.mode_file.write_text("online\n"))
     monkeypatch.setattr(demo.packages, "install", lambda: True)
     monkeypatch.setattr(pulumi_cli, "install", lambda: tools)
     monkeypatch.setattr(demo, "_install_plugins", lambda *_: None)

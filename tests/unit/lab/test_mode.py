@@ -32,7 +32,7 @@ def test_without_such_an_engine_it_is_offline_and_says_why():
 
 @pytest.mark.parametrize("value", ["on", "OFFLINE", "no"])
 def test_another_value_is_refused_with_the_two_that_are_known(value):
-    with pytest.raises(LabError, match=f"LAB is «{value}».*«offline» or «online»"):
+    with pytest.raises(LabError, match=f'LAB is "{value}".*"offline" or "online"'):
         mode.decide({"LAB": value}, _never_asked)
 
 

@@ -74,5 +74,5 @@ def test_the_engine_keeps_no_copy(served):
 def test_a_push_that_the_registry_does_not_know_of_is_an_error_not_an_image_without_digest(served):
     served.loses_pushes = True
 
-    with pytest.raises(LabError, match=f"does not know 127.0.0.1:5000/lab/haproxy:{RECIPE.key}"):
+    with pytest.raises(LabError, match=f"lacks 127.0.0.1:5000/lab/haproxy:{RECIPE.key}"):
         registry.publish(LAB, RECIPE)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from lab.plugins.codecs import Codec, Duration, Environment
 from lab.plugins.difference import differences, planned
 from lab.plugins.docker.service_shape import SERVICE
-from lab.plugins.shape import Field, Labels, Many, Shape, Unordered, blocks, flag, number, strings, table, text
-from lab.plugins.state import refreshed, settled
+from lab.plugins.shape import Field, Labels, ListOf, SetOf, Shape, blocks, flag, number, strings, table, text
+from lab.plugins.state import refreshed, state_after_change
 from lab.plugins.values import UNKNOWN
 
 FULL_SERVICE: dict[str, Any] = {
@@ -204,25 +204,25 @@ MEMBERS = Shape(
         "list": strings("List"),
         "map": table("Map"),
         "seen": blocks("Seen", unset=[]),
-        "set": blocks("Set", Unordered(Shape("member", {"name": text("Name"), "flag": flag("Flag", unset=None)}))),
+        "set": blocks("Set", SetOf(Shape("member", {"name": text("Name"), "flag": flag("Flag", unset=None)}))),
     },
 )
 EMPTY = MEMBERS.from_api({"Seen": ["a"], "Set": [{"Name": "n"}]})
 
 
 def test_what_a_program_left_out_is_null_until_a_refresh() -> None:
-    created = settled(MEMBERS, EMPTY, {"set": [{"name": "n"}]}, {})
+    created = state_after_change(MEMBERS, EMPTY, {"set": [{"name": "n"}]}, {})
 
     assert created == {"list": None, "map": None, "seen": [], "set": [{"name": "n", "flag": None}]}
-    assert settled(MEMBERS, EMPTY, {"set": [{"name": "n"}]}, created) == created
-    assert settled(MEMBERS, EMPTY, {"set": [{"name": "n"}]}, EMPTY) == EMPTY
+    assert state_after_change(MEMBERS, EMPTY, {"set": [{"name": "n"}]}, created) == created
+    assert state_after_change(MEMBERS, EMPTY, {"set": [{"name": "n"}]}, EMPTY) == EMPTY
     assert EMPTY == {"list": [], "map": {}, "seen": ["a"], "set": [{"name": "n", "flag": False}]}
 
 
 def test_what_a_program_gave_is_in_the_state_as_the_engine_has_it() -> None:
     given = {"list": [], "map": {}, "seen": ["b"], "set": [{"name": "n", "flag": False}]}
 
-    assert settled(MEMBERS, EMPTY, given, {}) == EMPTY
+    assert state_after_change(MEMBERS, EMPTY, given, {}) == EMPTY
 
 
 def test_members_of_a_set_are_refreshed_by_what_they_have_in_common() -> None:
@@ -282,7 +282,7 @@ def test_the_mode_of_a_tmpfs_is_read_back_without_its_sticky_bit() -> None:
 
 
 def test_lists_of_objects_survive() -> None:
-    codec = Many(Shape("x", {"a": number("A.B"), "c": Field("C")}))
+    codec = ListOf(Shape("x", {"a": number("A.B"), "c": Field("C")}))
 
     assert codec.to_api([{"a": 1}, {"c": 2}]) == [{"A": {"B": 1}}, {"C": 2}]
     assert codec.from_api([{"A": {"B": 1}}, {"C": 2}]) == [{"a": 1, "c": None}, {"a": 0, "c": 2}]
@@ -290,5 +290,5 @@ def test_lists_of_objects_survive() -> None:
 
 def test_sets_are_read_in_the_order_of_their_members_texts() -> None:
     assert Labels().from_api({"b": "1", "a": "2"}) == [{"label": "a", "value": "2"}, {"label": "b", "value": "1"}]
-    assert Unordered(Codec()).from_api(["b", "a"]) == ["a", "b"]
+    assert SetOf(Codec()).from_api(["b", "a"]) == ["a", "b"]
     assert [item["name"] for item in MEMBERS.from_api({"Set": [{"Name": "b"}, {"Name": "a"}]})["set"]] == ["a", "b"]

@@ -13,7 +13,7 @@ from lab.plugins.docker.image import Image
 from lab.plugins.docker.network import Network
 from lab.plugins.docker.service_shape import SERVICE
 from lab.plugins.docker.volume import Volume
-from lab.plugins.shape import Many, Shape
+from lab.plugins.shape import ListOf, Shape
 
 # What the program does not use and the stand-ins therefore refuse.
 LEFT_OUT = {
@@ -89,6 +89,6 @@ def test_the_nested_properties_of_a_service_are_the_real_ones(path: str, argumen
     shape: Any = SERVICE
     for part in path.split("."):
         codec = shape.fields[part].codec
-        shape = codec.item if isinstance(codec, Many) else codec
+        shape = codec.item if isinstance(codec, ListOf) else codec
 
     assert inputs_of(shape) == arguments_of(arguments) - LEFT_OUT.get(shape.name, set())
