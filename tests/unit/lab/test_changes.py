@@ -17,7 +17,7 @@ def event_log(tmp_path):
     return written
 
 
-def test_counts_are_those_of_the_summary(event_log):
+def test_counts_are_read_from_the_summary(event_log):
     path = event_log(
         {"sequence": 0, "preludeEvent": {"config": {}}},
         {"sequence": 1, "summaryEvent": {"resourceChanges": {"same": 60, "update": 1}}},
@@ -56,6 +56,6 @@ def test_a_log_without_a_summary_is_refused(event_log):
         ),
     ],
 )
-def test_the_verdict_says_how_much_of_what(counts, planned, done):
+def test_the_sentence_counts_the_changes_by_operation(counts, planned, done):
     assert changes.planned(counts) == planned
     assert changes.done(counts) == done
