@@ -1,8 +1,8 @@
 """Choose where images, plugins and hosts come from. The choice is made once, printed, and never mixed.
 
 An offline lab builds everything from package registries, and runs the hosts on its own Docker Engine. An online lab
-uses upstream images, the real plugins, and the machine's Docker Engine. The online mode has not been run yet, for want
-of a machine that can pull images. Only the choice between the modes is tested.
+uses upstream images, the real plugins, and the machine's Docker Engine. The online mode has not been tried yet on a
+machine that can run it. Only the choice between the modes is tested.
 """
 
 import subprocess

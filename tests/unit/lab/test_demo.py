@@ -97,7 +97,7 @@ def test_preview_starts_no_hosts_and_says_what_up_would_do(lab, tools, started, 
 
 
 @pytest.mark.usefixtures("started")
-def test_a_failing_up_prints_only_the_failure(lab, monkeypatch, capsys):
+def test_a_failing_up_does_not_report_success(lab, monkeypatch, capsys):
     monkeypatch.setenv("STATUS", "1")
 
     with pytest.raises(LabError, match=r"\Apulumi up .*failed: see above\Z"):

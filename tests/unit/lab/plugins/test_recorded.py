@@ -257,9 +257,9 @@ def assert_within(part: Any, whole: Any, path: str) -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_the_request_for_a_service_matches_the_recorded_document(name: str) -> None:
     document = copy.deepcopy(RECORDING["engine"][CREATED[name]["id"]]["Spec"])
-    told = Service.shape.to_api(plain(CREATED[name]["inputs"]))
+    request = Service.shape.to_api(plain(CREATED[name]["inputs"]))
 
-    assert_within(with_sorted_sets(told), with_sorted_sets(document), name)
+    assert_within(with_sorted_sets(request), with_sorted_sets(document), name)
 
 
 @pytest.mark.parametrize("name", CREATED)
