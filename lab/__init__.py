@@ -1,1 +1,1 @@
-"""Runs the whole system on one machine: hosts, images, the Pulumi engine and its plugins."""
+"""Run the whole system on one machine: hosts, images, the Pulumi CLI and its plugins."""

@@ -1,4 +1,4 @@
-"""The lab's command line: `python -m lab COMMAND`; the Makefile has a short name for each."""
+"""The lab's command line, `python -m lab COMMAND`. The Makefile has a target for most commands."""
 
 import argparse
 import os
@@ -14,26 +14,26 @@ ROOT = Path(__file__).parent.parent
 DEMO = Lab(name="demo", checkout=ROOT)
 TEST = Lab(name="test", checkout=ROOT)
 RECORD = Lab(name="record", checkout=ROOT)
-_OF_THE_DEMO = {"demo": demo.run, "preview": update.preview, "up": update.up, "status": demo.status}
+_DEMO_COMMANDS = {"demo": demo.run, "preview": update.preview, "up": update.up, "status": demo.status}
 
 
 def main() -> int:
-    """Run one command; an expected failure is one clear message."""
+    """Run one command, and print an expected failure as one clear message."""
     parser = argparse.ArgumentParser(prog="lab", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
-        ("demo", "bring the cluster up, send a file across, show its metrics, report"),
-        ("preview", "show what `up` would change, by the settings as they are now"),
-        ("up", "bring the demo's cluster to what the settings say now"),
-        ("status", "say what runs where, and how to reach it"),
-        ("metrics", "the eight metrics of every host and service, from both InfluxDBs"),
-        ("report", "draw the eight panels of the last half hour into one page"),
-        ("test", "all checks and tests"),
-        ("destroy", "take away all that demo and test have made"),
-        ("shell", "a shell where the demo's hosts can be reached"),
+        ("demo", "start the cluster, transfer a file, show the metrics and draw them"),
+        ("preview", "show what `up` would change with the current settings"),
+        ("up", "apply the current settings to the demo's cluster"),
+        ("status", "show what runs where, and how to reach it"),
+        ("metrics", "show the eight metrics of every host and service, from both InfluxDBs"),
+        ("report", "draw the metrics of the last half hour as a page with eight panels"),
+        ("test", "run all checks and tests"),
+        ("destroy", "remove everything that the labs have made"),
+        ("shell", "open a shell that can reach the demo's hosts"),
     ):
         commands.add_parser(name, help=text)
-    execute = commands.add_parser("exec", help="run one command where the demo's hosts can be reached")
+    execute = commands.add_parser("exec", help="run one command that can reach the demo's hosts")
     execute.add_argument("arguments", nargs=argparse.REMAINDER)
     recording = commands.add_parser("record", help="record how the real provider plugins behave with this program")
     recording.add_argument("file", type=Path)
@@ -44,14 +44,14 @@ def main() -> int:
         print(f"\nlab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nlab: interrupted; the same command goes on from here", file=sys.stderr)
+        print("\nlab: interrupted: run the same command again to continue", file=sys.stderr)
         return 130
 
 
 def _run(chosen: argparse.Namespace) -> int:
     match chosen.command:
         case "demo" | "preview" | "up" | "status":
-            _OF_THE_DEMO[chosen.command](DEMO)
+            _DEMO_COMMANDS[chosen.command](DEMO)
         case "metrics":
             demo.require(DEMO)
             print(metrics.table(DEMO), end="")
@@ -72,20 +72,22 @@ def _run(chosen: argparse.Namespace) -> int:
 
 
 def enter(lab: Lab, arguments: list[str]) -> None:
-    """Become the command, inside the lab's network namespace; `pulumi` is the lab's, on its stack.
+    """Replace this process with the command, run in the lab's network namespace.
+
+    `pulumi` is then the lab's own, and works on the lab's stack.
 
     Raises:
-        LabError: the lab is not up, or there is no command.
+        LabError: the lab is not up, no command was given, or it cannot be run.
     """
     if not arguments:
-        raise LabError("no command: lab/exec COMMAND…")
+        raise LabError("no command given: use lab/exec COMMAND…")
     if not engine.answers(lab):
         raise LabError("the lab is not up: run `make demo`")
     command = namespace.command(lab, arguments)
     environment = stack.environment(lab, pulumi_cli.install(), hosts.environment(lab))
     try:
-        # With this environment's PATH: `pulumi` is not on the user's.
-        os.execvpe(command[0], command, environment)  # noqa: S606 - a shell is what the user asked for, at most
+        # `execvpe` looks the command up in this environment's PATH. The user's own has no `pulumi`.
+        os.execvpe(command[0], command, environment)  # noqa: S606 - the user chose this command
     except OSError as error:
         raise LabError(f"cannot run {arguments[0]}: {error.strerror}") from error
 

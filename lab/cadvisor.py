@@ -1,4 +1,4 @@
-"""The offline lab's stand-in for upstream's image of cAdvisor: built from cAdvisor's library (lab/go/cadvisor)."""
+"""The offline lab's replacement for the upstream cAdvisor image, built from cAdvisor's library (lab/go/cadvisor)."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ _MODULE = go_build.MODULES / "cadvisor"
 
 
 def recipe() -> Recipe:
-    """The image: /usr/bin/cadvisor as upstream has it, and a wget for the health check.
+    """Return an image with /usr/bin/cadvisor, where upstream has it too, and wget for the health check.
 
-    It has no entry point: a service that names the program in full runs on either image.
+    It has no entry point. A service whose command gives the full path runs on both images.
 
     Raises:
-        LabError: there is no Go to build it with, or too old a one, or the build failed.
+        LabError: Go is missing or too old, or the build failed.
     """
     program = go_build.once(f"cadvisor-{go_build.key(_MODULE)}", _build)
     return Recipe(name="cadvisor", packages=("wget",), trees=(("/usr/bin", program),))
@@ -23,7 +23,7 @@ def recipe() -> Recipe:
 
 def _build(folder: Path) -> None:
     go_build.require_go(_MODULE)
-    with step("cAdvisor from source, once"):
-        # Without the checkout's state in it, the program depends on the module's files only, as its key says.
+    with step("building cAdvisor from source, once"):
+        # The cache key covers only the module's files, so nothing else may get into the program.
         reproducible = ("-trimpath", "-buildvcs=false", "-ldflags=-s -w")
         go_build.go(_MODULE, "build", *reproducible, "-o", f"{folder}/cadvisor", ".")

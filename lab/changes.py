@@ -1,15 +1,19 @@
-"""What an update changes, in one sentence; the counts are from the CLI's own log of events."""
+"""Describe in one sentence what an update changes, with the counts from the CLI's event log."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
 _NO_CHANGE = {"same", "read", "read-replacement", "discard"}
-"""Operations that change nothing of the cluster."""
+"""Operations that do not change the cluster."""
 
 
 def count(event_log: Path) -> dict[str, int]:
-    """How often each operation was done, or would be, by its name; `same` is for what stays."""
+    """Return how many resources each operation was applied to, or would be. `same` counts the unchanged ones.
+
+    Raises:
+        ValueError: the log has no summary.
+    """
     for line in event_log.read_text().splitlines():
         summary = json.loads(line).get("summaryEvent")
         if summary:
@@ -18,19 +22,19 @@ def count(event_log: Path) -> dict[str, int]:
 
 
 def planned(counts: Mapping[str, int]) -> str:
-    """What `make up` would do, after a preview."""
+    """Say what `make up` would do, after a preview."""
     changes, kept = _changes(counts), counts.get("same", 0)
     if not changes:
-        return f"`make up` would change nothing: all {kept} resources are as the settings say."
-    return f"`make up` would make {_listed(changes)}; {kept} resources stay as they are."
+        return f"`make up` would change nothing: all {kept} resources match the settings."
+    return f"`make up` would make {_listed(changes)}; {kept} resources would stay as they are."
 
 
 def done(counts: Mapping[str, int]) -> str:
-    """What `make up` has done."""
+    """Say what `make up` has done."""
     changes, kept = _changes(counts), counts.get("same", 0)
     if not changes:
-        return f"The cluster is up. Nothing had to change: all {kept} resources are as the settings say."
-    return f"The cluster is up, with {_listed(changes)}; {kept} resources stayed as they were."
+        return f"The cluster is up. Nothing had to change: all {kept} resources match the settings."
+    return f"The cluster is up, after {_listed(changes)}; {kept} resources stayed as they were."
 
 
 def _changes(counts: Mapping[str, int]) -> dict[str, int]:

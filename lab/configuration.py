@@ -1,4 +1,4 @@
-"""The lab's configuration file: the committed settings, the user's own, this machine's values and its secrets."""
+"""The lab's configuration file, made from committed settings, the user's own, machine values and secrets."""
 
 import functools
 from collections.abc import Mapping
@@ -13,17 +13,17 @@ _PROJECT = "swarm-transfer"
 
 
 def compose(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """One configuration file out of several: a later layer's values win, and mappings are merged at every depth."""
+    """Merge several configuration files into one. Later values win, and mappings are merged at every depth."""
     return functools.reduce(_merge, layers, {"config": {}})
 
 
 def write(lab: Lab, images: Mapping[str, str], own: Mapping[str, Any]) -> None:
-    """Write the lab's configuration file: the committed settings, the user's `own`, and this machine's values.
+    """Write the lab's configuration file from the committed settings, the user's `own`, and this machine's values.
 
-    Secrets that are in the file already stay as they are.
+    Secrets that are already in the file are kept.
     """
-    known = _load(lab.config_file)
-    # Pulumi keeps these paths in its state: they must be the same in every checkout.
+    previous = _load(lab.config_file)
+    # Pulumi keeps these paths in its state, so they must be the same in every checkout.
     ssh_dir = lab.ssh_dir.relative_to(lab.checkout)
     machine = {
         "images": dict(images),
@@ -39,8 +39,8 @@ def write(lab: Lab, images: Mapping[str, str], own: Mapping[str, Any]) -> None:
         _layer({} if lab.is_online else {"monitoring": {"grafana": False}}),
         _layer(own),
         _layer(machine),
-        {"config": _encrypted(known.get("config", {})) or {}},
-        {key: value for key, value in known.items() if key == "encryptionsalt"},
+        {"config": _encrypted(previous.get("config", {})) or {}},
+        {key: value for key, value in previous.items() if key == "encryptionsalt"},
     )
     lab.config_file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = lab.config_file.with_suffix(".new")
@@ -49,34 +49,34 @@ def write(lab: Lab, images: Mapping[str, str], own: Mapping[str, Any]) -> None:
 
 
 def read(lab: Lab) -> dict[str, Any]:
-    """All settings as they were composed last, by key without the project's prefix; empty before the first time."""
+    """Return the settings that were written last, without the project's prefix; empty if none were written yet."""
     config = _load(lab.config_file).get("config", {})
     return {name.removeprefix(f"{_PROJECT}:"): value for name, value in config.items()}
 
 
 def key(name: str) -> str:
-    """The setting's name in the file, with the project's prefix."""
+    """Return the setting's name in the file, with the project's prefix."""
     return f"{_PROJECT}:{name}"
 
 
 def _layer(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as a layer of the configuration file."""
+    """Return the settings in the form of a configuration file."""
     return {"config": {key(name): value for name, value in settings.items()}}
 
 
 def _merge(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(earlier)
     for name, value in later.items():
-        known = earlier.get(name)
-        if isinstance(known, dict) and isinstance(value, dict) and not _is_encrypted(value):
-            merged[name] = _merge(known, value)
+        before = earlier.get(name)
+        if isinstance(before, dict) and isinstance(value, dict) and not _is_encrypted(value):
+            merged[name] = _merge(before, value)
         else:
             merged[name] = value
     return merged
 
 
-def _encrypted(value: Any) -> Any:  # noqa: ANN401 - what a configuration file has
-    """What is encrypted of a setting, or of a mapping of settings; None if nothing is."""
+def _encrypted(value: Any) -> Any:  # noqa: ANN401 - any value of a configuration file
+    """Return only the encrypted parts of a setting or of a mapping of settings; None if there are none."""
     if not isinstance(value, dict):
         return None
     if _is_encrypted(value):

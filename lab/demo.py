@@ -1,4 +1,4 @@
-"""The whole flow on one machine: hosts, cluster, a file across, a report; and taking it all away."""
+"""The demo: start hosts and cluster, transfer a file, report the metrics, and remove everything again."""
 
 import os
 import shutil
@@ -41,26 +41,26 @@ done
 
 
 def run(lab: Lab) -> None:
-    """Bring the cluster up, send a file through every node and fetch it from the others, report."""
+    """Start the cluster, transfer a file between the hosts, and show status and metrics."""
     with engine.exclusive(lab):
         tools = prepare(lab)
         with step("pulumi up"):
             stack.pulumi(lab, tools, "up", "--yes", "--skip-preview", capture=False)
         _transfer(lab)
-        with step("metrics of all hosts, from both InfluxDBs"):
+        with step("reading the metrics of all hosts from both InfluxDBs"):
             table = metrics.wait_for_all(lab)
         page = metrics.draw(lab)
     status(lab)
     grafana = (
         ""
         if lab.is_online
-        else "\nGrafana is off: without internet there is no image of it; this page stands in for it."
+        else "\nGrafana is off, since its image cannot be had without internet access. This page replaces it."
     )
-    print(f"\nThe metrics as pictures: {page}. Again: make metrics, make report.{grafana}\n\n{table}", end="")
+    print(f"\nThe metrics as charts: {page}. To see them again: make metrics, make report.{grafana}\n\n{table}", end="")
 
 
 def test(lab: Lab) -> bool:
-    """Bring hosts of the tests' own up and run the end-to-end tests where they can be reached; True if all passed."""
+    """Start new hosts, run the end-to-end tests where they can be reached, and return whether all passed."""
     try:
         with engine.exclusive(lab):
             discard_hosts(lab)
@@ -73,26 +73,29 @@ def test(lab: Lab) -> bool:
 
 
 def prepare(lab: Lab) -> Path:
-    """Everything up to `pulumi up`: packages, tools, images, plugins, configuration, running hosts.
+    """Do everything that comes before `pulumi up`: packages, tools, images, plugins, configuration and running hosts.
 
     Returns:
         The folder with the Pulumi CLI.
     """
     tools = configure(lab)
-    with step("hosts"):
+    with step("starting the hosts"):
         hosts.up(lab)
     stack.prepare(lab, tools)
     return tools
 
 
 def configure(lab: Lab) -> Path:
-    """Everything of `prepare` that needs no running host; returns the same.
+    """Do the parts of `prepare` that need no running host.
+
+    Returns:
+        The folder with the Pulumi CLI.
 
     Raises:
-        LabError: one of these failed, or the user's own settings cannot be used.
+        LabError: a step failed, or the user's own settings are wrong.
     """
-    own = own_settings.read(lab)  # before anything that takes long
-    _settle_mode(lab)
+    own = own_settings.read(lab)  # first, so that a mistake is reported before anything slow
+    _choose_mode(lab)
     packages.install()
     tools = pulumi_cli.install()
     images = {} if lab.is_online else _serve_images(lab)
@@ -102,23 +105,23 @@ def configure(lab: Lab) -> Path:
 
 
 def discard_hosts(lab: Lab) -> None:
-    """Take away hosts and state of an earlier run, so that the tests begin on fresh ones; a live engine stays."""
+    """Remove the hosts and state of an earlier run, so that the tests start with new ones. A running engine stays."""
     if not lab.local_dir.exists():
         return
-    with step("fresh hosts"):
+    with step("removing the hosts of an earlier run"):
         if lab.is_online:
             hosts.destroy(lab)
         elif engine.answers(lab):
             engine.remove_containers(lab)
         else:
             engine.remove(lab)
-        for left in ("state", "vagrant"):
-            shutil.rmtree(lab.local_dir / left, ignore_errors=True)
+        for name in ("state", "vagrant"):
+            shutil.rmtree(lab.local_dir / name, ignore_errors=True)
         lab.config_file.unlink(missing_ok=True)
 
 
 def status(lab: Lab) -> None:
-    """Say what runs where, and how to reach it.
+    """Print what runs where, and how to reach it.
 
     Raises:
         LabError: the lab is not up.
@@ -131,19 +134,19 @@ def status(lab: Lab) -> None:
 The cluster is up.
 Hosts: {", ".join(f"{name} {address}" for name, address in listed.items())}
 {services.rstrip()}
-Send and fetch a file, by any host's address:
+Send and fetch a file through any host:
   {enter}curl -X POST -F 'file=@README.md' {first}:{port}/upload
   {enter}curl -X POST -F 'name=README.md' {last}:{port}/download > README.copy
-A shell where the hosts can be reached: make shell. Take everything away: make destroy.""")
+To open a shell that can reach the hosts: make shell. To remove everything: make destroy.""")
 
 
 def destroy(*labs: Lab) -> None:
-    """Take the labs away: hosts, engine, state, keys. Built tools and images stay in the cache."""
+    """Remove the labs with their hosts, engines, state and keys. Built tools and images stay in the cache."""
     engine.sweep_orphans()
     for lab in labs:
         if not lab.local_dir.exists() and not lab.machine_dir.exists():
             continue
-        with step(f"taking lab «{lab.name}» away"), engine.exclusive(lab):
+        with step(f'removing the lab "{lab.name}"'), engine.exclusive(lab):
             if lab.is_online:
                 hosts.destroy(lab)
             else:
@@ -153,7 +156,7 @@ def destroy(*labs: Lab) -> None:
 
 
 def ask_host(lab: Lab, address: str, script: str, *, timeout: int = 60) -> str:
-    """Run a script on the host with this address and return what it prints; it may take `timeout` seconds."""
+    """Run a script on the host with this address and return what it prints. `timeout` is in seconds."""
     folder = lab.ssh_dir
     target = SshTarget(
         name=address,
@@ -166,17 +169,17 @@ def ask_host(lab: Lab, address: str, script: str, *, timeout: int = 60) -> str:
 
 
 def require(lab: Lab) -> None:
-    """Refuse to go on without a running lab.
+    """Check that the lab is running.
 
     Raises:
-        LabError: as said.
+        LabError: it is not.
     """
     if not engine.answers(lab) or not lab.config_file.exists():
         raise LabError("the lab is not up: run `make demo`")
 
 
 def addresses(lab: Lab) -> dict[str, str]:
-    """Address of each host, by its name, as the configuration was written last.
+    """Return each host's address by its name, from the configuration that was written last.
 
     Raises:
         LabError: the lab is not up.
@@ -186,7 +189,7 @@ def addresses(lab: Lab) -> dict[str, str]:
 
 
 def _serve_images(lab: Lab) -> dict[str, str]:
-    """Start what serves the hosts their images, and return the images by their names in the settings."""
+    """Start the engine and the registry, publish the images, and return their references by setting name."""
     engine.sweep_orphans()
     engine.start(lab)
     registry.start(lab)
@@ -203,12 +206,12 @@ def _serve_images(lab: Lab) -> dict[str, str]:
     }
 
 
-def _settle_mode(lab: Lab) -> None:
-    """Decide between online and offline when the lab is first made; from then on it stays so."""
+def _choose_mode(lab: Lab) -> None:
+    """Choose online or offline when the lab is first made. The choice is kept until the lab is destroyed."""
     recorded = lab.mode_file.read_text().strip() if lab.mode_file.exists() else ""
     forced = os.environ.get("LAB", "")
     if recorded and forced and forced != recorded:
-        raise LabError(f"LAB is «{forced}», but this lab is {recorded}: run `make destroy` first")
+        raise LabError(f'LAB is "{forced}", but this lab is {recorded}: run `make destroy` first')
     if not recorded:
         decided = mode.decide(os.environ, mode.probe_engine)
         print(f"== {decided.description}")
@@ -231,10 +234,13 @@ def _port(lab: Lab) -> int:
 
 
 def _transfer(lab: Lab) -> None:
-    """Send a file through each host and fetch it through the next, with the very lines that users type."""
-    found, port = list(addresses(lab).values()), _port(lab)
-    with step("a file through each host, and back through the next"), tempfile.TemporaryDirectory() as folder:
-        for up, down in zip(found, found[1:] + found[:1], strict=True):
+    """Send a file through each host and fetch it through the next, with the commands that users type."""
+    hosts_in_order, port = list(addresses(lab).values()), _port(lab)
+    with (
+        step("sending a file through each host, and fetching it through the next"),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        for up, down in zip(hosts_in_order, hosts_in_order[1:] + hosts_in_order[:1], strict=True):
             sent, received = Path(folder, f"demo-{up}.bin"), Path(folder, "received")
             sent.write_bytes(os.urandom(2**20))
             upload = ["curl", "-fsS", "-X", "POST", "-F", f"file=@{sent}", f"{up}:{port}/upload"]
@@ -243,5 +249,5 @@ def _transfer(lab: Lab) -> None:
                 if subprocess.run(namespace.command(lab, command), check=False).returncode:
                     raise LabError(f"failed: {' '.join(command)}")
             if received.read_bytes() != sent.read_bytes():
-                raise LabError(f"what {down} gave back is not what was sent to {up}")
-            print(f"   sent to {up}, fetched from {down}: the same")
+                raise LabError(f"the file from {down} differs from the one sent to {up}")
+            print(f"   sent to {up}, fetched from {down}: identical")

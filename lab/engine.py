@@ -1,7 +1,7 @@
 """The Docker Engine that runs the hosts of an offline lab, in the lab's network namespace.
 
-Engine data outlives a killed engine and a restart of the machine: the next start finds the hosts and their files.
-What must not outlive them (pid files, sockets, mounts, namespaces) is cleared before every start.
+Engine data survives a killed engine and a restart of the machine, so the next start finds the hosts and their files.
+Leftovers that would disturb a new engine (pid files, sockets, mounts, namespaces) are removed before every start.
 """
 
 import fcntl
@@ -26,33 +26,39 @@ _STOP_SECONDS = 60
 
 @contextmanager
 def exclusive(lab: Lab) -> Iterator[None]:
-    """Hold the lab for one bringing up or taking away at a time.
+    """Lock the lab, so that only one process at a time changes it.
 
     Raises:
-        LabError: somebody else holds it.
+        LabError: another process has locked it.
     """
     MACHINE_DIR.mkdir(parents=True, exist_ok=True)
     with lock_file(lab).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LabError(f"lab «{lab.name}» of this checkout is being changed by another process") from None
+            raise LabError(
+                f'the lab "{lab.name}" of this checkout is being changed by another process: wait until it has ended'
+            ) from None
         yield
 
 
 def lock_file(lab: Lab) -> Path:
-    """The file that `exclusive` locks; whoever holds the lock may delete it, last of all."""
+    """Return the file that `exclusive` locks. The holder of the lock may delete it as its last action."""
     return MACHINE_DIR / f"{lab.id}.lock"
 
 
 def start(lab: Lab) -> None:
-    """Start the engine unless it answers already."""
+    """Start the engine, unless it is already running.
+
+    Raises:
+        LabError: it did not start; with the end of its log.
+    """
     if answers(lab):
         return
     lab.machine_dir.mkdir(parents=True, exist_ok=True)
     lab.logs_dir.mkdir(parents=True, exist_ok=True)
     (lab.machine_dir / "lab.json").write_text(json.dumps({"checkout": str(lab.checkout.resolve()), "name": lab.name}))
-    with step("Docker Engine of the lab"):
+    with step("starting the lab's Docker Engine"):
         _clear_stale(lab)
         namespace.create(lab)
         log = lab.logs_dir / "dockerd.log"
@@ -70,7 +76,7 @@ def start(lab: Lab) -> None:
 
 
 def answers(lab: Lab) -> bool:
-    """Whether the engine that runs the hosts is up."""
+    """Return whether the engine that runs the hosts is up."""
     if lab.is_online:
         return subprocess.run(["docker", "version"], capture_output=True, check=False).returncode == 0
     if not namespace.exists(lab) or not lab.engine_socket.exists():
@@ -80,7 +86,7 @@ def answers(lab: Lab) -> bool:
 
 
 def remove(lab: Lab) -> None:
-    """Stop the engine and take away all it has made: containers, data, mounts, control groups, the namespace."""
+    """Stop the engine and remove all that it made: containers, data, mounts, control groups and the namespace."""
     if answers(lab):
         remove_containers(lab)
     _clear_stale(lab)
@@ -88,30 +94,30 @@ def remove(lab: Lab) -> None:
 
 
 def remove_containers(lab: Lab) -> None:
-    """Take away all hosts with what they stored, and leave the engine with its images running."""
+    """Remove all hosts and their data. The engine keeps running, with its images."""
     listed = subprocess.run(docker(lab, "ps", "-aq"), capture_output=True, text=True, check=True).stdout.split()
     if listed:
         subprocess.run(docker(lab, "rm", "-f", "-v", *listed), check=True, stdout=subprocess.DEVNULL)
 
 
 def sweep_orphans() -> None:
-    """Take away labs whose checkout is gone."""
+    """Remove labs whose checkout no longer exists."""
     for record in MACHINE_DIR.glob("*/lab.json"):
-        known = json.loads(record.read_text())
-        if not Path(known["checkout"], "Pulumi.yaml").exists():
-            with step(f"clearing the lab of {known['checkout']}, which is gone"):
-                orphan = _Orphan(name=known["name"], checkout=Path(known["checkout"]), directory=record.parent)
+        lab = json.loads(record.read_text())
+        if not Path(lab["checkout"], "Pulumi.yaml").exists():
+            with step(f"removing the lab of {lab['checkout']}, which no longer exists"):
+                orphan = _Orphan(name=lab["name"], checkout=Path(lab["checkout"]), directory=record.parent)
                 remove(orphan)
                 lock_file(orphan).unlink(missing_ok=True)
 
 
 def docker(lab: Lab, *arguments: str) -> list[str]:
-    """A docker command for the lab's engine."""
+    """Return a docker command for the lab's engine."""
     return ["docker", "--host", f"unix://{lab.engine_socket}", *arguments]
 
 
 class _Orphan(Lab):
-    """A lab known by its folder on the machine only."""
+    """A lab that is known only by its folder in `MACHINE_DIR`."""
 
     def __init__(self, *, name: str, checkout: Path, directory: Path) -> None:
         super().__init__(name=name, checkout=checkout)
@@ -129,7 +135,7 @@ def _command(lab: Lab) -> list[str]:
         f"--data-root={lab.machine_dir / 'data'}",
         f"--exec-root={lab.machine_dir / 'exec'}",
         f"--pidfile={_pid_file(lab)}",
-        # One group for all of the lab, so that nothing of it is overlooked at the end.
+        # All of the lab's control groups are below this one, so that removing the lab finds them all.
         f"--cgroup-parent=/{lab.namespace}",
         "--storage-driver=overlay2",
         "--log-level=warn",
@@ -141,9 +147,9 @@ def _pid_file(lab: Lab) -> Path:
 
 
 def _clear_stale(lab: Lab) -> None:
-    """End every process of the lab, unmount what they mounted, drop their control groups and the namespace."""
+    """End the lab's processes, and remove their mounts, their control groups and the namespace."""
     _end(_processes(lab))
-    # The deepest first: mounts lie on mounts.
+    # The deepest first, since a mount may contain others.
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     for mount in sorted((m for m in mounts if m.startswith(f"{lab.machine_dir}/")), key=len, reverse=True):
         subprocess.run(["umount", "--lazy", mount], check=False)
@@ -159,19 +165,19 @@ def _clear_stale(lab: Lab) -> None:
 def _remove_group(group: Path) -> None:
     try:
         group.rmdir()
-    except OSError as error:  # gone with its parent, or not empty for a moment: it costs nothing to leave it
-        print(f"   control group {group} stays: {error.strerror}")
+    except OSError as error:  # already gone, or not empty yet: leaving it does no harm
+        print(f"   control group {group} is left: {error.strerror}")
 
 
 def _processes(lab: Lab) -> set[int]:
-    """The lab's processes: those in its namespace, in its control groups, and those that name its folder."""
+    """Return the lab's processes: those in its namespace or control groups, or with its folder in their arguments."""
     found = set(namespace.members(lab))
     for group in Path("/sys/fs/cgroup/pids").glob(f"{lab.namespace}/**/cgroup.procs"):
         found |= {int(pid) for pid in group.read_text().split()}
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = entry.read_bytes().split(b"\0")
-        except OSError:  # it has just ended
+        except OSError:  # the process has just ended
             continue
         if any(str(lab.machine_dir).encode() + b"/" in word for word in words):
             found.add(int(entry.parent.name))
@@ -179,7 +185,7 @@ def _processes(lab: Lab) -> set[int]:
 
 
 def _end(processes: set[int]) -> None:
-    """Ask processes to end, wait, then insist."""
+    """End processes with SIGTERM, wait, and kill those that are left."""
     for number, seconds in ((signal.SIGTERM, _STOP_SECONDS), (signal.SIGKILL, 10)):
         processes = {pid for pid in processes if _signal(pid, number)}
         deadline = time.monotonic() + seconds
@@ -197,7 +203,7 @@ def _signal(pid: int, number: int) -> bool:
 
 
 def _is_running(pid: int) -> bool:
-    """Whether the process is there and not just a record for its parent to read."""
+    """Return whether the process is running. A zombie is not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

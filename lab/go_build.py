@@ -1,4 +1,4 @@
-"""Programs built once from Go modules, and kept in the cache of tools; a build that was cut off leaves no tool."""
+"""Build programs from Go modules, once, and cache them. An interrupted build leaves no tool in the cache."""
 
 import fcntl
 import hashlib
@@ -19,7 +19,7 @@ _UNFINISHED = ".unfinished-"
 
 
 def once(name: str, build: Callable[[Path], None]) -> Path:
-    """Return the folder of the tool `name`; unless it is cached, `build` fills it, while other builds wait.
+    """Return the folder of the tool `name`. If it is not cached, `build` fills it while other builds wait.
 
     An interrupted build leaves nothing that a later one would use.
     """
@@ -27,20 +27,20 @@ def once(name: str, build: Callable[[Path], None]) -> Path:
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _one_at_a_time(folder.parent):
-            if not folder.exists():  # somebody else may have built it meanwhile
+            if not folder.exists():  # another process may have built it while this one waited
                 _build(folder, build)
     return folder
 
 
 def require_go(module: Path, alternative: str = "") -> None:
-    """Refuse a machine without Go, or with an older one than the module asks for.
+    """Check that Go is installed and new enough for the module.
 
     Args:
         module: The folder with the module's go.mod.
-        alternative: What would do instead of Go, for the error's text.
+        alternative: What the user may install instead of Go, for the error message.
 
     Raises:
-        LabError: as said.
+        LabError: Go is missing or too old.
     """
     needed = re.search(r"^go (\S+)$", (module / "go.mod").read_text(), re.MULTILINE)
     assert needed, "every go.mod names a Go version"  # noqa: S101 - a broken checkout, not a user's mistake
@@ -53,10 +53,10 @@ def require_go(module: Path, alternative: str = "") -> None:
 
 
 def go(module: Path, *arguments: str) -> str:
-    """Run `go` in the module's folder, without C, and return what it prints.
+    """Run `go` in the module's folder, without cgo, and return what it prints.
 
     Raises:
-        LabError: it failed; it has said why by then.
+        LabError: it failed; its own error has already been printed.
     """
     done = subprocess.run(
         ["go", *arguments],
@@ -72,7 +72,7 @@ def go(module: Path, *arguments: str) -> str:
 
 
 def key(module: Path) -> str:
-    """First 12 hex digits of a hash over the module folder's files, by name and content."""
+    """Return the first 12 hex digits of a hash of the names and contents of the module folder's files."""
     digest = hashlib.sha256()
     for path in sorted(module.iterdir()):
         digest.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
@@ -93,12 +93,12 @@ def _build(folder: Path, build: Callable[[Path], None]) -> None:
 
 @contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Wait for another build to end: two at once would take twice as long, each."""
+    """Wait for other builds to end, since two at once would each take twice as long."""
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """Comparable form of «1.25.11»; «1.26rc1» counts as 1.26."""
+    """Return a version such as "1.25.11" as numbers to compare; "1.26rc1" counts as 1.26."""
     return tuple(int(number) for number in re.findall(r"\d+", version.partition("rc")[0].partition("-")[0]))

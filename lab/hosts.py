@@ -10,11 +10,11 @@ from lab.paths import Lab, cache_dir
 from lab.progress import step
 
 REGISTRY = "192.168.50.1:5000"
-"""The lab's registry as hosts see it: at the gateway of their private network."""
+"""The lab's registry, at the address where the hosts reach it: the gateway of their private network."""
 
 
 def import_base(lab: Lab) -> str:
-    """Give the lab's engine the base of the host's image, and return its name."""
+    """Import the base of the hosts' image into the lab's engine, and return its name."""
     tag = f"lab/host-base:{rootfs.HOST.key}"
     if subprocess.run(engine.docker(lab, "image", "inspect", tag), capture_output=True, check=False).returncode:
         tar = rootfs.build(rootfs.HOST)
@@ -24,28 +24,28 @@ def import_base(lab: Lab) -> str:
 
 
 def up(lab: Lab, *names: str) -> None:
-    """Start these hosts, or all of them; one that runs is left alone.
+    """Start these hosts, or all of them if none are named. Running hosts are left alone.
 
     Raises:
-        LabError: Vagrant failed; what it said has been printed.
+        LabError: Vagrant failed; its own error has already been printed.
     """
     _vagrant(lab, "up", "--provider=docker", "--no-parallel", *names)
 
 
 def destroy(lab: Lab, *names: str) -> None:
-    """Take away these hosts, or all of them, with what they stored.
+    """Remove these hosts and their data, or all hosts if none are named.
 
     Raises:
-        LabError: as `up`.
+        LabError: Vagrant failed; its own error has already been printed.
     """
     _vagrant(lab, "destroy", "--force", *names)
 
 
 def environment(lab: Lab, base: str | None = None) -> Mapping[str, str]:
-    """What Vagrant is told about this lab."""
-    told = {
+    """Return the environment that Vagrant needs for this lab."""
+    variables = {
         **os.environ,
-        "DOCKER_BUILDKIT": "0",  # Vagrant reads the classic builder's output
+        "DOCKER_BUILDKIT": "0",  # Vagrant parses the classic builder's output
         "SWARM_HOSTS_FILE": str(lab.config_file),
         "SWARM_LOCAL": str(lab.local_dir),
         "VAGRANT_CHECKPOINT_DISABLE": "1",
@@ -53,9 +53,9 @@ def environment(lab: Lab, base: str | None = None) -> Mapping[str, str]:
         "VAGRANT_HOME": str(cache_dir() / "vagrant"),
     }
     if lab.is_online:
-        return told
-    told |= {"DOCKER_HOST": f"unix://{lab.engine_socket}", "SWARM_LAB_REGISTRY": REGISTRY}
-    return told if base is None else {**told, "SWARM_HOST_BASE": base}
+        return variables
+    variables |= {"DOCKER_HOST": f"unix://{lab.engine_socket}", "SWARM_LAB_REGISTRY": REGISTRY}
+    return variables if base is None else {**variables, "SWARM_HOST_BASE": base}
 
 
 def _vagrant(lab: Lab, *arguments: str) -> None:

@@ -1,7 +1,8 @@
-"""What a Pulumi run that was killed leaves behind, and how the next one gets past it.
+"""Clean up after a killed Pulumi run, so that the next one can work.
 
-It leaves its lock; its plugins, which go on with what they were told; operations of which the state does not say
-how they ended; and, of creates among these, perhaps an object on the host that no state knows and whose name is taken.
+A killed run leaves its lock, and plugins that continue their last operation. In the state, some operations are pending:
+nobody knows how they ended. A pending create may have made an object that is not in the state. Its name is then taken,
+so a new create would fail.
 """
 
 import json
@@ -18,8 +19,8 @@ from typing import Any
 
 from lab.packages import LabError
 
-# By type: what `docker ... rm` calls it. A volume is not among them: creating one that is there succeeds, and
-# removing it would take files with it.
+# The resource types, and what `docker ... rm` calls each. Volumes are left out: creating a volume that exists succeeds,
+# and removing one would delete files.
 _REMOVABLE = {
     "docker:index/network:Network": "network",
     "docker:index/secret:Secret": "secret",
@@ -31,25 +32,27 @@ _END_SECONDS = 10
 
 @dataclass(frozen=True)
 class Unrecorded:
-    """A Docker object that a killed run may have made: `kind` as in `docker KIND rm`, on the host that ssh reaches."""
+    """A Docker object that a killed run may have made. `kind` is the word in `docker KIND rm`."""
 
     kind: str
     name: str
     ssh: tuple[str, ...]
-    """Arguments of ssh: options and destination."""
+    """Arguments of ssh for its host: options and destination."""
 
     @property
     def removal(self) -> list[str]:
-        """The command that takes it away; it fails where there is none."""
+        """The command that removes the object. It fails if there is none."""
         quick = ("-o", "ConnectTimeout=10", "-o", "BatchMode=yes")
         return ["ssh", *quick, *self.ssh, f"docker {self.kind} rm {shlex.quote(self.name)}"]
 
 
 def clear_locks(folder: Path) -> bool:
-    """Delete the locks of processes that have ended, and return whether there were any: they had not ended well.
+    """Delete the locks of processes that have ended, and return whether there were any.
+
+    A lock that outlives its process means that the process was killed.
 
     Raises:
-        LabError: the holder of a lock is at work, or is on another machine and cannot be asked.
+        LabError: the holder of a lock is running, or is on another machine and cannot be checked.
     """
     locks = list(folder.rglob("*.json"))
     for lock in locks:
@@ -61,15 +64,17 @@ def clear_locks(folder: Path) -> bool:
 
 
 def end_orphans(pulumi_home: Path) -> None:
-    """End the plugins of this Pulumi home that have lost their engine: they would notice after minutes only.
+    """End the plugins of this Pulumi home whose engine is gone. By themselves they would end only after minutes.
 
     Raises:
-        LabError: one does not end.
+        LabError: a plugin did not end.
     """
     deadline = time.monotonic() + _END_SECONDS
     while orphans := _orphans(pulumi_home):
         if time.monotonic() > deadline:
-            raise LabError(f"processes of an interrupted Pulumi do not end: {', '.join(map(str, sorted(orphans)))}")
+            raise LabError(
+                f"processes of an interrupted Pulumi run did not end: {', '.join(map(str, sorted(orphans)))}"
+            )
         for orphan in orphans:
             with suppress(ProcessLookupError):
                 os.kill(orphan, signal.SIGKILL)
@@ -77,12 +82,12 @@ def end_orphans(pulumi_home: Path) -> None:
 
 
 def has_pending(export: Mapping[str, Any]) -> bool:
-    """Whether an exported state has operations that were begun and not ended."""
+    """Return whether an exported state has pending operations."""
     return bool(export["deployment"].get("pending_operations"))
 
 
 def unrecorded(export: Mapping[str, Any]) -> list[Unrecorded]:
-    """Objects that unfinished creates may have made, except those whose name a recorded one of the type bears."""
+    """Return the objects that pending creates may have made, except those that the state has under the same name."""
     resources = export["deployment"].get("resources") or []
     recorded = {(known["type"], known.get("outputs", {}).get("name")) for known in resources}
     providers = {
@@ -107,7 +112,7 @@ def unrecorded(export: Mapping[str, Any]) -> list[Unrecorded]:
 
 
 def _orphans(pulumi_home: Path) -> set[int]:
-    """Processes started for this home, by its engine or in turn by those, whose own parent was not."""
+    """Return the processes of this Pulumi home whose parent is not one of them, except the CLI itself."""
     entry = f"PULUMI_HOME={pulumi_home}".encode()
     ours = {pid for pid in _processes() if entry in _read(pid, "environ").split(b"\0")}
     return {pid for pid in ours if _read(pid, "comm").strip() != b"pulumi" and _parent(pid) not in ours}
@@ -118,13 +123,13 @@ def _processes() -> list[int]:
 
 
 def _parent(pid: int) -> int:
-    # The program's name stands before, in brackets, and may hold anything.
+    # The program's name comes first, in brackets, and may contain any character.
     fields = _read(pid, "stat").rpartition(b")")[2].split()
     return int(fields[1]) if fields else 0
 
 
 def _read(pid: int, file: str) -> bytes:
-    """A file about a process; empty if that has ended."""
+    """Return a process's file in /proc; empty if the process has ended."""
     try:
         return Path(f"/proc/{pid}/{file}").read_bytes()
     except OSError:
@@ -133,19 +138,19 @@ def _read(pid: int, file: str) -> bytes:
 
 def _ssh(provider: Mapping[str, Any]) -> tuple[str, ...]:
     options = provider.get("sshOpts", [])
-    # Providers get nested inputs as JSON text.
+    # Pulumi passes nested provider inputs as JSON text.
     listed = json.loads(options) if isinstance(options, str) else options
     return (*listed, str(provider["host"]).removeprefix("ssh://"))
 
 
 def _holder(lock: Path) -> str:
-    """Who holds a lock, for people; empty if that process has ended."""
+    """Describe the process that holds a lock; empty if it has ended."""
     try:
         content = json.loads(lock.read_text())
         pid, host = int(content["pid"]), str(content["hostname"])
-    except (OSError, ValueError, KeyError):  # gone, or cut off while it was being written
+    except (OSError, ValueError, KeyError):  # deleted, or only partly written
         return ""
     if host != socket.gethostname():
         return f"process {pid} on {host}"
-    # Ids are used again: another program with the id does not hold the lock.
+    # Process ids are reused, so another program may have this id now. It does not hold the lock.
     return f"pulumi, process {pid}" if _read(pid, "comm").strip() == b"pulumi" else ""

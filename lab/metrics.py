@@ -1,4 +1,4 @@
-"""The demo's metrics, as read from its two InfluxDBs: the table, and the page with the eight panels."""
+"""Show the demo's metrics from its two InfluxDBs, as a table or as a page with eight panels."""
 
 import os
 import subprocess
@@ -12,11 +12,11 @@ from lab.paths import Lab
 from settings import DATABASE_PORTS
 
 _WAIT_SECONDS = 120
-"""A rate needs two looks at every task, and a rule to run after them."""
+"""A rate needs two scrapes of every task, and then an evaluation of its rule."""
 
 
 def table(lab: Lab) -> str:
-    """The eight metrics of every host and service, their freshest values and ages, as text.
+    """Return a text table of the eight metrics of every host and service, with the latest values and their age.
 
     Raises:
         LabError: a database cannot be read.
@@ -25,7 +25,7 @@ def table(lab: Lab) -> str:
 
 
 def draw(lab: Lab) -> Path:
-    """Draw the eight panels of the last half hour into one page, and return where it is.
+    """Draw the metrics of the last half hour as a page with eight panels, and return its path.
 
     Raises:
         LabError: a database cannot be read.
@@ -36,10 +36,10 @@ def draw(lab: Lab) -> Path:
 
 
 def wait_for_all(lab: Lab) -> str:
-    """The table, once every host has all its metrics in it.
+    """Wait until the table has all metrics of every host, and return it.
 
     Raises:
-        LabError: some are still missing after two minutes; with the table as it is then.
+        LabError: some are still missing after two minutes; with the table at that time.
     """
     deadline = time.monotonic() + _WAIT_SECONDS
     while True:
@@ -47,7 +47,7 @@ def wait_for_all(lab: Lab) -> str:
         if "missing" not in text:
             return text
         if time.monotonic() > deadline:
-            raise LabError(f"not all metrics have come within {_WAIT_SECONDS} s:\n{text}")
+            raise LabError(f"not all metrics arrived within {_WAIT_SECONDS} s:\n{text}")
         time.sleep(1)
 
 
@@ -70,5 +70,5 @@ def _run(lab: Lab, command: str, *arguments: str) -> str:
         check=False,
     )
     if done.returncode:
-        raise LabError(done.stderr.strip() or f"the {command} could not be made")
+        raise LabError(done.stderr.strip() or f"`python -m monitoring {command}` failed without an error message")
     return done.stdout

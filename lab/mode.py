@@ -1,8 +1,8 @@
-"""Where images, plugins and hosts come from: decided once, said aloud, never mixed.
+"""Choose where images, plugins and hosts come from. The choice is made once, printed, and never mixed.
 
-Offline, the lab builds everything from package registries and runs the hosts on an engine of its own. Online, it
-takes upstream images and the real plugins, and the engine that is there. The online half has not been tried on a
-machine that could run it; only what decides between the two has been tested.
+An offline lab builds everything from package registries, and runs the hosts on its own Docker Engine. An online lab
+uses upstream images, the real plugins, and the machine's Docker Engine. The online mode has not been tried yet on a
+machine that can run it. Only the choice between the modes is tested.
 """
 
 import subprocess
@@ -21,36 +21,36 @@ _PULL_SECONDS = 120
 
 @dataclass(frozen=True)
 class Mode:
-    """The decision, `OFFLINE` or `ONLINE`, and what led to it."""
+    """The chosen mode, `OFFLINE` or `ONLINE`, and the reason."""
 
     name: str
     reason: str
 
     @property
     def online(self) -> bool:
-        """Whether upstream images, real plugins and the given engine are used."""
+        """Whether upstream images, the real plugins and the machine's own engine are used."""
         return self.name == ONLINE
 
     @property
     def description(self) -> str:
-        """For people: the decision, why, and how to decide otherwise."""
+        """The mode, the reason, and how to choose the other one."""
         other = OFFLINE if self.online else ONLINE
         return f"lab: {self.name}, since {self.reason} ({_VARIABLE}={other} chooses the other)"
 
 
 def decide(environment: Mapping[str, str], engine_probe: Callable[[], str]) -> Mode:
-    """`LAB` in the environment decides; without it, whether an engine that can pull is there.
+    """Choose the mode by the variable `LAB`, or if it is not set, by whether there is an engine that can pull images.
 
-    `engine_probe` returns why there is none, or an empty text; it is asked only where `LAB` leaves it open.
+    `engine_probe` returns why there is no such engine, or an empty text. It is called only if `LAB` is not set.
 
     Raises:
-        LabError: `LAB` is neither of the two.
+        LabError: `LAB` is neither of the two modes.
     """
     forced = environment.get(_VARIABLE, "")
     if forced in {OFFLINE, ONLINE}:
         return Mode(forced, f"{_VARIABLE}={forced}")
     if forced:
-        raise LabError(f"{_VARIABLE} is «{forced}»: set it to «{OFFLINE}» or «{ONLINE}», or leave it out")
+        raise LabError(f'{_VARIABLE} is "{forced}": set it to "{OFFLINE}" or "{ONLINE}", or unset it')
     obstacle = engine_probe()
     if obstacle:
         return Mode(OFFLINE, obstacle)
@@ -58,7 +58,7 @@ def decide(environment: Mapping[str, str], engine_probe: Callable[[], str]) -> M
 
 
 def probe_engine() -> str:
-    """Ask the engine that `docker` reaches to pull an image that will be needed; why it cannot, or an empty text."""
+    """Pull an image that will be needed anyway; return why that failed, or an empty text."""
     if not _succeeds(_ENGINE_SECONDS, "docker", "version", "--format={{.Server.Version}}"):
         return "no Docker Engine answers"
     if not _succeeds(_PULL_SECONDS, "docker", "pull", "--quiet", images.HAPROXY):

@@ -1,4 +1,4 @@
-"""The lab's network namespace: 192.168.50.0/24 exists only in there."""
+"""The lab's network namespace. The network 192.168.50.0/24 exists only inside it."""
 
 import os
 import subprocess
@@ -11,33 +11,33 @@ _NAMESPACES = Path("/run/netns")
 
 
 def create(lab: Lab) -> None:
-    """Make the namespace with its loopback up, unless it is there."""
+    """Create the namespace if it does not exist, and bring its loopback up."""
     if not exists(lab):
         subprocess.run(["ip", "netns", "add", lab.namespace], check=True)
     subprocess.run(command(lab, ["ip", "link", "set", "lo", "up"]), check=True)
 
 
 def remove(lab: Lab) -> None:
-    """Take the namespace away; what still runs in it keeps it alive unseen, so stop that first."""
+    """Remove the namespace. Stop its processes first: any that still run would keep it alive unseen."""
     if (_NAMESPACES / lab.namespace).exists():
         subprocess.run(["ip", "netns", "delete", lab.namespace], check=True)
 
 
 def exists(lab: Lab) -> bool:
-    """Whether the namespace is there and mounted: a restart of the machine can leave a plain file."""
+    """Return whether the namespace exists and is mounted. A restart of the machine can leave a plain file there."""
     path = _NAMESPACES / lab.namespace
     return path.exists() and path.stat().st_dev != _NAMESPACES.stat().st_dev
 
 
 def is_current(lab: Lab) -> bool:
-    """Whether this process runs in the lab's namespace."""
+    """Return whether this process runs in the lab's namespace."""
     return exists(lab) and (_NAMESPACES / lab.namespace).stat().st_ino == Path("/proc/self/ns/net").stat().st_ino
 
 
 def command(lab: Lab, arguments: Sequence[str]) -> list[str]:
-    """The command as run where the hosts can be reached: inside the namespace, if the lab has one.
+    """Return the command in a form that can reach the hosts: it runs inside the namespace, if the lab has one.
 
-    `ip netns exec` would mount another /sys, without the cgroups that engines need.
+    This uses `nsenter`, because `ip netns exec` would mount another /sys, without the cgroups that engines need.
     """
     if lab.is_online or is_current(lab):
         return list(arguments)
@@ -45,7 +45,7 @@ def command(lab: Lab, arguments: Sequence[str]) -> list[str]:
 
 
 def members(lab: Lab) -> list[int]:
-    """Ids of all processes in the namespace."""
+    """Return the ids of the other processes in the namespace."""
     if not exists(lab):
         return []
     done = subprocess.run(["ip", "netns", "pids", lab.namespace], capture_output=True, text=True, check=True)

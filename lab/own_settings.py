@@ -1,4 +1,4 @@
-"""The user's own settings of the demo, `demo.yaml`: read anew each time, laid over the lab's."""
+"""The user's own settings for the demo, in `demo.yaml`. They are read each time, and override the lab's settings."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,12 +18,12 @@ _SET_BY_THE_LAB = ("images", "ssh")
 
 
 def read(lab: Lab) -> dict[str, Any]:
-    """The settings as in the stack's configuration, without the project's prefix; none if there is no file.
+    """Return the settings in `demo.yaml`, without the project's prefix; empty if there is no file.
 
-    Refuses secrets: the file is in the clear. What a value may be is left to the program, where it depends on others.
+    Secrets are refused, since the file is not encrypted. Rules that involve several settings are left to the program.
 
     Raises:
-        LabError: the file cannot be used; one line with its name, the cause and the remedy.
+        LabError: the file cannot be used. The message is one line with the file's name, the cause and the remedy.
     """
     file = lab.own_settings_file
     if file is None or not file.exists():
@@ -37,7 +37,7 @@ def read(lab: Lab) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise LabError(
             f"{file.name} is not a mapping but {values!r}: "
-            "write one setting a line, such as `file_service: {replicas: 4}`"
+            "write one setting per line, such as `file_service: {replicas: 4}`"
         )
     for problem in _problems(values):
         raise LabError(f"{file.name}: {problem}")
@@ -53,7 +53,7 @@ def _cause(error: Exception) -> str:
 def _problems(values: Mapping[Any, Any]) -> Iterator[str]:
     for path in secret_paths(Settings):
         for location in set_locations(values, path):
-            yield f"{_name(location)} is a secret, and this file is in the clear: remove it, and {_remedy(path)}"
+            yield f"{_name(location)} is a secret, and this file is not encrypted: remove it, and {_remedy(path)}"
     for name in _SET_BY_THE_LAB:
         if name in values:
             yield f"{name} is set by the lab itself: remove it"
@@ -61,10 +61,10 @@ def _problems(values: Mapping[Any, Any]) -> Iterator[str]:
         Settings.model_validate(values)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
-            # The lab's own settings have what is missing here, except within a list, which takes the place of theirs.
-            # A rule about several settings needs all of them.
-            elsewhere = detail["type"] == "missing" and (detail["loc"][0] != "hosts" or len(detail["loc"]) == 1)
-            if not elsewhere and detail["type"] != "value_error":
+            # A missing value comes from the lab's own settings, except within a list, which replaces the lab's list.
+            # A rule about several settings (`value_error`) can only be checked on the merged settings.
+            in_lab_settings = detail["type"] == "missing" and (detail["loc"][0] != "hosts" or len(detail["loc"]) == 1)
+            if not in_lab_settings and detail["type"] != "value_error":
                 yield _problem(detail)
 
 
@@ -79,7 +79,7 @@ def _problem(detail: ErrorDetails) -> str:
 
 
 def _remedy(path: str) -> str:
-    """How the secret is set in the demo's encrypted configuration."""
+    """Return how to set the secret in the demo's encrypted configuration."""
     return secret_remedy(path).replace("`pulumi", "`lab/exec pulumi", 1)
 
 

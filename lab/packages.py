@@ -1,4 +1,4 @@
-"""Debian packages that the lab and the checks need, installed without starting the services that some bring along."""
+"""Install the Debian packages that the lab and the checks need, without starting the services in them."""
 
 import os
 import shutil
@@ -29,9 +29,9 @@ LINT = frozenset({"prometheus"})
 UNIT = frozenset({"haproxy", "openssh-client", "prometheus", "vagrant", "vagrant-libvirt"})
 SERVICE = frozenset({"chromium", "curl", "procps"})
 CHECKS = LINT | UNIT | SERVICE
-"""What the checks need that run without a lab."""
+"""What the checks that run without a lab need."""
 
-# A program of each package tells whether it is there: cheaper than asking dpkg, and right for other sources too.
+# A package counts as installed if its program is found. This is faster than dpkg, and finds other sources too.
 _PROGRAM_OF_PACKAGE = {
     "chromium": "chromium",
     "curl": "curl",
@@ -47,33 +47,33 @@ _PROGRAM_OF_PACKAGE = {
     "util-linux": "nsenter",
     "vagrant": "vagrant",
 }
-# A plugin has no program. Vagrant finds those of Debian by these files, whichever home it is told to use.
+# A Vagrant plugin has no program. Vagrant finds Debian's plugins by these files, whatever VAGRANT_HOME is.
 _FILE_OF_PACKAGE = {"vagrant-libvirt": Path("/usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json")}
 
-# Debian has servers there, and leaves it out of the PATH of anybody but root.
+# Debian installs servers there, and only root has it on PATH.
 _SERVERS = "/usr/sbin"
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
 
 class LabError(Exception):
-    """The lab cannot be brought up; the text says what to do about it."""
+    """A lab command cannot go on. The message says what to do about it."""
 
 
 def install(wanted: Collection[str] = LAB) -> bool:
-    """Install those of these packages that are missing; True when all are there.
+    """Install the wanted packages that are missing, and return True.
 
     Raises:
-        LabError: something is missing, and this is not root on Debian.
+        LabError: a package is missing, and this process is not root on Debian.
     """
-    missing = sorted(package for package in wanted if not _is_there(package))
+    missing = sorted(package for package in wanted if not _is_installed(package))
     if not missing:
         return True
     if os.geteuid() or not shutil.which("apt-get"):
         names = " ".join(missing)
-        raise LabError(f"missing: {', '.join(missing)}: run `apt-get install {names}`, or this as root on Debian")
+        raise LabError(f"missing: {', '.join(missing)}: run `apt-get install {names}`, or run this as root on Debian")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    with step(f"Debian packages {' '.join(missing)}"), _services_kept_down():
+    with step(f"installing Debian packages {' '.join(missing)}"), _without_starting_services():
         subprocess.run(["apt-get", "update", "-qq"], check=True, env=environment)
         command = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *missing]
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
@@ -81,19 +81,19 @@ def install(wanted: Collection[str] = LAB) -> bool:
 
 
 def program(name: str) -> str:
-    """Return the path of a program that one of the packages has.
+    """Return the path of a program from one of the packages.
 
     Raises:
-        LabError: it is not there; the text names the package.
+        LabError: it is not installed; the message names its package.
     """
     found = _find(name)
     if found is None:
         package = next(package for package, of_package in _PROGRAM_OF_PACKAGE.items() if of_package == name)
-        raise LabError(f"{name} is not there: run `apt-get install {package}`")
+        raise LabError(f"{name} is not installed: run `apt-get install {package}`")
     return found
 
 
-def _is_there(package: str) -> bool:
+def _is_installed(package: str) -> bool:
     if package in _FILE_OF_PACKAGE:
         return _FILE_OF_PACKAGE[package].exists()
     return _find(_PROGRAM_OF_PACKAGE[package]) is not None
@@ -104,9 +104,9 @@ def _find(name: str) -> str | None:
 
 
 @contextmanager
-def _services_kept_down() -> Iterator[None]:
-    """Keep packages from starting their services: the lab starts its own, in its own network namespace."""
-    if _POLICY.exists():  # somebody's own policy; it is there for the same reason
+def _without_starting_services() -> Iterator[None]:
+    """Keep packages from starting their services, since the lab starts its own in its network namespace."""
+    if _POLICY.exists():  # the user has a policy already, which decides instead of ours
         yield
         return
     _POLICY.write_text("#!/bin/sh\nexit 101\n")

@@ -1,4 +1,4 @@
-"""Progress for people: what is being done, and how long it took."""
+"""Show people what is being done, and how long it took."""
 
 import time
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def step(text: str) -> Iterator[None]:
-    """Announce `text`, run the block, say how long it took; a failure is announced and raised again."""
+    """Print `text`, run the block, and print how long it took. A failure is printed and raised again."""
     print(f"== {text} …", flush=True)
     started = time.monotonic()
     try:

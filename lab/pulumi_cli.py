@@ -1,4 +1,4 @@
-"""The real Pulumi CLI and its Python language host, built once from their Go modules."""
+"""Build the real Pulumi CLI and its Python language host from their Go modules, once."""
 
 import re
 import shutil
@@ -17,12 +17,13 @@ _SDK = "github.com/pulumi/pulumi/sdk/v3"
 
 
 def install() -> Path:
-    """Build the CLI unless this version is on PATH or cached, and return the folder with it.
+    """Build the CLI unless this version is on PATH or cached, and return its folder.
 
-    One on PATH counts only with its language host. An interrupted build leaves nothing that a later one would use.
+    A CLI on PATH is used only if its language host is there too. An interrupted build leaves nothing that a later one
+    would use.
 
     Raises:
-        LabError: there is no Go to build it with, or too old a one, or the build failed.
+        LabError: Go is missing or too old, or the build failed.
     """
     found = shutil.which("pulumi")
     if found and shutil.which("pulumi-language-python") and _version_of(found) == VERSION:
@@ -32,16 +33,16 @@ def install() -> Path:
 
 def _build(folder: Path) -> None:
     go_build.require_go(_CLI_MODULE, alternative=f"the Pulumi CLI {VERSION} itself")
-    with step(f"Pulumi CLI v{VERSION} from source, about 4 minutes, once"):
+    with step(f"building the Pulumi CLI v{VERSION} from source, once, about 4 minutes"):
         flags = f"-ldflags=-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{VERSION}"
         go_build.go(_CLI_MODULE, "build", "-trimpath", flags, "-o", f"{folder}/", _CLI)
-    with step("Pulumi's Python language host from source"):
+    with step("building Pulumi's Python language host from source"):
         go_build.go(_LANGUAGE_MODULE, "build", "-trimpath", "-o", f"{folder}/", _LANGUAGE_HOST)
         _copy_program_runner(folder)
 
 
 def _copy_program_runner(folder: Path) -> None:
-    """Put the script that runs Python programs beside the language host: it is the SDK's, of the CLI's version."""
+    """Copy the script that runs Python programs beside the language host, from the SDK of the CLI's version."""
     source = Path(go_build.go(_CLI_MODULE, "list", "-m", "-f", "{{.Dir}}", _SDK)) / "python" / "cmd"
     runner = folder / "pulumi-language-python-exec"
     shutil.copy(source / runner.name, runner)

@@ -1,4 +1,4 @@
-"""The offline lab's base for Python images: Debian's Python, with the wheels that a build asks for in its own index."""
+"""The offline lab's base for Python images: Debian's Python, with the wheels that a build needs."""
 
 import hashlib
 import shutil
@@ -16,7 +16,7 @@ _PIP_CONFIG = "[global]\nno-index = true\nfind-links = /opt/wheels\ndisable-pip-
 
 
 def recipe(requirements: Path) -> Recipe:
-    """The image for builds that install this hash-locked file; the same Dockerfile works on the upstream image."""
+    """Return an image for builds that install this hash-locked file. Their Dockerfile suits the upstream image too."""
     return Recipe(
         name="python",
         packages=("ca-certificates", "python3", "python3-venv"),
@@ -26,7 +26,7 @@ def recipe(requirements: Path) -> Recipe:
 
 
 def wheels(requirements: Path) -> Path:
-    """Download the locked wheels for the image's Python, once, and return their folder."""
+    """Download the locked wheels for the image's Python, unless they are cached, and return their folder."""
     key = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
     folder = cache_dir() / "wheels" / key
     if folder.exists():
@@ -39,7 +39,7 @@ def wheels(requirements: Path) -> Path:
         f"--dest={unfinished}", f"--requirement={requirements}",
     ]  # fmt: skip
     try:
-        with step("wheels for the file service's image"):
+        with step("downloading wheels for the file service's image"):
             subprocess.run(command, check=True)
         unfinished.chmod(0o755)
         unfinished.rename(folder)

@@ -1,10 +1,10 @@
-"""Record how the real provider plugins behave with this program: the test data that the stand-ins answer to.
+"""Record how the real provider plugins behave with this program. Tests compare the stand-ins with the recording.
 
     python -m lab record FILE
 
-brings up hosts of its own, deploys, refreshes, previews and applies changes, and writes what each step left in the
-state and what the hosts' engines had. It takes some minutes and needs the real plugins in the Pulumi home. Nothing
-secret gets into the file, and long texts are cut.
+This starts hosts of its own, deploys, refreshes, previews and applies changes. After each step it records the state and
+the engines' documents. It takes some minutes, and needs the real plugins in the Pulumi home. The file contains no
+secrets, and long texts are shortened.
 """
 
 import datetime as dt
@@ -25,10 +25,10 @@ from lab.progress import step
 from lab.recording import condensed, text
 
 _ENCRYPTED = "4dabf18193072939515e22adb298388d"
-"""The key that Pulumi's state marks an encrypted value with."""
+"""The key that marks an encrypted value in Pulumi's state."""
 
 _LONG = 300
-"""Characters from which on a text is cut."""
+"""Texts with more characters than this are shortened."""
 
 _CHANGES: Mapping[str, Mapping[str, Any]] = {
     "one replica more": {"file_service": {"replicas": 4}},
@@ -37,7 +37,7 @@ _CHANGES: Mapping[str, Mapping[str, Any]] = {
     "another network": {"network": {"subnet": "10.0.20.0/24"}},
     "other masters' copies": {"file_service": {"copies": 1}},
 }
-"""What is previewed, by name: settings laid over the lab's own."""
+"""The changes to preview, by name: settings that override the lab's own."""
 
 _APPLIED = ("one replica more", "a smaller limit")
 
@@ -48,11 +48,11 @@ _BY_HAND = (
     "influxdb-vms --health-retries 9 --stop-grace-period 2m --update-parallelism 3 --group-add 4 --hostname other",
     "files --replicas 2",
 )
-"""What somebody changes by `docker service update`, before a refresh."""
+"""Arguments of `docker service update`: changes made by hand before a refresh."""
 
 
 def record(lab: Lab, file: Path) -> None:
-    """Write the recording.
+    """Deploy with the real plugins and write the recording to the file.
 
     Raises:
         LabError: a plugin is a stand-in, or a step failed.
@@ -63,7 +63,7 @@ def record(lab: Lab, file: Path) -> None:
         homes = stack.pulumi_home(lab) / "plugins"
         for name, version in choice.VERSIONS.items():
             if not (homes / f"resource-{name}-v{version}" / f"pulumi-resource-{name}").is_symlink():
-                raise LabError(f"the plugin {name} is a stand-in: put the real one into the Pulumi home")
+                raise LabError(f"the plugin {name} is a stand-in: install the real one in the Pulumi home")
         recording = _Recorder(lab, tools).run()
         engine.remove(lab)
     file.write_text(text(condensed(recording, str(lab.checkout))))
@@ -96,8 +96,8 @@ class _Recorder:
             self._pulumi("refresh", "--yes", "--skip-preview")
             drift |= {"refreshed": self._state(), "steps": self._preview()}
             recording["by hand"] = drift
-        cut: dict[str, Any] = _cut(recording)
-        return cut
+        shortened: dict[str, Any] = _shortened(recording)
+        return shortened
 
     def _change(self, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         with step(name):
@@ -117,7 +117,7 @@ class _Recorder:
         return stack.pulumi(self._lab, self._tools, *arguments).stdout
 
     def _preview(self) -> list[dict[str, Any]]:
-        """What would be done, with the old state and the new inputs of each resource."""
+        """Return the steps of a preview, with the old state and the new inputs of each resource."""
         printed = self._pulumi("preview", "--json")
         return [
             {
@@ -133,7 +133,7 @@ class _Recorder:
         ]
 
     def _state(self) -> dict[str, Any]:
-        """Inputs and outputs of all resources of the two providers, by name."""
+        """Return the inputs and outputs of all resources of the two providers, by name."""
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "state.json"
             self._pulumi("stack", "export", "--file", str(file))
@@ -147,7 +147,7 @@ class _Recorder:
         }
 
     def _engine(self) -> dict[str, Any]:
-        """What the manager's engine has: services and networks of the swarm, volumes of its own."""
+        """Return the manager's documents: the swarm's services and networks, and the manager's own volumes."""
         documents = {}
         for kind in ("service", "network", "volume"):
             documents[kind] = json.loads(
@@ -160,14 +160,14 @@ class _Recorder:
         return demo.ask_host(self._lab, hosts[0]["address"], script)
 
 
-def _cut(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Take secrets and the bridge's own notes out, and cut long texts so that equal ones stay equal."""
+def _shortened(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Remove secrets and the bridge's internal data, and shorten long texts so that equal ones stay equal."""
     if isinstance(value, Mapping):
         if _ENCRYPTED in value or value.get(_ENCRYPTED):
             return "(secret)"
-        return {key: _cut(item) for key, item in value.items() if key != "__pulumi_raw_state_delta"}
+        return {key: _shortened(item) for key, item in value.items() if key != "__pulumi_raw_state_delta"}
     if isinstance(value, list):
-        return [_cut(item) for item in value]
+        return [_shortened(item) for item in value]
     if isinstance(value, str) and len(value) > _LONG:
         return f"{value[:40]}… ({len(value)} characters, {hashlib.sha256(value.encode()).hexdigest()[:12]})"
     return value

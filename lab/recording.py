@@ -1,4 +1,4 @@
-"""A recording of the real providers, without what the tests can do without: repetitions, paths, other documents."""
+"""Condense a recording of the real providers to what the tests need: no repetitions, paths or unrelated documents."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,10 +8,10 @@ Values = Mapping[str, Any]
 
 
 def condensed(recording: Values, checkout: str) -> dict[str, Any]:
-    """The recording with everything once; paths begin at the checkout.
+    """Return the recording without repetitions, with paths relative to the checkout.
 
-    A later snapshot has only the resources that are not as after the first refresh, and of them only what is not. The
-    same holds for a step's old outputs and new inputs.
+    A later snapshot has only the resources, and of these only the parts, that differ from the state after the first
+    refresh. The same holds for a step's old outputs and new inputs.
     """
     recording = _relative(recording, f"{checkout}/")
     created, by_hand = recording["created"], recording["by hand"]
@@ -20,7 +20,7 @@ def condensed(recording: Values, checkout: str) -> dict[str, Any]:
         "made": recording["made"],
         "plugins": recording["plugins"],
         "created": created,
-        "refreshed": _news(recording["refreshed"], created),
+        "refreshed": _changed_parts(recording["refreshed"], created),
         "engine": _documents(recording["engine"], created),
         "changes": {name: _change(change, refreshed) for name, change in recording["changes"].items()},
         "by hand": _change({**by_hand, "updated": by_hand["refreshed"]}, refreshed),
@@ -28,7 +28,7 @@ def condensed(recording: Values, checkout: str) -> dict[str, Any]:
 
 
 def text(recording: Values) -> str:
-    """JSON with a line for each property, so that the difference to another recording can be read."""
+    """Return the recording as JSON with one line per property, so that a diff between two recordings is readable."""
 
     def lines(value: Any, depth: int) -> str:  # noqa: ANN401 - any JSON
         if depth == 0 or not isinstance(value, dict | list) or not value:
@@ -47,7 +47,7 @@ def _change(change: Values, before: Values) -> dict[str, Any]:
         return {"steps": steps}
     changed = {name: item for name, item in change["updated"].items() if item != before[name]}
     documents = _documents(change["engine"], changed)
-    return {"steps": steps, "updated": _news(changed, before), "engine": documents}
+    return {"steps": steps, "updated": _changed_parts(changed, before), "engine": documents}
 
 
 def _step(step: Values, before: Values) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def _step(step: Values, before: Values) -> dict[str, Any]:
     return {key: item for key, item in step.items() if key not in known or item != known[key]}
 
 
-def _news(later: Values, earlier: Values) -> dict[str, Any]:
+def _changed_parts(later: Values, earlier: Values) -> dict[str, Any]:
     return {
         name: {key: item for key, item in resource.items() if item != earlier[name][key]}
         for name, resource in later.items()
@@ -64,7 +64,7 @@ def _news(later: Values, earlier: Values) -> dict[str, Any]:
 
 
 def _documents(engine: Values, resources: Values) -> dict[str, Any]:
-    """The documents of the resources, by id, as far as a provider reads them."""
+    """Return the resources' documents by id, with only the parts that a provider reads."""
     unread = ("Containers", "Peers", "PreviousSpec", "UpdateStatus")
     documents = (
         {item["ID"]: item for item in engine["service"]}

@@ -1,6 +1,6 @@
-"""The registry that an offline lab's hosts pull from, and the images in it.
+"""The registry that an offline lab's hosts pull images from.
 
-What is stored is shared by all labs of this user; every lab runs its own process on it, in its own namespace.
+All labs of this user share the stored images. Each lab runs its own registry process, in its own namespace.
 """
 
 import json
@@ -22,7 +22,7 @@ _START_SECONDS = 20
 
 
 def start(lab: Lab) -> None:
-    """Start the registry unless it answers already.
+    """Start the registry, unless it is already running.
 
     Raises:
         LabError: it did not start; with the end of its log.
@@ -56,10 +56,10 @@ def start(lab: Lab) -> None:
 
 
 def publish(lab: Lab, recipe: Recipe) -> str:
-    """Make the image unless the registry has it, and return the reference that hosts pull, with its digest.
+    """Build and push the image unless the registry has it, and return the reference with digest for hosts to pull.
 
     Raises:
-        LabError: the registry took the image and does not have it.
+        LabError: the push succeeded, but the registry does not have the image.
     """
     repository = f"lab/{recipe.name}"
     digest = _digest(lab, repository, recipe.key)
@@ -72,12 +72,12 @@ def publish(lab: Lab, recipe: Recipe) -> str:
             _run(engine.docker(lab, "image", "rm", tagged))
         digest = _digest(lab, repository, recipe.key)
         if not digest:
-            raise LabError(f"the registry does not know {tagged}, which has just been pushed; see {lab.logs_dir}")
+            raise LabError(f"the registry lacks {tagged}, which has just been pushed: see the logs in {lab.logs_dir}")
     return f"{REGISTRY}/{repository}:{recipe.key}@{digest}"
 
 
 def _digest(lab: Lab, repository: str, tag: str) -> str:
-    """The digest of an image's manifest; empty if the registry has no such image."""
+    """Return the digest of an image's manifest; empty if the registry has no such image."""
     accept = "Accept: application/vnd.docker.distribution.manifest.v2+json"
     answer = _curl(lab, "--head", "--header", accept, f"http://{_LOCAL}/v2/{repository}/manifests/{tag}")
     match = re.search(r"^docker-content-digest: (sha256:[0-9a-f]{64})", answer, re.IGNORECASE | re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Root filesystems of the lab's images, made from Debian packages by mmdebstrap and cached by recipe."""
+"""Build the root filesystems of the lab's images from Debian packages with mmdebstrap, and cache them by recipe."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ from lab.progress import step
 
 SUITE = "trixie"
 
-# A container needs no documentation; without it the images are a third smaller.
+# Containers need no documentation. Without it, the images are a third smaller.
 _LEAN = tuple(
     f"--dpkgopt=path-exclude={path}"
     for path in ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
@@ -20,19 +20,19 @@ _LEAN = tuple(
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A root filesystem: Debian packages, and files laid over them (path in the image -> content)."""
+    """A root filesystem: Debian packages, with files added or replaced (path in the image, content)."""
 
     name: str
     packages: tuple[str, ...]
     files: tuple[tuple[str, str], ...] = ()
     trees: tuple[tuple[str, Path], ...] = ()
-    """Folders to copy in: (path in the image, folder here)."""
+    """Folders to copy in: (path in the image, folder on this machine)."""
     links: tuple[tuple[str, str], ...] = ()
-    """Where upstream images have a program that Debian's package calls otherwise: (path, what it points to)."""
+    """Links for programs that have another path in Debian than in the upstream image: (upstream path, Debian path)."""
 
     @property
     def key(self) -> str:
-        """First 12 hex digits of a hash over all that the recipe says."""
+        """The first 12 hex digits of a hash of everything in the recipe."""
         digest = hashlib.sha256(repr((SUITE, self.name, self.packages, self.files, self.links, _LEAN)).encode())
         for target, tree in self.trees:
             digest.update(target.encode())
@@ -44,7 +44,7 @@ class Recipe:
 
     @property
     def tar(self) -> Path:
-        """Where the built filesystem is cached."""
+        """The path where the built filesystem is cached."""
         return cache_dir() / "rootfs" / f"{self.name}-{self.key}.tar"
 
 
@@ -63,7 +63,7 @@ MONITORING = Recipe(
     packages=("curl", "influxdb", "influxdb-client", "prometheus", "prometheus-alertmanager", "wget"),
     links=(("/bin/alertmanager", "/usr/bin/prometheus-alertmanager"),),
 )
-"""Prometheus, Alertmanager and InfluxDB: they run on one host, which so pulls one image."""
+"""Prometheus, Alertmanager and InfluxDB. They run on the same host, so it only pulls one image."""
 
 NODE_EXPORTER = Recipe(
     name="node-exporter",
@@ -73,7 +73,7 @@ NODE_EXPORTER = Recipe(
 
 
 def build(recipe: Recipe) -> Path:
-    """Build the recipe unless it is cached, and return its tar file; an interrupted build leaves nothing behind."""
+    """Build the recipe unless it is cached, and return its tar file. An interrupted build leaves nothing behind."""
     if recipe.tar.exists():
         return recipe.tar
     recipe.tar.parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def build(recipe: Recipe) -> Path:
         SUITE,
         str(unfinished),
     ]
-    with step(f"image {recipe.name} from Debian packages"):
+    with step(f"building the image {recipe.name} from Debian packages"):
         try:
             subprocess.run(command, check=True)
             unfinished.rename(recipe.tar)

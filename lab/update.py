@@ -1,4 +1,4 @@
-"""What follows a changed setting: `make preview` shows what it would change, `make up` changes it."""
+"""Apply changed settings to the demo: `make preview` shows what would change, and `make up` changes it."""
 
 import tempfile
 from pathlib import Path
@@ -11,10 +11,10 @@ from lab.progress import step
 
 
 def up(lab: Lab) -> None:
-    """Bring a lab that is up to what the settings say now.
+    """Apply the current settings to a running lab.
 
     Raises:
-        LabError: the lab is not up, a setting cannot be used, or not all of it could be done.
+        LabError: the lab is not up, a setting is wrong, or a change failed.
     """
     demo.require(lab)
     with engine.exclusive(lab):
@@ -25,17 +25,17 @@ def up(lab: Lab) -> None:
 
 
 def preview(lab: Lab) -> None:
-    """Show what `up` would change, and change nothing of the cluster.
+    """Show what `up` would change, without changing the cluster.
 
     Raises:
-        LabError: as `up`; also a host is new, since a preview starts none.
+        LabError: as for `up`, or a host is new: a preview starts no hosts.
     """
     demo.require(lab)
     with engine.exclusive(lab):
         tools = demo.configure(lab)
         for name, address in demo.addresses(lab).items():
             if not knows_host(lab.ssh_dir / "known_hosts", address):
-                raise LabError(f"host {name} ({address}) is new, and a preview starts no host: run `make up`")
+                raise LabError(f"host {name} ({address}) is new, and a preview starts no hosts: run `make up`")
         stack.prepare(lab, tools)
         with step("pulumi preview"):
             counts = _counted(lab, tools, "preview")
@@ -43,7 +43,7 @@ def preview(lab: Lab) -> None:
 
 
 def _counted(lab: Lab, tools: Path, *arguments: str) -> dict[str, int]:
-    """Run this command with its diff shown, and return how often each operation was done, or would be."""
+    """Run this command, show its diff, and return the counts of `changes.count`."""
     with tempfile.TemporaryDirectory() as folder:
         event_log = Path(folder) / "events"
         stack.pulumi(lab, tools, *arguments, "--diff", capture=False, event_log=event_log)

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes .venv, once for each lock and Python: a link into the cache, so that a fresh clone need not install again.
+# Makes .venv, a link to an environment in the cache. There is one environment for each lock file and Python version,
+# so a fresh clone does not install again.
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
@@ -16,7 +17,7 @@ if [ ! -e "$venv/.complete" ]; then
   echo "== Python packages …"
   rm -rf "$venv"
   "$python" -m venv "$venv" || {
-    echo "the module venv is missing: install the package python3-venv" >&2
+    echo "the Python module venv is missing: install the package python3-venv" >&2
     exit 1
   }
   "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
@@ -24,6 +25,6 @@ if [ ! -e "$venv/.complete" ]; then
   echo "== Python packages: ok"
 fi
 if [ -d .venv ] && [ ! -L .venv ]; then
-  exit 0 # the user's own
+  exit 0 # the user made this environment, so it stays
 fi
 ln -sfn "$venv" .venv

@@ -1,4 +1,4 @@
-"""Which plugin the lab runs: the real one where it is to be had, else the stand-in."""
+"""Choose the plugin that the lab runs: the real one if it is installed, otherwise the stand-in."""
 
 import os
 import shlex
@@ -10,26 +10,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 VERSIONS = {"docker": "5.2.0", "command": "1.2.1"}
-"""Of the real plugins; `requirements.in` pins the same."""
+"""Versions of the real plugins. `requirements.in` pins the same ones."""
 
 _ROOT = Path(__file__).parent.parent.parent
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plugin as found: `program` is the real one's executable, None where the stand-in takes its place."""
+    """A plugin to run. `program` is the real plugin's executable, or None for the stand-in."""
 
     name: str
     program: Path | None
 
     @property
     def description(self) -> str:
-        """For people: which one, and from where."""
+        """The plugin's name, version and origin, to show to people."""
         return f"{self.name} {VERSIONS[self.name]}: {self.program or 'stand-in'}"
 
 
 def find(name: str, environment: Mapping[str, str]) -> Plugin:
-    """Look for the real plugin in the user's Pulumi home, then on PATH; only this very version counts."""
+    """Look for the real plugin in the user's Pulumi home, then on PATH. Only the exact version counts."""
     home = Path(environment.get("PULUMI_HOME") or Path.home() / ".pulumi")
     executable = f"pulumi-resource-{name}"
     installed = home / "plugins" / f"resource-{name}-v{VERSIONS[name]}" / executable
@@ -42,7 +42,7 @@ def find(name: str, environment: Mapping[str, str]) -> Plugin:
 
 
 def install(plugins: Mapping[str, Plugin], pulumi_home: Path) -> None:
-    """Put the plugins into the lab's own Pulumi home: a stand-in never gets into the user's."""
+    """Install the plugins in the lab's own Pulumi home, so that no stand-in gets into the user's."""
     for name, plugin in plugins.items():
         folder = pulumi_home / "plugins" / f"resource-{name}-v{VERSIONS[name]}"
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""How single values look in an API and in an input."""
+"""Convert single values between their form in an API and their form in an input."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,14 +6,14 @@ from typing import Any, ClassVar
 
 
 class Codec:
-    """How a value looks in the API: the same, unless a subclass says otherwise."""
+    """Converts a value between input and API. Here both forms are the same; subclasses override this."""
 
     def to_api(self, value: Any) -> Any:  # noqa: ANN401 - any property's value
-        """The API's form of an input."""
+        """Return the API's form of an input."""
         return value
 
     def from_api(self, value: Any) -> Any:  # noqa: ANN401 - as above
-        """The input that the API's form stands for."""
+        """Return the input for the API's form."""
         return value
 
 
@@ -31,14 +31,14 @@ class Duration(Codec):
     }
 
     def to_api(self, value: str) -> int:
-        """Nanoseconds."""
+        """Return the nanoseconds."""
         parts = re.findall(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|h|m|s)", value)
         if not parts or "".join(number + unit for number, unit in parts) != value:
             raise ValueError(f'time: invalid duration "{value}"')
         return round(sum(float(number) * self._UNITS[unit] for number, unit in parts))
 
     def from_api(self, value: int) -> str:
-        """Go's text of the duration without zeros at its end: "1m", not "1m0s"."""
+        """Return the duration in Go's form without trailing zero units: "1m", not "1m0s"."""
         if 0 < value < self._UNITS["s"]:
             unit = next(unit for unit in ("ms", "µs", "ns") if value >= self._UNITS[unit])
             return f"{value / self._UNITS[unit]:.6f}".rstrip("0").rstrip(".") + unit
@@ -50,32 +50,32 @@ class Duration(Codec):
 
 
 class Environment(Codec):
-    """A list of KEY=VALUE in the API, a map in an input."""
+    """A list of KEY=VALUE texts in the API, a map in an input."""
 
     def to_api(self, value: Mapping[str, str]) -> list[str]:
-        """Sorted, so that the order of a map is no change."""
+        """Return the list, sorted so that the map's order makes no difference."""
         return sorted(f"{key}={item}" for key, item in value.items())
 
     def from_api(self, value: Sequence[str]) -> dict[str, str]:
-        """The map."""
+        """Return the map."""
         return dict(item.split("=", 1) for item in value)
 
 
 class Ratio(Codec):
-    """A number in the API, its text with one digit after the point in an input."""
+    """A number in the API, a text with one decimal in an input."""
 
     def to_api(self, value: str) -> float:
-        """The number."""
+        """Return the number."""
         return float(value)
 
     def from_api(self, value: float) -> str:
-        """The text."""
+        """Return the text."""
         return f"{value:.1f}"
 
 
 class FileMode(Codec):
-    """Permission bits. The other bits are lost on the way back."""
+    """Permission bits. Other bits are dropped when the value is read back."""
 
     def from_api(self, value: int) -> int:
-        """The permission bits alone."""
+        """Return only the permission bits."""
         return value & 0o777

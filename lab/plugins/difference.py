@@ -1,4 +1,4 @@
-"""What a change of a program would do to a resource, property by property, as Pulumi's Terraform bridge tells it."""
+"""Compute what a changed program changes in a resource, by property, as Pulumi's Terraform bridge reports it."""
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,19 +7,22 @@ from typing import Any
 from pulumi.provider.experimental.provider import PropertyDiffKind
 
 from lab.plugins.codecs import Codec
-from lab.plugins.shape import Field, Many, Shape, Unordered
+from lab.plugins.shape import Field, ListOf, SetOf, Shape
 from lab.plugins.values import UNKNOWN
 
 Values = Mapping[str, Any]
 Details = dict[str, PropertyDiffKind]
 
 _HIDDEN = "__meta"
-"""Where the bridge reports a replacement whose cause its paths do not show."""
+"""The path that the bridge reports when no other path shows why the resource is replaced."""
 
 
 def planned(shape: Shape, inputs: Values, before: Values, ignored: Iterable[str] = ()) -> dict[str, Any]:
-    """All properties as they will be: the inputs, and of the rest what the state has and the program may leave out."""
-    plan = {key: _planned(known, inputs.get(key), before.get(key)) for key, known in shape.fields.items()}
+    """Return all properties as they will be: the inputs, and for the others the state's values if they are kept.
+
+    Properties in `ignored` keep the state's values.
+    """
+    plan = {key: _planned(field, inputs.get(key), before.get(key)) for key, field in shape.fields.items()}
     for path in ignored:
         _keep(plan, before, path.split("."))
     return plan
@@ -33,17 +36,17 @@ def _keep(plan: dict[str, Any], before: Values, path: Sequence[str]) -> None:
         _keep(plan[key], before[key], rest)
 
 
-def _planned(known: Field, given: Any, before: Any) -> Any:  # noqa: ANN401 - any property's values
-    codec = known.codec
+def _planned(field: Field, given: Any, before: Any) -> Any:  # noqa: ANN401 - any property's values
+    codec = field.codec
     if given is None:
-        if known.computed or known.output or not before or before == known.empty:
+        if field.computed or field.output or not before or before == field.empty:
             return before
         return {} if isinstance(before, Mapping) and not isinstance(codec, Shape) else None
     if isinstance(codec, Shape) and isinstance(given, Mapping):
         return planned(codec, given, before or {})
-    if isinstance(codec, Many) and isinstance(codec.item, Shape) and isinstance(given, list):
-        # A member of a set has no earlier self.
-        old = [] if isinstance(codec, Unordered) else before or []
+    if isinstance(codec, ListOf) and isinstance(codec.item, Shape) and isinstance(given, list):
+        # A member of a set has no position, so it has no earlier value.
+        old = [] if isinstance(codec, SetOf) else before or []
         return [
             planned(codec.item, item, old[index] if index < len(old) else {}) if isinstance(item, Mapping) else item
             for index, item in enumerate(given)
@@ -52,10 +55,10 @@ def _planned(known: Field, given: Any, before: Any) -> Any:  # noqa: ANN401 - an
 
 
 def differences(shape: Shape, before: Values, plan: Values) -> Details:
-    """Paths of the properties that change, and how."""
+    """Return the paths of the properties that change, with the kind of each change."""
     details: Details = {}
-    for key, known in shape.fields.items():
-        details |= _compare(known.codec, key, before.get(key), plan.get(key), forced=known.replaces)
+    for key, field in shape.fields.items():
+        details |= _compare(field.codec, key, before.get(key), plan.get(key), forced=field.replaces)
     hidden = details.pop(_HIDDEN, None)
     if hidden and not any(replaces(kind) for kind in details.values()):
         details[_HIDDEN] = hidden
@@ -63,7 +66,7 @@ def differences(shape: Shape, before: Values, plan: Values) -> Details:
 
 
 def replaces(kind: PropertyDiffKind) -> bool:
-    """Whether the change takes a new resource."""
+    """Return whether the change replaces the resource."""
     return kind.name.endswith("_REPLACE")
 
 
@@ -76,12 +79,12 @@ def _compare(codec: Codec, path: str, old: Any, new: Any, *, forced: bool) -> De
         return {path: _kind(verb, forced=forced or _forces(codec, old if new is None else new))}
     if isinstance(codec, Shape):
         found: Details = {}
-        for key, known in codec.fields.items():
-            found |= _compare(known.codec, f"{path}.{key}", old.get(key), new.get(key), forced=known.replaces)
+        for key, field in codec.fields.items():
+            found |= _compare(field.codec, f"{path}.{key}", old.get(key), new.get(key), forced=field.replaces)
         return found
-    if isinstance(codec, Unordered):
+    if isinstance(codec, SetOf):
         return _compare_sets(codec, path, old, new, forced=forced)
-    if isinstance(codec, Many):
+    if isinstance(codec, ListOf):
         return _compare_members(codec, path, old, new, forced=forced)
     if isinstance(new, list):
         return _compare_lists(path, old, new, forced=forced)
@@ -94,46 +97,49 @@ def _compare(codec: Codec, path: str, old: Any, new: Any, *, forced: bool) -> De
 
 
 def _compare_lists(path: str, old: Sequence[Any], new: Sequence[Any], *, forced: bool) -> Details:
-    """The lines that an editor would change; the list as a whole while a member is unknown."""
+    """Return the changed members as a text diff would; the whole list if a member is unknown."""
     if UNKNOWN in new:
         return {path: _kind("UPDATE", forced=forced)}
-    gone: set[int] = set()
-    come: set[int] = set()
+    removed: set[int] = set()
+    added: set[int] = set()
     for verb, old_from, old_to, new_from, new_to in difflib.SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes():
         if verb != "equal":
-            gone |= set(range(old_from, old_to))
-            come |= set(range(new_from, new_to))
-    verbs = {index: "UPDATE" if index in gone & come else "DELETE" if index in gone else "ADD" for index in gone | come}
+            removed |= set(range(old_from, old_to))
+            added |= set(range(new_from, new_to))
+    verbs = {
+        index: "UPDATE" if index in removed & added else "DELETE" if index in removed else "ADD"
+        for index in removed | added
+    }
     return {f"{path}[{index}]": _kind(verb, forced=forced) for index, verb in sorted(verbs.items())}
 
 
-def _compare_sets(codec: Unordered, path: str, old: list[Any], new: list[Any], *, forced: bool) -> Details:
+def _compare_sets(codec: SetOf, path: str, old: list[Any], new: list[Any], *, forced: bool) -> Details:
     if UNKNOWN in new:
         return {path: _kind("UPDATE", forced=forced)}
     before, after = [codec.text(item) for item in old], [codec.text(item) for item in new]
-    gone = {index: item for index, item in enumerate(old) if before[index] not in after}
-    come = {index: item for index, item in enumerate(new) if after[index] not in before}
-    if not all(_complete(codec.item, item) for item in come.values()):
-        changed = [*gone.values(), *come.values()]
+    removed = {index: item for index, item in enumerate(old) if before[index] not in after}
+    added = {index: item for index, item in enumerate(new) if after[index] not in before}
+    if not all(_complete(codec.item, item) for item in added.values()):
+        changed = [*removed.values(), *added.values()]
         hidden = {_HIDDEN: PropertyDiffKind.UPDATE_REPLACE} if _forces(codec, changed) else {}
         return {path: _kind("UPDATE", forced=forced), **hidden}
     found: Details = {}
-    for index in sorted(gone.keys() | come.keys()):
-        found |= _compare(codec.item, f"{path}[{index}]", gone.get(index), come.get(index), forced=forced)
+    for index in sorted(removed.keys() | added.keys()):
+        found |= _compare(codec.item, f"{path}[{index}]", removed.get(index), added.get(index), forced=forced)
     return found
 
 
 def _complete(codec: Codec, item: Any) -> bool:  # noqa: ANN401 - as above
-    """Whether the bridge finds the member among the inputs again: not if a text in it was left out."""
+    """Return whether the bridge can find the member among the inputs. It cannot if a text in it was left out."""
     if not isinstance(codec, Shape) or not isinstance(item, Mapping):
         return True
     return all(
-        known.empty != "" if item.get(key) is None else _complete(known.codec, item[key])
-        for key, known in codec.fields.items()
+        field.empty != "" if item.get(key) is None else _complete(field.codec, item[key])
+        for key, field in codec.fields.items()
     )
 
 
-def _compare_members(codec: Many, path: str, old: list[Any], new: list[Any], *, forced: bool) -> Details:
+def _compare_members(codec: ListOf, path: str, old: list[Any], new: list[Any], *, forced: bool) -> Details:
     found: Details = {}
     for index in range(max(len(old), len(new))):
         before, after = (values[index] if index < len(values) else None for values in (old, new))
@@ -142,13 +148,13 @@ def _compare_members(codec: Many, path: str, old: list[Any], new: list[Any], *, 
 
 
 def _forces(codec: Codec, value: Any) -> bool:  # noqa: ANN401 - as above
-    """Whether the value cannot come or go without a new resource."""
-    if isinstance(codec, Many) and isinstance(value, list):
+    """Return whether adding or removing the value replaces the resource."""
+    if isinstance(codec, ListOf) and isinstance(value, list):
         return any(_forces(codec.item, item) for item in value)
     return (
         isinstance(codec, Shape)
         and isinstance(value, Mapping)
-        and any(known.replaces or _forces(known.codec, value.get(key)) for key, known in codec.fields.items())
+        and any(field.replaces or _forces(field.codec, value.get(key)) for key, field in codec.fields.items())
     )
 
 

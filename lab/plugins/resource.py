@@ -1,4 +1,4 @@
-"""A provider made of resource types: checks and diffs by their shapes, the rest by the types themselves."""
+"""A provider made of resource types. It checks and compares by their shapes, and leaves the rest to the types."""
 
 import asyncio
 import hashlib
@@ -20,39 +20,43 @@ Values = dict[str, Any]
 
 
 class ResourceType(ABC):
-    """One resource type. Its methods block; they run in threads."""
+    """One resource type. Its methods may block, since they run in threads."""
 
     shape: Shape
     autonamed = False
-    """Whether `name` is made from the logical name when it is not given."""
+    """Whether `name` is made from the logical name if it is not set."""
     secret_properties: tuple[str, ...] = ()
 
     def check(self, inputs: Values) -> Values:
-        """The inputs with the provider's defaults; raises ValueError for what cannot be."""
+        """Return the inputs with the provider's defaults.
+
+        Raises:
+            ValueError: an input is not valid.
+        """
         return inputs
 
     @abstractmethod
     def create(self, inputs: Values, name: str) -> tuple[str, Values]:
-        """Make it; returns its id and properties."""
+        """Create the resource, and return its id and properties."""
 
     @abstractmethod
     def read(self, identifier: str, inputs: Values, properties: Values) -> tuple[Values, Values] | None:
-        """What is there: (inputs, properties), or None if it is gone."""
+        """Return the live inputs and properties, or None if the resource is gone."""
 
     def update(self, identifier: str, inputs: Values, properties: Values, ignored: Sequence[str]) -> Values:  # noqa: ARG002
-        """Change it in place, but not what is ignored; returns its properties."""
+        """Change the resource in place, except what is ignored, and return its properties."""
         raise ProviderError(f"{self.shape.name} {identifier} cannot become {inputs} from {properties} in place")
 
     @abstractmethod
     def delete(self, identifier: str, properties: Values) -> None:
-        """Take it away."""
+        """Delete the resource."""
 
     def preview(self, inputs: Values, properties: Values) -> Values:  # noqa: ARG002 - for subclasses
-        """Properties as far as they are known before it is made (it has none yet) or changed."""
+        """Return the properties that are known before a create or an update. For a create, `properties` is empty."""
         return inputs
 
     def differences(self, properties: Values, inputs: Values, ignored: Sequence[str]) -> Details:
-        """The inputs that change, and how: an input that is an object or a list changes as a whole."""
+        """Return the inputs that change, with the kind of change. An object or a list changes as a whole."""
         fields = self.shape.fields
         old = {key: value for key, value in properties.items() if key in fields}
         details: Details = {}
@@ -65,7 +69,7 @@ class ResourceType(ABC):
 
 
 class TypedProvider(provider.Provider):
-    """Serves resource types, by type token."""
+    """Serves resource types by their type tokens."""
 
     types: Mapping[str, ResourceType]
     config_shape: Shape | None = None
@@ -80,7 +84,7 @@ class TypedProvider(provider.Provider):
         )
 
     async def diff_config(self, request: provider.DiffRequest) -> provider.DiffResponse:
-        """A changed configuration never replaces the provider."""
+        """Report whether the configuration changed. A change never replaces the provider."""
         old, new = plain_map(request.old_state), plain_map(request.new_inputs)
         return provider.DiffResponse(changes=old.keys() != new.keys() or any(old[key] != new[key] for key in new))
 
@@ -100,7 +104,7 @@ class TypedProvider(provider.Provider):
         return provider.CheckResponse(inputs=_wrapped(kind, inputs, request.new_inputs), failures=failures)
 
     async def diff(self, request: provider.DiffRequest) -> provider.DiffResponse:
-        """Name the properties that differ, and whether they take a new resource."""
+        """Return the properties that differ, and whether they replace the resource."""
         kind = self._type(request.type)
         details = kind.differences(
             plain_map(request.old_state), plain_map(request.new_inputs), request.ignore_changes or ()
@@ -113,7 +117,7 @@ class TypedProvider(provider.Provider):
         )
 
     async def create(self, request: provider.CreateRequest) -> provider.CreateResponse:
-        """Make a resource, or say what is known of it in a preview."""
+        """Create a resource, or in a preview return what is known of it."""
         kind = self._type(request.type)
         inputs = plain_map(request.properties)
         if request.preview:
@@ -124,7 +128,7 @@ class TypedProvider(provider.Provider):
         return provider.CreateResponse(resource_id=identifier, properties=_wrapped(kind, made, request.properties))
 
     async def read(self, request: provider.ReadRequest) -> provider.ReadResponse:
-        """Find out what is there now; a resource that is gone has no id."""
+        """Return what is there now. A resource that is gone has no id."""
         kind = self._type(request.type)
         found = await asyncio.to_thread(
             kind.read, request.resource_id, plain_map(request.inputs), plain_map(request.properties)
@@ -139,7 +143,7 @@ class TypedProvider(provider.Provider):
         )
 
     async def update(self, request: provider.UpdateRequest) -> provider.UpdateResponse:
-        """Change a resource in place, or say what is known of it in a preview."""
+        """Change a resource in place, or in a preview return what is known of it."""
         kind = self._type(request.type)
         inputs, before = plain_map(request.news), plain_map(request.olds)
         known = {**request.olds, **request.news}
@@ -151,15 +155,15 @@ class TypedProvider(provider.Provider):
         return provider.UpdateResponse(properties=_wrapped(kind, properties, known))
 
     async def delete(self, request: provider.DeleteRequest) -> None:
-        """Take a resource away."""
+        """Delete a resource."""
         kind = self._type(request.type)
         await asyncio.to_thread(kind.delete, request.resource_id, plain_map(request.properties))
 
     async def cancel(self) -> None:
-        """Nothing goes on in the background."""
+        """Do nothing, since nothing runs in the background."""
 
     def _type(self, qualified: str) -> ResourceType:
-        token = qualified.rpartition("$")[2]  # after the types of the parents
+        token = qualified.rpartition("$")[2]  # the parents' types come first
         if token not in self.types:
             raise ProviderError(f'the stand-in has no resource type "{token}": it has {", ".join(sorted(self.types))}')
         return self.types[token]
@@ -183,5 +187,5 @@ def _seven_digits(seed: bytes | None) -> str:
 
 
 def unknown(inputs: Values, *names: str) -> Values:
-    """The inputs, and outputs that are known only afterwards."""
+    """Return the inputs, and these outputs as unknown."""
     return {**inputs, **dict.fromkeys(names, UNKNOWN)}

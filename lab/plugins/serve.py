@@ -1,4 +1,4 @@
-"""Runs a provider as a plugin process, with its errors shown to people as they are."""
+"""Run a provider as a plugin process, and show its errors to people unchanged."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ _MAX_MESSAGE = 400 * 2**20  # as the engine's
 
 
 class ProviderError(Exception):
-    """An operation failed; the text is for the person who runs Pulumi."""
+    """An operation failed. The message is for the person who runs Pulumi."""
 
 
 class _PlainErrors(grpc.aio.ServerInterceptor):  # type: ignore[misc] # grpc ships no types
@@ -43,14 +43,14 @@ class _PlainErrors(grpc.aio.ServerInterceptor):  # type: ignore[misc] # grpc shi
 
 
 async def _orphaned() -> None:
-    """Return when the engine that started this process is gone: a killed one says no goodbye."""
+    """Return when the engine that started this process is gone. A killed engine cannot tell its plugins to end."""
     parent = os.getppid()
     while os.getppid() == parent:  # noqa: ASYNC110 - there is no event to wait for
         await asyncio.sleep(1)
 
 
 def serve(version: str, provider: Provider) -> None:
-    """Serve until the engine ends the process; the port goes to standard output, as the engine expects."""
+    """Serve until the engine ends the process. Print the port to standard output, as the engine expects."""
     engine_address = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
 
     async def run() -> None:
@@ -64,5 +64,5 @@ def serve(version: str, provider: Provider) -> None:
         ends = (asyncio.create_task(server.wait_for_termination()), asyncio.create_task(_orphaned()))
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
 
-    with suppress(KeyboardInterrupt):  # how the engine ends a plugin
+    with suppress(KeyboardInterrupt):  # the engine ends a plugin by this signal
         asyncio.run(run())

@@ -1,33 +1,36 @@
-"""What a create, an update and a refresh leave in the state."""
+"""Compute the state after a create, an update and a refresh."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lab.plugins.codecs import Codec
-from lab.plugins.shape import LIVE, Field, Many, Shape, Unordered
+from lab.plugins.shape import LIVE, Field, ListOf, SetOf, Shape
 
 
-def settled(codec: Codec, live: Any, given: Any, before: Any) -> Any:  # noqa: ANN401 - any property's values
-    """The property after a create or an update, from what the engine has, what the program gave and the last state.
+def state_after_change(codec: Codec, live: Any, given: Any, before: Any) -> Any:  # noqa: ANN401 - any property's values
+    """Return a property after a create or update, from the engine's value, the program's and the last state's.
 
-    A property that the program left out is mostly what the engine has. Some keep another value until a refresh.
+    A property that the program did not set mostly has the engine's value. Some have another value until a refresh.
     """
     if isinstance(codec, Shape) and isinstance(live, Mapping):
         given, before = given or {}, before or {}
-        return {key: _settled(known, live[key], given.get(key), before.get(key)) for key, known in codec.fields.items()}
-    if isinstance(codec, Unordered):
-        return [settled(codec.item, item, _same(item, given), _same(item, before)) for item in live]
+        return {
+            key: _field_after_change(field, live[key], given.get(key), before.get(key))
+            for key, field in codec.fields.items()
+        }
+    if isinstance(codec, SetOf):
+        return [state_after_change(codec.item, item, _same(item, given), _same(item, before)) for item in live]
     return live
 
 
-def _settled(known: Field, live: Any, given: Any, before: Any) -> Any:  # noqa: ANN401 - as above
-    if given is None and known.unset is not LIVE and before in (None, known.unset):
-        return known.unset
-    return settled(known.codec, live, given, before)
+def _field_after_change(field: Field, live: Any, given: Any, before: Any) -> Any:  # noqa: ANN401 - as above
+    if given is None and field.unset is not LIVE and before in (None, field.unset):
+        return field.unset
+    return state_after_change(field.codec, live, given, before)
 
 
 def _same(live: Any, members: Sequence[Any] | None) -> Any:  # noqa: ANN401 - a member of any shape
-    """The member of a set that the live one was made of, or None."""
+    """Return the member of a set that the live one was made from, or None."""
     return next((member for member in members or () if _within(member, live)), None)
 
 
@@ -38,12 +41,12 @@ def _within(part: Any, whole: Any) -> bool:  # noqa: ANN401 - as above
 
 
 def refreshed(codec: Codec, inputs: Any, live: Any) -> Any:  # noqa: ANN401 - any property's values
-    """The inputs with their present values. A refresh adds none: what a program left out is nobody's input."""
+    """Return the inputs with their live values. A refresh adds no inputs that the program did not set."""
     if isinstance(inputs, Mapping) and isinstance(live, Mapping):
         if isinstance(codec, Shape):
             return {key: refreshed(codec.fields[key].codec, item, live.get(key)) for key, item in inputs.items()}
         return {key: live[key] for key in inputs if key in live}
-    if isinstance(codec, Many) and isinstance(inputs, list) and isinstance(live, list):
+    if isinstance(codec, ListOf) and isinstance(inputs, list) and isinstance(live, list):
         pairs = _pairs(inputs, live) if _of_objects(codec) else zip(inputs, live, strict=False)
         return [refreshed(codec.item, before, now) for before, now in pairs]
     if isinstance(inputs, list) and isinstance(live, list):
@@ -51,12 +54,12 @@ def refreshed(codec: Codec, inputs: Any, live: Any) -> Any:  # noqa: ANN401 - an
     return live
 
 
-def _of_objects(codec: Many) -> bool:
-    return isinstance(codec, Unordered) and isinstance(codec.item, Shape)
+def _of_objects(codec: ListOf) -> bool:
+    return isinstance(codec, SetOf) and isinstance(codec.item, Shape)
 
 
 def _pairs(inputs: Sequence[Mapping[str, Any]], live: Sequence[Mapping[str, Any]]) -> list[tuple[Any, Any]]:
-    """Members of two sets, those with most properties in common together; in the inputs' order."""
+    """Pair the members of two sets that have the most properties in common, in the inputs' order."""
 
     def alike(pair: tuple[int, int]) -> int:
         before, now = inputs[pair[0]], live[pair[1]]

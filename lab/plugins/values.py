@@ -1,4 +1,4 @@
-"""Plain Python values and Pulumi's property values: to and fro, keeping secrets secret."""
+"""Convert between plain Python values and Pulumi's property values. Secrets stay secret."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from pulumi.runtime.rpc import UNKNOWN as UNKNOWN_ON_THE_WIRE
 
 
 class Unknown:
-    """A value that is known only after the deployment has got there."""
+    """A value that is not known before the deployment has produced it."""
 
     def __repr__(self) -> str:
         return "UNKNOWN"
@@ -18,9 +18,9 @@ UNKNOWN = Unknown()
 
 
 def plain(value: PropertyValue) -> Any:  # noqa: ANN401 - what a property can hold
-    """The value without its wrapping; whole numbers are ints."""
+    """Return the value without its wrapper, with whole numbers as ints."""
     inner = value.value
-    if inner == UNKNOWN_ON_THE_WIRE:  # the library's own `Computed` is neither read nor written by it
+    if inner == UNKNOWN_ON_THE_WIRE:  # the library has a class `Computed` for this, but does not use it on the wire
         return UNKNOWN
     if isinstance(inner, Mapping):
         return {key: plain(item) for key, item in inner.items() if item.value is not None}
@@ -32,7 +32,7 @@ def plain(value: PropertyValue) -> Any:  # noqa: ANN401 - what a property can ho
 
 
 def plain_map(values: Mapping[str, PropertyValue]) -> dict[str, Any]:
-    """All properties as plain values; those that are null are left out."""
+    """Return all properties as plain values, without those that are null."""
     return {key: plain(value) for key, value in values.items() if value.value is not None}
 
 
@@ -50,7 +50,7 @@ def wrap(value: Any) -> PropertyValue:  # noqa: ANN401 - as above
 
 
 def wrap_like(values: Mapping[str, Any], known: Mapping[str, PropertyValue]) -> dict[str, PropertyValue]:
-    """Properties of plain values; one that is known already is kept as it is, one known as secret stays secret."""
+    """Wrap plain values. An unchanged known property is kept as it is, and a secret one stays secret."""
     wrapped = {}
     for key, value in values.items():
         before = known.get(key)

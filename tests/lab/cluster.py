@@ -1,4 +1,4 @@
-"""The deployed cluster as the end-to-end tests handle it: settings, Pulumi, hosts, transfers."""
+"""The deployed cluster, as the end-to-end tests use it: settings, Pulumi, hosts, metrics and transfers."""
 
 import json
 import shlex
@@ -40,7 +40,7 @@ class Cluster:
             if (lab.checkout / name).is_file():
                 (self._project / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(lab.checkout / name, self._project / name)
-        # The configuration has paths that are relative to the project: the keys are there in the copy, too.
+        # The configuration's paths are relative to the project, so the copy needs the keys too.
         (self._project / ".local").symlink_to(lab.checkout / ".local")
 
     # Settings and Pulumi
@@ -56,7 +56,7 @@ class Cluster:
         return self.pulumi("up", "--yes", "--skip-preview", *options).stdout
 
     def planned(self) -> list[tuple[str, str, str, tuple[str, ...]]]:
-        """What a preview would do: operation, type, name, and the properties that differ."""
+        """Return the steps of a preview: operation, type, name, and the properties that differ."""
         done = self.pulumi("preview", "--json")
         steps = json.loads(done.stdout[done.stdout.index("{") :])["steps"]
         return [
@@ -95,7 +95,7 @@ class Cluster:
 
     @contextmanager
     def configured(self, **settings: Any) -> Iterator[None]:
-        """Change settings for a while: what is a mapping is laid over what is there."""
+        """Change settings for a while. Mappings are merged with the present ones."""
         before = self.lab.config_file.read_text()
         document = yaml.safe_load(before)
         for name, value in settings.items():
@@ -109,7 +109,7 @@ class Cluster:
             self.lab.config_file.write_text(before)
 
     def set_secret(self, name: str, value: str) -> None:
-        """Set a secret setting; a dot leads into a setting that is an object."""
+        """Set a secret setting. A dot in the name leads into a nested setting."""
         path = ["--path"] if "." in name else []
         self.pulumi("config", "set", "--secret", *path, f"swarm-transfer:{name}", stdin=value)
 
@@ -146,7 +146,7 @@ class Cluster:
 
     @contextmanager
     def stopped(self, host: str) -> Iterator[None]:
-        """Pull a host's plug for a while."""
+        """Kill a host, and start it again afterwards."""
         identifier = (self.lab.local_dir / "vagrant" / "machines" / host / "docker" / "id").read_text()
         subprocess.run(engine.docker(self.lab, "kill", identifier), check=True, stdout=subprocess.DEVNULL)
         try:
@@ -155,7 +155,7 @@ class Cluster:
             hosts.up(self.lab, host)
 
     def specification(self, service: str) -> dict[str, Any]:
-        """What Swarm is asked to run, without what it and the provider write into it at times."""
+        """Return the service's specification, without the parts that Swarm and the provider sometimes change."""
         (found,) = json.loads(self.on("master", f"docker service inspect {service}"))
         specification: dict[str, Any] = found["Spec"]
         specification["TaskTemplate"]["Placement"].pop("Platforms", None)
@@ -164,12 +164,12 @@ class Cluster:
         return specification
 
     def service_ids(self) -> set[str]:
-        """Ids of all services, but the object store's masters: which of those there are depends on the managers."""
+        """Return the ids of all services except the object store's masters, which depend on the managers."""
         listed = self.on("master", "docker service ls --format '{{.Name}} {{.ID}}'").splitlines()
         return {line.split()[1] for line in listed if not line.startswith("object-store-master-")}
 
     def tasks(self, service: str) -> set[str]:
-        """Ids of the tasks that are to run."""
+        """Return the ids of the tasks that should run."""
         listed = self.on("master", f"docker service ps --quiet --filter desired-state=running {service}")
         return set(listed.split())
 
@@ -182,7 +182,7 @@ class Cluster:
         self.on(new, f"base64 -d <<'END' | sudo tar -C {folder} --numeric-owner -xpf -\n{content}\nEND\n", timeout=120)
 
     def replicas(self, service: str) -> str:
-        # A filter by name would match every service whose name begins like this one's.
+        # A filter by name would also match services whose names only begin with this one.
         listed = self.on("master", "docker service ls --format '{{.Name}} {{.Replicas}}'").splitlines()
         return dict(line.split(" ", 1) for line in listed)[service]
 
@@ -199,7 +199,7 @@ class Cluster:
         return self.on(host, "docker image ls --format '{{.Repository}}:{{.Tag}}' 'localhost/swarm-transfer/*'").split()
 
     def leftovers(self, host: str) -> list[str]:
-        """Containers, images, volumes and networks on a host, less the three networks that every engine has."""
+        """Return containers, images, volumes and networks on a host, without the three networks of every engine."""
         listed = self.on(
             host,
             "docker ps -aq; docker image ls -q; docker volume ls -q; "
@@ -243,14 +243,14 @@ class Cluster:
         return list(self._prometheus("query", query=query)["result"])
 
     def _prometheus(self, path: str, **parameters: str) -> dict[str, Any]:
-        """What its API answers, asked in Prometheus's own container: it is not published."""
+        """Query the API from inside Prometheus's container, since it is not published."""
         (container,) = self.containers("prometheus")
         url = f"http://127.0.0.1:9090/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
         answer = self.on("master", f"docker exec {container} wget -q -O - {shlex.quote(url)}")
         return dict(json.loads(answer)["data"])
 
     def described(self) -> str:
-        """Nodes, services, their last tasks, Prometheus's last words and targets: for whoever looks for a cause."""
+        """Describe nodes, services, tasks, and Prometheus's last log lines and targets, to explain a failure."""
         listed = self.on(
             "master",
             "docker node ls; docker service ls --format '{{.Name}} {{.Replicas}}'; "
@@ -270,7 +270,7 @@ class Cluster:
 
     @staticmethod
     def eventually(holds: Callable[[], bool], *, seconds: float = 60, shown: Callable[[], object] = str) -> None:
-        """Ask until it holds; `shown` is what a failure tells of how it was instead."""
+        """Wait until `holds` returns true. If it does not, the failure has the text of `shown`."""
         deadline = time.monotonic() + seconds
         while not holds():
             assert time.monotonic() < deadline, f"not so within {seconds} s: {shown()}"

@@ -1,4 +1,4 @@
-"""The cluster that the end-to-end tests share: brought up once, ended by the last of them."""
+"""The cluster that the end-to-end tests share. It is started once, and the last test file destroys it."""
 
 import subprocess
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def cluster() -> Cluster:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Say with a failure how the cluster looked at that moment: it is gone when somebody reads of it."""
+    """Add the cluster's condition to a failure's report, since the cluster is gone when somebody reads it."""
     report: Any = yield  # type: ignore[misc] # pluggy sends a wrapper what it wraps
     cluster = getattr(item, "funcargs", {}).get("cluster")
     if report.failed and isinstance(cluster, Cluster):

@@ -1,4 +1,4 @@
-"""A file goes in through one node and comes out through the other, by the two lines that users know."""
+"""Files sent through one node can be fetched through the other, with the two commands that users know."""
 
 import hashlib
 import subprocess
@@ -46,7 +46,7 @@ def test_the_list_of_files_is_the_same_through_every_node(cluster: Cluster) -> N
     assert "listed" in str(lists[0])
 
 
-def test_an_unknown_name_is_not_found_and_nothing_looks_like_the_file(cluster: Cluster) -> None:
+def test_an_unknown_name_is_not_found_and_the_answer_does_not_look_like_a_file(cluster: Cluster) -> None:
     answer = requests.post(f"{cluster.url('slave')}/download", files={"name": (None, "never sent")}, timeout=30)
 
     assert answer.status_code == 404
@@ -70,7 +70,7 @@ def test_a_truncated_upload_is_invisible(cluster: Cluster) -> None:
     cluster.upload("kept", b"the old version", through="master")
     body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="kept"\r\n\r\nhalf of the new'
 
-    with pytest.raises(requests.exceptions.RequestException):  # noqa: PT012 - the server may answer or just hang up
+    with pytest.raises(requests.exceptions.RequestException):  # noqa: PT012 - the server may answer, or close the connection
         answer = requests.post(
             f"{cluster.url('master')}/upload",
             data=iter([body]),
@@ -82,7 +82,7 @@ def test_a_truncated_upload_is_invisible(cluster: Cluster) -> None:
     assert cluster.download("kept", back="slave") == b"the old version"
 
 
-def test_metrics_and_the_status_page_are_the_operators_alone(cluster: Cluster) -> None:
+def test_only_the_operator_can_see_metrics_and_the_status_page(cluster: Cluster) -> None:
     for path in ("/metrics", "/edge"):
         url = f"{cluster.url('slave')}{path}"
         assert requests.get(url, timeout=30).status_code == 401

@@ -1,4 +1,4 @@
-"""Nothing changes that nobody changed."""
+"""Without a change to the program or settings, nothing changes."""
 
 from cluster import Cluster
 
@@ -7,11 +7,11 @@ def test_a_second_up_changes_nothing(cluster: Cluster) -> None:
     cluster.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
 
 
-def test_a_preview_after_up_is_empty(cluster: Cluster) -> None:
+def test_a_preview_after_up_has_no_changes(cluster: Cluster) -> None:
     cluster.pulumi("preview", "--expect-no-changes")
 
 
-def test_a_refresh_finds_what_the_state_says(cluster: Cluster) -> None:
+def test_a_refresh_finds_no_differences(cluster: Cluster) -> None:
     cluster.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
     cluster.pulumi("preview", "--expect-no-changes")
 
@@ -20,7 +20,7 @@ def test_a_second_up_after_a_refresh_changes_nothing(cluster: Cluster) -> None:
     cluster.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
 
 
-def test_outputs_hold_no_secret_and_the_state_holds_none_in_the_clear(cluster: Cluster) -> None:
+def test_the_exported_state_has_no_secrets_and_no_local_paths(cluster: Cluster) -> None:
     passwords = [
         cluster.secret(name) for name in ("operator_password", "influxdb_writer_password", "influxdb_reader_password")
     ]

@@ -1,4 +1,4 @@
-"""Day-two changes: readable before they happen, in place where they can be, and nothing stored is lost."""
+"""Changes to a running cluster: previews are readable, updates are in place where possible, and no data is lost."""
 
 import secrets
 
@@ -22,11 +22,11 @@ def test_scaling_is_one_readable_update_in_place(cluster: Cluster) -> None:
 
     with cluster.configured(file_service={"replicas": 4}):
         assert sorted(cluster.planned()) == [
-            ("update", COMMAND, "prometheus-files", ("stdin",)),  # how many there should be
+            ("update", COMMAND, "prometheus-files", ("stdin",)),  # the expected number of replicas
             ("update", SERVICE, "files", ("mode.replicated.replicas",)),
         ]
         cluster.up()
-        # Swarm counts replicas that are on their way out as well, as long as they serve.
+        # Swarm also counts replicas that are being stopped, as long as they still serve.
         cluster.eventually(lambda: cluster.replicas("files") == "4/4")
         running = cluster.tasks("files")
         cluster.pulumi("preview", "--expect-no-changes")

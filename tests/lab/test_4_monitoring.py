@@ -1,4 +1,4 @@
-"""Both nodes, all services and their eight metrics: complete, true, in the right database, and kept."""
+"""The eight metrics of both nodes and all services are complete, correct, in the right database, and kept."""
 
 import itertools
 import json
@@ -27,13 +27,13 @@ GRID = 15  # seconds between two samples
 OUTAGE = 180  # seconds
 BUSY_CPUS = 0.5
 BUSY_SECONDS = 90
-IDLE_SECONDS = 3 * GRID + 5  # before and after, so that a sample of neither end is missed
+IDLE_SECONDS = 3 * GRID + 5  # before and after the busy time, so that both ends are sampled
 HELD_BYTES = 64 * MIB
 SENT_BYTES = 400 * MIB
 LAB_ADDRESS = "192.168.50.1"
 
-# What a container in the lab does to be measured: it holds memory all the time, uses half a CPU for a while in the
-# middle of it, and then says how much it used.
+# The program of a container to measure: it holds memory all the time, uses half a CPU for a while in between, and then
+# prints the CPU time that it used.
 TRUTH = f"""
 import time
 held = bytearray({HELD_BYTES})
@@ -58,13 +58,13 @@ def services(cluster: Cluster) -> set[str]:
 
 
 def targets(cluster: Cluster, **labels: str) -> int:
-    """How many targets with these labels Prometheus reads."""
+    """Return how many targets with these labels Prometheus scrapes."""
     selector = ",".join(f'{key}="{value}"' for key, value in labels.items())
     found = cluster.prometheus(f"count(up{{{selector}}} == 1)")
     return int(found[0]["value"][1]) if found else 0
 
 
-# Complete, and where it belongs
+# Complete, and in the right database
 
 
 @pytest.mark.parametrize("metric", VM_METRICS + FURTHER_VM_METRICS, ids=lambda metric: metric.measurement)
@@ -83,18 +83,18 @@ def test_every_container_metric_of_all_services_is_in_its_database(cluster: Clus
 @pytest.mark.parametrize("metric", FILE_METRICS, ids=lambda metric: metric.measurement)
 def test_every_metric_of_the_file_service_is_in_its_database(cluster: Cluster, metric: Metric) -> None:
     def measured() -> bool:
-        # Enough, one after the other, for every replica to get some.
+        # Six transfers in turn are enough for every replica to get some.
         for number in range(6):
             cluster.upload(f"measured-{number}", b"x" * 1000, through="slave")
             cluster.download(f"measured-{number}", back="master")
-        # A replica that has ended counts for as long as the rate looks back.
+        # A stopped replica still has series for as long as the rate's window, so there may be more.
         return {series.tags["slot"] for series in latest(cluster, metric)} >= {"1", "2", "3"}
 
     cluster.eventually(measured, seconds=90, shown=lambda: latest(cluster, metric, 5))
 
 
 @pytest.mark.parametrize(("database", "level"), [("vms", "instance:"), ("containers", "container:")])
-def test_a_database_holds_its_own_first_level_and_nothing_else(cluster: Cluster, database: str, level: str) -> None:
+def test_a_database_has_only_metrics_of_its_own_level(cluster: Cluster, database: str, level: str) -> None:
     (measurements,) = cluster.read(database, "SHOW MEASUREMENTS")
 
     assert len(measurements.rows) >= 4
@@ -109,11 +109,11 @@ def test_no_label_of_a_single_task_reaches_a_database(cluster: Cluster) -> None:
         for (key,) in series.rows
     }
 
-    # `__name__`, the measurement's own name, is what InfluxDB before 1.8 keeps as well.
+    # Before 1.8, InfluxDB also stores `__name__`, which is the measurement's name.
     assert keys - {"__name__"} == {"cluster", "node", "mountpoint", "service", "slot"}
 
 
-def test_a_redeployed_service_goes_on_with_its_series(cluster: Cluster) -> None:
+def test_a_redeployed_service_continues_its_series(cluster: Cluster) -> None:
     def slots() -> set[tuple[str, ...]]:
         found = cluster.read("containers", 'SHOW SERIES FROM "container:memory_working_set_bytes:sum"')
         return {row for series in found for row in series.rows}
@@ -129,7 +129,7 @@ def test_a_redeployed_service_goes_on_with_its_series(cluster: Cluster) -> None:
     memory = CONTAINER_METRICS[1]
     everything = services(cluster)
     cluster.eventually(lambda: {s.tags["service"] for s in latest(cluster, memory)} == everything, seconds=90)
-    # Of a service on both nodes, each node has its own.
+    # A service on both nodes has a series for each node.
     cluster.eventually(lambda: recorded() > 0)
     before, before_age = slots(), age()
     old = cluster.containers("edge", "slave")
@@ -137,14 +137,14 @@ def test_a_redeployed_service_goes_on_with_its_series(cluster: Cluster) -> None:
     (new,) = cluster.containers("edge", "slave")
     assert new not in old
     cluster.eventually(lambda: age() < before_age, seconds=60)
-    # Scraped is not recorded yet, nor sent: a sample of a later round has to be there.
+    # A scraped sample is recorded and sent later, so wait for a sample of a later round.
     scraped = time.time()
     cluster.eventually(lambda: recorded() > scraped + GRID, seconds=90)
 
     assert slots() == before
 
 
-def test_every_panel_of_every_dashboard_has_data_of_both_nodes(cluster: Cluster) -> None:
+def test_every_panel_of_every_dashboard_has_data_from_both_nodes(cluster: Cluster) -> None:
     for name, dashboard in dashboards.dashboards().items():
         for source, query in dashboards.queries(dashboard):
             if source == "prometheus":
@@ -153,11 +153,11 @@ def test_every_panel_of_every_dashboard_has_data_of_both_nodes(cluster: Cluster)
             found = cluster.read(source.removeprefix("influxdb-"), influxql.filled(query, minutes=10))
             assert found, f"{name}: no data for {query}"
             nodes = {series.tags["node"] for series in found if "node" in series.tags}
-            if "file_transfer" not in query:  # its replicas are all on one host
+            if "file_transfer" not in query:  # all its replicas may be on one host
                 assert nodes in (set(), NODES), f"{name}: {query}"
 
 
-# Closed to everybody else
+# Closed to anybody else
 
 
 def test_wrong_credentials_are_refused(cluster: Cluster) -> None:
@@ -245,13 +245,13 @@ def counters(cluster: Cluster) -> dict[tuple[str, ...], float]:
 
 @pytest.fixture(scope="module", autouse=True)
 def kernel_log(cluster: Cluster) -> None:
-    """What a host's kernel says of its CPUs and memory, every two seconds from now on, in a file there."""
+    """Log the kernel's CPU and memory counters to a file on the host, every two seconds from now on."""
     look = "echo $(date +%s) $(head -n 1 /proc/stat) $(grep -E '^Mem(Total|Available)' /proc/meminfo)"
     cluster.on("slave", f"(for _ in $(seq 900); do {look}; sleep 2; done) >kernel.log 2>&1 </dev/null &")
 
 
 def kernel_said(cluster: Cluster, at: float) -> tuple[float, float, float]:
-    """(busy CPU time, all CPU time, share of memory in use) of the host at that time, from its kernel."""
+    """Return (busy CPU time, all CPU time, share of memory in use) at that time, from the host's kernel."""
     lines = cluster.on("slave", "cat kernel.log").splitlines()
     words = next(line.split() for line in lines if float(line.split()[0]) >= at)
     times = [float(word) for word in words[2:10]]  # guest time is in user time already
@@ -261,7 +261,7 @@ def kernel_said(cluster: Cluster, at: float) -> tuple[float, float, float]:
 
 @pytest.fixture(scope="module")
 def outage(cluster: Cluster) -> Iterator[Outage]:
-    """Three minutes without either database, in which a file is sent and a container works."""
+    """Stop both databases for three minutes, while a file is sent and a container is busy."""
     image = cluster.on("master", "docker service inspect files --format '{{.Spec.TaskTemplate.ContainerSpec.Image}}'")
     truth = TRUTH.replace("'", '"')
     cluster.on("master", "docker service scale influxdb-vms=0 influxdb-containers=0 >/dev/null", timeout=120)
@@ -298,7 +298,7 @@ def outage(cluster: Cluster) -> Iterator[Outage]:
 
 
 def samples(cluster: Cluster, metric: Metric, story: Outage, **tags: str) -> list[tuple[float, float]]:
-    """A line's times and values from begin to end of the outage."""
+    """Return the times and values of a series from begin to end of the outage."""
     where = " AND ".join(f"\"{key}\" = '{value}'" for key, value in tags.items())
     (series,) = cluster.read(
         metric.database,
@@ -309,7 +309,7 @@ def samples(cluster: Cluster, metric: Metric, story: Outage, **tags: str) -> lis
 
 
 def line_of(series: Series) -> tuple[str, ...]:
-    """What a series is of, whichever of its tags a query has asked for."""
+    """Return what a series belongs to, whichever of its tags the query returned."""
     return tuple(series.tags.get(tag) or "" for tag in ("node", "service", "slot"))
 
 
@@ -320,7 +320,7 @@ def test_an_outage_of_three_minutes_leaves_no_gap(cluster: Cluster, outage: Outa
         f'SELECT "value" FROM "{metric.measurement}" '
         f"WHERE time >= {int(outage.begin) - 60}s AND time <= {int(outage.end)}s GROUP BY *",
     )
-    # Not there all the time: the databases, the test's own service, and replicas that have moved to another node.
+    # Some were not there all the time: the databases, the test's own service, and replicas that moved to another node.
     passing = ("truth", "influxdb-vms", "influxdb-containers")
     alive = {line_of(series) for series in latest(cluster, metric)}
     whole = [s for s in kept if s.tags.get("service") not in passing and line_of(s) in alive]
@@ -335,11 +335,11 @@ def test_an_outage_of_three_minutes_leaves_no_gap(cluster: Cluster, outage: Outa
         assert times[-1] - times[0] > OUTAGE
 
 
-def test_a_transfer_is_in_the_counters_of_its_host_and_its_container(outage: Outage) -> None:
-    # What comes from outside goes on to the replicas, and from them to both hosts' storage.
+def test_a_transfer_is_counted_for_its_host_and_its_container(outage: Outage) -> None:
+    # The edge forwards the file to a replica, which sends it to both hosts' storage.
     assert outage.host_bytes["slave", "receive"] >= SENT_BYTES
     for node, direction in itertools.product(NODES, ("receive", "transmit")):
-        # The kernel's own count of the transfer, and Prometheus's: of the same interfaces, a little longer.
+        # Prometheus counts the same interfaces as the kernel, for a slightly longer time.
         assert outage.counters[node, direction] == pytest.approx(outage.host_bytes[node, direction], rel=0.1)
     for direction in ("receive", "transmit"):
         assert outage.counters["edge", "slave", direction] == pytest.approx(SENT_BYTES, rel=0.1)
@@ -355,7 +355,7 @@ def test_a_transfer_is_in_the_counters_of_its_host_and_its_container(outage: Out
 def test_a_transfer_is_in_the_recorded_rates(
     cluster: Cluster, outage: Outage, metric: Metric, tags: dict[str, str]
 ) -> None:
-    # rate() stretches what it has seen to its window: by up to a tenth for a series as young as the edge's is here.
+    # rate() extrapolates to its whole window: by up to a tenth for a series as young as the edge's is here.
     sent = samples(cluster, metric, outage, **tags)[-1][1] * 300
     direction = "receive" if "receive" in metric.measurement else "transmit"
     truth = SENT_BYTES if "service" in tags else outage.host_bytes["slave", direction]
@@ -368,12 +368,12 @@ def test_a_busy_container_shows_its_cpu_time_and_its_memory(cluster: Cluster, ou
     used = samples(cluster, cpu, outage, service="truth")
     held = [value for _, value in samples(cluster, memory, outage, service="truth")]
 
-    # rate() stretches what it has seen to its window, as it does for a transfer.
+    # rate() extrapolates to its whole window, as it does for a transfer.
     assert 0.9 * outage.used_cpu_seconds < used[-1][1] * 300 < 1.2 * outage.used_cpu_seconds
     assert HELD_BYTES < max(held) < HELD_BYTES + 24 * MIB  # Python itself takes some
 
 
-def test_a_host_s_cpu_and_memory_are_what_its_kernel_says(cluster: Cluster, outage: Outage) -> None:
+def test_cpu_and_memory_of_a_host_match_its_kernel(cluster: Cluster, outage: Outage) -> None:
     cpu, memory = VM_METRICS[:2]
     at, busy = samples(cluster, cpu, outage, node="slave")[-1]
     busy_before, all_before, _ = kernel_said(cluster, at - 300)
@@ -382,7 +382,7 @@ def test_a_host_s_cpu_and_memory_are_what_its_kernel_says(cluster: Cluster, outa
     *_, really_in_use = kernel_said(cluster, seen)
 
     assert busy == pytest.approx((busy_after - busy_before) / (all_after - all_before), rel=0.1)
-    assert in_use == pytest.approx(really_in_use, abs=0.02), "parts of all memory; the sample is up to 15 s old"
+    assert in_use == pytest.approx(really_in_use, abs=0.02), "shares of all memory; the sample is up to 15 s old"
 
 
 # Kept
@@ -408,11 +408,11 @@ def test_data_survive_a_new_task(cluster: Cluster, service: str) -> None:
 
 
 class Receiver(BaseHTTPRequestHandler):
-    """Takes what Alertmanager sends."""
+    """Records what Alertmanager sends."""
 
     alerts: ClassVar[list[dict[str, Any]]] = []
     beats: ClassVar[list[float]] = []
-    """When the dead man's switch has come."""
+    """The times when the dead man's switch arrived."""
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -423,7 +423,7 @@ class Receiver(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Nothing: a test's output is its verdict."""
+        """Log nothing, to keep the test's output readable."""
 
 
 @pytest.fixture
@@ -435,10 +435,10 @@ def receiver() -> Iterator[str]:
     server.server_close()
 
 
-def test_a_node_without_its_exporter_is_told_and_consoles_open_for_the_operator_by_tls(
+def test_a_node_without_its_exporter_raises_an_alert_and_the_operator_can_open_consoles_over_tls(
     cluster: Cluster, receiver: str, tmp_path: Path
 ) -> None:
-    def told(name: str, **labels: str) -> bool:
+    def alerted(name: str, **labels: str) -> bool:
         return any(
             alert["labels"]["alertname"] == name and labels.items() <= alert["labels"].items()
             for alert in Receiver.alerts
@@ -461,11 +461,11 @@ def test_a_node_without_its_exporter_is_told_and_consoles_open_for_the_operator_
         cluster.set_secret("alerting.heartbeat_url", receiver)
         cluster.set_secret("edge_certificate", certificate)
         cluster.up()
-        assert cluster.containers("prometheus") == before, "rules are read anew, without a restart"
+        assert cluster.containers("prometheus") == before, "rules are reloaded without a restart"
 
         url = f"https://{cluster.address('slave')}"
         with requests.Session() as session:
-            session.trust_env = False  # or the machine's own bundle would come before this one
+            session.trust_env = False  # otherwise the machine's own certificate bundle would be used instead
             session.verify = str(trusted)
             for port in (9090, 9093):
                 assert session.get(f"{url}:{port}/-/ready", timeout=30).status_code == 401
@@ -477,13 +477,13 @@ def test_a_node_without_its_exporter_is_told_and_consoles_open_for_the_operator_
             assert session.post(f"{url}:5001/download", data={"name": "by-tls"}, timeout=30).content == b"content"
         assert cluster.prometheus("swarm:certificate_not_after:seconds")[0]["metric"]["certificate"] == "edge"
         assert {kept(database) for database in ("vms", "containers")} == {"12h0m0s"}
-        cluster.eventually(lambda: told("DeadMansSwitch"), seconds=120)
-        assert not told("NodeMissing")
+        cluster.eventually(lambda: alerted("DeadMansSwitch"), seconds=120)
+        assert not alerted("NodeMissing")
 
         elsewhere = "node.labels.swarm-transfer.host!=slave"
         cluster.on("master", f"docker service update --quiet --constraint-add {elsewhere} node-exporter >/dev/null")
-        cluster.eventually(lambda: told("NodeMissing", node="slave", severity="critical"), seconds=120)
-        assert not told("NodeMissing", node="master")
+        cluster.eventually(lambda: alerted("NodeMissing", node="slave", severity="critical"), seconds=120)
+        assert not alerted("NodeMissing", node="master")
         cluster.eventually(lambda: len(Receiver.beats) > 1, seconds=90)
         assert Receiver.beats[1] - Receiver.beats[0] < 90, "every minute"  # and not every other
         runbooks = [a["annotations"]["runbook"] for a in Receiver.alerts if a["labels"]["alertname"] == "NodeMissing"]
@@ -506,13 +506,13 @@ def test_files_that_promtool_rejects_never_reach_prometheus(cluster: Cluster) ->
     read = f"docker exec {container} cat /etc/prometheus/live/prometheus.yml"
     before = cluster.on("master", read)
 
-    told = cluster.on(
+    output = cluster.on(
         "master",
         f"cat > deliver.sh <<'EOF'\n{deliver}\nEOF\n"
         "sh deliver.sh 2>&1 <<'EOF' && echo accepted || rm deliver.sh\n"
         "==> prometheus.yml <==\nscrape_config: []\nEOF\n",
     )
 
-    assert "accepted" not in told
-    assert "field scrape_config not found" in told
+    assert "accepted" not in output
+    assert "field scrape_config not found" in output
     assert cluster.on("master", read) == before

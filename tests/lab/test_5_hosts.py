@@ -1,4 +1,4 @@
-"""Hosts come and go by the list; unfit ones are found before any host is touched."""
+"""Hosts join and leave as the list says, and unsuitable ones are found before any host is changed."""
 
 from cluster import Cluster
 
@@ -126,7 +126,7 @@ def test_a_host_in_another_swarm_is_refused_and_left_alone(cluster: Cluster) -> 
         other = cluster.on("third", "docker info --format '{{.Swarm.Cluster.ID}}'")
         failed = cluster.pulumi("up", "--yes", "--skip-preview", check=False)
         assert cluster.on("third", "docker info --format '{{.Swarm.Cluster.ID}}'") == other
-    cluster.vagrant_destroy("third")  # it is not on the list any more
+    cluster.vagrant_destroy("third")  # it is no longer on the list
 
     assert failed.returncode != 0
     assert "third: is in another swarm" in failed.stdout

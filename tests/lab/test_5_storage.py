@@ -1,4 +1,4 @@
-"""Storage that all replicas share: two hosts have every file, and what dies in mid-transfer loses nothing."""
+"""All replicas share the storage: two hosts have every file, and failures during a transfer lose nothing."""
 
 import base64
 import hashlib
@@ -20,7 +20,7 @@ STORE = ("object-store", "object-store-master-master", "object-store-volume")
 
 
 def blocks(size: int) -> Iterator[bytes]:
-    """`size` bytes, no two MiB alike."""
+    """Yield `size` bytes in blocks of 1 MiB, all different."""
     for number in itertools.count():
         if size <= 0:
             return
@@ -43,7 +43,7 @@ def digest_of(cluster: Cluster, name: str, *, back: str) -> str:
 
 
 def volumes(cluster: Cluster) -> dict[int, list[str]]:
-    """The volumes with files, and the servers that have each."""
+    """Return the volumes that have files, each with its servers."""
     (master,) = cluster.containers("object-store-master-master")
     answer = cluster.on("master", f"docker exec {master} wget -q -O - http://127.0.0.1:9333/vol/status")
     found: dict[int, list[str]] = {}
@@ -88,17 +88,17 @@ def test_every_file_is_on_two_hosts(cluster: Cluster) -> None:
         placed = volumes(cluster)
         return bool(placed) and all(len(set(servers)) == 2 for servers in placed.values())
 
-    # At once, but for what a host that has just left had: that is copied anew.
+    # Usually at once. If a host has just left, its copies must be made again first.
     cluster.eventually(all_are, seconds=180)
 
 
-def test_a_copy_that_is_lost_is_made_anew(cluster: Cluster) -> None:
+def test_a_lost_copy_is_replaced(cluster: Cluster) -> None:
     put(cluster, "repaired", blocks(9 * MIB), through="master").raise_for_status()
     cluster.eventually(lambda: all(len(servers) == 2 for servers in volumes(cluster).values()), seconds=180)
     copies = in_volume_server(cluster, "slave", "ls /data").split()
     volume, copy = next((number, name) for number in volumes(cluster) if (name := f"files_{number}.dat") in copies)
     server = in_volume_server(cluster, "slave", "hostname -i").split()[0] + ":8080"
-    # A second name keeps the old copy, to compare, and its number from being given to the new one.
+    # A hard link keeps the old copy for comparison, and keeps its inode number from being reused.
     lost = in_volume_server(cluster, "slave", f"cd /data && ln -f {copy} lost && stat -c %i lost").strip()
 
     (master,) = cluster.containers("object-store-master-master")
@@ -106,7 +106,7 @@ def test_a_copy_that_is_lost_is_made_anew(cluster: Cluster) -> None:
     shell = "weed shell -master=object-store-master-master:9333"
     cluster.on("master", f"printf '{commands}' | docker exec -i {master} {shell}", timeout=180)
 
-    # The masters look every minute what has too few copies.
+    # The masters check every minute for volumes with too few copies.
     def is_there_again() -> bool:
         return in_volume_server(cluster, "slave", f"stat -c %i /data/{copy} || true").strip() not in ("", lost)
 
@@ -122,12 +122,12 @@ def in_volume_server(cluster: Cluster, host: str, script: str) -> str:
     return cluster.on(host, f"docker exec {container} sh -c '{script}'")
 
 
-def test_all_of_the_object_store_stays_within_its_memory(cluster: Cluster) -> None:
+def test_the_object_store_stays_within_its_memory_limits(cluster: Cluster) -> None:
     def send(number: int) -> None:
         sent.append(put(cluster, f"parallel-{number}", blocks(128 * MIB), through=HOSTS[number % 2]).status_code)
 
     def tasks() -> list[str]:
-        """Those that are to run, of all its services."""
+        """Return the tasks of all its services that should run."""
         running = "docker service ps --filter desired-state=running -q"
         return sorted(cluster.on("master", f"{running} {' '.join(STORE)}").split())
 
@@ -144,12 +144,12 @@ def test_all_of_the_object_store_stays_within_its_memory(cluster: Cluster) -> No
         for container in cluster.containers(service, host):
             shown = "{{.State.OOMKilled}} {{.RestartCount}}"
             assert cluster.on(host, f"docker inspect {container} --format '{shown}'").split() == ["false", "0"]
-    assert tasks() == before, "one that had died for want of memory would have been replaced"
+    assert tasks() == before, "no task ran out of memory and was replaced"
     for number in range(8):
         requests.delete(f"{cluster.url('master')}/files/parallel-{number}", timeout=60).raise_for_status()
 
 
-# What dies in the middle
+# Failures during a transfer
 
 
 def kill(cluster: Cluster, service: str) -> None:
@@ -159,7 +159,7 @@ def kill(cluster: Cluster, service: str) -> None:
 
 
 def interrupted(content: Iterator[bytes], after: int, disturb: Callable[[], None]) -> Iterator[bytes]:
-    """The content, with a disturbance after so many blocks of it."""
+    """Yield the content, and call `disturb` before block number `after`."""
     for number, block in enumerate(content):
         if number == after:
             disturb()
@@ -167,8 +167,10 @@ def interrupted(content: Iterator[bytes], after: int, disturb: Callable[[], None
 
 
 @pytest.mark.parametrize("service", ["files", "object-store"])
-def test_an_upload_by_curl_s_way_fails_cleanly_and_one_by_tus_goes_on(cluster: Cluster, service: str) -> None:
-    """When all replicas are killed in mid-transfer, and when the object store's gateway is."""
+def test_when_services_are_killed_a_plain_upload_fails_cleanly_and_a_tus_upload_is_resumed(
+    cluster: Cluster, service: str
+) -> None:
+    """The killed service is the file service with all its replicas, or the object store's gateway."""
     name, size = f"through-{service}", 60 * MIB
     content = b"".join(blocks(size))
     encoded = base64.b64encode(name.encode()).decode()
@@ -221,7 +223,7 @@ def test_an_upload_by_curl_s_way_fails_cleanly_and_one_by_tus_goes_on(cluster: C
         cluster.eventually(lambda: offset() >= 20 * MIB, seconds=60)
         assert patch(offset(), content[offset() :], "master") == 204
     assert digest_of(cluster, name, back="slave") == hashlib.sha256(content).hexdigest()
-    # The edge cannot send a body a second time: that upload failed, or came through whole, and never half.
+    # The edge cannot repeat a request body, so this upload either failed or was stored whole, never in part.
     assert is_stored(cluster, "plain") == (plain[0] == 201)
     if plain[0] == 201:
         assert digest_of(cluster, "plain", back="master") == hashlib.sha256(content).hexdigest()
@@ -255,7 +257,7 @@ def test_a_download_whose_replica_dies_is_finished_by_our_client(
     cluster.eventually(lambda: ready(cluster), seconds=120)
 
 
-# A host's storage is gone
+# A host is down
 
 
 def few_copies(cluster: Cluster) -> list[str]:
@@ -263,7 +265,7 @@ def few_copies(cluster: Cluster) -> list[str]:
     return [series["metric"]["alertstate"] for series in found]
 
 
-def test_without_a_host_reads_go_on_and_writes_are_refused_until_it_is_back(cluster: Cluster) -> None:
+def test_without_a_host_reads_work_and_writes_are_refused_until_it_is_back(cluster: Cluster) -> None:
     digest = hashlib.sha256(b"".join(blocks(9 * MIB))).hexdigest()
     put(cluster, "kept", blocks(9 * MIB), through="slave").raise_for_status()
 
@@ -277,7 +279,7 @@ def test_without_a_host_reads_go_on_and_writes_are_refused_until_it_is_back(clus
         return put(cluster, "refused", blocks(MIB), through="master")
 
     with cluster.stopped("slave"):
-        # The edge, Swarm and the object store need a moment each to see that the host is gone.
+        # The edge, Swarm and the object store each need a moment to notice that the host is down.
         cluster.eventually(is_readable, seconds=60)
         cluster.eventually(lambda: refusal().headers.get("Retry-After") == "5", seconds=90)
         refused = refusal()
@@ -297,7 +299,7 @@ def test_without_a_host_reads_go_on_and_writes_are_refused_until_it_is_back(clus
 # Updates
 
 
-def test_a_rolling_update_under_load_cuts_no_transfer(cluster: Cluster) -> None:
+def test_a_rolling_update_under_load_interrupts_no_transfer(cluster: Cluster) -> None:
     content = b"".join(blocks(6 * MIB))
     end = threading.Event()
     failures: list[str] = []
@@ -311,7 +313,7 @@ def test_a_rolling_update_under_load_cuts_no_transfer(cluster: Cluster) -> None:
             try:
                 put(cluster, name, iter_mib(content), through=through).raise_for_status()
                 if cluster.download(name, back="master" if through == "slave" else "slave") != content:
-                    failures.append("another content")
+                    failures.append("the downloaded content differs")
             except requests.RequestException as error:
                 failures.append(f"{error}: {error.response.text if error.response is not None else ''}")
             transfers.append(number)

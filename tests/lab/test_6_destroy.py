@@ -1,4 +1,4 @@
-"""`pulumi destroy` leaves the hosts as it found them. Runs last: it ends the cluster."""
+"""`pulumi destroy` leaves the hosts as it found them. These tests run last, since they end the cluster."""
 
 import pytest
 from cluster import Cluster
@@ -16,6 +16,6 @@ def test_destroy_leaves_the_host_as_it_was(destroyed: Cluster, host: str) -> Non
     assert destroyed.leftovers(host) == []
 
 
-def test_the_state_is_empty_and_a_second_destroy_is_fine(destroyed: Cluster) -> None:
+def test_the_state_is_empty_and_a_second_destroy_succeeds(destroyed: Cluster) -> None:
     assert destroyed.pulumi("stack", "export").stdout.count('"urn"') <= 1
     destroyed.pulumi("destroy", "--yes", "--skip-preview")

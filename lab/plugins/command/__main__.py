@@ -14,7 +14,7 @@ class LocalCommands(TypedProvider):
         self.types = {"command:local:Command": Command()}
 
     async def configure(self, request: provider.ConfigureRequest) -> provider.ConfigureResponse:  # noqa: ARG002
-        """There is nothing to configure."""
+        """Accept the configuration, which is empty."""
         return provider.ConfigureResponse(
             accept_secrets=True, accept_resources=True, accept_outputs=True, supports_preview=True
         )

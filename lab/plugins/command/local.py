@@ -1,4 +1,4 @@
-"""command:local:Command."""
+"""The resource type command:local:Command."""
 
 import json
 import os
@@ -15,7 +15,7 @@ _SHELL = ("/bin/sh", "-c")
 
 
 class Command(ResourceType):
-    """Runs commands when the resource is created, changed and deleted. It keeps their output and never shows it."""
+    """Runs commands when the resource is created, changed and deleted. It stores their output, and never shows it."""
 
     shape = Shape(
         "command",
@@ -39,8 +39,8 @@ class Command(ResourceType):
             raise ValueError(f'logging is "{inputs["logging"]}": use one of {", ".join(_LOGGING)}')
         return inputs
 
-    def preview(self, inputs: Values, properties: Values) -> Values:  # noqa: ARG002 - what it printed says nothing
-        """Leave open what the command prints: that is not known before it has run."""
+    def preview(self, inputs: Values, properties: Values) -> Values:  # noqa: ARG002 - earlier output says nothing about the next
+        """Return the output as unknown, since the command has not run yet."""
         return unknown(inputs, "stdout", "stderr")
 
     def create(self, inputs: Values, name: str) -> tuple[str, Values]:
@@ -48,7 +48,7 @@ class Command(ResourceType):
         return f"{name}{uuid.uuid4().hex[:8]}", _run(inputs, inputs.get("create"), {})
 
     def read(self, identifier: str, inputs: Values, properties: Values) -> tuple[Values, Values]:  # noqa: ARG002
-        """Believe the state: there is nothing to look at."""
+        """Return the state as it is, since there is nothing to look at."""
         return inputs, properties
 
     def update(self, identifier: str, inputs: Values, properties: Values, ignored: Sequence[str]) -> Values:  # noqa: ARG002

@@ -1,4 +1,4 @@
-"""The Docker Engine API of a remote host, through ssh."""
+"""Call the Docker Engine API of a remote host through ssh."""
 
 import json
 import socket
@@ -20,7 +20,7 @@ _CONNECT_SECONDS = 60
 
 
 class EngineError(ProviderError):
-    """The Engine refused; the text is its own, `status` the HTTP status."""
+    """The Engine refused. The message is the Engine's, and `status` is the HTTP status."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(f"Error response from daemon: {message}")
@@ -28,7 +28,7 @@ class EngineError(ProviderError):
 
 
 class EngineApi:
-    """One connection to one host's Engine, opened when it is first needed and ended with this process."""
+    """A connection to one host's Engine, opened when it is first needed. It ends with this process."""
 
     def __init__(self, host: str, ssh_options: Sequence[str]) -> None:
         self._target = host.removeprefix("ssh://")
@@ -39,7 +39,7 @@ class EngineApi:
         self._tunnel: subprocess.Popen[bytes] | None = None
 
     def call(self, method: str, path: str, *, timeout: float | None = 120, **request: Any) -> Any:  # noqa: ANN401 - JSON
-        """Call the API and return its document, None if there is none.
+        """Call the API and return its document; None if there is none.
 
         Raises:
             EngineError: the Engine refused.
@@ -49,13 +49,13 @@ class EngineApi:
         try:
             return _document(self._request(method, path, timeout=timeout, **request))
         except requests.exceptions.RequestException as error:
-            # requests has another class of its own for one after the headers, which the Engine sends at once.
+            # The Engine sends its headers at once. After them, requests reports a timeout by another class.
             if error.args and isinstance(error.args[0], urllib3.exceptions.ReadTimeoutError):
                 raise TimeoutError(f"{method} {path}: no answer for {timeout} s") from error
             raise
 
     def find(self, path: str) -> Any:  # noqa: ANN401 - JSON
-        """The document at the path, None if there is none; raises as `call`."""
+        """Return the document at the path; None if there is none. Raises the same errors as `call`."""
         try:
             return self.call("GET", path)
         except EngineError as error:
@@ -72,12 +72,12 @@ class EngineApi:
         _follow(answer)
 
     def push(self, path: str, headers: dict[str, str]) -> None:
-        """Push an image and wait for the end."""
+        """Push an image, and wait until it is done."""
         _follow(self._request("POST", path, headers=headers, stream=True, timeout=None))
 
     def _request(self, method: str, path: str, **request: Any) -> requests.Response:  # noqa: ANN401 - as requests'
         self._open()
-        # A session a call: they come from several threads.
+        # Calls come from several threads, so each has its own session.
         with requests.Session() as session:
             session.mount("http+docker://", UnixHTTPAdapter(f"http+unix://{self._socket}"))
             answer = session.request(method, f"http+docker://localhost{path}", **request)
@@ -93,7 +93,7 @@ class EngineApi:
             if self._tunnel and self._tunnel.poll() is None:
                 return
             self._socket.unlink(missing_ok=True)
-            # `cat` ends when our end of the pipe does: no tunnel outlives the plugin, however that ends.
+            # `cat` ends when our end of the pipe closes, so the tunnel never outlives the plugin.
             command = [
                 "ssh", *self._ssh_options, "-T", "-o", "ExitOnForwardFailure=yes",
                 "-L", f"{self._socket}:/var/run/docker.sock", self._target, "cat",
@@ -111,7 +111,7 @@ class EngineApi:
 
 
 def retry_while(words: Sequence[str], action: Callable[[], object], *, seconds: float = 30) -> None:
-    """Repeat an action while the Engine refuses it in one of these words, as the real provider does."""
+    """Repeat an action while the Engine's refusal contains one of these words, as the real provider does."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -125,7 +125,7 @@ def retry_while(words: Sequence[str], action: Callable[[], object], *, seconds: 
 
 
 def _listens(path: Path) -> bool:
-    """Whether somebody takes connections there: the file is there a moment earlier."""
+    """Return whether the socket accepts connections. Its file exists a moment earlier."""
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(str(path)) == 0
 
@@ -142,7 +142,7 @@ def _message(answer: requests.Response) -> str:
 
 
 def _follow(answer: requests.Response) -> None:
-    """Go through the Engine's progress messages; the last words of a failure are its error."""
+    """Read the Engine's progress messages, and raise the error among them with the end of the output."""
     output: list[str] = []
     for line in answer.text.splitlines():
         message = json.loads(line)

@@ -1,4 +1,7 @@
-"""docker:index/serviceConfig:ServiceConfig and docker:index/secret:Secret: immutable, so a change makes a new one."""
+"""The resource types docker:index/serviceConfig:ServiceConfig and docker:index/secret:Secret.
+
+Both are immutable, so a change makes a new one.
+"""
 
 import base64
 import binascii
@@ -10,7 +13,7 @@ from lab.plugins.shape import Field, Labels, Shape, blocks, text
 
 
 class _SwarmFile(BridgedType):
-    """What configs and secrets have in common; `path` is where the API keeps them."""
+    """The common part of configs and secrets. `path` is their path in the API."""
 
     path: str
 
@@ -18,7 +21,7 @@ class _SwarmFile(BridgedType):
         self._engine = engine
 
     def check(self, inputs: Values) -> Values:
-        """The data must be standard base64; unlike the real one, the error does not print it."""
+        """Refuse data that is not standard base64. Unlike the real provider's, the error does not print the data."""
         if isinstance(data := inputs["data"], str):
             try:
                 base64.b64decode(data, validate=True)
@@ -27,19 +30,19 @@ class _SwarmFile(BridgedType):
         return super().check(inputs)
 
     def create(self, inputs: Values, name: str) -> tuple[str, Values]:  # noqa: ARG002 - the name is an input
-        """Create it. The Engine need not be asked what it has now: it takes all as it is, and gives no secret out."""
+        """Create it. It need not be read back: the Engine stores it unchanged, and does not return a secret's data."""
         document = self.shape.to_api(inputs)
         made = self._engine.call("POST", f"{self.path}/create", json=document)
-        return made["ID"], self.settled(made["ID"], document, inputs, {})
+        return made["ID"], self.state_after_change(made["ID"], document, inputs, {})
 
     def read(self, identifier: str, inputs: Values, properties: Values) -> tuple[Values, Values] | None:
-        """Whether it is there: it cannot have changed."""
+        """Check that it still exists. It cannot have changed."""
         if not self._engine.find(f"{self.path}/{identifier}"):
             return None
         return inputs, {"id": identifier, **{key: properties.get(key) for key in self.shape.fields}}
 
     def delete(self, identifier: str, properties: Values) -> None:  # noqa: ARG002 - the id says it all
-        """Delete it; the Engine refuses while a service uses it."""
+        """Delete it. The Engine refuses this while a service uses it."""
         self._engine.call("DELETE", f"{self.path}/{identifier}")
 
 

@@ -1,4 +1,4 @@
-"""docker:index/image:Image: built by the host's own engine."""
+"""The resource type docker:index/image:Image, built by the host's own engine."""
 
 import base64
 import hashlib
@@ -21,18 +21,18 @@ _BUILD = Shape(
         key: Field()
         for key in (
             "addHosts", "args", "builderVersion", "cacheFrom", "context", "dockerfile", "network", "platform", "target",
-            "contextDigest",  # an input that the provider itself makes
+            "contextDigest",  # the provider adds this input itself
         )
     },
 )  # fmt: skip
 _INPUTS = "__inputs"
-"""The output that the real provider keeps the inputs in, to compare them with the next ones."""
+"""The output where the real provider stores the inputs, to compare them with the next ones."""
 
 _REGISTRY = Shape("image registry", {"server": Field(), "username": Field(), "password": Field()})
 
 
 class Image(ResourceType):
-    """An image; a change of anything, the context too, builds again in place, and the delete leaves it there."""
+    """An image. Any change, also in the context, builds it again in place. A delete leaves it on the host."""
 
     shape = Shape(
         "image",
@@ -50,7 +50,7 @@ class Image(ResourceType):
         self._engine = engine
 
     def check(self, inputs: Values) -> Values:
-        """Fill in where the Dockerfile is, and the digest of the context, whose change is a change of the image."""
+        """Fill in the path of the Dockerfile and the digest of the context. A changed digest changes the image."""
         build = dict(inputs.get("build") or {})
         build.setdefault("context", ".")
         build.setdefault("dockerfile", f"{build['context'].rstrip('/')}/Dockerfile")
@@ -60,23 +60,23 @@ class Image(ResourceType):
         return {"buildOnPreview": False, "skipPush": False, **inputs, "build": build}
 
     def differences(self, properties: Values, inputs: Values, ignored: Sequence[str]) -> Details:
-        """The inputs that change. Who logs in to the registry is no part of an image."""
+        """Return the inputs that change. The login to the registry is not part of an image."""
         before = dict(properties[_INPUTS])
         if before.get("registry", {}).get("server") == inputs.get("registry", {}).get("server"):
             before = {key: value for key, value in before.items() if key != "registry"}
             inputs = {key: value for key, value in inputs.items() if key != "registry"}
         return super().differences(before, inputs, ignored)
 
-    def preview(self, inputs: Values, properties: Values) -> Values:  # noqa: ARG002 - what it was says nothing
-        """Nothing is built."""
+    def preview(self, inputs: Values, properties: Values) -> Values:  # noqa: ARG002 - the earlier build says nothing about the next
+        """Return the outputs of the build as unknown. Nothing is built."""
         return unknown(inputs, "baseImageName", "context", "dockerfile", "platform", "registryServer", "repoDigest")
 
     def create(self, inputs: Values, name: str) -> tuple[str, Values]:  # noqa: ARG002 - the image's name is an input
-        """Build it, and push it unless told otherwise."""
+        """Build it, and push it unless `skipPush` is set."""
         return inputs["imageName"], self._make(inputs)
 
     def read(self, identifier: str, inputs: Values, properties: Values) -> tuple[Values, Values]:  # noqa: ARG002
-        """Believe the state: the real provider does not look either."""
+        """Return the state as it is, as the real provider does."""
         return inputs, properties
 
     def update(self, identifier: str, inputs: Values, properties: Values, ignored: Sequence[str]) -> Values:  # noqa: ARG002

@@ -1,4 +1,4 @@
-"""docker:index/service:Service."""
+"""The resource type docker:index/service:Service."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ _ENDED = ("complete", "shutdown", "failed", "rejected", "remove", "orphaned")
 
 
 class Service(BridgedType):
-    """A Swarm service; creating and updating return at once, as the real ones do without `convergeConfig`."""
+    """A Swarm service. Like the real provider without `convergeConfig`, it does not wait for tasks."""
 
     shape = SERVICE
 
@@ -28,25 +28,25 @@ class Service(BridgedType):
         """Create the service."""
         identifier = self._engine.call("POST", "/services/create", json=SERVICE.to_api(inputs))["ID"]
         service = self._engine.call("GET", f"/services/{identifier}")
-        return identifier, self.settled(identifier, _specification(service), inputs, {})
+        return identifier, self.state_after_change(identifier, _specification(service), inputs, {})
 
     def read(self, identifier: str, inputs: Values, properties: Values) -> tuple[Values, Values] | None:  # noqa: ARG002
-        """What the manager has, in the program's terms."""
+        """Return what the manager has, as inputs and state."""
         service = self._engine.find(f"/services/{identifier}")
         return self.refreshed(identifier, _specification(service), inputs) if service else None
 
     def update(self, identifier: str, inputs: Values, properties: Values, ignored: Sequence[str]) -> Values:
-        """Update the service in place. What the program leaves to the engine stays as the state has it."""
+        """Update the service in place. Properties that the program does not set keep the state's values."""
         version = self._engine.call("GET", f"/services/{identifier}")["Version"]["Index"]
         plan = difference.planned(SERVICE, inputs, properties, ignored)
         self._engine.call(
             "POST", f"/services/{identifier}/update", params={"version": version}, json=SERVICE.to_api(plan)
         )
         service = self._engine.call("GET", f"/services/{identifier}")
-        return self.settled(identifier, _specification(service), inputs, properties)
+        return self.state_after_change(identifier, _specification(service), inputs, properties)
 
     def delete(self, identifier: str, properties: Values) -> None:
-        """Delete the service; with `stopGracePeriod`, wait so long for its containers on this engine to be gone."""
+        """Delete the service. With `stopGracePeriod`, wait that long until its containers on this engine are gone."""
         grace = properties["taskSpec"]["containerSpec"].get("stopGracePeriod") or "0s"
         containers = self._containers(properties["name"]) if grace != "0s" else []
         self._engine.call("DELETE", f"/services/{identifier}")
@@ -78,7 +78,7 @@ class Service(BridgedType):
 
 
 def _specification(service: Mapping[str, Any]) -> dict[str, Any]:
-    """The specification, with the ports that Swarm chose where it left them open."""
+    """Return the specification, with the ports that Swarm chose where none were given."""
     endpoint = service.get("Endpoint", {})
     if not endpoint.get("Spec", {}).get("Mode"):
         return {**service["Spec"]}

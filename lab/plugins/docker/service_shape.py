@@ -1,7 +1,7 @@
-"""The properties of a Swarm service, with their places in the Engine API's document.
+"""The properties of a Swarm service, with their paths in the Engine API's document.
 
-Which change replaces the service: only that of a property which is marked here. The real provider changes `mode` in
-place too, and Swarm refuses to make a global service of a replicated one.
+Only a change of a property that is marked `replaces` replaces the service. A change of `mode` is an update, as in the
+real provider, although Swarm refuses to turn a replicated service into a global one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,9 +12,9 @@ from lab.plugins.codecs import Codec, Duration, Environment, FileMode, Ratio
 from lab.plugins.shape import (
     Field,
     Labels,
-    Many,
+    ListOf,
+    SetOf,
     Shape,
-    Unordered,
     blocks,
     flag,
     number,
@@ -28,7 +28,7 @@ _zero_time = partial(Field, codec=_DURATION, empty="0s", default="0s")
 
 
 class _Mode(Shape):
-    """`replicated` with a number, or `global`: the document says by its one key which."""
+    """`replicated` with a number, or `global`. The API's document has one key, which says which."""
 
     def to_api(self, value: Mapping[str, Any]) -> dict[str, Any]:
         if value.get("global"):
@@ -42,7 +42,7 @@ class _Mode(Shape):
 
 
 class _Preference(Codec):
-    """A descriptor to spread over: `node.id`, without the strategy's name."""
+    """A descriptor to spread over, such as `node.id`, without the name of the strategy."""
 
     def to_api(self, value: str) -> dict[str, Any]:
         return {"Spread": {"SpreadDescriptor": value}}
@@ -51,8 +51,8 @@ class _Preference(Codec):
         return str(value["Spread"]["SpreadDescriptor"])
 
 
-class _Hosts(Unordered):
-    """Lines "ADDRESS NAME" in the API."""
+class _Hosts(SetOf):
+    """Lines "ADDRESS NAME" in the API, objects in an input."""
 
     def __init__(self) -> None:
         super().__init__(Shape("service host", {key: text(required=True, replaces=True) for key in ("host", "ip")}))
@@ -65,8 +65,8 @@ class _Hosts(Unordered):
         return sorted(hosts, key=self.text)
 
 
-class _DriverOptions(Unordered):
-    """A map in the API, texts KEY=VALUE in an input."""
+class _DriverOptions(SetOf):
+    """A map in the API, KEY=VALUE texts in an input."""
 
     def to_api(self, value: Sequence[str]) -> Any:  # noqa: ANN401 - a map, where the base class has a list
         return Environment().from_api(value)
@@ -89,10 +89,10 @@ def _rollout(name: str) -> Shape:
     )
 
 
-def _mounted(kind: str) -> Unordered:
+def _mounted(kind: str) -> SetOf:
     """Configs or secrets as a task sees them."""
     low = kind.lower()
-    return Unordered(
+    return SetOf(
         Shape(
             f"service {low}",
             {
@@ -176,7 +176,7 @@ _CONTAINER = Shape(
         "init": flag("Init", computed=True),
         "isolation": text("Isolation", default="default"),
         "labels": blocks("Labels", Labels(replaces=True)),
-        "mounts": blocks("Mounts", Unordered(_MOUNT)),
+        "mounts": blocks("Mounts", SetOf(_MOUNT)),
         "privileges": Field(output=True),
         "readOnly": flag("ReadOnly"),
         "stopGracePeriod": text("StopGracePeriod", _DURATION, computed=True),
@@ -191,7 +191,7 @@ _NETWORK = Shape(
     {
         "id": text("Target", replaces=True),
         "name": text(output=True),
-        "aliases": blocks("Aliases", Unordered(Codec()), replaces=True),
+        "aliases": blocks("Aliases", SetOf(Codec()), replaces=True),
         "driverOpts": blocks("DriverOpts", _DriverOptions(Codec()), replaces=True),
     },
 )
@@ -201,11 +201,11 @@ _PLATFORM = Shape("platform", {"architecture": text("Architecture"), "os": text(
 _PLACEMENT = Shape(
     "service placement",
     {
-        "constraints": strings("Constraints", Unordered(Codec())),
+        "constraints": strings("Constraints", SetOf(Codec())),
         "maxReplicas": number("MaxReplicas"),
-        # The Engine fills them in from the image's registry, which the real provider sees at a refresh only.
-        "platforms": blocks("Platforms", Unordered(_PLATFORM), unset=[]),
-        "prefs": strings("Preferences", Unordered(_Preference())),
+        # The Engine fills them in from the image's registry. The real provider sees them only at a refresh.
+        "platforms": blocks("Platforms", SetOf(_PLATFORM), unset=[]),
+        "prefs": strings("Preferences", SetOf(_Preference())),
     },
 )
 
@@ -235,7 +235,7 @@ _TASK = Shape(
         "logDriver": Field(
             "LogDriver", Shape("log driver", {"name": text("Name", required=True), "options": table("Options")})
         ),
-        "networksAdvanceds": blocks("Networks", Unordered(_NETWORK)),
+        "networksAdvanceds": blocks("Networks", SetOf(_NETWORK)),
         "placement": Field("Placement", _PLACEMENT, computed=True),
         "resources": Field("Resources", _RESOURCES, computed=True),
         "restartPolicy": Field("RestartPolicy", _RESTART_POLICY, computed=True),
@@ -254,7 +254,7 @@ _PORT = Shape(
     },
 )
 
-_ENDPOINT = Shape("endpoint", {"mode": text("Mode", computed=True), "ports": blocks("Ports", Many(_PORT))})
+_ENDPOINT = Shape("endpoint", {"mode": text("Mode", computed=True), "ports": blocks("Ports", ListOf(_PORT))})
 
 _MODE = _Mode(
     "mode",

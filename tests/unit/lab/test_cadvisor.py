@@ -1,4 +1,4 @@
-"""The stand-in for cAdvisor's image: built from the library of one version, once, and found where upstream has it."""
+"""The replacement for the upstream cAdvisor image: built once, and with the program at the upstream path."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ MODULE = go_build.MODULES / "cadvisor"
 
 @pytest.fixture
 def built(tmp_path, monkeypatch):
-    """What Go was asked to build; the program that it makes is a text."""
+    """Records the arguments of `go build`, which writes a text instead of a program."""
     asked = []
 
     def go(module, *arguments):
@@ -27,7 +27,7 @@ def built(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("built")
-def test_the_program_is_where_upstream_has_it_beside_the_health_check_s_wget():
+def test_the_image_has_the_program_at_the_upstream_path_and_wget_for_the_health_check():
     recipe = cadvisor.recipe()
 
     ((target, tree),) = recipe.trees
@@ -37,7 +37,7 @@ def test_the_program_is_where_upstream_has_it_beside_the_health_check_s_wget():
     assert "wget" in recipe.packages
 
 
-def test_it_is_built_once_from_the_module_s_files_alone(built):
+def test_it_is_built_once_and_only_from_the_files_of_the_module(built):
     assert cadvisor.recipe().key == cadvisor.recipe().key
 
     ((module, arguments),) = built
@@ -45,7 +45,7 @@ def test_it_is_built_once_from_the_module_s_files_alone(built):
     assert {"build", "-trimpath", "-buildvcs=false"} <= set(arguments)
 
 
-def test_other_sources_make_another_program(built, tmp_path, monkeypatch):
+def test_changed_sources_are_built_again(built, tmp_path, monkeypatch):
     cadvisor.recipe()
     other = tmp_path / "module"
     other.mkdir()
@@ -56,7 +56,7 @@ def test_other_sources_make_another_program(built, tmp_path, monkeypatch):
     assert [module for module, _ in built] == [MODULE, other]
 
 
-def test_both_parts_of_the_library_have_one_version():
+def test_both_parts_of_the_library_have_the_same_version():
     required = (MODULE / "go.mod").read_text()
 
     versions = re.findall(r"^\tgithub\.com/google/cadvisor(?:/lib)? (v\S+)", required, re.MULTILINE)

@@ -17,7 +17,7 @@ def event_log(tmp_path):
     return written
 
 
-def test_counts_are_those_of_the_summary(event_log):
+def test_counts_are_read_from_the_summary(event_log):
     path = event_log(
         {"sequence": 0, "preludeEvent": {"config": {}}},
         {"sequence": 1, "summaryEvent": {"resourceChanges": {"same": 60, "update": 1}}},
@@ -41,21 +41,21 @@ def test_a_log_without_a_summary_is_refused(event_log):
     [
         (
             {"same": 61},
-            "`make up` would change nothing: all 61 resources are as the settings say.",
-            "The cluster is up. Nothing had to change: all 61 resources are as the settings say.",
+            "`make up` would change nothing: all 61 resources match the settings.",
+            "The cluster is up. Nothing had to change: all 61 resources match the settings.",
         ),
         (
             {"same": 60, "update": 1},
-            "`make up` would make 1 change (update 1); 60 resources stay as they are.",
-            "The cluster is up, with 1 change (update 1); 60 resources stayed as they were.",
+            "`make up` would make 1 change (update 1); 60 resources would stay as they are.",
+            "The cluster is up, after 1 change (update 1); 60 resources stayed as they were.",
         ),
         (
             {"same": 50, "update": 2, "replace": 1, "create": 3, "read": 4, "delete": 0},
-            "`make up` would make 6 changes (create 3, replace 1, update 2); 50 resources stay as they are.",
-            "The cluster is up, with 6 changes (create 3, replace 1, update 2); 50 resources stayed as they were.",
+            "`make up` would make 6 changes (create 3, replace 1, update 2); 50 resources would stay as they are.",
+            "The cluster is up, after 6 changes (create 3, replace 1, update 2); 50 resources stayed as they were.",
         ),
     ],
 )
-def test_the_verdict_says_how_much_of_what(counts, planned, done):
+def test_the_sentence_counts_the_changes_by_operation(counts, planned, done):
     assert changes.planned(counts) == planned
     assert changes.done(counts) == done

@@ -1,4 +1,4 @@
-"""The cluster of the end-to-end tests: the copy that it is deployed from, and how it asks for replicas."""
+"""The cluster of the end-to-end tests: the copy of the checkout, and the count of replicas."""
 
 import json
 import subprocess
@@ -25,24 +25,24 @@ def cluster(tmp_path):
     return Cluster(lab, Path("tools"))
 
 
-def test_paths_of_the_configuration_lead_to_the_same_files_in_the_copy(cluster):
+def test_relative_paths_in_the_configuration_lead_to_the_same_files_from_the_copy(cluster):
     known_hosts = cluster._project / ".local/lab/test/ssh/known_hosts"
 
     assert (cluster._project / "Pulumi.yaml").exists()
     assert known_hosts.read_text() == "192.168.50.2 ssh-ed25519 AAAA\n"
 
 
-def test_a_new_copy_leaves_what_the_old_one_linked_to(cluster):
+def test_a_new_copy_keeps_the_files_that_the_old_one_linked_to(cluster):
     again = Cluster(cluster.lab, Path("tools"))
 
     assert (again._project / ".local/lab/test/ssh/known_hosts").exists()
 
 
-def test_its_hosts_are_the_lab_s_and_not_those_of_a_real_deployment(cluster):
+def test_its_hosts_are_those_of_the_lab_and_not_of_a_real_deployment(cluster):
     assert cluster.hosts == [{"name": "master"}]
 
 
-def test_replicas_are_those_of_the_very_service(cluster, monkeypatch):
+def test_replicas_are_not_those_of_a_service_with_a_longer_name(cluster, monkeypatch):
     monkeypatch.setattr(cluster, "on", lambda *_: "object-store 1/1\nobject-store-master 2/3 (max 1 per node)\n")
 
     assert cluster.replicas("object-store") == "1/1"

@@ -1,4 +1,4 @@
-"""The lab's configuration file: which layers it is made of, what stays in it, and what it never reads."""
+"""The lab's configuration file: the layers that it is made of, what is kept in it, and files that it never reads."""
 
 import pytest
 import yaml
@@ -16,7 +16,7 @@ COMMITTED = {
 IMAGES = {"haproxy": "192.168.50.1:5000/lab/haproxy:1@sha256:0"}
 PASSWORD = "swarm-transfer:operator_password"
 
-# What `pulumi config set --secret` and other hosts leave in the checkout.
+# A real deployment leaves such a file in the checkout, with other hosts and secrets.
 REAL = {
     "encryptionsalt": "v1:the-user-s",
     "config": {
@@ -49,7 +49,7 @@ def _changed(lab, **config):
     lab.config_file.write_text(yaml.safe_dump(document))
 
 
-def test_a_later_layer_s_values_win_and_mappings_are_merged_at_every_depth():
+def test_later_values_win_and_mappings_are_merged_at_every_depth():
     first = {"config": {"a": {"x": 1, "y": {"deep": 2, "kept": 3}}, "b": [1, 2]}}
 
     composed = configuration.compose(first, {"config": {"a": {"x": 3, "y": {"deep": 4}}, "b": [4]}})
@@ -57,11 +57,11 @@ def test_a_later_layer_s_values_win_and_mappings_are_merged_at_every_depth():
     assert composed == {"config": {"a": {"x": 3, "y": {"deep": 4, "kept": 3}}, "b": [4]}}
 
 
-def test_what_is_beside_the_settings_is_kept():
+def test_keys_beside_the_settings_are_kept():
     assert configuration.compose({"encryptionsalt": "v1"}, {}, {"config": {}}) == {"encryptionsalt": "v1", "config": {}}
 
 
-def test_composing_leaves_the_layers_as_they_were():
+def test_merging_does_not_change_the_layers():
     first = {"config": {"a": {"x": 1}}}
 
     configuration.compose(first, {"config": {"a": {"x": 2}}})
@@ -69,7 +69,7 @@ def test_composing_leaves_the_layers_as_they_were():
     assert first == {"config": {"a": {"x": 1}}}
 
 
-def test_the_file_has_the_committed_settings_and_this_machine_s_values(lab):
+def test_the_file_has_the_committed_settings_and_the_values_of_this_machine(lab):
     configuration.write(lab, IMAGES, {})
 
     assert _document(lab)["config"] == {
@@ -99,7 +99,7 @@ def test_an_online_lab_has_grafana(lab):
     assert _document(lab)["config"]["swarm-transfer:monitoring"] == {"retention": "30d"}
 
 
-def test_what_a_real_deployment_left_in_the_checkout_changes_nothing(lab):
+def test_files_of_a_real_deployment_in_the_checkout_are_ignored(lab):
     configuration.write(lab, IMAGES, {})
     without = lab.config_file.read_text()
     lab.config_file.unlink()
@@ -110,7 +110,7 @@ def test_what_a_real_deployment_left_in_the_checkout_changes_nothing(lab):
     assert lab.config_file.read_text() == without
 
 
-def test_the_user_s_own_settings_are_laid_over_the_committed_ones(lab):
+def test_own_settings_override_the_committed_ones(lab):
     own = {"file_service": {"replicas": 4, "s3": {"bucket": "x"}}, "edge_port": 5002}
 
     configuration.write(lab, IMAGES, own)
@@ -121,7 +121,7 @@ def test_the_user_s_own_settings_are_laid_over_the_committed_ones(lab):
     assert config["swarm-transfer:hosts"] == [{"name": "master"}]
 
 
-def test_a_setting_that_the_user_takes_back_is_the_committed_one_again(lab):
+def test_removing_an_own_setting_restores_the_committed_one(lab):
     configuration.write(lab, IMAGES, {"file_service": {"replicas": 4}, "edge_port": 5002})
 
     configuration.write(lab, IMAGES, {})
@@ -130,7 +130,7 @@ def test_a_setting_that_the_user_takes_back_is_the_committed_one_again(lab):
     assert "swarm-transfer:edge_port" not in _document(lab)["config"]
 
 
-def test_a_value_changed_in_the_file_does_not_last(lab):
+def test_a_value_changed_in_the_file_is_overwritten(lab):
     configuration.write(lab, IMAGES, {})
     _changed(lab, file_service={"replicas": 5})
 
@@ -139,7 +139,7 @@ def test_a_value_changed_in_the_file_does_not_last(lab):
     assert _document(lab)["config"]["swarm-transfer:file_service"] == {"replicas": 3}
 
 
-def test_secrets_and_what_decrypts_them_survive_a_new_composition(lab):
+def test_secrets_and_their_salt_are_kept_when_the_file_is_written_again(lab):
     configuration.write(lab, IMAGES, {})
     _changed(lab, operator_password={"secure": "v1:secret"})
 
@@ -149,7 +149,7 @@ def test_secrets_and_what_decrypts_them_survive_a_new_composition(lab):
     assert _document(lab)["config"][PASSWORD] == {"secure": "v1:secret"}
 
 
-def test_a_secret_within_a_setting_survives_beside_the_user_s_own_values(lab):
+def test_a_secret_within_a_setting_is_kept_beside_own_values(lab):
     configuration.write(lab, IMAGES, {})
     _changed(lab, alerting={"receiver": "webhook", "webhook_url": {"secure": "v1:secret"}})
 
@@ -161,7 +161,7 @@ def test_a_secret_within_a_setting_survives_beside_the_user_s_own_values(lab):
     }
 
 
-def test_a_setting_that_is_encrypted_as_a_whole_is_not_mixed_with_others(lab):
+def test_a_setting_that_is_encrypted_as_a_whole_is_not_merged(lab):
     configuration.write(lab, IMAGES, {})
     _changed(lab, tokens={"secure": "v1:secret"})
 
@@ -178,7 +178,7 @@ def test_nothing_is_written_beside_the_committed_files(lab):
     assert sorted(path.name for path in lab.checkout.iterdir()) == [".local", *before]
 
 
-def test_settings_are_read_without_the_project_s_prefix(lab):
+def test_settings_are_read_without_the_prefix_of_the_project(lab):
     assert configuration.read(lab) == {}
 
     configuration.write(lab, IMAGES, {})

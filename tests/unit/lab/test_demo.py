@@ -1,4 +1,4 @@
-"""The demo's commands: what `make preview` and `make up` run, what `make status` lists, what `lab/exec` gives."""
+"""The demo's commands: what `make preview`, `make up`, `make status` and `lab/exec` do."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from lab.paths import Lab
 
 HOSTS = [{"name": "master", "address": "192.168.50.2"}, {"name": "slave", "address": "192.168.50.3"}]
 
-# `up` and `preview` log their events as the CLI does.
+# Like the real CLI, `up` and `preview` write an event log.
 PULUMI = """#!/bin/sh
 printf '%s\\n' "$*" >> "$FAKE/arguments"
 case "$*" in
@@ -24,7 +24,7 @@ case "$*" in
 esac
 """
 
-# Two services, of which one's name begins like the other's.
+# The name of one service begins with the name of the other.
 DOCKER = """#!/bin/sh
 case "$*" in
   "node ls"*) echo "  master: Ready, Active Leader" ;;
@@ -60,7 +60,7 @@ def tools(tmp_path, monkeypatch):
 
 @pytest.fixture
 def started(tools, tmp_path, monkeypatch):
-    """The lab is up; returns the names of the steps that were taken."""
+    """Makes the lab look up, and returns the names of the steps that were taken."""
     steps = []
 
     def configure(_):
@@ -76,28 +76,28 @@ def started(tools, tmp_path, monkeypatch):
     return steps
 
 
-def test_up_brings_hosts_and_cluster_to_what_the_settings_say(lab, tools, started, capsys):
+def test_up_applies_the_settings_to_hosts_and_cluster(lab, tools, started, capsys):
     update.up(lab)
 
     assert started == ["configuration", "hosts", "stack"]
     assert " up --yes --skip-preview --diff --event-log " in (tools / "arguments").read_text()
     assert capsys.readouterr().out.splitlines()[-1] == (
-        "The cluster is up, with 1 change (update 1); 60 resources stayed as they were."
+        "The cluster is up, after 1 change (update 1); 60 resources stayed as they were."
     )
 
 
-def test_preview_starts_no_host_and_says_what_up_would_do(lab, tools, started, capsys):
+def test_preview_starts_no_hosts_and_says_what_up_would_do(lab, tools, started, capsys):
     update.preview(lab)
 
     assert started == ["configuration", "stack"]
     assert " preview --diff --event-log " in (tools / "arguments").read_text()
     assert capsys.readouterr().out.splitlines()[-1] == (
-        "`make up` would make 1 change (update 1); 60 resources stay as they are."
+        "`make up` would make 1 change (update 1); 60 resources would stay as they are."
     )
 
 
 @pytest.mark.usefixtures("started")
-def test_up_that_fails_ends_with_that(lab, monkeypatch, capsys):
+def test_a_failing_up_does_not_report_success(lab, monkeypatch, capsys):
     monkeypatch.setenv("STATUS", "1")
 
     with pytest.raises(LabError, match=r"\Apulumi up .*failed: see above\Z"):
@@ -106,7 +106,7 @@ def test_up_that_fails_ends_with_that(lab, monkeypatch, capsys):
 
 
 @pytest.mark.usefixtures("started")
-def test_preview_names_a_host_that_is_not_there_yet(lab, tools):
+def test_preview_names_a_new_host(lab, tools):
     configuration.write(lab, {}, {"hosts": [*HOSTS, {"name": "third", "address": "192.168.50.4"}]})
 
     with pytest.raises(LabError, match=r"host third \(192\.168\.50\.4\) is new.*run `make up`"):
@@ -115,7 +115,7 @@ def test_preview_names_a_host_that_is_not_there_yet(lab, tools):
 
 
 @pytest.mark.parametrize("command", [update.up, update.preview])
-def test_without_a_lab_nothing_is_made(lab, started, monkeypatch, command):
+def test_commands_fail_without_a_lab_and_create_nothing(lab, started, monkeypatch, command):
     monkeypatch.setattr(engine, "answers", lambda _: False)
 
     with pytest.raises(LabError, match="run `make demo`"):
@@ -123,16 +123,16 @@ def test_without_a_lab_nothing_is_made(lab, started, monkeypatch, command):
     assert started == []
 
 
-def test_a_mistake_in_the_user_s_settings_ends_it_before_anything_is_made(lab, monkeypatch):
+def test_a_mistake_in_own_settings_is_reported_before_anything_is_created(lab, monkeypatch):
     (lab.checkout / "demo.yaml").write_text("replicas: 4\n")
-    monkeypatch.setattr(demo, "_settle_mode", lambda _: pytest.fail("went on"))
+    monkeypatch.setattr(demo, "_choose_mode", lambda _: pytest.fail("went on"))
 
     with pytest.raises(LabError, match=r"demo\.yaml: replicas is not a setting"):
         demo.prepare(lab)
 
 
-def test_the_user_s_settings_are_read_anew_each_time(lab, tools, monkeypatch):
-    monkeypatch.setattr(demo, "_settle_mode", lambda _: lab.mode_file.write_text("online\n"))
+def test_own_settings_are_read_each_time(lab, tools, monkeypatch):
+    monkeypatch.setattr(demo, "_choose_mode", lambda _: lab.mode_file.write_text("online\n"))
     monkeypatch.setattr(demo.packages, "install", lambda: True)
     monkeypatch.setattr(pulumi_cli, "install", lambda: tools)
     monkeypatch.setattr(demo, "_install_plugins", lambda *_: None)
@@ -162,7 +162,7 @@ def test_status_has_one_line_for_each_service(tools):
 
 
 @pytest.mark.usefixtures("started")
-def test_a_command_run_in_the_lab_has_what_vagrant_and_pulumi_need(lab, tools, monkeypatch):
+def test_a_command_in_the_lab_has_the_environment_of_vagrant_and_pulumi(lab, tools, monkeypatch):
     become = []
     monkeypatch.setattr(pulumi_cli, "install", lambda: tools)
     monkeypatch.setattr(os, "execvpe", lambda *arguments: become.append(arguments))

@@ -1,4 +1,4 @@
-"""Clearing what killed labs leave behind: all of theirs, and nothing of anybody else's."""
+"""Cleaning up after killed labs: everything of theirs is removed, and nothing else."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ from lab.paths import Lab
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine's folder of labs, with nothing to do for the kernel."""
+    """The machine's folder of labs, without any namespaces, mounts or control groups."""
     folder = tmp_path / "machine"
     folder.mkdir()
     monkeypatch.setattr("lab.paths.MACHINE_DIR", folder)
@@ -47,7 +47,7 @@ def orphan(tmp_path: Path, machine: Path) -> Lab:
 
 @pytest.fixture
 def straggler(orphan: Lab) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that names the orphan's folder, as an engine's do."""
+    """A process with the orphan's folder in its arguments, as an engine has."""
     wait = "import sys; sys.stdin.read()"
     process = subprocess.Popen([sys.executable, "-c", wait, str(orphan.machine_dir / "data")], stdin=subprocess.PIPE)
     yield process
@@ -55,14 +55,14 @@ def straggler(orphan: Lab) -> Iterator[subprocess.Popen[bytes]]:
     process.communicate()
 
 
-def test_labs_of_one_checkout_and_of_two_never_meet(tmp_path: Path) -> None:
+def test_every_lab_of_every_checkout_has_its_own_id(tmp_path: Path) -> None:
     labs = [Lab(name=name, checkout=tmp_path / folder) for name in ("demo", "test") for folder in ("a", "b")]
 
     assert len({lab.namespace for lab in labs}) == len({lab.machine_dir for lab in labs}) == 4
     assert all(len(str(lab.engine_socket)) < 100 for lab in labs), "a socket's path is short"
 
 
-def test_a_lab_whose_checkout_is_gone_is_taken_away_with_its_processes(
+def test_a_lab_whose_checkout_is_gone_is_removed_with_its_processes(
     living: Lab, orphan: Lab, straggler: subprocess.Popen[bytes]
 ) -> None:
     engine.lock_file(orphan).touch()
@@ -75,7 +75,7 @@ def test_a_lab_whose_checkout_is_gone_is_taken_away_with_its_processes(
     assert living.machine_dir.exists()
 
 
-def test_a_dead_engines_leftovers_go_and_its_data_stays(living: Lab) -> None:
+def test_leftovers_of_a_dead_engine_are_removed_and_its_data_is_kept(living: Lab) -> None:
     (living.machine_dir / "docker.pid").write_text("1")
     (living.machine_dir / "exec").mkdir()
     (living.machine_dir / "data").mkdir()
@@ -85,12 +85,12 @@ def test_a_dead_engines_leftovers_go_and_its_data_stays(living: Lab) -> None:
     assert sorted(path.name for path in living.machine_dir.iterdir()) == ["data", "lab.json"]
 
 
-def test_one_lab_is_changed_by_one_process_at_a_time(living: Lab) -> None:
+def test_only_one_process_at_a_time_changes_a_lab(living: Lab) -> None:
     second = engine.exclusive(living)
 
     with engine.exclusive(living), pytest.raises(LabError, match="being changed by another process"):
         second.__enter__()
 
 
-def test_an_engine_that_is_not_there_does_not_answer(living: Lab) -> None:
+def test_a_missing_engine_does_not_answer(living: Lab) -> None:
     assert engine.answers(living) is False

@@ -1,4 +1,4 @@
-"""Programs are built once from their Go modules; a build that was cut off is no program."""
+"""Programs are built once from their Go modules. An interrupted build leaves no program."""
 
 import threading
 from pathlib import Path
@@ -37,13 +37,13 @@ def test_it_is_built_once(tools):
     assert len(built) == 1
 
 
-def test_others_may_run_what_was_built(tools):
+def test_other_users_may_run_a_built_program(tools):
     go_build.once("tool-1", _build)
 
     assert (tools / "tool-1").stat().st_mode & 0o777 == 0o755
 
 
-def test_a_build_that_fails_leaves_nothing_and_the_next_one_starts_anew(tools):
+def test_a_failed_build_leaves_nothing_and_the_next_one_starts_again(tools):
     def fail(folder):
         _build(folder)
         raise LabError("no")
@@ -56,7 +56,7 @@ def test_a_build_that_fails_leaves_nothing_and_the_next_one_starts_anew(tools):
     assert (go_build.once("tool-1", _build) / "program").exists()
 
 
-def test_what_a_killed_build_left_is_swept(tools):
+def test_the_remains_of_a_killed_build_are_removed(tools):
     abandoned = tools / ".unfinished-x"
     abandoned.mkdir(parents=True)
 
@@ -66,7 +66,7 @@ def test_what_a_killed_build_left_is_swept(tools):
 
 
 @pytest.mark.usefixtures("tools")
-def test_two_at_once_wait_for_each_other_and_build_once():
+def test_concurrent_builds_wait_for_each_other_and_build_once():
     running = threading.Semaphore(1)
     built = []
 
@@ -86,7 +86,7 @@ def test_two_at_once_wait_for_each_other_and_build_once():
 
 
 @pytest.mark.parametrize("change", ["content", "name", "more"])
-def test_the_key_changes_with_the_module_s_files(module, change):
+def test_the_key_changes_with_the_files_of_the_module(module, change):
     before = go_build.key(module)
     if change == "content":
         (module / "main.go").write_text("package main \n")
@@ -113,7 +113,7 @@ def test_without_go_the_error_says_what_to_install(module, tmp_path, monkeypatch
         go_build.require_go(module, alternative="a cup of tea")
 
 
-def test_programs_are_built_without_c_and_in_their_module(module, tmp_path, monkeypatch):
+def test_programs_are_built_without_cgo_in_the_folder_of_their_module(module, tmp_path, monkeypatch):
     program = tmp_path / "go"
     program.write_text('#!/bin/sh\necho "$CGO_ENABLED $PWD $*"\n')
     program.chmod(0o755)

@@ -1,4 +1,4 @@
-"""The lab's images: they stand in for the upstream ones, so what components run must be in them by the same path."""
+"""The lab's images replace the upstream ones, so they must have the programs that components run at the same paths."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from settings.models import Images
 
 ROOT = Path(__file__).parent.parent.parent.parent
 
-# What Debian's packages bring by the upstream path; what they do not is a link in the recipe.
+# Programs that Debian's packages have at the upstream path. For the others, the recipe has a link.
 DEBIAN_PROGRAMS = {
     "curl": {"curl"},
     "haproxy": {"haproxy"},
@@ -56,12 +56,12 @@ def test_every_program_that_a_service_runs_is_in_its_image(
         assert needed <= programs(RECIPE_OF_SERVICE[name]), name
 
 
-def test_links_lead_to_what_debian_s_packages_bring() -> None:
+def test_links_lead_to_programs_of_debian_packages() -> None:
     assert rootfs.MONITORING.links == (("/bin/alertmanager", "/usr/bin/prometheus-alertmanager"),)
     assert rootfs.NODE_EXPORTER.links == (("/bin/node_exporter", "/usr/bin/prometheus-node-exporter"),)
 
 
-def test_the_lab_serves_an_image_for_all_but_grafana(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lab_serves_every_image_except_grafana(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "sweep_orphans", lambda: None)
     monkeypatch.setattr(engine, "start", lambda _: None)
     monkeypatch.setattr(registry, "start", lambda _: None)

@@ -1,4 +1,4 @@
-"""A Pulumi run that was killed: its lock goes with it, and what it did not record is found."""
+"""Cleaning up after a killed Pulumi run: its lock is cleared, and unrecorded objects are found."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def lock(tmp_path):
 def running_pulumi(tmp_path):
     program = shutil.copy(shutil.which("sleep"), tmp_path / "pulumi")
     process = subprocess.Popen([program, "60"])
-    # The kernel names the process a moment after `Popen` has returned.
+    # The process gets its name a moment after `Popen` has returned.
     deadline = time.monotonic() + 10
     while interrupted._read(process.pid, "comm") != b"pulumi\n":
         assert time.monotonic() < deadline
@@ -52,7 +52,7 @@ def test_the_lock_of_an_ended_process_is_cleared(tmp_path, lock):
     assert not file.exists()
 
 
-def test_the_lock_of_a_pulumi_at_work_stays_and_names_it(tmp_path, lock, running_pulumi):
+def test_the_lock_of_a_running_pulumi_is_kept_and_the_error_names_the_process(tmp_path, lock, running_pulumi):
     file = lock(running_pulumi)
 
     with pytest.raises(LabError, match=f"in use by pulumi, process {running_pulumi}: wait"):
@@ -61,7 +61,7 @@ def test_the_lock_of_a_pulumi_at_work_stays_and_names_it(tmp_path, lock, running
     assert file.exists()
 
 
-def test_a_lock_whose_process_id_another_program_has_got_is_cleared(tmp_path, lock):
+def test_a_lock_whose_process_id_now_belongs_to_another_program_is_cleared(tmp_path, lock):
     file = lock(os.getpid())
 
     interrupted.clear_locks(tmp_path)
@@ -69,7 +69,7 @@ def test_a_lock_whose_process_id_another_program_has_got_is_cleared(tmp_path, lo
     assert not file.exists()
 
 
-def test_a_lock_from_another_machine_stays(tmp_path, lock):
+def test_a_lock_from_another_machine_is_kept(tmp_path, lock):
     file = lock(1, hostname="elsewhere")
 
     with pytest.raises(LabError, match="process 1 on elsewhere"):
@@ -78,7 +78,7 @@ def test_a_lock_from_another_machine_stays(tmp_path, lock):
     assert file.exists()
 
 
-def test_a_lock_that_was_cut_off_while_it_was_written_is_cleared(tmp_path):
+def test_a_partly_written_lock_is_cleared(tmp_path):
     file = tmp_path / "0.json"
     file.write_text('{"pid": 4')
 
@@ -87,13 +87,13 @@ def test_a_lock_that_was_cut_off_while_it_was_written_is_cleared(tmp_path):
     assert not file.exists()
 
 
-def test_no_folder_of_locks_is_no_lock(tmp_path):
+def test_without_a_folder_of_locks_there_is_no_lock(tmp_path):
     assert not interrupted.clear_locks(tmp_path / "absent")
 
 
 @pytest.fixture
 def spawned():
-    """Starts a shell that starts `sleep`, and returns both ids; `engine` is the shell's program."""
+    """Starts a shell with the program `engine`, which starts `sleep`, and returns both process ids."""
     shells = []
 
     def spawn(home, engine):
@@ -114,7 +114,7 @@ def spawned():
         shell.communicate()
 
 
-def test_plugins_without_their_engine_are_ended_with_what_they_started(tmp_path, spawned):
+def test_plugins_without_an_engine_are_ended_with_their_child_processes(tmp_path, spawned):
     plugin, child = spawned(tmp_path / "home", "/bin/sh")
 
     interrupted.end_orphans(tmp_path / "home")
@@ -123,7 +123,7 @@ def test_plugins_without_their_engine_are_ended_with_what_they_started(tmp_path,
     assert interrupted._read(child, "environ") == b""
 
 
-def test_a_pulumi_at_work_keeps_its_plugins(tmp_path, spawned):
+def test_a_running_pulumi_keeps_its_plugins(tmp_path, spawned):
     engine = shutil.copy("/bin/sh", tmp_path / "pulumi")
     shell, child = spawned(tmp_path / "home", engine)
 
@@ -156,7 +156,7 @@ def _operation(kind="creating", token="docker:index/service:Service", **inputs):
 
 
 @pytest.mark.parametrize("ssh_opts", [SSH_AS_TEXT, SSH])
-def test_what_an_unfinished_create_may_have_made_is_removed_over_the_provider_s_connection(ssh_opts):
+def test_the_object_of_a_pending_create_is_removed_by_the_connection_of_its_provider(ssh_opts):
     (left,) = interrupted.unrecorded(_export(_operation(name="files"), ssh_opts=ssh_opts))
 
     assert left == interrupted.Unrecorded("service", "files", (*SSH, "vagrant@192.168.50.2"))
@@ -172,41 +172,41 @@ def test_what_an_unfinished_create_may_have_made_is_removed_over_the_provider_s_
         ("docker:index/secret:Secret", "secret"),
     ],
 )
-def test_networks_configs_and_secrets_are_too(token, kind):
+def test_networks_configs_and_secrets_are_removed_too(token, kind):
     (left,) = interrupted.unrecorded(_export(_operation(token=token, name="x")))
 
     assert left.removal[-1] == f"docker {kind} rm x"
 
 
-def test_a_volume_stays_since_it_may_hold_files():
+def test_a_volume_is_kept_since_it_may_have_files():
     assert not interrupted.unrecorded(_export(_operation(token="docker:index/volume:Volume", name="files")))
 
 
-def test_a_recorded_object_of_the_name_stays():
+def test_an_object_that_the_state_has_under_the_same_name_is_kept():
     recorded = {"urn": "u", "type": "docker:index/service:Service", "outputs": {"name": "files"}}
 
     assert not interrupted.unrecorded(_export(_operation(name="files"), resources=[recorded]))
 
 
 @pytest.mark.parametrize("kind", ["updating", "deleting"])
-def test_what_was_being_changed_or_deleted_is_left_to_a_refresh(kind):
+def test_pending_updates_and_deletes_are_left_to_a_refresh(kind):
     export = _export(_operation(kind, name="files"))
 
     assert interrupted.has_pending(export)
     assert not interrupted.unrecorded(export)
 
 
-def test_a_name_that_is_a_secret_or_not_yet_known_is_left_alone():
+def test_an_object_with_a_secret_or_unknown_name_is_left_alone():
     assert not interrupted.unrecorded(_export(_operation(name={"4dabf18193072939515e22adb298388d": "..."})))
     assert not interrupted.unrecorded(_export(_operation()))
 
 
-def test_a_state_that_has_never_been_written_has_nothing_pending():
+def test_a_new_state_has_no_pending_operations():
     assert not interrupted.has_pending({"deployment": {}})
     assert interrupted.unrecorded({"deployment": {}}) == []
 
 
-def test_a_name_reaches_the_other_shell_as_one_word():
+def test_a_name_is_quoted_for_the_remote_shell():
     left = interrupted.Unrecorded("config", "a; reboot", ("host",))
 
     assert left.removal[-1] == "docker config rm 'a; reboot'"

@@ -1,4 +1,4 @@
-"""Online or offline: who decides, and what is said about it."""
+"""Online or offline: how the mode is chosen, and how it is described."""
 
 import pytest
 
@@ -6,13 +6,13 @@ from lab import mode
 from lab.packages import LabError
 
 
-def _never_asked() -> str:
+def _never_probed() -> str:
     pytest.fail("the engine was asked though LAB decides")
 
 
 @pytest.mark.parametrize("name", [mode.OFFLINE, mode.ONLINE])
-def test_the_environment_decides_and_no_engine_is_asked(name):
-    decided = mode.decide({"LAB": name}, _never_asked)
+def test_the_variable_decides_and_no_engine_is_probed(name):
+    decided = mode.decide({"LAB": name}, _never_probed)
 
     assert decided.name == name
     assert f"LAB={name}" in decided.reason
@@ -23,7 +23,7 @@ def test_an_engine_that_pulls_means_online(environment):
     assert mode.decide(environment, lambda: "").online
 
 
-def test_without_such_an_engine_it_is_offline_and_says_why():
+def test_without_such_an_engine_the_lab_is_offline_and_says_why():
     decided = mode.decide({}, lambda: "no Docker Engine answers")
 
     assert not decided.online
@@ -31,9 +31,9 @@ def test_without_such_an_engine_it_is_offline_and_says_why():
 
 
 @pytest.mark.parametrize("value", ["on", "OFFLINE", "no"])
-def test_another_value_is_refused_with_the_two_that_are_known(value):
-    with pytest.raises(LabError, match=f"LAB is «{value}».*«offline» or «online»"):
-        mode.decide({"LAB": value}, _never_asked)
+def test_another_value_is_refused_and_the_two_modes_are_named(value):
+    with pytest.raises(LabError, match=f'LAB is "{value}".*"offline" or "online"'):
+        mode.decide({"LAB": value}, _never_probed)
 
 
 @pytest.mark.parametrize(

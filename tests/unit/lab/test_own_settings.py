@@ -1,4 +1,4 @@
-"""The user's own settings of the demo: what is taken, and how a mistake is named."""
+"""The user's own settings for the demo: what is accepted, and how mistakes are reported."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def _error_of(lab, content):
     return message
 
 
-def test_without_the_file_there_are_none(lab):
+def test_without_the_file_there_are_no_own_settings(lab):
     assert own_settings.read(lab) == {}
 
 
@@ -38,14 +38,14 @@ def test_without_the_file_there_are_none(lab):
         ("monitoring:\n  publish: [influxdb, prometheus]\n", {"monitoring": {"publish": ["influxdb", "prometheus"]}}),
     ],
 )
-def test_settings_are_taken_as_they_are_written(lab, content: str, expected: dict[str, Any]):
+def test_settings_are_read_as_they_are_written(lab, content: str, expected: dict[str, Any]):
     (lab.checkout / "demo.yaml").write_text(content)
 
     assert own_settings.read(lab) == expected
 
 
 @pytest.mark.parametrize("name", ["test", "bench"])
-def test_only_the_demo_has_them(tmp_path, name: str):
+def test_only_the_demo_has_own_settings(tmp_path, name: str):
     (tmp_path / "demo.yaml").write_text("file_service: {replicas: 4}\n")
 
     assert own_settings.read(Lab(name=name, checkout=tmp_path)) == {}
@@ -82,7 +82,7 @@ def test_a_mistake_is_one_line_with_the_file_the_cause_and_the_remedy(lab, conte
     assert [part for part in expected if part not in message] == [], message
 
 
-def test_what_the_lab_sets_is_not_offered(lab):
+def test_settings_that_the_lab_sets_are_not_suggested(lab):
     assert "ssh" not in _error_of(lab, "replicas: 4\n")
 
 

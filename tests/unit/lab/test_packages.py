@@ -1,4 +1,4 @@
-"""Debian packages: installed only if missing, and no service starts by the way."""
+"""Debian packages are installed only if they are missing, and their services are not started."""
 
 import subprocess
 from pathlib import Path
@@ -12,7 +12,7 @@ from lab.packages import LabError
 
 @pytest.fixture
 def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], bool]]:
-    """Calls of apt-get: the command, and whether services were kept from starting meanwhile."""
+    """The calls of apt-get: the command, and whether services were kept from starting during it."""
     calls: list[tuple[list[str], bool]] = []
     policy = tmp_path / "policy-rc.d"
     monkeypatch.setattr(packages, "_POLICY", policy)
@@ -27,7 +27,7 @@ def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str]
     return calls
 
 
-def test_only_what_is_missing_is_installed_with_services_kept_down(apt: list[tuple[list[str], bool]]) -> None:
+def test_only_missing_packages_are_installed_and_no_services_start(apt: list[tuple[list[str], bool]]) -> None:
     packages.install()
 
     assert [command[1] for command, _ in apt] == ["update", "install"]
@@ -36,7 +36,7 @@ def test_only_what_is_missing_is_installed_with_services_kept_down(apt: list[tup
     assert not packages._POLICY.exists()
 
 
-def test_only_what_is_asked_for_is_installed(apt: list[tuple[list[str], bool]]) -> None:
+def test_only_wanted_packages_are_installed(apt: list[tuple[list[str], bool]]) -> None:
     packages.install(packages.SERVICE)
     assert apt == []
 
@@ -59,13 +59,13 @@ def test_a_plugin_of_vagrant_is_known_by_its_file(
     assert apt == []
 
 
-def test_every_package_can_be_looked_for() -> None:
+def test_every_package_has_a_program_or_file_to_look_for() -> None:
     known = {*packages._PROGRAM_OF_PACKAGE, *packages._FILE_OF_PACKAGE}
 
     assert known == packages.LAB | packages.CHECKS
 
 
-def test_somebodys_own_policy_is_left_alone(apt: list[tuple[list[str], bool]]) -> None:
+def test_an_existing_policy_is_left_alone(apt: list[tuple[list[str], bool]]) -> None:
     packages._POLICY.write_text("mine")
 
     packages.install()
@@ -74,7 +74,9 @@ def test_somebodys_own_policy_is_left_alone(apt: list[tuple[list[str], bool]]) -
     assert packages._POLICY.read_text() == "mine"
 
 
-def test_nothing_missing_asks_nobody(apt: list[tuple[list[str], bool]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_missing_packages_apt_is_not_run(
+    apt: list[tuple[list[str], bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(packages.shutil, "which", lambda program, **_: f"/bin/{program}")
 
     assert packages.install() is True
@@ -86,7 +88,8 @@ def test_without_root_the_packages_are_named(
 ) -> None:
     monkeypatch.setattr(packages.os, "geteuid", lambda: 1000)
 
-    with pytest.raises(LabError, match=r"^missing: vagrant: run `apt-get install vagrant`, or this as root on Debian$"):
+    text = "missing: vagrant: run `apt-get install vagrant`, or run this as root on Debian"
+    with pytest.raises(LabError, match=f"^{text}$"):
         packages.install()
     assert apt == []
 
@@ -100,9 +103,9 @@ def test_a_server_is_found_although_it_is_not_on_the_path(tmp_path: Path, monkey
     assert packages.program("haproxy") == str(server)
 
 
-def test_a_program_that_is_missing_is_told_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_missing_program_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "_SERVERS", "/nowhere")
     monkeypatch.setenv("PATH", "/nowhere")
 
-    with pytest.raises(LabError, match=r"^promtool is not there: run `apt-get install prometheus`$"):
+    with pytest.raises(LabError, match=r"^promtool is not installed: run `apt-get install prometheus`$"):
         packages.program("promtool")

@@ -1,4 +1,4 @@
-"""Which plugin runs: the real one of the right version, else the stand-in, and never in the user's own home."""
+"""The choice of plugins: the real one in the right version, otherwise the stand-in, never in the user's home."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def _program(path, version):
 
 
 @pytest.mark.parametrize("home", ["pulumi", "home/.pulumi"])
-def test_one_in_the_pulumi_home_wins_over_all(tmp_path, environment, home):
+def test_a_plugin_in_the_pulumi_home_comes_first(tmp_path, environment, home):
     if home.startswith("home"):
         del environment["PULUMI_HOME"]
     installed = _program(tmp_path / home / "plugins" / "resource-docker-v5.2.0" / DOCKER, "5.2.0")
@@ -36,7 +36,7 @@ def test_one_in_the_pulumi_home_wins_over_all(tmp_path, environment, home):
 
 
 @pytest.mark.parametrize("said", ["5.2.0", "v5.2.0"])
-def test_one_on_path_counts_if_it_says_that_it_has_the_version(tmp_path, environment, said):
+def test_a_plugin_on_path_is_used_if_it_reports_the_right_version(tmp_path, environment, said):
     on_path = _program(tmp_path / "bin" / DOCKER, said)
 
     found = choice.find("docker", environment)
@@ -55,7 +55,7 @@ def test_other_versions_do_not_count(tmp_path, environment):
     assert found.description == "docker 5.2.0: stand-in"
 
 
-def test_a_real_one_is_linked_into_the_lab_s_home(tmp_path):
+def test_a_real_plugin_is_linked_into_the_home_of_the_lab(tmp_path):
     real = _program(tmp_path / "real" / DOCKER, "5.2.0")
     target = tmp_path / "lab" / "plugins" / "resource-docker-v5.2.0" / DOCKER
 
@@ -65,7 +65,7 @@ def test_a_real_one_is_linked_into_the_lab_s_home(tmp_path):
     assert target.resolve() == real
 
 
-def test_a_stand_in_replaces_the_link_not_the_real_one(tmp_path):
+def test_a_stand_in_replaces_the_link_and_not_the_real_plugin(tmp_path):
     real = _program(tmp_path / "real" / DOCKER, "5.2.0")
     target = tmp_path / "lab" / "plugins" / "resource-docker-v5.2.0" / DOCKER
 
@@ -77,7 +77,7 @@ def test_a_stand_in_replaces_the_link_not_the_real_one(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["docker", "command"])
-def test_a_stand_in_starts_from_any_folder_and_says_on_which_port_it_listens(tmp_path, name):
+def test_a_stand_in_starts_from_any_folder_and_prints_its_port(tmp_path, name):
     choice.install({name: choice.Plugin(name, None)}, tmp_path)
     program = tmp_path / "plugins" / f"resource-{name}-v{choice.VERSIONS[name]}" / f"pulumi-resource-{name}"
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}

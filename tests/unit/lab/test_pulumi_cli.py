@@ -1,4 +1,4 @@
-"""The Pulumi CLI is found, or built once; a build that was cut off is no CLI."""
+"""The Pulumi CLI is found on PATH, or built once. An interrupted build leaves no CLI."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ esac
 
 @pytest.fixture
 def bin_dir(tmp_path, monkeypatch):
-    """A PATH of its own: the test says what is on it."""
+    """A folder that is the whole PATH, so that the test decides what is on it."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
@@ -58,7 +58,7 @@ def _builds(go):
     return [line for line in recorded.read_text().splitlines() if line.startswith("build")] if recorded.exists() else []
 
 
-def test_it_is_built_with_its_version_its_language_host_and_the_program_that_runs_python(go, tools):
+def test_it_is_built_with_its_version_its_language_host_and_the_script_that_runs_python(go, tools):
     folder = pulumi_cli.install()
 
     assert folder == tools / BUILT
@@ -79,7 +79,7 @@ def test_it_is_built_once(go):
 
 @pytest.mark.usefixtures("go")
 @pytest.mark.parametrize("program", ["pulumi", "pulumi-language-python"])
-def test_a_build_that_fails_leaves_nothing_and_the_next_one_starts_anew(tools, monkeypatch, program):
+def test_a_failed_build_leaves_nothing_and_the_next_one_starts_again(tools, monkeypatch, program):
     monkeypatch.setenv("FAKE_FAILS_AT", program)
     with pytest.raises(LabError, match="go build failed"):
         pulumi_cli.install()
@@ -91,7 +91,7 @@ def test_a_build_that_fails_leaves_nothing_and_the_next_one_starts_anew(tools, m
 
 
 @pytest.mark.usefixtures("go")
-def test_what_a_killed_build_left_is_swept(tools):
+def test_the_remains_of_a_killed_build_are_removed(tools):
     abandoned = tools / ".unfinished-x"
     abandoned.mkdir(parents=True)
 
@@ -114,7 +114,7 @@ def test_another_version_on_path_does_not_count(go, tools):
     assert pulumi_cli.install() == tools / BUILT
 
 
-def test_one_without_its_language_host_does_not_count(go, tools):
+def test_a_cli_on_path_without_its_language_host_does_not_count(go, tools):
     _program(go / "pulumi", f"#!/bin/sh\necho v{pulumi_cli.VERSION}\n")
 
     assert pulumi_cli.install() == tools / BUILT

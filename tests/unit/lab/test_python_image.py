@@ -1,4 +1,4 @@
-"""The base of Python images: the wheels in it are those that the lock names."""
+"""The base of Python images has the wheels that the lock file names."""
 
 import subprocess
 
@@ -17,7 +17,7 @@ def requirements(tmp_path, monkeypatch):
 
 @pytest.fixture
 def downloads(monkeypatch):
-    """What pip was asked for; every download puts one wheel into the folder that was asked for."""
+    """Records pip's arguments. Each download puts one wheel into the given folder."""
     asked = []
 
     def run(command, **_):
@@ -29,7 +29,7 @@ def downloads(monkeypatch):
     return asked
 
 
-def test_wheels_are_downloaded_by_hash_for_the_image_s_python_not_for_ours(requirements, downloads):
+def test_wheels_are_downloaded_by_hash_for_the_python_of_the_image(requirements, downloads):
     folder = python_image.wheels(requirements)
 
     assert [path.name for path in folder.iterdir()] == ["bottle.whl"]
@@ -49,7 +49,7 @@ def test_another_lock_makes_another_image(requirements, downloads):
     assert len(downloads) == 2
 
 
-def test_a_download_that_fails_leaves_nothing_that_would_pass_for_wheels(requirements, monkeypatch):
+def test_a_failed_download_leaves_nothing_in_the_cache(requirements, monkeypatch):
     def fail(command, **_):
         raise subprocess.CalledProcessError(1, command)
 
@@ -62,7 +62,7 @@ def test_a_download_that_fails_leaves_nothing_that_would_pass_for_wheels(require
 
 
 @pytest.mark.usefixtures("downloads")
-def test_pip_in_the_image_looks_nowhere_but_at_the_wheels(requirements):
+def test_pip_in_the_image_uses_only_the_wheels(requirements):
     recipe = python_image.recipe(requirements)
 
     assert dict(recipe.files)["/etc/pip.conf"].startswith("[global]\nno-index = true\nfind-links = /opt/wheels\n")

@@ -1,4 +1,4 @@
-"""What is left of a recording: everything once, and what a provider reads."""
+"""A condensed recording has no repetitions, and only the parts that a provider reads."""
 
 import json
 from typing import Any
@@ -32,7 +32,7 @@ RECORDING = {
 }
 
 
-def test_later_snapshots_have_only_what_is_new() -> None:
+def test_later_snapshots_have_only_differences() -> None:
     cut = condensed(RECORDING, "/checkout")
 
     assert cut["refreshed"] == {}
@@ -43,14 +43,14 @@ def test_later_snapshots_have_only_what_is_new() -> None:
     assert cut["by hand"]["updated"] == cut["changes"]["applied"]["updated"]
 
 
-def test_documents_are_those_of_the_resources_without_what_no_provider_reads() -> None:
+def test_documents_are_kept_for_resources_and_without_unread_parts() -> None:
     cut = condensed(RECORDING, "/checkout")
 
     assert cut["engine"] == {"s1": {"ID": "s1", "Spec": 1}, "n1": {"Id": "n1"}}
     assert cut["by hand"]["engine"] == {"s1": {"ID": "s1", "Spec": 3}}
 
 
-def test_the_text_has_a_line_for_each_property_and_no_path_of_this_machine() -> None:
+def test_the_text_has_one_line_per_property_and_no_path_of_this_machine() -> None:
     lines = text(condensed(RECORDING, "/checkout")).splitlines()
 
     assert '"path": "x"' in lines

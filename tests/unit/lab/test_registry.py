@@ -1,4 +1,4 @@
-"""Images get into the hosts' registry once, and are named by what they hold."""
+"""Images are pushed to the hosts' registry once, and tagged by a hash of their contents."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ LAB = Lab(name="test", checkout=Path("/nowhere"))
 
 
 class Registry:
-    """Stands where curl and docker are: answers for what has been pushed."""
+    """Replaces curl and docker, and has the images that were pushed."""
 
     def __init__(self) -> None:
         self.held: set[str] = set()
@@ -43,7 +43,7 @@ def served(monkeypatch, tmp_path):
 
 
 @pytest.mark.usefixtures("served")
-def test_a_published_image_is_named_as_hosts_reach_it_with_its_digest():
+def test_the_reference_has_the_address_for_hosts_and_the_digest():
     reference = registry.publish(LAB, RECIPE)
 
     assert reference == f"192.168.50.1:5000/lab/haproxy:{RECIPE.key}@{DIGEST}"
@@ -58,7 +58,7 @@ def test_an_image_that_the_registry_has_is_neither_built_nor_pushed(served, monk
     assert served.commands == []
 
 
-def test_a_recipe_that_says_something_else_is_another_image(served):
+def test_a_changed_recipe_is_another_image(served):
     changed = Recipe(name="haproxy", packages=("bash", "haproxy"))
 
     assert registry.publish(LAB, RECIPE) != registry.publish(LAB, changed)
@@ -71,8 +71,8 @@ def test_the_engine_keeps_no_copy(served):
     assert served.commands[-1][-3:-1] == ["image", "rm"]
 
 
-def test_a_push_that_the_registry_does_not_know_of_is_an_error_not_an_image_without_digest(served):
+def test_an_image_that_the_registry_lacks_after_the_push_is_an_error(served):
     served.loses_pushes = True
 
-    with pytest.raises(LabError, match=f"does not know 127.0.0.1:5000/lab/haproxy:{RECIPE.key}"):
+    with pytest.raises(LabError, match=f"lacks 127.0.0.1:5000/lab/haproxy:{RECIPE.key}"):
         registry.publish(LAB, RECIPE)

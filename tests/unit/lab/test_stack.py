@@ -17,7 +17,7 @@ from lab.paths import Lab
 ROOT = Path(stack.__file__).parent.parent
 PASSWORD = "swarm-transfer:operator_password"
 
-# Notes what it gets; what `stack export` writes, and the status of `up`, are the test's to choose.
+# Records its arguments. The test chooses what `stack export` writes, and the status of `up`.
 PULUMI = """#!/bin/sh
 printf '%s\\n' "$*" >> "$FAKE/arguments"
 printf '%s %s %s\\n' "$PULUMI_STACK" "$PULUMI_OPTION_CONFIG_FILE" "$PULUMI_DEBUG_COMMANDS" >> "$FAKE/environment"
@@ -63,7 +63,7 @@ def _arguments(tools):
     return (tools / "arguments").read_text().splitlines()
 
 
-def test_a_secret_is_set_once_and_is_on_nobody_s_command_line(lab, tools):
+def test_a_secret_is_set_once_and_never_in_a_command_line(lab, tools):
     configuration.write(lab, {}, {})
 
     stack.prepare(lab, tools)
@@ -74,7 +74,7 @@ def test_a_secret_is_set_once_and_is_on_nobody_s_command_line(lab, tools):
     assert not any(secret in line for line in _arguments(tools))
 
 
-def test_a_secret_that_is_there_is_left(lab, tools):
+def test_an_existing_secret_is_kept(lab, tools):
     configuration.write(lab, {}, {})
     known = _config(lab)
     known["config"] |= {f"swarm-transfer:{name}": {"secure": "v1:secret"} for name in stack._SECRETS}
@@ -85,7 +85,7 @@ def test_a_secret_that_is_there_is_left(lab, tools):
     assert not any("config set" in line for line in _arguments(tools))
 
 
-def test_the_passphrase_is_made_once_and_only_its_owner_reads_it(lab, tools):
+def test_the_passphrase_is_made_once_and_only_its_owner_can_read_it(lab, tools):
     configuration.write(lab, {}, {})
     stack.prepare(lab, tools)
     file = Path(stack.environment(lab, tools)["PULUMI_CONFIG_PASSPHRASE_FILE"])
@@ -103,7 +103,7 @@ def test_a_clean_state_is_not_refreshed(lab, tools):
     assert not any("refresh" in line for line in _arguments(tools))
 
 
-def test_after_a_killed_run_what_it_made_is_removed_and_the_state_is_refreshed(lab, tools):
+def test_after_a_killed_run_unrecorded_objects_are_removed_and_the_state_is_refreshed(lab, tools):
     provider = {"urn": "p", "id": "1", "type": "pulumi:providers:docker", "inputs": {"host": "ssh://u@192.0.2.1"}}
     service = {"type": "docker:index/service:Service", "inputs": {"name": "files"}, "provider": "p::1"}
     pending = [{"type": "creating", "resource": service}]
@@ -120,34 +120,34 @@ def test_after_a_killed_run_what_it_made_is_removed_and_the_state_is_refreshed(l
     assert any("refresh --yes --skip-preview --clear-pending-creates" in line for line in _arguments(tools))
 
 
-def test_a_failure_says_what_was_run_and_what_came_of_it(lab, tools):
+def test_a_failure_has_the_command_and_its_output(lab, tools):
     with pytest.raises(LabError, match=r"(?s)pulumi up --yes failed:.*it went wrong"):
         stack.pulumi(lab, tools, "up", "--yes")
 
 
-def test_a_failure_that_is_expected_is_returned(lab, tools):
+def test_a_failure_is_returned_if_it_is_not_checked(lab, tools):
     assert stack.pulumi(lab, tools, "up", check=False).returncode == 3
 
 
-def test_a_failure_that_has_been_shown_is_one_line(lab, tools):
+def test_a_failure_whose_output_was_shown_is_one_line(lab, tools):
     with pytest.raises(LabError, match=r"\Apulumi up --yes failed: see above\Z"):
         stack.pulumi(lab, tools, "up", "--yes", capture=False)
 
 
-def test_every_command_works_on_the_lab_s_stack_by_its_configuration_file(lab, tools):
+def test_every_command_uses_the_stack_and_configuration_file_of_the_lab(lab, tools):
     stack.pulumi(lab, tools, "preview")
 
     assert (tools / "environment").read_text() == f"lab {lab.config_file} \n"
 
 
-def test_a_log_of_events_is_written_where_it_is_wanted(lab, tools):
+def test_an_event_log_is_written_on_request(lab, tools):
     stack.pulumi(lab, tools, "preview", event_log=tools / "events")
 
     assert _arguments(tools) == [f"--non-interactive --color=never preview --event-log {tools}/events"]
     assert (tools / "environment").read_text().endswith(" true\n")
 
 
-def test_ctrl_c_lets_pulumi_end_in_order(lab, tools):
+def test_ctrl_c_lets_pulumi_finish_its_operations(lab, tools):
     script = f"""
 import signal
 from pathlib import Path
@@ -172,7 +172,7 @@ except KeyboardInterrupt:
     assert (tools / "end").exists()
 
 
-def test_the_environment_is_the_lab_s_own(lab, tools, monkeypatch):
+def test_the_environment_belongs_to_the_lab(lab, tools, monkeypatch):
     monkeypatch.setenv("PULUMI_ACCESS_TOKEN", "the user's")
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "the user's")
 
@@ -184,7 +184,7 @@ def test_the_environment_is_the_lab_s_own(lab, tools, monkeypatch):
     assert environment["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
 
 
-def test_the_environment_of_other_commands_can_be_the_lab_s_too(lab, tools):
+def test_other_commands_can_get_the_environment_of_the_lab(lab, tools):
     inherited = {"PATH": "/usr/bin", "SWARM_LOCAL": "/there", "PULUMI_STACK": "the user's"}
 
     environment = stack.environment(lab, tools, inherited)
@@ -194,7 +194,7 @@ def test_the_environment_of_other_commands_can_be_the_lab_s_too(lab, tools):
     assert environment["PATH"].endswith(f":{tools}:/usr/bin")
 
 
-def test_the_python_that_pulumi_finds_is_ours_even_where_its_folder_has_another(lab, tools):
+def test_pulumi_finds_our_python_even_if_its_own_folder_has_another(lab, tools):
     (tools / "python3").write_text("#!/bin/sh\necho other\n")
     (tools / "python3").chmod(0o755)
 

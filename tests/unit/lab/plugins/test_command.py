@@ -11,7 +11,7 @@ from lab.plugins.serve import ProviderError
 INPUTS: dict[str, Any] = {"addPreviousOutputInEnv": False}
 
 
-def test_create_keeps_what_is_printed_without_the_last_newline() -> None:
+def test_create_stores_the_output_without_the_last_newline() -> None:
     _, state = Command().create({**INPUTS, "create": "echo out; echo; echo err >&2"}, "name")
 
     assert (state["stdout"], state["stderr"]) == ("out\n", "err")
@@ -44,19 +44,19 @@ def test_without_update_a_change_runs_create_again() -> None:
     )
 
 
-def test_without_any_command_nothing_runs_and_output_stays() -> None:
+def test_without_a_command_nothing_runs_and_the_output_is_kept() -> None:
     _, state = Command().create({**INPUTS, "interpreter": ["false"], "delete": "x"}, "name")
 
     assert (state["stdout"], state["stderr"]) == ("", "")
     assert Command().update("id", {**INPUTS, "delete": "y"}, {"stdout": "old"}, ())["stdout"] == "old"
 
 
-def test_delete_runs_from_what_is_stored() -> None:
+def test_delete_runs_the_stored_command() -> None:
     with pytest.raises(ProviderError, match="exit status 7"):
         Command().delete("id", {**INPUTS, "delete": "exit 7"})
 
 
-def test_earlier_output_is_passed_on_only_if_wanted() -> None:
+def test_earlier_output_is_passed_on_only_on_request() -> None:
     before = {"stdout": "old"}
     script = {"create": 'echo "<$PULUMI_COMMAND_STDOUT>"'}
 

@@ -1,4 +1,4 @@
-"""The docker stand-in does what the real provider was seen to do."""
+"""The docker stand-in behaves as the real provider was observed to behave."""
 
 import asyncio
 import base64
@@ -28,7 +28,7 @@ URN = "urn:pulumi:lab::p::swarm:x:Parent${type}::{name}"
 
 
 class FakeEngine(EngineApi):
-    """An engine that answers as told, and remembers what it was asked."""
+    """An engine with given answers, which records its requests."""
 
     def __init__(self, **answers: Any) -> None:
         self.answers = answers
@@ -88,7 +88,7 @@ SERVICE: dict[str, Any] = {
 SPEC = {"Name": "edge", "Mode": {"Replicated": {"Replicas": 9}}, "TaskTemplate": {"ContainerSpec": {"Image": "x"}}}
 
 
-def test_a_name_is_made_from_the_logical_one_and_kept() -> None:
+def test_a_name_is_made_from_the_logical_name_and_kept() -> None:
     kind: Any = ServiceConfig(FakeEngine())
     first = plain_map(check(kind, {"data": b64("x")}).inputs)
     again = plain_map(check(kind, {"data": b64("y")}, old=first, seed=b"2").inputs)
@@ -100,7 +100,7 @@ def test_a_name_is_made_from_the_logical_one_and_kept() -> None:
     assert another["name"] != first["name"]
 
 
-def test_a_changed_config_is_a_new_one() -> None:
+def test_a_changed_config_is_replaced() -> None:
     old, new = {"name": "c", "data": b64("x")}, {"name": "c", "data": b64("y")}
     response = diff(ServiceConfig(FakeEngine()), old, new)
 
@@ -122,7 +122,7 @@ def test_a_secrets_data_stays_secret() -> None:
     assert checked["data"].is_secret
 
 
-def test_the_engines_refusal_is_shown_as_it_is() -> None:
+def test_the_error_of_the_engine_is_shown_unchanged() -> None:
     refusal = EngineError(
         400, "rpc error: code = InvalidArgument desc = config 'cfg1' is in use by the following service: edge"
     )
@@ -145,7 +145,7 @@ def test_scaling_updates_in_place_and_says_so() -> None:
     }
 
 
-def test_a_service_that_somebody_scaled_is_drift_after_a_refresh() -> None:
+def test_a_service_scaled_by_hand_differs_after_a_refresh() -> None:
     engine: Any = FakeEngine(GET_services={"Spec": SPEC})
 
     found = Service(engine).read("s1", SERVICE, SERVICE)
@@ -165,7 +165,7 @@ def test_a_service_that_somebody_scaled_is_drift_after_a_refresh() -> None:
         (Volume, "volumes"),
     ],
 )
-def test_what_is_gone_is_gone_from_the_state(kind: Any, path: str) -> None:
+def test_a_deleted_resource_is_gone_from_the_state(kind: Any, path: str) -> None:
     engine = FakeEngine(**{f"GET_{path}": EngineError(404, "not found")})
 
     assert kind(engine).read("x", SERVICE, SERVICE) is None
@@ -186,7 +186,7 @@ def test_a_network_without_gateway_is_replaced() -> None:
     assert diff(kind, kind.read("n1", named, {})[1], named).changes is False
 
 
-def test_a_volumes_driver_is_the_engines_choice_and_no_difference() -> None:
+def test_the_driver_that_the_engine_chose_for_a_volume_is_no_difference() -> None:
     engine: Any = FakeEngine(POST_volumes={"Name": "files", "Driver": "local", "Mountpoint": "/x"})
     kind = Volume(engine)
 
@@ -232,7 +232,7 @@ def test_a_service_is_updated_from_its_newest_version() -> None:
     assert request["json"]["Mode"] == {"Replicated": {"Replicas": 2}}
 
 
-def test_an_update_sends_what_is_ignored_as_the_state_has_it() -> None:
+def test_an_update_sends_ignored_properties_as_in_the_state() -> None:
     engine: Any = FakeEngine(GET_services={"Version": {"Index": 42}, "Spec": SPEC})
     state = Service(engine).read("s1", SERVICE, {})
     assert state is not None
@@ -259,7 +259,7 @@ def test_a_port_that_swarm_chose_is_in_the_state() -> None:
     assert found[1]["endpointSpec"]["ports"][0]["publishedPort"] == 30000
 
 
-def test_a_volumes_options_are_sent_under_the_name_that_the_engine_takes() -> None:
+def test_the_options_of_a_volume_are_sent_under_the_name_that_the_engine_accepts() -> None:
     engine: Any = FakeEngine(POST_volumes={"Name": "files", "Driver": "local", "Options": {"type": "nfs"}})
 
     _, state = Volume(engine).create({"name": "files", "driverOpts": {"type": "nfs"}}, "files")
@@ -268,7 +268,7 @@ def test_a_volumes_options_are_sent_under_the_name_that_the_engine_takes() -> No
     assert state["driverOpts"] == {"type": "nfs"}
 
 
-def test_a_preview_of_a_new_resource_leaves_the_engines_choices_open() -> None:
+def test_in_a_preview_of_a_new_resource_the_choices_of_the_engine_are_unknown() -> None:
     kind = Volume(FakeEngine())
 
     assert kind.preview({"name": "files"}, {})["mountpoint"] is UNKNOWN
@@ -300,7 +300,7 @@ def test_a_changed_file_rebuilds_in_place_and_an_ignored_one_does_not(context: P
     assert (response.diffs, response.replaces) == (["build"], [])
 
 
-def test_another_name_is_an_update_too() -> None:
+def test_a_changed_image_name_is_an_update() -> None:
     response = diff(Image(FakeEngine()), {"__inputs": {"imageName": "x:1"}}, {"imageName": "x:2"})
 
     assert (response.diffs, response.replaces) == (["imageName"], [])
@@ -336,7 +336,7 @@ def test_a_type_that_the_program_does_not_use_is_refused() -> None:
         asyncio.run(served.check(provider.CheckRequest(urn, {}, {}, b"")))
 
 
-def test_a_refusal_in_other_words_is_not_retried() -> None:
+def test_a_refusal_for_another_reason_is_not_retried() -> None:
     asked = []
 
     def refuse() -> None:
@@ -348,7 +348,7 @@ def test_a_refusal_in_other_words_is_not_retried() -> None:
     assert len(asked) == 1
 
 
-def test_a_tunnel_counts_once_somebody_listens_at_its_socket(tmp_path: Path) -> None:
+def test_a_tunnel_is_ready_once_its_socket_accepts_connections(tmp_path: Path) -> None:
     path = tmp_path / "docker.sock"
     with socket.socket(socket.AF_UNIX) as server:
         assert not engine_api._listens(path)
@@ -359,7 +359,7 @@ def test_a_tunnel_counts_once_somebody_listens_at_its_socket(tmp_path: Path) -> 
 
 
 class LocalEngine(EngineApi):
-    """An engine at a socket of this machine, without ssh."""
+    """An engine on a local socket, without ssh."""
 
     def __init__(self, path: Path) -> None:
         self._socket = path
@@ -369,11 +369,11 @@ class LocalEngine(EngineApi):
 
 
 class Silent(socketserver.StreamRequestHandler):
-    """An engine that waits for a container: its headers come at once, its answer never."""
+    """An engine that waits for a container. It sends headers at once, but never a body."""
 
     def handle(self) -> None:
         self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
-        self.rfile.read()  # until the client goes
+        self.rfile.read()  # until the client disconnects
 
 
 @pytest.fixture

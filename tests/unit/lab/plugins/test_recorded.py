@@ -1,4 +1,4 @@
-"""The stand-ins do what the real plugins were recorded to do (`python -m lab record`), property by property."""
+"""The stand-ins behave like the recorded real plugins (`python -m lab record`), property by property."""
 
 import asyncio
 import copy
@@ -40,21 +40,21 @@ UPDATES = [
 CHANGED_BY_HAND = [name for name in BY_HAND["updated"] if name in {step["name"] for step in BY_HAND["steps"]}]
 SERVICES = [name for name, resource in CREATED.items() if resource["type"] == "docker:index/service:Service"]
 IGNORED = ["taskSpec.placement.platforms"]
-"""What the program tells Pulumi to ignore of a service."""
+"""The properties of a service that the program tells Pulumi to ignore."""
 
 DIFFERENCES = (
-    ("inputs that the program does not use (`auth`, `convergeConfig`, …)", "taken", "refused"),
-    ("a service that was created or updated", "read after two seconds and more", "read immediately"),
-    ("a service's environment", "written in another order at each update", "written sorted"),
-    ("a service's privileges and generic resources that somebody set by hand", "seen by a refresh", "not seen"),
-    ("a tag's digest", "asked of the registry", "not asked"),
-    ("building an image", "by BuildKit", "by the classic builder"),
-    ("the digest of an image's context", "by its own rule", "by another rule"),
+    ("inputs that the program does not use (`auth`, `convergeConfig`, …)", "accepted", "refused"),
+    ("reading a service after a create or update", "after a wait of two seconds or more", "immediately"),
+    ("order of a service's environment variables", "changes at each update", "sorted"),
+    ("privileges and generic resources of a service that were set by hand", "found by a refresh", "not found"),
+    ("digest of a tag", "looked up in the registry", "not looked up"),
+    ("builder of images", "BuildKit", "the classic builder"),
+    ("digest of an image's build context", "computed by its own rule", "computed by another rule"),
     ("data that is not base64", "printed in the error", "not printed"),
     ("a command's output while it runs", "shown", "not shown"),
-    ("`pulumi import`", "makes inputs of what is there", "makes none"),
+    ("`pulumi import`", "generates inputs from the existing resource", "generates none"),
 )
-"""What, in the real plugins, in the stand-ins; the same table is in docs/lab.md."""
+"""Rows of subject, real plugins, stand-ins. The same table is in docs/lab.md."""
 
 KINDS: Mapping[str, Any] = {
     "docker:index/network:Network": Network,
@@ -67,7 +67,7 @@ KINDS: Mapping[str, Any] = {
 
 
 class RecordedEngine(EngineApi):
-    """An engine that has made the resource, and shows its recorded document."""
+    """An engine that has the resource, and returns its recorded document."""
 
     def __init__(self, resource: Mapping[str, Any], document: Any) -> None:
         self._made = {"ID": resource["id"], "Id": resource["id"]}
@@ -132,7 +132,7 @@ def sent(values: Mapping[str, Any]) -> dict[str, PropertyValue]:
 
 
 def received(values: Mapping[str, PropertyValue] | None) -> dict[str, Any]:
-    """Plain values, those that are null too."""
+    """Return plain values, including those that are null."""
 
     def value(wrapped: PropertyValue) -> Any:
         if isinstance(wrapped.value, Mapping):
@@ -145,7 +145,7 @@ def received(values: Mapping[str, PropertyValue] | None) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Without the bridge's own notes."""
+    """Return a value without the bridge's internal data."""
     if isinstance(value, list):
         return [plain(item) for item in value]
     if isinstance(value, dict):
@@ -154,7 +154,7 @@ def plain(value: Any) -> Any:
 
 
 def as_in_the_program(value: Any) -> Any:
-    """Recorded inputs without those that the provider filled in."""
+    """Return recorded inputs without those that the provider filled in."""
     if isinstance(value, list):
         return [as_in_the_program(item) for item in value]
     if isinstance(value, dict):
@@ -165,19 +165,19 @@ def as_in_the_program(value: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def checkout(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Paths of images begin at the checkout."""
+    """Work in the checkout, since paths of images are relative to it."""
     monkeypatch.chdir(ROOT)
 
 
 @pytest.fixture
 def recorded_commands(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """What a command prints, instead of running it."""
+    """The output of commands, which are not run."""
     printed = {"stdout": "", "stderr": ""}
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 0, **printed))
     return printed
 
 
-def test_the_recording_is_of_the_plugins_that_the_stand_ins_stand_for() -> None:
+def test_the_recording_has_the_same_plugin_versions_as_the_stand_ins() -> None:
     assert RECORDING["plugins"] == dict(choice.VERSIONS)
 
 
@@ -185,7 +185,7 @@ def test_the_recording_is_of_the_plugins_that_the_stand_ins_stand_for() -> None:
 def test_a_check_fills_in_the_same_inputs(name: str) -> None:
     resource = CREATED[name]
     expected, inputs = plain(resource["inputs"]), as_in_the_program(resource["inputs"])
-    if "data" in expected:  # which is cut in the recording
+    if "data" in expected:  # it is shortened in the recording
         expected["data"] = inputs["data"] = "eA=="
 
     checked = Served(name, resource).check(inputs)
@@ -232,8 +232,8 @@ def test_the_inputs_in_an_images_state_are_secret() -> None:
     assert response.properties["__inputs"].is_secret
 
 
-def in_one_order(specification: dict[str, Any]) -> dict[str, Any]:
-    """Members of sets sorted: the real provider writes them in Terraform's order, which is no matter to Swarm."""
+def with_sorted_sets(specification: dict[str, Any]) -> dict[str, Any]:
+    """Sort the members of sets. The real provider writes them in Terraform's order, but Swarm ignores the order."""
     task = specification["TaskTemplate"]
     container = task["ContainerSpec"]
     for holder, kind in ((task, "Networks"), *((container, kind) for kind in ("Mounts", "Secrets", "Configs"))):
@@ -243,7 +243,7 @@ def in_one_order(specification: dict[str, Any]) -> dict[str, Any]:
 
 
 def assert_within(part: Any, whole: Any, path: str) -> None:
-    """All of the part is in the whole; what is empty need not be there."""
+    """Assert that the whole contains the part, except for empty values."""
     if isinstance(part, dict):
         for key, item in part.items():
             assert_within(item, (whole or {}).get(key), f"{path}.{key}")
@@ -255,11 +255,11 @@ def assert_within(part: Any, whole: Any, path: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_what_the_engine_is_told_of_a_service_is_in_its_document(name: str) -> None:
+def test_the_request_for_a_service_matches_the_recorded_document(name: str) -> None:
     document = copy.deepcopy(RECORDING["engine"][CREATED[name]["id"]]["Spec"])
-    told = Service.shape.to_api(plain(CREATED[name]["inputs"]))
+    request = Service.shape.to_api(plain(CREATED[name]["inputs"]))
 
-    assert_within(in_one_order(told), in_one_order(document), name)
+    assert_within(with_sorted_sets(request), with_sorted_sets(document), name)
 
 
 @pytest.mark.parametrize("name", CREATED)
@@ -273,7 +273,7 @@ def test_a_refresh_finds_the_same_inputs_and_state(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CHANGED_BY_HAND)
-def test_a_refresh_finds_what_was_changed_by_hand(name: str) -> None:
+def test_a_refresh_finds_changes_made_by_hand(name: str) -> None:
     before, after = REFRESHED[name], {**REFRESHED[name], **BY_HAND["updated"][name]}
     served = Served(name, before, BY_HAND["engine"][before["id"]])
 
@@ -297,10 +297,10 @@ def test_an_update_leaves_the_same_state(change: str, name: str, recorded_comman
 @pytest.mark.parametrize(
     ("name", "step"), [step[1:] for step in STEPS], ids=[f"{step[0]}: {step[1]}" for step in STEPS]
 )
-def test_a_preview_says_the_same(name: str, step: dict[str, Any]) -> None:
+def test_a_preview_has_the_same_differences(name: str, step: dict[str, Any]) -> None:
     known = REFRESHED[name]
     old, new = step.get("old", known["outputs"]), step.get("new", known["inputs"])
-    if "name" in new.get("__defaults", ()):  # a replacement's, which gets another name after the comparison
+    if "name" in new.get("__defaults", ()):  # a replacement gets another name after the comparison
         new = {**new, "name": old["name"]}
 
     response = Served(name, known).diff(old, new)
@@ -313,7 +313,7 @@ def test_a_preview_says_the_same(name: str, step: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", CREATED)
 @pytest.mark.parametrize("snapshot", [CREATED, REFRESHED], ids=["created", "refreshed"])
-def test_a_second_preview_says_nothing(name: str, snapshot: Any) -> None:
+def test_a_second_preview_has_no_differences(name: str, snapshot: Any) -> None:
     resource = snapshot[name]
     outputs = plain(resource["outputs"])
     if "__inputs" in outputs:

@@ -1,4 +1,4 @@
-"""Tables of properties: what is refused, what replaces, and that a document survives the way there and back."""
+"""Tables of properties: which inputs are refused, which changes replace, and that a document survives a round trip."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from lab.plugins.codecs import Codec, Duration, Environment
 from lab.plugins.difference import differences, planned
 from lab.plugins.docker.service_shape import SERVICE
-from lab.plugins.shape import Field, Labels, Many, Shape, Unordered, blocks, flag, number, strings, table, text
-from lab.plugins.state import refreshed, settled
+from lab.plugins.shape import Field, Labels, ListOf, SetOf, Shape, blocks, flag, number, strings, table, text
+from lab.plugins.state import refreshed, state_after_change
 from lab.plugins.values import UNKNOWN
 
 FULL_SERVICE: dict[str, Any] = {
@@ -71,7 +71,7 @@ FULL_SERVICE: dict[str, Any] = {
 }
 
 
-def test_a_whole_service_survives_the_way_to_the_engine_and_back() -> None:
+def test_a_whole_service_survives_a_round_trip_to_the_engine() -> None:
     document = SERVICE.to_api(FULL_SERVICE)
 
     assert SERVICE.failures(FULL_SERVICE) == []
@@ -81,7 +81,7 @@ def test_a_whole_service_survives_the_way_to_the_engine_and_back() -> None:
     assert refreshed(SERVICE, FULL_SERVICE, SERVICE.from_api(document)) == FULL_SERVICE
 
 
-def test_what_the_engine_adds_is_no_input_and_what_somebody_changed_is() -> None:
+def test_a_refresh_adds_no_inputs_and_updates_changed_ones() -> None:
     live = SERVICE.from_api({**SERVICE.to_api(FULL_SERVICE), "Mode": {"Replicated": {"Replicas": 9}}})
 
     assert live["taskSpec"]["containerSpec"]["hostname"] == ""
@@ -105,7 +105,7 @@ def test_unknown_and_missing_properties_are_named(change: dict[str, object], whe
     assert reason in text
 
 
-def test_what_is_not_known_yet_is_not_refused() -> None:
+def test_unknown_values_are_not_refused() -> None:
     assert SERVICE.failures({"taskSpec": UNKNOWN}) == []
     assert SERVICE.failures({"taskSpec": {"containerSpec": {"image": UNKNOWN}}}) == []
 
@@ -116,7 +116,7 @@ def differ(old: dict[str, Any], new: dict[str, Any], *ignored: str) -> dict[str,
 
 
 def changed(**container: object) -> dict[str, Any]:
-    """The whole service with other properties of its container; None takes one away."""
+    """Return the whole service with changed properties of its container. None removes a property."""
     task: dict[str, Any] = FULL_SERVICE["taskSpec"]
     kept = {key: value for key, value in {**task["containerSpec"], **container}.items() if value is not None}
     return {**FULL_SERVICE, "taskSpec": {**task, "containerSpec": kept}}
@@ -153,7 +153,7 @@ BIND = {"type": "bind", "target": "/x", "source": "/y"}
         ),
     ],
 )
-def test_differences_are_named_to_the_innermost_property(after: dict[str, Any], expected: dict[str, str]) -> None:
+def test_differences_have_the_path_of_the_innermost_property(after: dict[str, Any], expected: dict[str, str]) -> None:
     before = SERVICE.from_api(SERVICE.to_api(FULL_SERVICE))
 
     found = differ(before, after)
@@ -171,7 +171,7 @@ def test_members_in_another_order_are_no_difference() -> None:
     assert differ(before, {**FULL_SERVICE, "taskSpec": {**task, "networksAdvanceds": turned}}) == {}
 
 
-def test_a_replacement_that_no_path_shows_is_noted_aside() -> None:
+def test_a_replacement_that_no_path_shows_has_its_own_entry() -> None:
     before = SERVICE.from_api(SERVICE.to_api(FULL_SERVICE))
     task: Any = FULL_SERVICE["taskSpec"]
     after = {**FULL_SERVICE, "taskSpec": {**task, "networksAdvanceds": [{"id": "n2"}]}}
@@ -180,7 +180,7 @@ def test_a_replacement_that_no_path_shows_is_noted_aside() -> None:
     assert "__meta" not in differ(before, {**after, "name": "other"})
 
 
-def test_what_is_ignored_stays_as_the_state_has_it() -> None:
+def test_ignored_properties_stay_as_in_the_state() -> None:
     before = SERVICE.from_api(SERVICE.to_api(FULL_SERVICE))
     before["taskSpec"]["placement"]["platforms"] = [{"architecture": "amd64", "os": "linux"}]
 
@@ -189,10 +189,10 @@ def test_what_is_ignored_stays_as_the_state_has_it() -> None:
     assert planned(SERVICE, FULL_SERVICE, before)["taskSpec"]["placement"]["platforms"] is None
 
 
-def test_what_is_ignored_may_be_in_something_that_is_not_known_yet() -> None:
+def test_an_ignored_property_may_be_within_an_unknown_value() -> None:
     before = SERVICE.from_api(SERVICE.to_api(FULL_SERVICE))
 
-    # Pulumi asks this of all that depends on a resource which is to be deleted before its replacement.
+    # Pulumi compares like this everything that depends on a resource which is deleted before it is replaced.
     found = differ(before, {**FULL_SERVICE, "taskSpec": UNKNOWN}, "taskSpec.placement.platforms")
 
     assert found == {"taskSpec": "update"}
@@ -204,28 +204,28 @@ MEMBERS = Shape(
         "list": strings("List"),
         "map": table("Map"),
         "seen": blocks("Seen", unset=[]),
-        "set": blocks("Set", Unordered(Shape("member", {"name": text("Name"), "flag": flag("Flag", unset=None)}))),
+        "set": blocks("Set", SetOf(Shape("member", {"name": text("Name"), "flag": flag("Flag", unset=None)}))),
     },
 )
 EMPTY = MEMBERS.from_api({"Seen": ["a"], "Set": [{"Name": "n"}]})
 
 
-def test_what_a_program_left_out_is_null_until_a_refresh() -> None:
-    created = settled(MEMBERS, EMPTY, {"set": [{"name": "n"}]}, {})
+def test_unset_properties_are_null_until_a_refresh() -> None:
+    created = state_after_change(MEMBERS, EMPTY, {"set": [{"name": "n"}]}, {})
 
     assert created == {"list": None, "map": None, "seen": [], "set": [{"name": "n", "flag": None}]}
-    assert settled(MEMBERS, EMPTY, {"set": [{"name": "n"}]}, created) == created
-    assert settled(MEMBERS, EMPTY, {"set": [{"name": "n"}]}, EMPTY) == EMPTY
+    assert state_after_change(MEMBERS, EMPTY, {"set": [{"name": "n"}]}, created) == created
+    assert state_after_change(MEMBERS, EMPTY, {"set": [{"name": "n"}]}, EMPTY) == EMPTY
     assert EMPTY == {"list": [], "map": {}, "seen": ["a"], "set": [{"name": "n", "flag": False}]}
 
 
-def test_what_a_program_gave_is_in_the_state_as_the_engine_has_it() -> None:
+def test_set_properties_are_in_the_state_with_the_value_of_the_engine() -> None:
     given = {"list": [], "map": {}, "seen": ["b"], "set": [{"name": "n", "flag": False}]}
 
-    assert settled(MEMBERS, EMPTY, given, {}) == EMPTY
+    assert state_after_change(MEMBERS, EMPTY, given, {}) == EMPTY
 
 
-def test_members_of_a_set_are_refreshed_by_what_they_have_in_common() -> None:
+def test_members_of_a_set_are_refreshed_from_the_most_similar_ones() -> None:
     inputs = {"set": [{"name": "b", "flag": True}, {"name": "a"}], "list": ["x"], "map": {"k": "1", "gone": "2"}}
     live = {
         "set": [{"name": "a", "flag": False}, {"name": "b", "flag": False}, {"name": "c", "flag": True}],
@@ -241,7 +241,7 @@ def test_members_of_a_set_are_refreshed_by_what_they_have_in_common() -> None:
 
 
 @given(st.integers(min_value=0, max_value=10**15))
-def test_any_duration_survives(nanoseconds: int) -> None:
+def test_any_duration_survives_a_round_trip(nanoseconds: int) -> None:
     codec = Duration()
 
     assert codec.to_api(codec.from_api(nanoseconds)) == nanoseconds
@@ -254,7 +254,7 @@ def test_a_bad_duration_is_refused(text: str) -> None:
 
 
 @given(st.dictionaries(st.text(st.characters(exclude_characters="="), min_size=1), st.text()))
-def test_any_environment_survives(environment: dict[str, str]) -> None:
+def test_any_environment_survives_a_round_trip(environment: dict[str, str]) -> None:
     assert Environment().from_api(Environment().to_api(environment)) == environment
 
 
@@ -270,7 +270,7 @@ def test_any_environment_survives(environment: dict[str, str]) -> None:
         ("1500ms", "1.5s"),
     ],
 )
-def test_durations_are_read_back_in_gos_short_form(text: str, short: str) -> None:
+def test_durations_are_read_back_in_the_short_form_of_go(text: str, short: str) -> None:
     assert Duration().from_api(Duration().to_api(text)) == short
 
 
@@ -281,14 +281,14 @@ def test_the_mode_of_a_tmpfs_is_read_back_without_its_sticky_bit() -> None:
     assert state["taskSpec"]["containerSpec"]["mounts"][0]["tmpfsOptions"] == {"mode": 0o777, "sizeBytes": 0}
 
 
-def test_lists_of_objects_survive() -> None:
-    codec = Many(Shape("x", {"a": number("A.B"), "c": Field("C")}))
+def test_lists_of_objects_survive_a_round_trip() -> None:
+    codec = ListOf(Shape("x", {"a": number("A.B"), "c": Field("C")}))
 
     assert codec.to_api([{"a": 1}, {"c": 2}]) == [{"A": {"B": 1}}, {"C": 2}]
     assert codec.from_api([{"A": {"B": 1}}, {"C": 2}]) == [{"a": 1, "c": None}, {"a": 0, "c": 2}]
 
 
-def test_sets_are_read_in_the_order_of_their_members_texts() -> None:
+def test_sets_are_read_in_the_order_of_the_texts_of_their_members() -> None:
     assert Labels().from_api({"b": "1", "a": "2"}) == [{"label": "a", "value": "2"}, {"label": "b", "value": "1"}]
-    assert Unordered(Codec()).from_api(["b", "a"]) == ["a", "b"]
+    assert SetOf(Codec()).from_api(["b", "a"]) == ["a", "b"]
     assert [item["name"] for item in MEMBERS.from_api({"Set": [{"Name": "b"}, {"Name": "a"}]})["set"]] == ["a", "b"]

@@ -1,4 +1,4 @@
-"""The stand-ins have the inputs that the real providers' own packages have, and no others."""
+"""The stand-ins have the same inputs as the real providers' packages."""
 
 import inspect
 from typing import Any
@@ -13,9 +13,9 @@ from lab.plugins.docker.image import Image
 from lab.plugins.docker.network import Network
 from lab.plugins.docker.service_shape import SERVICE
 from lab.plugins.docker.volume import Volume
-from lab.plugins.shape import Many, Shape
+from lab.plugins.shape import ListOf, Shape
 
-# What the program does not use and the stand-ins therefore refuse.
+# The program does not use these inputs, so the stand-ins refuse them.
 LEFT_OUT = {
     "service": {"auth", "convergeConfig"},
     "service container": {"privileges"},
@@ -25,7 +25,7 @@ LEFT_OUT = {
     "volume": {"cluster"},
     "command": {"archivePaths", "assetPaths"},
 }
-# The real provider fills this in by itself; it is no argument of the package's.
+# The real provider fills this in itself, so the package has no argument for it.
 OWN = {"image build": {"contextDigest"}}
 
 docker: Any = pulumi_docker
@@ -54,7 +54,7 @@ def arguments_of(arguments: type) -> set[str]:
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
-def test_the_properties_of_a_type_are_the_real_ones(shape: Shape, arguments: type) -> None:
+def test_a_type_has_the_properties_of_the_real_one(shape: Shape, arguments: type) -> None:
     assert inputs_of(shape) - OWN.get(shape.name, set()) == arguments_of(arguments) - LEFT_OUT.get(shape.name, set())
 
 
@@ -85,10 +85,10 @@ NESTED = {
 
 
 @pytest.mark.parametrize(("path", "arguments"), NESTED.items(), ids=NESTED)
-def test_the_nested_properties_of_a_service_are_the_real_ones(path: str, arguments: type) -> None:
+def test_nested_types_of_a_service_have_the_properties_of_the_real_ones(path: str, arguments: type) -> None:
     shape: Any = SERVICE
     for part in path.split("."):
         codec = shape.fields[part].codec
-        shape = codec.item if isinstance(codec, Many) else codec
+        shape = codec.item if isinstance(codec, ListOf) else codec
 
     assert inputs_of(shape) == arguments_of(arguments) - LEFT_OUT.get(shape.name, set())
