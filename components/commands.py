@@ -208,6 +208,17 @@ docker run --rm --user 0:0 --cap-drop ALL --cap-add CHOWN --network none --read-
 """
 
 
+def release_volume(*, volume: str) -> str:
+    """Remove the ended tasks' containers that Swarm keeps for their logs, and that still hold the volume."""
+    return f"""set -eu
+ended=$(docker ps --all --quiet \\
+  --filter {shlex.quote(f"volume={volume}")} --filter label=com.docker.swarm.task \\
+  --filter status=created --filter status=exited --filter status=dead)
+# shellcheck disable=SC2086 # the containers are several words
+[ -z "$ended" ] || docker rm $ended >/dev/null
+"""
+
+
 def create_volume(*, volume: str, owner: int, image: str) -> str:
     """Create the volume unless it exists, and make this user and group, given as one number, its owner."""
     return f"""set -eu

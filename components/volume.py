@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
-from components.commands import chown_volume
+from components.commands import chown_volume, release_volume
 from components.host import Host
 from components.swarm import SwarmCluster
 
@@ -44,6 +44,7 @@ class OwnedVolume(pulumi.ComponentResource):
             f"{placed}-owner",
             parent=self,
             create=chown_volume(volume=args.name, owner=args.owner, image=args.image),
+            delete=release_volume(volume=args.name),
             after=[volume],
         )
         self.register_outputs({})

@@ -22,6 +22,7 @@ SCRIPTS = {
     "remove images": commands.remove_images(["localhost/x:1", "y@sha256:0"]),
     "remove repository": commands.remove_repository("localhost/x"),
     "remove superseded": commands.remove_superseded_images("localhost/x", "3"),
+    "release volume": commands.release_volume(volume="prometheus-data"),
     "chown volume": commands.chown_volume(volume="prometheus-data", owner=65534, image="x@sha256:0"),
     "deliver": commands.deliver_prometheus_files(volume="v", image="x@sha256:0", owner=65534, service="prometheus"),
     "unpack": commands._UNPACK_PROMETHEUS_FILES,
@@ -207,6 +208,18 @@ def test_containers_of_ended_tasks_are_removed_with_their_image(host: Host) -> N
 
     assert host.run(commands.remove_images(["localhost/x:1"])).returncode == 0
     assert host.changes == ["rm c1 c2", "image rm localhost/x:1"]
+
+
+def test_containers_of_ended_tasks_release_their_volume(host: Host) -> None:
+    host.set("ended", "c1\nc2\n")
+
+    assert host.run(SCRIPTS["release volume"]).returncode == 0
+    assert host.changes == ["rm c1 c2"]
+
+
+def test_a_volume_that_no_ended_task_holds_needs_no_release(host: Host) -> None:
+    assert host.run(SCRIPTS["release volume"]).returncode == 0
+    assert host.changes == []
 
 
 def test_all_images_but_the_current_one_and_those_in_use_are_removed(host: Host) -> None:

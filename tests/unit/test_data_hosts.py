@@ -159,6 +159,8 @@ def test_a_volume_on_another_host_is_another_resource(
 
     assert sorted(on_master.values()) == sorted(on_slave.values())
     assert on_master.keys() & on_slave.keys() == {"object-store-master-master-data-on-master"}
+    for name in on_slave:
+        assert f"volume={on_slave[name]}" in recorder.commands()[f"{name}-owner"]["delete"], "deleted before the volume"
 
 
 def test_a_refused_setting_registers_no_resource(
