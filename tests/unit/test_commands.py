@@ -52,7 +52,7 @@ case $call in
   "node ls --quiet") printf 'n1\\nmanager\\n' ;;
   "node ps n1"*) echo 'Shutdown 1 second ago' ;;
   "network rm docker_gwbridge") exit 1 ;;
-  "ps --all --quiet --filter ancestor="*) cat "$state/ended" ;;
+  "ps --all --quiet --filter ancestor="*|"ps --all --quiet --filter volume="*) cat "$state/ended" ;;
   "rm "*) : >"$state/ended"; echo "$call" >>"$state/changes" ;;
   "image ls --format {{.Repository}}:{{.Tag}} localhost/x") printf 'localhost/x:%s\n' 1 2 3 ;;
   "image inspect "*) ! grep -q "image rm $3" "$state/changes" 2>/dev/null ;;
