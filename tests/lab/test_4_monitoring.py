@@ -394,7 +394,7 @@ def test_cpu_and_memory_of_a_host_match_its_kernel(cluster: Cluster, outage: Out
 def test_data_survive_a_new_task(cluster: Cluster, service: str) -> None:
     def first_kept() -> object:
         if service == "prometheus":
-            return cluster.prometheus('min_over_time(timestamp(up{job="prometheus"})[30m:15s])')[0]["value"][1]
+            return cluster.prometheus('min_over_time(timestamp(up{job="prometheus"})[3h:15s])')[0]["value"][1]
         database = service.removeprefix("influxdb-")
         metric = VM_METRICS[0] if database == "vms" else CONTAINER_METRICS[0]
         return cluster.read(database, f'SELECT FIRST("value") FROM "{metric.measurement}"')[0].rows
