@@ -58,7 +58,7 @@ def test_a_client_that_disconnects_leaves_nothing(server: Server, tmp_path: Path
     connection, _ = server.begin_upload("half")
     connection.close()
 
-    wait_until(lambda: not list((tmp_path / "data" / "incoming").iterdir()))
+    wait_until(lambda: chunk_files(tmp_path) == [])
     assert server.files() == {}
 
 
@@ -94,7 +94,7 @@ def test_one_complete_version_of_many_concurrent_ones_wins(server: Server, tmp_p
         assert set(pool.map(send, versions)) == {201}
 
     assert requests.post(f"{server.url}/download", data={"name": "contested"}, timeout=10).content in versions
-    assert len(list((tmp_path / "data" / "pieces").iterdir())) == 1
+    wait_until(lambda: len(chunk_files(tmp_path)) == 1)
 
 
 def test_a_container_with_all_slots_taken_is_healthy(tmp_path: Path) -> None:
