@@ -6,7 +6,7 @@ from importlib import resources
 
 from bottle import Bottle, HTTPError, HTTPResponse, request
 
-from file_transfer import headers, metrics, names, responses, tus_routes, web_page
+from file_transfer import headers, metrics, names, queries, responses, tus_routes, web_page
 from file_transfer.catalogue import Catalogue, UnknownFileError
 from file_transfer.errors import RefusedError, kind_of
 from file_transfer.file_routes import FileRoutes
@@ -43,6 +43,7 @@ def create(
     """
     app = Bottle(catchall=True)
     app.default_error_handler = _default_error
+    app.add_hook("before_request", _check_path)
     slots = Slots(max_transfers)
     files = FileRoutes(catalogue, slots)
     forms = FormRoutes(catalogue, slots, files)
@@ -69,8 +70,10 @@ def create(
         ("GET", "/readyz", None, service.readyz),
         ("GET", "/metrics", None, service.metrics),
     ]
+    take_queries = (forms.upload, files.list, files.put)
     for method, path, scope, handler in routes:
-        app.route(path, method, _measured(method, path, _with_error_responses(_authorised(tokens, scope, handler))))
+        checked = handler if handler in take_queries else _without_query(handler)
+        app.route(path, method, _measured(method, path, _with_error_responses(_authorised(tokens, scope, checked))))
     return app
 
 
@@ -125,6 +128,22 @@ def _tus_version_checked(handler: Handler) -> Handler:
         return handler(**arguments)
 
     return handle
+
+
+def _without_query(handler: Handler) -> Handler:
+    def handle(**arguments: str) -> HTTPResponse:
+        queries.parse(())
+        return handler(**arguments)
+
+    return handle
+
+
+def _check_path() -> None:
+    """Refuse a path that is not valid UTF-8. Bottle drops the invalid bytes, and would serve another file."""
+    try:
+        request.environ["bottle.raw_path"].encode("latin-1").decode()
+    except UnicodeDecodeError:
+        raise responses.error(400, "the path is not valid UTF-8", "name") from None
 
 
 def _with_error_responses(handler: Handler) -> Handler:

@@ -6,7 +6,19 @@ from urllib.parse import quote, urlencode
 
 from bottle import HTTPResponse, request
 
-from file_transfer import bodies, conditions, digests, headers, lifetime, metrics, names, queries, ranges, responses
+from file_transfer import (
+    bodies,
+    conditions,
+    digests,
+    headers,
+    lifetime,
+    metrics,
+    names,
+    queries,
+    ranges,
+    responses,
+    whole_numbers,
+)
 from file_transfer.catalogue import Catalogue
 from file_transfer.errors import RefusedError
 from file_transfer.ranges import Range, UnsatisfiableError
@@ -14,6 +26,7 @@ from file_transfer.slots import FileBody, Slot, Slots, StreamedBody
 from file_transfer.storage import Content
 from file_transfer.stored_file import StoredFile, now
 
+_LIST_FIELDS = ("prefix", "after", "limit")
 _PAGE_SIZE = 1000
 _MAX_IN_MEMORY = 64 * 1024
 """Bytes up to which reading a file into memory is faster than sendfile."""
@@ -29,16 +42,17 @@ class FileRoutes:
     def put(self, name: str) -> HTTPResponse:
         """Store the body under the name."""
         name = names.checked(name)
-        requested = lifetime.parse(queries.parse(request.query_string), now())
+        requested = lifetime.parse(queries.parse(lifetime.FIELDS), now())
         condition = conditions.parse(headers.REQUEST)
         expected = digests.declared(headers.REQUEST)
         for unsupported in ("Content-Range", "Content-Encoding"):
             if headers.REQUEST.get(unsupported):
                 raise RefusedError(400, f"{unsupported} is not supported: send the whole file without encoding")
+        length = headers.content_length()
         if condition != conditions.NONE:
             condition.check_change(self._catalogue.find(name))  # early, before the client sends the file in vain
-        with self._slots.take(), self._catalogue.receive(request.content_length) as incoming_file:
-            for data in bodies.blocks(request.environ["wsgi.input"], request.content_length):
+        with self._slots.take(), self._catalogue.receive(length) as incoming_file:
+            for data in bodies.blocks(request.environ["wsgi.input"], length):
                 incoming_file.write(data)
             digests.check(expected, incoming_file.sha256)
             file, is_new = incoming_file.publish(name, requested, condition)
@@ -104,10 +118,11 @@ class FileRoutes:
 
     def list(self) -> HTTPResponse:
         """Return a page of the list of files as JSON, sorted by name."""
-        query = queries.parse(request.query_string)
-        prefix, limit = query.get("prefix", ""), _limit(query.get("limit", ""))
+        query = queries.parse(_LIST_FIELDS)
+        prefix, after = (names.checked_part(field, query.get(field, "")) for field in ("prefix", "after"))
+        limit = _limit(query["limit"]) if "limit" in query else _PAGE_SIZE
         found: list[StoredFile] = []
-        for file in self._catalogue.files(prefix, query.get("after", "")):
+        for file in self._catalogue.files(prefix, after):
             if len(found) == limit:
                 next_query = urlencode({"prefix": prefix, "after": found[-1].name, "limit": limit}, quote_via=quote)
                 return _page(found, Link=f'</files?{next_query}>; rel="next"')
@@ -128,8 +143,7 @@ def _headers(file: StoredFile) -> dict[str, Any]:
 
 
 def _limit(text: str) -> int:
-    if not text:
-        return _PAGE_SIZE
-    if not (text.isascii() and text.isdecimal() and 0 < int(text[:9]) <= _PAGE_SIZE):
+    limit = whole_numbers.parse(text)
+    if limit is None or not 0 < limit <= _PAGE_SIZE:
         raise RefusedError(400, f"limit is {text[:40]!a}: give a whole number, 1 to {_PAGE_SIZE}")
-    return int(text)
+    return limit

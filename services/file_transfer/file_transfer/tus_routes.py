@@ -1,23 +1,24 @@
 """The routes under /uploads: resumable uploads by tus 1.0.0 (https://tus.io/protocols/resumable-upload)."""
 
 import base64
-import binascii
+import re
 from typing import TYPE_CHECKING
 
 from bottle import HTTPResponse, request
 
-from file_transfer import bodies, conditions, digests, headers, metrics, responses
+from file_transfer import bodies, conditions, digests, headers, metrics, responses, whole_numbers
 from file_transfer.catalogue import Catalogue
 from file_transfer.errors import RefusedError
 from file_transfer.slots import Slots
 from file_transfer.upload import Upload
-from file_transfer.uploads import Uploads
+from file_transfer.uploads import UnknownUploadError, Uploads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 VERSION = "1.0.0"
 _CONTENT_TYPE = "application/offset+octet-stream"
+_IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 _MAX_METADATA_BYTES = 8192
 
 
@@ -55,18 +56,18 @@ class TusRoutes:
 
     def head(self, identifier: str) -> HTTPResponse:
         """Return the offset at which the upload continues."""
-        upload = self._uploads.look_up(identifier)
+        upload = self._uploads.look_up(_checked(identifier))
         return _response(200, upload, Upload_Length=str(upload.length), Cache_Control="no-store")
 
     def append(self, identifier: str) -> HTTPResponse:
         """Append bytes at an offset."""
         if not _has_content():
             raise RefusedError(415, f"send the bytes as Content-Type: {_CONTENT_TYPE}")
-        return _response(204, self._append(identifier, _byte_count("Upload-Offset")))
+        return _response(204, self._append(_checked(identifier), _byte_count("Upload-Offset")))
 
     def remove(self, identifier: str) -> HTTPResponse:
         """Cancel the upload."""
-        self._uploads.remove(identifier)
+        self._uploads.remove(_checked(identifier))
         return responses.empty(204, Tus_Resumable=VERSION)
 
     def method_override(self, identifier: str) -> HTTPResponse:
@@ -83,7 +84,7 @@ class TusRoutes:
 
     def _append(self, identifier: str, offset: int) -> Upload:
         with self._slots.take():
-            content = bodies.blocks(request.environ["wsgi.input"], request.content_length)
+            content = bodies.blocks(request.environ["wsgi.input"], headers.content_length())
             upload = self._uploads.append(identifier, offset, content, headers.REQUEST.get("Upload-Checksum"))
         metrics.RECEIVED.inc(upload.offset - offset)
         return upload
@@ -103,6 +104,13 @@ def _has_content() -> bool:
     return headers.content_type().partition(";")[0].strip().lower() == _CONTENT_TYPE
 
 
+def _checked(identifier: str) -> str:
+    """Return the identifier if it may be one of ours. Another one, such as `..`, must not reach the storage."""
+    if not _IDENTIFIER.fullmatch(identifier):
+        raise UnknownUploadError(identifier)
+    return identifier
+
+
 def _response(status: int, upload: Upload, **headers: str) -> HTTPResponse:
     if upload.sha256:
         headers |= {"ETag": f'"{upload.sha256}"', "Repr_Digest": digests.repr_digest(upload.sha256)}
@@ -114,9 +122,10 @@ def _response(status: int, upload: Upload, **headers: str) -> HTTPResponse:
 
 def _byte_count(header: str) -> int:
     text = headers.REQUEST.get(header, "")
-    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+    count = whole_numbers.parse(text)
+    if count is None:
         raise RefusedError(400, f"{header} is {text[:40]!a}: send a number of bytes")
-    return int(text)
+    return count
 
 
 def _metadata(header: str) -> dict[str, str]:
@@ -128,6 +137,6 @@ def _metadata(header: str) -> dict[str, str]:
         key, _, value = pair.partition(" ")
         try:
             found[key.lower()] = base64.b64decode(value, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # not base64, or not UTF-8
             raise RefusedError(400, f"Upload-Metadata: the value of {key[:40]!a} is not text in base64") from None
     return found
