@@ -44,6 +44,7 @@ def create(
     app = Bottle(catchall=True)
     app.default_error_handler = _default_error
     app.add_hook("before_request", _check_path)
+    app.add_hook("after_request", tus_routes.state_version)
     slots = Slots(max_transfers)
     files = FileRoutes(catalogue, slots)
     forms = FormRoutes(catalogue, slots, files)
@@ -59,11 +60,11 @@ def create(
         ("DELETE", f"/files/{NAME}", DELETE, files.delete),
         ("OPTIONS", "/uploads", None, tus.options),
         ("OPTIONS", "/uploads/<identifier>", None, tus.options),
-        ("POST", "/uploads", WRITE, _tus_version_checked(tus.create)),
-        ("HEAD", "/uploads/<identifier>", WRITE, _tus_version_checked(tus.head)),
-        ("PATCH", "/uploads/<identifier>", WRITE, _tus_version_checked(tus.append)),
-        ("DELETE", "/uploads/<identifier>", WRITE, _tus_version_checked(tus.remove)),
-        ("POST", "/uploads/<identifier>", WRITE, _tus_version_checked(tus.method_override)),
+        ("POST", "/uploads", WRITE, tus_routes.version_checked(tus.create)),
+        ("HEAD", "/uploads/<identifier>", WRITE, tus_routes.version_checked(tus.head)),
+        ("PATCH", "/uploads/<identifier>", WRITE, tus_routes.version_checked(tus.append)),
+        ("DELETE", "/uploads/<identifier>", WRITE, tus_routes.version_checked(tus.remove)),
+        ("POST", "/uploads/<identifier>", WRITE, tus_routes.version_checked(tus.method_override)),
         *(("GET", path, None, service.page) for path in web_page.PATHS),
         ("GET", "/openapi.json", None, service.openapi),
         ("GET", "/healthz", None, service.healthz),
@@ -117,14 +118,6 @@ def _authorised(tokens: Tokens | None, scope: str | None, handler: Handler) -> H
 
     def handle(**arguments: str) -> HTTPResponse:
         request.environ[TOKEN_NAME] = tokens.name_for(headers.REQUEST.get("Authorization", ""), scope)
-        return handler(**arguments)
-
-    return handle
-
-
-def _tus_version_checked(handler: Handler) -> Handler:
-    def handle(**arguments: str) -> HTTPResponse:
-        tus_routes.check_version()
         return handler(**arguments)
 
     return handle
@@ -189,5 +182,6 @@ def _measured(method: str, path: str, handler: Handler) -> Handler:
 def _default_error(error: HTTPError) -> str:
     """Return the text for Bottle's own errors: an unknown path or method, or a fault of ours without its details."""
     metrics.ERRORS.labels(kind_of(error.status_code)).inc()
+    tus_routes.state_version()
     error.content_type = "text/plain; charset=utf-8"
     return f"error: {error.status_line.partition(' ')[2].lower()}\n"

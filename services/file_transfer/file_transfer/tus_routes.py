@@ -1,25 +1,26 @@
 """The routes under /uploads: resumable uploads by tus 1.0.0 (https://tus.io/protocols/resumable-upload)."""
 
 import base64
+import binascii
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from bottle import HTTPResponse, request
+from bottle import HTTPResponse, request, response
 
-from file_transfer import bodies, conditions, digests, headers, metrics, responses, whole_numbers
+from file_transfer import bodies, conditions, digests, headers, lifetime, metrics, responses, whole_numbers
 from file_transfer.catalogue import Catalogue
 from file_transfer.errors import RefusedError
 from file_transfer.slots import Slots
 from file_transfer.upload import Upload
 from file_transfer.uploads import UnknownUploadError, Uploads
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 VERSION = "1.0.0"
 _CONTENT_TYPE = "application/offset+octet-stream"
 _IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 _MAX_METADATA_BYTES = 8192
+_METADATA_KEYS = frozenset({"filename", "name", "sha256", "if-match", "if-none-match", *lifetime.FIELDS})
+_METADATA_HEADER = "upload-metadata"
+"""The key under which an upload's metadata has the whole header, which HEAD returns as the client sent it."""
 
 
 class TusRoutes:
@@ -34,7 +35,6 @@ class TusRoutes:
         """Return the versions and extensions of the protocol that the server supports."""
         return responses.empty(
             204,
-            Tus_Resumable=VERSION,
             Tus_Version=VERSION,
             Tus_Extension="creation,creation-with-upload,termination,checksum,expiration",
             Tus_Max_Size=str(self._max_size),
@@ -57,7 +57,14 @@ class TusRoutes:
     def head(self, identifier: str) -> HTTPResponse:
         """Return the offset at which the upload continues."""
         upload = self._uploads.look_up(_checked(identifier))
-        return _response(200, upload, Upload_Length=str(upload.length), Cache_Control="no-store")
+        metadata = upload.metadata.get(_METADATA_HEADER)
+        return _response(
+            200,
+            upload,
+            Upload_Length=str(upload.length),
+            Cache_Control="no-store",
+            **({"Upload_Metadata": metadata} if metadata else {}),
+        )
 
     def append(self, identifier: str) -> HTTPResponse:
         """Append bytes at an offset."""
@@ -68,7 +75,7 @@ class TusRoutes:
     def remove(self, identifier: str) -> HTTPResponse:
         """Cancel the upload."""
         self._uploads.remove(_checked(identifier))
-        return responses.empty(204, Tus_Resumable=VERSION)
+        return responses.empty(204)
 
     def method_override(self, identifier: str) -> HTTPResponse:
         """Handle a POST as the method in X-HTTP-Method-Override, for clients that can only POST."""
@@ -90,14 +97,23 @@ class TusRoutes:
         return upload
 
 
-def check_version() -> None:
-    """Check the version of the protocol that the client uses.
+def version_checked(handler: Callable[..., HTTPResponse]) -> Callable[..., HTTPResponse]:
+    """Return the handler with a check before it: 412 if the client uses another version of the protocol."""
 
-    Raises:
-        RefusedError: 412 if it is another version.
-    """
-    if headers.REQUEST.get("Tus-Resumable") != VERSION:
-        raise RefusedError(412, f"send Tus-Resumable: {VERSION}")
+    def handle(**arguments: str) -> HTTPResponse:
+        if headers.REQUEST.get("Tus-Resumable") == VERSION:
+            return handler(**arguments)
+        refusal = responses.error(412, f"send Tus-Resumable: {VERSION}")
+        refusal.set_header("Tus-Version", VERSION)
+        return refusal
+
+    return handle
+
+
+def state_version() -> None:
+    """Add the version of the protocol to the current response, whatever it is, if the path belongs to the protocol."""
+    if request.path == "/uploads" or request.path.startswith("/uploads/"):
+        response.set_header("Tus-Resumable", VERSION)
 
 
 def _has_content() -> bool:
@@ -115,9 +131,7 @@ def _response(status: int, upload: Upload, **headers: str) -> HTTPResponse:
     if upload.sha256:
         headers |= {"ETag": f'"{upload.sha256}"', "Repr_Digest": digests.repr_digest(upload.sha256)}
     expires = conditions.http_date(upload.expires)
-    return responses.empty(
-        status, Tus_Resumable=VERSION, Upload_Offset=str(upload.offset), Upload_Expires=expires, **headers
-    )
+    return responses.empty(status, Upload_Offset=str(upload.offset), Upload_Expires=expires, **headers)
 
 
 def _byte_count(header: str) -> int:
@@ -129,14 +143,26 @@ def _byte_count(header: str) -> int:
 
 
 def _metadata(header: str) -> dict[str, str]:
-    """Parse Upload-Metadata: pairs separated by commas, each a key, a space, and the value in base64."""
+    """Parse Upload-Metadata: pairs separated by commas, each a key, a space, and the value in base64.
+
+    Clients may send other keys than ours, with values that are not text. They are kept in the header only.
+    """
     if len(header) > _MAX_METADATA_BYTES:
         raise RefusedError(400, f"Upload-Metadata has more than {_MAX_METADATA_BYTES} bytes")
-    found = {}
+    if not (header.isascii() and header.isprintable()):
+        raise RefusedError(400, "Upload-Metadata is not printable ASCII: send keys, and their values in base64")
+    metadata: dict[str, str] = {}
+    keys = set()
     for pair in filter(None, (pair.strip() for pair in header.split(","))):
-        key, _, value = pair.partition(" ")
+        key, _, encoded = pair.partition(" ")
+        key = key.lower()
+        if key in keys:
+            raise RefusedError(400, f"Upload-Metadata has the key {key[:40]!a} twice: send it once")
+        keys.add(key)
         try:
-            found[key.lower()] = base64.b64decode(value, validate=True).decode()
-        except ValueError:  # not base64, or not UTF-8
+            value = base64.b64decode(encoded, validate=True)
+            if key in _METADATA_KEYS:
+                metadata[key] = value.decode()
+        except (binascii.Error, UnicodeDecodeError):
             raise RefusedError(400, f"Upload-Metadata: the value of {key[:40]!a} is not text in base64") from None
-    return found
+    return {**metadata, _METADATA_HEADER: header} if header else metadata
