@@ -65,6 +65,20 @@ def test_a_file_comes_back_with_its_metadata(client: Client, content: bytes) -> 
     assert back.headers["last-modified"].endswith(" GMT")
 
 
+def test_a_cache_must_ask_whether_its_copy_is_current(client: Client) -> None:
+    client.put("name", CONTENT)
+
+    for response in (
+        client.get("name"),
+        client.request("HEAD", "/files/name"),
+        client.get("name", range="bytes=1-2"),
+        client.get("name", if_none_match=TAG),
+        client.request("HEAD", "/files/name", if_none_match=TAG),
+        client.download("name"),
+    ):
+        assert response.headers["cache-control"] == "no-cache"
+
+
 def test_a_file_is_replaced_and_removed(client: Client) -> None:
     assert [client.put("name", content).status for content in (b"1", b"22")] == [201, 200]
     assert client.get("name").body == b"22"

@@ -74,6 +74,35 @@ def test_broken_chunked_encoding_gets_400(server: Server, body: bytes) -> None:
     assert "Traceback" not in server.log.read_text()
 
 
+def test_a_malformed_request_is_refused_and_is_no_fault(server: Server) -> None:
+    requests.put(f"{server.url}/files/x", data=b"content", timeout=10)
+    expected = {
+        f"GET /files/x HTTP/1.1\r\nRange: bytes={'9' * 5000}-": 416,
+        f"GET /files/x HTTP/1.1\r\nIf-Modified-Since: Mon, 01 Jan {'9' * 20} 00:00:00 GMT": 200,
+        "PUT /files/y HTTP/1.1\r\nContent-Length: x": 400,
+        f"PUT /files/y HTTP/1.1\r\nContent-Length: {'9' * 5000}": 400,
+        f"PUT /files/y HTTP/1.1\r\nContent-Length: {'9' * 4000}": 400,
+        f"PUT /files/y HTTP/1.1\r\nContent-Length: {'9' * 19}": 413,
+        f"PUT /files/y?max-downloads=1{'0' * 4000} HTTP/1.1": 400,
+        f"PUT /files/y?max-downloads=1{'0' * 5000} HTTP/1.1": 414,
+        "PUT /files/y?expires=9999-12-31T23:59:59-23:59 HTTP/1.1": 400,
+        "PUT /files/y?tll=1h HTTP/1.1": 400,
+        "GET /files/x%ff HTTP/1.1": 400,
+        "GET /files/.. HTTP/1.1": 400,
+        "HEAD /uploads/.. HTTP/1.1\r\nTus-Resumable: 1.0.0": 404,
+        "HEAD /uploads/%2e%2e HTTP/1.1\r\nTus-Resumable: 1.0.0": 404,
+    }
+
+    def status(head: str) -> int:
+        with server.connect() as connection:
+            connection.sendall(f"{head}\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            return int(connection.makefile("rb").readline().split()[1])
+
+    assert {head: status(head) for head in expected} == expected
+    assert server.files() == {"x": 7}
+    assert "Traceback" not in server.log.read_text()
+
+
 def test_curl_can_send_without_a_length(server: Server) -> None:
     sent = curl("-H", "Transfer-Encoding: chunked", "-F", "file=@/proc/self/cmdline;filename=c", f"{server.url}/upload")
 

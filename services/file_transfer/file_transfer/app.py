@@ -6,7 +6,7 @@ from importlib import resources
 
 from bottle import Bottle, HTTPError, HTTPResponse, request
 
-from file_transfer import headers, metrics, names, responses, tus_routes, web_page
+from file_transfer import headers, metrics, names, queries, responses, tus_routes, web_page
 from file_transfer.catalogue import Catalogue, UnknownFileError
 from file_transfer.chunks import MissingChunkError, StorageFullError, StorageUnavailableError
 from file_transfer.errors import RefusedError, kind_of
@@ -45,6 +45,8 @@ def create(
     """
     app = Bottle(catchall=True)
     app.default_error_handler = _default_error
+    app.add_hook("before_request", _check_path)
+    app.add_hook("after_request", tus_routes.state_version)
     slots = Slots(max_transfers)
     files = FileRoutes(catalogue, slots)
     forms = FormRoutes(catalogue, slots, files)
@@ -60,19 +62,21 @@ def create(
         ("DELETE", f"/files/{NAME}", DELETE, files.delete),
         ("OPTIONS", "/uploads", None, tus.options),
         ("OPTIONS", "/uploads/<identifier>", None, tus.options),
-        ("POST", "/uploads", WRITE, _tus_version_checked(tus.create)),
-        ("HEAD", "/uploads/<identifier>", WRITE, _tus_version_checked(tus.head)),
-        ("PATCH", "/uploads/<identifier>", WRITE, _tus_version_checked(tus.append)),
-        ("DELETE", "/uploads/<identifier>", WRITE, _tus_version_checked(tus.remove)),
-        ("POST", "/uploads/<identifier>", WRITE, _tus_version_checked(tus.method_override)),
+        ("POST", "/uploads", WRITE, tus_routes.version_checked(tus.create)),
+        ("HEAD", "/uploads/<identifier>", WRITE, tus_routes.version_checked(tus.head)),
+        ("PATCH", "/uploads/<identifier>", WRITE, tus_routes.version_checked(tus.append)),
+        ("DELETE", "/uploads/<identifier>", WRITE, tus_routes.version_checked(tus.remove)),
+        ("POST", "/uploads/<identifier>", WRITE, tus_routes.version_checked(tus.method_override)),
         *(("GET", path, None, service.page) for path in web_page.PATHS),
         ("GET", "/openapi.json", None, service.openapi),
         ("GET", "/healthz", None, service.healthz),
         ("GET", "/readyz", None, service.readyz),
         ("GET", "/metrics", None, service.metrics),
     ]
+    take_queries = (forms.upload, files.list, files.put)
     for method, path, scope, handler in routes:
-        app.route(path, method, _measured(method, path, _with_error_responses(_authorised(tokens, scope, handler))))
+        checked = handler if handler in take_queries else _without_query(handler)
+        app.route(path, method, _measured(method, path, _with_error_responses(_authorised(tokens, scope, checked))))
     return app
 
 
@@ -120,12 +124,20 @@ def _authorised(tokens: Tokens | None, scope: str | None, handler: Handler) -> H
     return handle
 
 
-def _tus_version_checked(handler: Handler) -> Handler:
+def _without_query(handler: Handler) -> Handler:
     def handle(**arguments: str) -> HTTPResponse:
-        tus_routes.check_version()
+        queries.parse(())
         return handler(**arguments)
 
     return handle
+
+
+def _check_path() -> None:
+    """Refuse a path that is not valid UTF-8. Bottle drops the invalid bytes, and would serve another file."""
+    try:
+        request.environ["bottle.raw_path"].encode("latin-1").decode()
+    except UnicodeDecodeError:
+        raise responses.error(400, "the path is not valid UTF-8", "name") from None
 
 
 def _with_error_responses(handler: Handler) -> Handler:
@@ -174,5 +186,6 @@ def _measured(method: str, path: str, handler: Handler) -> Handler:
 def _default_error(error: HTTPError) -> str:
     """Return the text for Bottle's own errors: an unknown path or method, or a fault of ours without its details."""
     metrics.ERRORS.labels(kind_of(error.status_code)).inc()
+    tus_routes.state_version()
     error.content_type = "text/plain; charset=utf-8"
     return f"error: {error.status_line.partition(' ')[2].lower()}\n"

@@ -7,7 +7,19 @@ from urllib.parse import quote, urlencode
 
 from bottle import HTTPResponse, request
 
-from file_transfer import bodies, conditions, digests, headers, lifetime, metrics, names, queries, ranges, responses
+from file_transfer import (
+    bodies,
+    conditions,
+    digests,
+    headers,
+    lifetime,
+    metrics,
+    names,
+    queries,
+    ranges,
+    responses,
+    whole_numbers,
+)
 from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import Content, MissingChunkError, blocks
 from file_transfer.errors import RefusedError
@@ -15,6 +27,7 @@ from file_transfer.ranges import Range, UnsatisfiableError
 from file_transfer.slots import FileBody, Slot, Slots, StreamedBody
 from file_transfer.stored_file import StoredFile, now
 
+_LIST_FIELDS = ("prefix", "after", "limit")
 _PAGE_SIZE = 1000
 
 
@@ -28,15 +41,15 @@ class FileRoutes:
     def put(self, name: str) -> HTTPResponse:
         """Store the body under the name."""
         name = names.checked(name)
-        requested = lifetime.parse(queries.parse(request.query_string), now())
+        requested = lifetime.parse(queries.parse(lifetime.FIELDS), now())
         condition = conditions.parse(headers.REQUEST)
         expected = digests.declared(headers.REQUEST)
         for unsupported in ("Content-Range", "Content-Encoding"):
             if headers.REQUEST.get(unsupported):
                 raise RefusedError(400, f"{unsupported} is not supported: send the whole file without encoding")
+        length = headers.content_length()
         if condition != conditions.NONE:
             condition.check_change(self._catalogue.find(name))  # early, before the client sends the file in vain
-        length = request.content_length
         with self._slots.take(), self._catalogue.receive(None if length < 0 else length) as incoming_file:
             for data in bodies.blocks(request.environ["wsgi.input"], length):
                 incoming_file.write(data)
@@ -133,9 +146,10 @@ class FileRoutes:
 
     def list(self) -> HTTPResponse:
         """Return a page of the list of files as JSON, sorted by name."""
-        query = queries.parse(request.query_string)
-        prefix, limit = query.get("prefix", ""), _limit(query.get("limit", ""))
-        found = self._catalogue.page(prefix, query.get("after", ""), limit + 1)
+        query = queries.parse(_LIST_FIELDS)
+        prefix, after = (names.checked_part(field, query.get(field, "")) for field in ("prefix", "after"))
+        limit = _limit(query["limit"]) if "limit" in query else _PAGE_SIZE
+        found = self._catalogue.page(prefix, after, limit + 1)
         if len(found) <= limit:
             return _page(found)
         found.pop()
@@ -156,8 +170,7 @@ def _headers(file: StoredFile) -> dict[str, Any]:
 
 
 def _limit(text: str) -> int:
-    if not text:
-        return _PAGE_SIZE
-    if not (text.isascii() and text.isdecimal() and 0 < int(text[:9]) <= _PAGE_SIZE):
+    limit = whole_numbers.parse(text)
+    if limit is None or not 0 < limit <= _PAGE_SIZE:
         raise RefusedError(400, f"limit is {text[:40]!a}: give a whole number, 1 to {_PAGE_SIZE}")
-    return int(text)
+    return limit
