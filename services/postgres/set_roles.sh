@@ -16,6 +16,8 @@ SELECT format('CREATE DATABASE %I OWNER %I', name, name) FROM (VALUES ('file_tra
   WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = name) \gexec
 \set password `cat /run/secrets/postgres-password`
 ALTER ROLE file_transfer PASSWORD :'password';
+-- The file service asks whether a synchronous standby is there before it accepts an upload.
+GRANT pg_read_all_stats TO file_transfer;
 ALTER ROLE replicator PASSWORD :'password';
 ALTER ROLE rewinder PASSWORD :'password';
 SQL

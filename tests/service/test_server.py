@@ -54,6 +54,10 @@ def test_memory_does_not_grow_with_the_file(server: Server, tmp_path: Path) -> N
     assert server.memory() < 96 * MIB
 
 
+def chunk_files(tmp_path: Path) -> list[Path]:
+    return [path for path in (tmp_path / "data" / "chunks").rglob("*") if path.is_file()]
+
+
 def test_a_client_that_disconnects_leaves_nothing(server: Server, tmp_path: Path) -> None:
     connection, _ = server.begin_upload("half")
     connection.close()
