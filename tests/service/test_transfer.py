@@ -5,10 +5,8 @@ import hashlib
 import io
 import json
 import re
-import shutil
 import unicodedata
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from client import BOUNDARY, FORM, MAX_TRANSFERS, Client, Response, file_form, text_form

@@ -266,14 +266,14 @@ def test_only_one_of_two_concurrent_requests_continues_an_upload(catalogue: Cata
 
     def slow() -> object:
         yield CONTENT[:10]
-        patch(client, path, 0, CONTENT)  # meanwhile
+        patch(client, path, 0, CONTENT[::-1])  # meanwhile
         yield CONTENT[10:]
 
-    with pytest.raises(uploads.RefusedError) as refused:
+    with pytest.raises(RefusedError) as refused:
         resumable.append(identifier, 0, slow(), None)  # type: ignore[arg-type]
 
     assert refused.value.status == 409
-    assert client.get("name").body == CONTENT
+    assert client.get("name").body == CONTENT[::-1]
 
 
 def test_the_last_request_can_be_repeated_after_its_answer_was_lost(client: Client) -> None:

@@ -58,8 +58,8 @@ class Sweeper:
         while not self._stop.wait(_EVERY / timedelta(seconds=1)):
             try:
                 if self._is_elected():
-                    metrics.SWEPT.inc(sweep(self._catalogue))
                     self._measure()
+                    metrics.SWEPT.inc(sweep(self._catalogue))
             except Exception as error:  # noqa: BLE001 - whatever failed, the next sweep may succeed
                 metrics.SWEEP_FAILURES.inc()
                 logging.getLogger("gunicorn.error").warning("the sweep failed and will be repeated: %s", error)

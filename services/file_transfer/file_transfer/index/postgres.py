@@ -99,9 +99,8 @@ class PostgresDatabase:
 
     @contextmanager
     def _connection(self, host: PostgresHost, seconds: float) -> Iterator[Connection]:
-        with host.engine.connect() as connection:
-            with self._deadlines.limit(_driver(connection).fileno(), seconds):
-                yield connection
+        with host.engine.connect() as connection, self._deadlines.limit(_driver(connection).fileno(), seconds):
+            yield connection
 
     def _failed(self, host: PostgresHost, error: Exception) -> None:
         if isinstance(error, OperationalError) or isinstance(getattr(error, "orig", None), _READ_ONLY):

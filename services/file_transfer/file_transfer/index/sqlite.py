@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from file_transfer.chunks import StorageFullError, StorageUnavailableError
@@ -99,10 +99,10 @@ class SqliteDatabase:
                     try:
                         with _savepoint(connection):
                             done.append((outcome, change(connection)))
-                    except Exception as error:  # noqa: BLE001 - whoever waits for this change gets it
+                    except BaseException as error:  # noqa: BLE001 - whoever waits for this change gets it
                         outcome.set_exception(error)
                 connection.exec_driver_sql("COMMIT")
-        except DBAPIError as error:
+        except BaseException as error:  # noqa: BLE001 - those who wait get it, or they would wait for ever
             for _, outcome in batch:
                 if not outcome.done():
                     outcome.set_exception(error)
