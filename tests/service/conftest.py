@@ -11,10 +11,10 @@ from running_client import CommandLine
 
 from file_transfer import app
 from file_transfer.catalogue import Catalogue
-from file_transfer.client import upload
 from file_transfer.directory import DirectoryStorage
 from file_transfer.limits import Limits
 from file_transfer.storage import Storage
+from file_transfer_client import upload
 
 MAX_FILE_BYTES = 2**20
 SMALL = 1000
