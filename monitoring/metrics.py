@@ -10,7 +10,7 @@ from typing import Literal
 VMS = "vms"
 CONTAINERS = "containers"
 
-Unit = Literal["percent", "bytes", "bytes per second", "CPUs", "per second", "seconds", "ratio"]
+Unit = Literal["percent", "bytes", "bytes per second", "CPUs", "per second", "seconds", "ratio", "count"]
 """The unit of the stored values, except that `percent` is stored as a fraction, 0 to 1."""
 
 _HOST = ("node",)

@@ -22,6 +22,8 @@ def human(value: float, unit: Unit) -> str:
             return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
         case "ratio":
             return f"{value:.2f}"
+        case "count":
+            return f"{value:.0f}"
 
 
 def _binary(value: float) -> str:

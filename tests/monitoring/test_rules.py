@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-MONITORING = Path(__file__).parents[2] / "monitoring"
+ROOT = Path(__file__).parents[2]
+MONITORING = ROOT / "monitoring"
+OPERATIONS = ROOT / "docs" / "operations.md"
 RULE_FILES = sorted(MONITORING.glob("rules/*.yml"))
 ALERT_FILES = sorted(MONITORING.glob("alerts/*.yml"))
 TEST_FILES = sorted(MONITORING.glob("tests/*.test.yml"))
@@ -115,3 +117,11 @@ def test_an_alert_has_a_severity_and_a_duration(alert: dict[str, Any]) -> None:
     else:
         assert alert["labels"]["severity"] in {"critical", "warning"}
         assert re.fullmatch(r"[1-9]\d*[smh]", alert["for"])
+
+
+@every_alert
+def test_the_section_that_a_runbook_names_is_there(alert: dict[str, Any]) -> None:
+    headings = re.findall(r"(?m)^#+ (.+)$", OPERATIONS.read_text())
+    sections = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+    assert set(re.findall(r"docs/operations\.md#([\w-]+)", alert["annotations"]["runbook"])) <= sections

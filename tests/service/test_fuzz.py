@@ -6,14 +6,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from catalogues import catalogue_in
 from client import BOUNDARY, FORM, MAX_TRANSFERS, Client
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from file_transfer import app
-from file_transfer.catalogue import Catalogue
-from file_transfer.directory import DirectoryStorage
-from file_transfer.limits import Limits
 
 BOUNDED = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -71,8 +69,7 @@ QUERIES = st.lists(
 
 @pytest.fixture
 def fuzzed(tmp_path: Path) -> Client:
-    storage = DirectoryStorage(tmp_path / "data")
-    return Client(app.create(Catalogue(storage, Limits(storage=storage, max_file=1000)), max_transfers=MAX_TRANSFERS))
+    return Client(app.create(catalogue_in(tmp_path, max_file=1000), max_transfers=MAX_TRANSFERS))
 
 
 @BOUNDED

@@ -9,13 +9,11 @@ from wsgiref.validate import validator
 
 import pytest
 import schemathesis
+from catalogues import catalogue_in
 from client import MAX_TRANSFERS, Client
 from hypothesis import HealthCheck, settings
 
 from file_transfer import app, web_page
-from file_transfer.catalogue import Catalogue
-from file_transfer.directory import DirectoryStorage
-from file_transfer.limits import Limits
 
 DESCRIBED = json.loads((Path(app.__file__).parent / "openapi.json").read_text())
 CHECKS = [
@@ -28,8 +26,7 @@ CHECKS = [
 
 
 def application(folder: Path) -> Any:
-    storage = DirectoryStorage(folder)
-    return app.create(Catalogue(storage, Limits(storage=storage, max_file=2**20)), max_transfers=MAX_TRANSFERS)
+    return app.create(catalogue_in(folder, max_file=2**20), max_transfers=MAX_TRANSFERS)
 
 
 def validated(application: Any) -> Any:

@@ -54,11 +54,15 @@ def test_memory_does_not_grow_with_the_file(server: Server, tmp_path: Path) -> N
     assert server.memory() < 96 * MIB
 
 
+def chunk_files(tmp_path: Path) -> list[Path]:
+    return [path for path in (tmp_path / "data" / "chunks").rglob("*") if path.is_file()]
+
+
 def test_a_client_that_disconnects_leaves_nothing(server: Server, tmp_path: Path) -> None:
     connection, _ = server.begin_upload("half")
     connection.close()
 
-    wait_until(lambda: not list((tmp_path / "data" / "incoming").iterdir()))
+    wait_until(lambda: chunk_files(tmp_path) == [])
     assert server.files() == {}
 
 
@@ -123,7 +127,7 @@ def test_one_complete_version_of_many_concurrent_ones_wins(server: Server, tmp_p
         assert set(pool.map(send, versions)) == {201}
 
     assert requests.post(f"{server.url}/download", data={"name": "contested"}, timeout=10).content in versions
-    assert len(list((tmp_path / "data" / "pieces").iterdir())) == 1
+    wait_until(lambda: len(chunk_files(tmp_path)) == 1)
 
 
 def test_a_container_with_all_slots_taken_is_healthy(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ from bottle import Bottle, HTTPError, HTTPResponse, request
 
 from file_transfer import headers, metrics, names, queries, responses, tus_routes, web_page
 from file_transfer.catalogue import Catalogue, UnknownFileError
+from file_transfer.chunks import MissingChunkError, StorageFullError, StorageUnavailableError
 from file_transfer.errors import RefusedError, kind_of
 from file_transfer.file_routes import FileRoutes
 from file_transfer.form_routes import FormRoutes
 from file_transfer.slots import Slots
-from file_transfer.storage import StorageFullError, StorageUnavailableError
 from file_transfer.tokens import DELETE, READ, WRITE, Tokens
 from file_transfer.tus_routes import TusRoutes
 from file_transfer.uploads import UnknownUploadError
@@ -31,6 +31,7 @@ def create(
     *,
     max_transfers: int,
     tokens: Tokens | None = None,
+    check_readable: Callable[[], None] = lambda: None,
     is_draining: Callable[[], bool] = lambda: False,
 ) -> Bottle:
     """Return the application that serves a catalogue.
@@ -39,6 +40,7 @@ def create(
         catalogue: the stored files.
         max_transfers: how many transfers this process runs at once. It refuses further ones.
         tokens: the valid tokens. Without any, everybody may do everything.
+        check_readable: raises StorageUnavailableError if files cannot be downloaded. It must not wait for anything.
         is_draining: whether this replica is shutting down.
     """
     app = Bottle(catchall=True)
@@ -49,7 +51,7 @@ def create(
     files = FileRoutes(catalogue, slots)
     forms = FormRoutes(catalogue, slots, files)
     tus = TusRoutes(catalogue, slots)
-    service = _ServiceRoutes(catalogue, is_draining)
+    service = _ServiceRoutes(check_readable, is_draining)
     routes: list[tuple[str, str, str | None, Handler]] = [
         ("POST", "/upload", WRITE, forms.upload),
         ("POST", "/download", READ, forms.download),
@@ -81,8 +83,8 @@ def create(
 class _ServiceRoutes:
     """The routes about the service itself: the web page, its API, health and metrics."""
 
-    def __init__(self, catalogue: Catalogue, is_draining: Callable[[], bool]) -> None:
-        self._storage = catalogue.storage
+    def __init__(self, check_readable: Callable[[], None], is_draining: Callable[[], bool]) -> None:
+        self._check_readable = check_readable
         self._is_draining = is_draining
         self._openapi = resources.files("file_transfer").joinpath("openapi.json").read_text()
 
@@ -103,8 +105,7 @@ class _ServiceRoutes:
         """Return 200 if this replica can serve files and takes more requests."""
         if self._is_draining():
             raise RefusedError(503, "this replica is shutting down", kind="draining")
-        if not self._storage.is_ready():
-            raise RefusedError(503, "the storage does not respond", kind="storage")
+        self._check_readable()
         return responses.text(200, "ready")
 
     def metrics(self) -> HTTPResponse:
@@ -155,6 +156,9 @@ def _with_error_responses(handler: Handler) -> Handler:
             )
         except StorageFullError:
             return responses.error(507, "there is no space left for the file")
+        except MissingChunkError as error:
+            request.environ["wsgi.errors"].write(f"storage: {error}\n")
+            return responses.error(500, "the content of the file is missing in the storage", "missing")
         except StorageUnavailableError as error:
             request.environ["wsgi.errors"].write(f"storage: {error}\n")
             return responses.error(503, "the storage is not available: try again in a moment", "storage")

@@ -74,6 +74,9 @@ class ChunkStore(Protocol):
     All methods but the constructor may be called by several threads at once.
     """
 
+    chunk_bytes: int | None
+    """The size of every chunk but the last one of a transfer. None: a transfer is one chunk."""
+
     reader_grace: timedelta
     """How long the chunks of a deleted file must stay for downloads that have begun before."""
 

@@ -6,9 +6,10 @@ from bottle import HTTPResponse, request
 from multipart import MultipartSegment
 
 from file_transfer import conditions, digests, fields, forms, headers, lifetime, metrics, names, queries, responses
-from file_transfer.catalogue import Catalogue, IncomingFile
+from file_transfer.catalogue import Catalogue
 from file_transfer.errors import RefusedError
 from file_transfer.file_routes import FileRoutes
+from file_transfer.incoming import IncomingFile
 from file_transfer.slots import Slots
 from file_transfer.stored_file import now
 
@@ -35,18 +36,15 @@ class FormRoutes:
                 request.environ["wsgi.input"], headers.content_type(), headers.content_length()
             ):
                 form.handle(event)
-            received = form.files()
-            if condition != conditions.NONE:
-                for name in received:
-                    condition.check_change(self._catalogue.find(name))
-            stored = [incoming_file.publish(name, requested, condition)[0] for name, incoming_file in received.items()]
+            published = self._catalogue.publish(form.files(), requested, condition)
+            stored = [file for file, _ in published.values()]
         metrics.RECEIVED.inc(sum(file.size for file in stored))
         return responses.stored(201, stored)
 
     def download(self) -> HTTPResponse:
         """Return the file whose name is in the field "name"."""
         name = forms.text_field(request.environ["wsgi.input"], headers.content_type(), headers.content_length(), "name")
-        return self._files.send(self._catalogue.look_up(names.checked(name)))
+        return self._files.download(name)
 
 
 class _Form:

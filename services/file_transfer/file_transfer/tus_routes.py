@@ -48,11 +48,11 @@ class TusRoutes:
         for name in ("If-Match", "If-None-Match"):
             if condition := headers.REQUEST.get(name):
                 metadata[name.lower()] = condition  # checked again when the file is published
-        identifier, upload = self._uploads.create(length, metadata)
+        upload = self._uploads.create(length, metadata)
         if length and _has_content():
-            upload = self._append(identifier, 0)
+            upload = self._append(upload.id.hex, 0)
         # A path without a host, which is correct behind any proxy.
-        return _response(201, upload, Location=f"/uploads/{identifier}")
+        return _response(201, upload, Location=f"/uploads/{upload.id.hex}")
 
     def head(self, identifier: str) -> HTTPResponse:
         """Return the offset at which the upload continues."""

@@ -2,8 +2,12 @@
 
 import json
 import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import yaml
 
 from monitoring import dashboards, influxql
 from monitoring.metrics import ALL, CONTAINER_METRICS, VM_METRICS, Metric
@@ -15,10 +19,10 @@ def queries(uid: str) -> list[tuple[str, str]]:
     return dashboards.queries(dashboards.dashboards()[uid])
 
 
-def test_there_are_four_dashboards() -> None:
+def test_there_are_five_dashboards() -> None:
     found = dashboards.dashboards()
 
-    assert len(found) == 4
+    assert len(found) == 5
     assert all(dashboard["uid"] == uid and dashboard["title"] for uid, dashboard in found.items())
 
 
@@ -39,6 +43,29 @@ def test_every_influxql_query_reads_a_measurement_of_its_database() -> None:
                 continue
             (measurement,) = set(re.findall(r'FROM "([^"]+)"', text))
             assert databases[measurement] == SOURCES[source], text
+
+
+def test_prometheus_understands_every_promql_query(program: Callable[[str], str], tmp_path: Path) -> None:
+    texts = [text for uid in dashboards.dashboards() for source, text in queries(uid) if source == "prometheus"]
+    rules = [{"record": f"panel:{number}", "expr": text} for number, text in enumerate(texts)]
+    (tmp_path / "panels.yml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+
+    promtool = subprocess.run(
+        [program("promtool"), "check", "rules", "--lint=none", tmp_path / "panels.yml"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert promtool.returncode == 0, promtool.stdout + promtool.stderr
+    assert f"{len(texts)} rules found" in promtool.stdout
+
+
+def test_the_index_and_the_store_have_a_dashboard() -> None:
+    text = "\n".join(text for _, text in queries("index-and-store"))
+
+    for part in ("primary", "sync_standby", "writable", "stored_bytes", "stored_files", "garbage_chunks", "sweep_"):
+        assert part in text
 
 
 def test_a_filled_query_has_no_variables() -> None:

@@ -19,6 +19,7 @@ from monitoring.units import human
         (12.34, "seconds", "12.3 s"),
         (0.5, "per second", "0.50/s"),
         (1.234, "ratio", "1.23"),
+        (12.0, "count", "12"),
     ],
 )
 def test_values_are_formatted_with_their_unit(value, unit, text):
