@@ -12,7 +12,7 @@ import pytest
 import requests
 from cluster import Cluster
 
-from file_transfer.client.__main__ import main as client
+from file_transfer_client.__main__ import main as client
 
 MIB = 2**20
 HOSTS = ("master", "slave")

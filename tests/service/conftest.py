@@ -14,13 +14,13 @@ from seaweedfs import SeaweedFs
 from file_transfer import app
 from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import ChunkStore
-from file_transfer.client import upload
 from file_transfer.index.database import Database
 from file_transfer.index.migrate import migrate
 from file_transfer.index.postgres import PostgresDatabase
 from file_transfer.index.sqlite import SqliteDatabase
 from file_transfer.limits import Limits
 from file_transfer.stores.directory import DirectoryStore
+from file_transfer_client import upload
 
 MAX_FILE_BYTES = 2**20
 SMALL = 1000

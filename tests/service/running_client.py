@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from file_transfer.client.__main__ import main
+from file_transfer_client.__main__ import main
 
 
 @dataclass

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from running import SERVICE
 from running_client import CommandLine
 
-from file_transfer.client import progress
-from file_transfer.client.__main__ import main
-from file_transfer.client.api import TRIES
-from file_transfer.client.digests import sha256_in
 from file_transfer.digests import repr_digest
+from file_transfer_client import progress
+from file_transfer_client.__main__ import main
+from file_transfer_client.api import TRIES
+from file_transfer_client.digests import sha256_in
 
 
 def test_a_list_shows_all_pages(run: CommandLine, server: FakeServer) -> None:
@@ -252,7 +252,7 @@ def test_a_missing_requests_package_is_reported_with_the_remedy(
 def test_a_closed_pipe_ends_the_program_without_a_message(server: FakeServer) -> None:
     server.files["x"] = os.urandom(3_000_000)
     environment = {**os.environ, "PYTHONPATH": str(SERVICE), "FILE_TRANSFER_URL": server.url}
-    command = [sys.executable, "-m", "file_transfer.client", "get", "x", "-o", "-"]
+    command = [sys.executable, "-m", "file_transfer_client", "get", "x", "-o", "-"]
 
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as client:
         assert client.stdout

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from running_client import CommandLine
 
 from file_transfer import digests
-from file_transfer.client import source
-from file_transfer.client.api import TRIES
+from file_transfer_client import source
+from file_transfer_client.api import TRIES
 
 LARGE = os.urandom(3_000_000)
 SHA256 = hashlib.sha256(LARGE).hexdigest()

@@ -1,6 +1,7 @@
 """An image's tag changes with its content, and only with it."""
 
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -36,3 +37,14 @@ def test_the_hash_changes_with_content_name_mode_and_build_arguments(context: Pa
     hashes.append(context_hash(context, {"A": "1"}))
 
     assert len(set(hashes)) == len(hashes)
+
+
+def test_a_change_to_the_client_builds_no_new_image_of_the_file_service(tmp_path: Path) -> None:
+    context = copytree(Path(__file__).parents[2] / "services" / "file_transfer", tmp_path / "context")
+    before = context_hash(context, {})
+
+    (context / "file_transfer_client" / "api.py").write_text("changed\n")
+    assert context_hash(context, {}) == before
+
+    (context / "file_transfer" / "app.py").write_text("changed\n")
+    assert context_hash(context, {}) != before

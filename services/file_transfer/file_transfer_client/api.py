@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 import requests
 
-from file_transfer.client import digests
-from file_transfer.client.arguments import Connection
-from file_transfer.client.errors import BrokenError, ClientError, RefusedError
-from file_transfer.client.responses import connection_error, status_error
+from file_transfer_client import digests
+from file_transfer_client.arguments import Connection
+from file_transfer_client.errors import BrokenError, ClientError, RefusedError
+from file_transfer_client.responses import connection_error, status_error
 
 TRIES = 6
 """How often each server is tried without any progress before the client gives up."""

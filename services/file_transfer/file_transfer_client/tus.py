@@ -5,14 +5,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from file_transfer.client import digests
-from file_transfer.client.api import Api
-from file_transfer.client.errors import BrokenError, RefusedError
-from file_transfer.client.progress import Progress
-from file_transfer.client.responses import local_path
-from file_transfer.client.resume_store import ResumeStore
-from file_transfer.client.source import SizedContent, Source
-from file_transfer.client.stored import Options, Stored
+from file_transfer_client import digests
+from file_transfer_client.api import Api
+from file_transfer_client.errors import BrokenError, RefusedError
+from file_transfer_client.progress import Progress
+from file_transfer_client.responses import local_path
+from file_transfer_client.resume_store import ResumeStore
+from file_transfer_client.source import SizedContent, Source
+from file_transfer_client.stored import Options, Stored
 
 _PROTOCOL = {"Tus-Resumable": "1.0.0"}
 

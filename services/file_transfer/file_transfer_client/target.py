@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
-from file_transfer.client.errors import ClientError
-from file_transfer.client.responses import BLOCK_BYTES
-from file_transfer.client.resume_store import ResumeStore
+from file_transfer_client.errors import ClientError
+from file_transfer_client.responses import BLOCK_BYTES
+from file_transfer_client.resume_store import ResumeStore
 
 
 class Target(Protocol):

@@ -5,8 +5,8 @@ import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from file_transfer.client.errors import ClientError
-from file_transfer.client.responses import BLOCK_BYTES
+from file_transfer_client.errors import ClientError
+from file_transfer_client.responses import BLOCK_BYTES
 
 
 class Source:

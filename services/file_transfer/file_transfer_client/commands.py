@@ -5,15 +5,14 @@ from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
-from file_transfer import names
-from file_transfer.client import listing
-from file_transfer.client.api import Api, path_of
-from file_transfer.client.download import DamagedError, fetch
-from file_transfer.client.errors import ClientError, RefusedError
-from file_transfer.client.progress import on_terminal
-from file_transfer.client.stored import Options, Stored
-from file_transfer.client.target import PartFile, StandardOutput
-from file_transfer.client.upload import put, put_stream
+from file_transfer_client import listing, names
+from file_transfer_client.api import Api, path_of
+from file_transfer_client.download import DamagedError, fetch
+from file_transfer_client.errors import ClientError, RefusedError
+from file_transfer_client.progress import on_terminal
+from file_transfer_client.stored import Options, Stored
+from file_transfer_client.target import PartFile, StandardOutput
+from file_transfer_client.upload import put, put_stream
 
 
 def run(args: Namespace, wait: Callable[[float], None]) -> int:
@@ -35,7 +34,7 @@ def _for_each(items: list[str], process: Callable[[str], None]) -> int:
             process(item)
         except BrokenPipeError:  # nobody reads standard output, so nothing more can be done
             raise
-        except (ClientError, names.NameRefusedError) as error:
+        except ClientError as error:
             failed = print_error(item, str(error))
         except OSError as error:
             path = f"{error.filename}: " if error.filename and str(error.filename) != item else ""

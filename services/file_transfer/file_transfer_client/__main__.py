@@ -1,4 +1,4 @@
-"""Entry point of `python -m file_transfer.client`; see `--help`."""
+"""Entry point of `python -m file_transfer_client`; see `--help`."""
 
 import importlib.util
 import os
@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from file_transfer.client.arguments import parse
+from file_transfer_client.arguments import parse
 
 
 def main(arguments: Sequence[str] | None = None, wait: Callable[[float], None] = time.sleep) -> int:
@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None, wait: Callable[[float], None] =
         print("error: the package requests is missing: run python3 -m pip install requests", file=sys.stderr)
         return 1
     # This module needs requests, so it is imported only after the check above.
-    from file_transfer.client import commands  # noqa: PLC0415
+    from file_transfer_client import commands  # noqa: PLC0415
 
     args = parse(arguments)
     try:

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import requests
 
-from file_transfer.client.api import Api
-from file_transfer.client.errors import ClientError
-from file_transfer.client.responses import local_path
+from file_transfer_client.api import Api
+from file_transfer_client.errors import ClientError
+from file_transfer_client.responses import local_path
 
 
 def files(api: Api, prefix: str) -> Iterator[dict[str, Any]]:

@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from file_transfer.client import digests
-from file_transfer.client.api import Api, path_of
-from file_transfer.client.errors import BrokenError, ClientError, RefusedError
-from file_transfer.client.progress import Progress
-from file_transfer.client.responses import BLOCK_BYTES
-from file_transfer.client.source import Source
-from file_transfer.client.stored import Options, Stored
-from file_transfer.client.tus import ResumableUpload
-from file_transfer.digests import repr_digest
+from file_transfer_client import digests
+from file_transfer_client.api import Api, path_of
+from file_transfer_client.errors import BrokenError, ClientError, RefusedError
+from file_transfer_client.progress import Progress
+from file_transfer_client.responses import BLOCK_BYTES
+from file_transfer_client.source import Source
+from file_transfer_client.stored import Options, Stored
+from file_transfer_client.tus import ResumableUpload
 
 SMALL_BYTES = 8 * 2**20
 
@@ -65,7 +64,7 @@ def put_stream(api: Api, stream: BinaryIO, name: str, options: Options, progress
 
 def _put_small(api: Api, content: bytes, name: str, options: Options) -> Stored:
     sent = Stored(name, len(content), hashlib.sha256(content).hexdigest())
-    headers = {**_headers(options), "Repr-Digest": repr_digest(sent.sha256)}
+    headers = {**_headers(options), "Repr-Digest": digests.repr_digest(sent.sha256)}
     tries = 0
 
     def attempt() -> str | None:

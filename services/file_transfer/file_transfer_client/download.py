@@ -1,12 +1,12 @@
 """Downloads that resume after a broken connection and never mix two versions of a file."""
 
-from file_transfer.client import digests
-from file_transfer.client.api import Api, path_of
-from file_transfer.client.errors import BrokenError, ClientError, RefusedError
-from file_transfer.client.progress import Progress
-from file_transfer.client.responses import blocks
-from file_transfer.client.stored import Stored
-from file_transfer.client.target import Target
+from file_transfer_client import digests
+from file_transfer_client.api import Api, path_of
+from file_transfer_client.errors import BrokenError, ClientError, RefusedError
+from file_transfer_client.progress import Progress
+from file_transfer_client.responses import blocks
+from file_transfer_client.stored import Stored
+from file_transfer_client.target import Target
 
 
 def fetch(api: Api, name: str, target: Target, progress: Progress) -> Stored:

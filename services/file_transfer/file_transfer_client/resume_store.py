@@ -5,7 +5,7 @@ import json
 import os
 from pathlib import Path
 
-from file_transfer.client.errors import ClientError
+from file_transfer_client.errors import ClientError
 
 Key = tuple[str | int | None, ...]
 """Identifies a transfer: everything that must be the same for another run to resume it."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from file_transfer.client.errors import ClientError
+from file_transfer_client.errors import ClientError
 
 
 @dataclass(frozen=True, kw_only=True)

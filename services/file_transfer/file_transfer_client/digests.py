@@ -1,4 +1,4 @@
-"""The SHA-256 in a response's headers: `Repr-Digest: sha-256=:BASE64:` (RFC 9530), or an ETag in hex."""
+"""The SHA-256 in headers: `Repr-Digest: sha-256=:BASE64:` (RFC 9530), or an ETag in hex."""
 
 import binascii
 import re
@@ -6,6 +6,11 @@ from collections.abc import Mapping
 
 _REPR_DIGEST = re.compile(r"(?:^|[\s,])sha-256=:([A-Za-z0-9+/]{43}=):")
 _ETAG = re.compile(r'"([0-9a-f]{64})"')
+
+
+def repr_digest(sha256: str) -> str:
+    """Return the value of the header Repr-Digest for a SHA-256 in hex."""
+    return f"sha-256=:{binascii.b2a_base64(bytes.fromhex(sha256), newline=False).decode()}:"
 
 
 def sha256_in(headers: Mapping[str, str]) -> str | None:

@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from file_transfer.client.errors import BrokenError, ClientError, RefusedError
+from file_transfer_client.errors import BrokenError, ClientError, RefusedError
 
 BLOCK_BYTES = 256 * 1024
 _RECEIVED_BYTES = 64 * 1024  # smaller, since the block during which a connection breaks is lost
