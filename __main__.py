@@ -3,20 +3,33 @@
 import pulumi
 
 import settings as configuration
-from components import alertmanager, data_hosts, grafana, influxdb, ports, preflight, prometheus, seaweedfs
+from components import (
+    alertmanager,
+    connections,
+    data_hosts,
+    grafana,
+    influxdb,
+    ports,
+    preflight,
+    prometheus,
+    seaweedfs,
+)
 from components.alertmanager import Alertmanager, AlertmanagerArgs
 from components.certificate import certificate_ends
 from components.docker_api import DockerApi, DockerApiArgs
 from components.edge import Edge, EdgeArgs
 from components.exporters import Exporters, ExportersArgs
-from components.file_service import PORT, BucketArgs, DirectoryArgs, FileService, FileServiceArgs
+from components.file_service import PORT, FileService, FileServiceArgs
+from components.file_storage import BucketArgs, DirectoryArgs, IndexClientArgs, ObjectStoreStorageArgs, StorageArgs
 from components.grafana import Grafana, GrafanaArgs
 from components.host import Host, HostArgs
 from components.image import RegistryArgs
+from components.index import Index, IndexArgs
 from components.influxdb import InfluxDb, InfluxDbArgs
 from components.object_store import ObjectStore, ObjectStoreArgs
 from components.overlay import OverlayNetwork, OverlayNetworkArgs
 from components.prometheus import Prometheus, PrometheusArgs
+from components.quorum import voters
 from components.swarm import SwarmCluster, SwarmClusterArgs
 from components.tokens import TokenArgs
 from monitoring import promtool
@@ -34,13 +47,18 @@ consoles = {
     if name in monitoring.publish
 }
 database_ports = configuration.DATABASE_PORTS if "influxdb" in monitoring.publish else {}
-holder_of = preflight.check(
+holders_of = preflight.check(
     list(targets.values()),
     preflight.Plan(
         stack=pulumi.get_stack(),
         managers=[host.name for host in settings.managers],
         data=data_hosts.kinds(
-            monitoring_host=monitoring.host, storage=file_service.storage, storage_host=file_service.storage_host
+            storage=file_service.storage,
+            managers=[host.name for host in settings.managers],
+            workers=[host.name for host in settings.hosts if host.role == "worker"],
+            monitoring_host=monitoring.host,
+            storage_host=file_service.storage_host,
+            index_hosts=file_service.index_hosts,
         ),
         ports=ports.published(
             edge=settings.edge_port,
@@ -54,7 +72,7 @@ prometheus_folder = prometheus_files(
         cluster=pulumi.get_stack(),
         scrape_interval=f"{monitoring.scrape_interval}s",
         nodes=[host.name for host in settings.hosts],
-        tasks=configuration.expected_tasks(settings),
+        tasks=configuration.expected_tasks(settings, holders_of),
         alert_for=settings.alerting.for_,
         certificates=certificate_ends(settings.edge_certificate),
     )
@@ -74,7 +92,7 @@ hosts = {
     for host in settings.hosts
 }
 cluster = SwarmCluster(
-    "swarm", SwarmClusterArgs(hosts=list(hosts.values()), stack=pulumi.get_stack(), data_hosts=holder_of)
+    "swarm", SwarmClusterArgs(hosts=list(hosts.values()), stack=pulumi.get_stack(), data_hosts=holders_of)
 )
 network = OverlayNetwork(
     "cluster-net",
@@ -85,11 +103,23 @@ network = OverlayNetwork(
         encrypted=settings.network.encrypted,
     ),
 )
-storage_key = configuration.secret(settings.storage_key) if settings.storage_key else pulumi.Output.from_input("")
-storage: DirectoryArgs | BucketArgs
+registry = (
+    RegistryArgs(
+        address=settings.registry.address,
+        username=settings.registry.username,
+        password=configuration.secret(settings.registry.password),
+    )
+    if settings.registry
+    else None
+)
 scraped = [network]
 services: list[pulumi.Output[str]] = []
-if file_service.storage == "cluster":
+storage: StorageArgs
+if file_service.storage == "directory":
+    storage = DirectoryArgs(host=hosts[holders_of[data_hosts.FILES][0]], image=settings.images.haproxy)
+else:
+    assert settings.postgres_password  # noqa: S101 - the settings are validated
+    postgres_password = configuration.secret(settings.postgres_password)
     storage_network = OverlayNetwork(
         "storage-net",
         OverlayNetworkArgs(
@@ -102,32 +132,45 @@ if file_service.storage == "cluster":
     )
     scraped.append(storage_network)
     services.append(
-        ObjectStore(
-            seaweedfs.GATEWAY,
-            ObjectStoreArgs(
+        Index(
+            "index",
+            IndexArgs(
                 cluster=cluster,
                 network=storage_network,
-                hosts=list(hosts.values()),
-                gateway_host=hosts[holder_of[data_hosts.FILES]],
-                image=settings.images.seaweedfs,
+                hosts=[hosts[name] for name in holders_of[data_hosts.INDEX]],
+                etcd_hosts=[hosts[name] for name in holders_of[data_hosts.ETCD]],
+                debian_image=settings.images.debian,
                 volume_image=settings.images.haproxy,  # every host has this image, because the edge runs on every host
-                copies=file_service.copies,
-                secret_key=storage_key,
+                password=postgres_password,
+                connections=connections.in_all(file_service.replicas),
                 ready_timeout=settings.ready_timeout,
+                registry=registry,
             ),
         ).ready
     )
-    storage = BucketArgs(
-        endpoint=f"http://{seaweedfs.GATEWAY}:{seaweedfs.S3_PORT}",
-        bucket=seaweedfs.BUCKET,
-        access_key=seaweedfs.ACCESS_KEY,
-        secret_key=storage_key,
-        networks=[storage_network],
-    )
-elif file_service.s3:
-    storage = BucketArgs(**file_service.s3.model_dump(), secret_key=storage_key)
-else:
-    storage = DirectoryArgs(host=hosts[holder_of[data_hosts.FILES]], image=settings.images.haproxy)
+    index = IndexClientArgs(hosts=holders_of[data_hosts.INDEX], password=postgres_password, network=storage_network)
+    if file_service.s3:
+        assert settings.storage_key  # noqa: S101 - the settings are validated
+        storage = BucketArgs(
+            **file_service.s3.model_dump(), index=index, secret_key=configuration.secret(settings.storage_key)
+        )
+    else:
+        services.append(
+            ObjectStore(
+                "object-store",
+                ObjectStoreArgs(
+                    cluster=cluster,
+                    network=storage_network,
+                    hosts=list(hosts.values()),
+                    image=settings.images.seaweedfs,
+                    volume_image=settings.images.haproxy,
+                    copies=file_service.copies,
+                    ready_timeout=settings.ready_timeout,
+                ),
+            ).ready
+        )
+        masters = [seaweedfs.master_name(host.name) for host in voters(settings.managers)]
+        storage = ObjectStoreStorageArgs(index=index, masters=masters, copies=file_service.copies)
 files = FileService(
     "files",
     FileServiceArgs(
@@ -148,13 +191,7 @@ files = FileService(
             for name, holder in settings.tokens.items()
         },
         ready_timeout=settings.ready_timeout,
-        registry=RegistryArgs(
-            address=settings.registry.address,
-            username=settings.registry.username,
-            password=configuration.secret(settings.registry.password),
-        )
-        if settings.registry
-        else None,
+        registry=registry,
     ),
 )
 edge = Edge(
@@ -203,7 +240,7 @@ databases = {
         InfluxDbArgs(
             cluster=cluster,
             network=network,
-            host=hosts[holder_of[data_hosts.MONITORING]],
+            host=hosts[holders_of[data_hosts.MONITORING][0]],
             image=settings.images.influxdb,
             database=database,
             retention=monitoring.retention,
@@ -220,7 +257,7 @@ alerts = Alertmanager(
     AlertmanagerArgs(
         cluster=cluster,
         network=network,
-        host=hosts[holder_of[data_hosts.MONITORING]],
+        host=hosts[holders_of[data_hosts.MONITORING][0]],
         image=settings.images.alertmanager,
         config=pulumi.Output.secret(alertmanager_configuration(settings.alerting)),
         ready_timeout=settings.ready_timeout,
@@ -231,7 +268,7 @@ metrics = Prometheus(
     PrometheusArgs(
         cluster=cluster,
         networks=[*scraped, api_network],
-        host=hosts[holder_of[data_hosts.MONITORING]],
+        host=hosts[holders_of[data_hosts.MONITORING][0]],
         image=settings.images.prometheus,
         files=prometheus_folder,
         writer_password=configuration.secret(settings.influxdb_writer_password),
@@ -247,7 +284,7 @@ if monitoring.grafana:
             GrafanaArgs(
                 cluster=cluster,
                 network=network,
-                host=hosts[holder_of[data_hosts.MONITORING]],
+                host=hosts[holders_of[data_hosts.MONITORING][0]],
                 image=settings.images.grafana,
                 dashboards=dashboard_files(),
                 databases={f"influxdb-{database}": database for database in databases},

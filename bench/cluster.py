@@ -28,7 +28,7 @@ PARALLEL = 8
 COPIES = 2
 FILER, EDGE = "bench-filer", "bench-edge"
 FILER_PORT, EDGE_PORT = 8888, 5999
-STORE = (seaweedfs.GATEWAY, seaweedfs.VOLUME_SERVER, seaweedfs.master_name("master"))
+STORE = (seaweedfs.VOLUME_SERVER, seaweedfs.master_name("master"))
 
 _URLS = {"ours": f"http://{ADDRESSES['slave']}:5001/files/", "filer": f"http://{ADDRESSES['slave']}:{EDGE_PORT}/bench/"}
 
@@ -55,7 +55,7 @@ docker config create {EDGE} - >/dev/null <<'END'
 END
 docker service create --quiet --detach=false --name {FILER} --network StorageNet --network ClusterNet \\
   --constraint node.role==manager --mount type=volume,source={FILER},target=/data --user 0 \\
-  --no-healthcheck --entrypoint sh "$(image {seaweedfs.GATEWAY})" \\
+  --no-healthcheck --entrypoint sh "$(image {seaweedfs.VOLUME_SERVER})" \\
   -c 'exec {" ".join(filer)} -ip="$(hostname -i | cut -d " " -f 1)"' >/dev/null
 docker service create --quiet --detach=false --name {EDGE} --network ClusterNet --mode global \\
   --publish mode=host,published={EDGE_PORT},target={EDGE_PORT} --config source={EDGE},target=/haproxy.cfg \\

@@ -28,7 +28,7 @@ from components import preflight
 
 ROOT = Path(__file__).parent.parent
 _PROJECT = "swarm-transfer"
-_SECRETS = ("operator_password", "influxdb_writer_password", "influxdb_reader_password", "storage_key")
+_SECRETS = ("operator_password", "influxdb_writer_password", "influxdb_reader_password", "postgres_password")
 _HOSTS_NETWORK = IPv4Network("172.16.0.0/16")
 _THREE_MANAGERS_FROM = 10
 

@@ -1,58 +1,127 @@
-"""Chooses the host of each kind of data: the one that already has its volumes, whatever the order of `hosts`.
+"""Chooses the hosts of each kind of data: those that already have its volumes, whatever the order of `hosts`.
 
 When the program puts a volume on another host, Pulumi deletes the old one and creates an empty one. So the host must
 not change unless the operator has moved the data.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from components import seaweedfs
+from components import etcd_member, patroni
 from components.commands import HOLDS_LABEL
 from components.probe import Probe
+from components.quorum import voters
 
 MONITORING = "monitoring"
 FILES = "files"
+INDEX = "index"
+ETCD = "etcd"
 
 _MONITORING_VOLUMES = frozenset({"alertmanager", "influxdb-containers", "influxdb-vms", "prometheus-data"})
-_FILE_VOLUMES = {"cluster": frozenset({seaweedfs.GATEWAY}), "directory": frozenset({"files"})}
-"""Keyed by `file_service.storage`. An external bucket has no volume here. Masters and volume servers are not listed
-because they never move: each stays on its own host."""
-
 _MOVING = '"Moving data" in docs/operations.md'
 
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """One kind of data: its volumes, the setting that names its host, and the host named there, if any."""
+    """One kind of data on one host: its volumes, the setting that names the host, and the host named there, if any.
+
+    `default` is the host of new data. Object store masters and volume servers are not listed anywhere because they
+    never move: each stays on its own host.
+    """
 
     kind: str
     volumes: frozenset[str]
     setting: str
     chosen: str | None
+    default: str
 
 
-def kinds(*, monitoring_host: str | None, storage: str, storage_host: str | None) -> list[Data]:
-    """Return the kinds of data that live on a single host with these settings."""
-    metrics = Data(kind=MONITORING, volumes=_MONITORING_VOLUMES, setting="monitoring.host", chosen=monitoring_host)
-    if storage not in _FILE_VOLUMES:
-        return [metrics]
-    files = Data(kind=FILES, volumes=_FILE_VOLUMES[storage], setting="file_service.storage_host", chosen=storage_host)
-    return [metrics, files]
+@dataclass(frozen=True, kw_only=True)
+class CopiedData:
+    """One kind of data of which each of several hosts has a copy, in the volume that `volume` names for the host.
+
+    `default` are the hosts of new data, and `chosen` those that the setting names, if it is set.
+    """
+
+    kind: str
+    volume: Callable[[str], str]
+    setting: str
+    chosen: Sequence[str] | None
+    default: Sequence[str]
 
 
-def locate(data: Data, probes: Mapping[str, Probe], *, default: str) -> tuple[str, list[str]]:
-    """Return the data's host and a list of problems, one line each.
+def kinds(
+    *,
+    storage: str,
+    managers: Sequence[str],
+    workers: Sequence[str] = (),
+    monitoring_host: str | None = None,
+    storage_host: str | None = None,
+    index_hosts: Sequence[str] | None = None,
+) -> list[Data | CopiedData]:
+    """Return the kinds of data that do not live on every host with these settings."""
+    first = managers[0]
+    metrics = Data(
+        kind=MONITORING,
+        volumes=_MONITORING_VOLUMES,
+        setting="monitoring.host",
+        chosen=monitoring_host,
+        default=first,
+    )
+    if storage == "directory":
+        setting, volumes = "file_service.storage_host", frozenset({"files"})
+        return [metrics, Data(kind=FILES, volumes=volumes, setting=setting, chosen=storage_host, default=first)]
+    return [
+        metrics,
+        CopiedData(
+            kind=INDEX,
+            volume=patroni.service_name,
+            setting="file_service.index_hosts",
+            chosen=index_hosts,
+            default=patroni.default_hosts(managers, workers),
+        ),
+        CopiedData(kind=ETCD, volume=etcd_member.service_name, setting="hosts", chosen=None, default=voters(managers)),
+    ]
 
-    The host is the one that the setting names, else the one that has the data, else `default`. It is a problem if
-    another host has a volume that the named host lacks, or if several hosts have data and the setting names none.
+
+def locate(data: Data | CopiedData, probes: Mapping[str, Probe]) -> tuple[list[str], list[str]]:
+    """Return the names of the data's hosts and a list of problems, one line each."""
+    if isinstance(data, CopiedData):
+        return _locate_copies(data, probes)
+    host, problems = _locate(data, probes)
+    return [host], problems
+
+
+def left_behind(probes: Mapping[str, Probe]) -> list[str]:
+    """Return one line for every swarm node whose host is not on the list and has the only copy of some data.
+
+    The node's label says which data it has.
+    """
+    nodes = {node for probe in probes.values() for node in probe.nodes}
+    kept = {kind for node in nodes if node.host in probes for kind in node.holds}
+    return [
+        f'hosts: "{node.host}" is not on the list and holds data ({_joined(node.holds - kept)}): '
+        f"put it back and move the data first ({_MOVING}), or, if you do not need the data, "
+        f"run `docker node update --label-rm {HOLDS_LABEL} {node.id}` on a manager"
+        for node in sorted(nodes, key=lambda node: node.host)
+        if node.host not in probes and node.holds - kept
+    ]
+
+
+def _locate(data: Data, probes: Mapping[str, Probe]) -> tuple[str, list[str]]:
+    """Return the host that the setting names, else the one that has the data, else the default, and problems.
+
+    It is a problem if another host has a volume that the named host lacks, or if several hosts have data and the
+    setting names none.
     """
     holders = {name: probe.volumes & data.volumes for name, probe in probes.items() if probe.volumes & data.volumes}
     if data.chosen is None:
         if len(holders) > 1:
             found = " and ".join(f'"{name}" ({_joined(volumes)})' for name, volumes in holders.items())
-            return default, [f"{data.setting}: not set, and data is on {found}: set it to the host whose data to use"]
-        return next(iter(holders), default), []
+            return data.default, [
+                f"{data.setting}: not set, and data is on {found}: set it to the host whose data to use"
+            ]
+        return next(iter(holders), data.default), []
     present = holders.get(data.chosen, frozenset())
     return data.chosen, [
         f'{data.setting}: "{data.chosen}" lacks data that is on "{name}" ({_joined(volumes - present)}): '
@@ -63,15 +132,24 @@ def locate(data: Data, probes: Mapping[str, Probe], *, default: str) -> tuple[st
     ]
 
 
-def left_behind(probes: Mapping[str, Probe]) -> list[str]:
-    """Return one line for every swarm node whose label says that it holds data but whose host is not on the list."""
-    nodes = {node for probe in probes.values() for node in probe.nodes if node.holds and node.host not in probes}
-    return [
-        f'hosts: "{node.host}" is not on the list and holds data ({_joined(node.holds)}): '
-        f"put it back and move the data first ({_MOVING}), or, if you do not need the data, "
-        f"run `docker node update --label-rm {HOLDS_LABEL} {node.id}` on a manager"
-        for node in sorted(nodes, key=lambda node: node.host)
-    ]
+def _locate_copies(data: CopiedData, probes: Mapping[str, Probe]) -> tuple[list[str], list[str]]:
+    """Return the hosts that the setting names, else those that have copies, with others up to the default number.
+
+    New hosts get their copy from the others, so it is a problem if none of the named hosts has one but another does.
+    """
+    holders = [name for name, probe in probes.items() if data.volume(name) in probe.volumes]
+    if data.chosen is None:
+        others = [name for name in data.default if name not in holders]
+        return sorted([*holders, *others[: max(0, len(data.default) - len(holders))]]), []
+    if not holders or set(holders) & set(data.chosen):
+        return sorted(data.chosen), []
+    volumes = _joined([data.volume(name) for name in holders])
+    problem = (
+        f'{data.setting}: "{_joined(data.chosen)}" lacks data that is on "{_joined(holders)}" ({volumes}): '
+        "name such a host, too, until the next `pulumi up` has copied the data, "
+        "or remove these volumes there if you do not need their data"
+    )
+    return sorted(data.chosen), [problem]
 
 
 def _joined(names: Collection[str]) -> str:

@@ -1,10 +1,10 @@
 """The object store that all replicas of the file service share: SeaweedFS on the cluster's own hosts.
 
-Masters know which volume server has which SeaweedFS volume. A volume server on every host stores the data. The gateway
-speaks S3 and keeps the index of which object is where. They are on a network of their own and publish no port.
+Masters know which volume server has which SeaweedFS volume. A volume server on every host stores the data. The replicas
+ask them directly. They are on a network of their own and publish no port.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -13,8 +13,9 @@ from components import seaweedfs
 from components.commands import create_volume, remove_volume
 from components.host import Host
 from components.overlay import OverlayNetwork
+from components.quorum import voters
 from components.swarm import SwarmCluster
-from components.swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSecretArgs
+from components.swarm_file import SwarmFile, SwarmFileArgs
 from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
 from components.volume import OwnedVolume, OwnedVolumeArgs
 
@@ -23,7 +24,7 @@ _UID = 65534
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectStoreArgs:
-    """`hosts` store the data, each object on `copies` of them; `gateway_host` keeps the index.
+    """`hosts` store the data, each chunk on `copies` of them.
 
     `volume_image` is any image with a `chown`. `ready_timeout` is in seconds.
     """
@@ -31,19 +32,16 @@ class ObjectStoreArgs:
     cluster: SwarmCluster
     network: OverlayNetwork
     hosts: Sequence[Host]
-    gateway_host: Host
     image: str
     volume_image: str
     copies: int
-    secret_key: pulumi.Output[str]
     ready_timeout: int
 
 
 class ObjectStore(pulumi.ComponentResource):
-    """Runs SeaweedFS so that every object is on `copies` hosts before its upload is acknowledged.
+    """Runs SeaweedFS so that every chunk is on `copies` hosts before its upload is acknowledged.
 
-    With too few hosts up, uploads are refused. There are three masters if there are three managers, otherwise one. The
-    gateway and its index are on one host; while that host is down, files can be neither read nor written.
+    With too few hosts up, uploads are refused. There are three masters if there are three managers, otherwise one.
     """
 
     ready: pulumi.Output[str]
@@ -54,9 +52,8 @@ class ObjectStore(pulumi.ComponentResource):
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
         managers = [host for host in args.hosts if host.args.role == "manager"]
-        self._masters = {seaweedfs.master_name(host.target.name): host for host in seaweedfs.masters(managers)}
-        servers = [*self._create_masters(), self._create_volume_servers()]
-        services = [*servers, self._create_gateway(servers)]
+        self._masters = {seaweedfs.master_name(host.target.name): host for host in voters(managers)}
+        services = [*self._create_masters(), self._create_volume_servers()]
         self.ready = pulumi.Output.all(*[service.ready for service in services]).apply(lambda _: name)
         self.register_outputs({"ready": self.ready})
 
@@ -100,39 +97,10 @@ class ObjectStore(pulumi.ComponentResource):
             seaweedfs.volume_server_command(self._masters),
             Healthcheck.by_wget(seaweedfs.VOLUME_PORT, "/healthz", start_period=30),
             cpus=1.0,
-            memory=192,
-            heap=128,
+            memory=144,
+            heap=104,
             node_id_variable="NODE_ID",
             after=volumes,
-        )
-
-    def _create_gateway(self, servers: Sequence[SwarmService]) -> SwarmService:
-        """Create the gateway after the `servers`, so that it is also removed before them.
-
-        It writes its log to them when it stops. Without them it retries until Swarm kills it.
-        """
-        args = self._args
-        identities = SwarmSecret(
-            f"{self._name}-identities",
-            SwarmSecretArgs(
-                cluster=args.cluster,
-                content=args.secret_key.apply(seaweedfs.identities_of),
-                file_name=seaweedfs.IDENTITIES,
-                uid=_UID,
-            ),
-            opts=self._child,
-        )
-        return self._service(
-            seaweedfs.GATEWAY,
-            seaweedfs.gateway_command(self._masters, args.copies),
-            Healthcheck.by_wget(seaweedfs.S3_PORT, "/healthz", start_period=60),
-            cpus=1.0,
-            memory=224,
-            heap=190,  # 80 of them are buffers that the filer allocates at the start and hardly touches
-            environment=seaweedfs.gateway_environment(),
-            host=args.gateway_host,
-            secrets=[identities],
-            after=servers,
         )
 
     def _service(
@@ -145,10 +113,8 @@ class ObjectStore(pulumi.ComponentResource):
         memory: int,
         heap: int,
         host: Host | None = None,
-        environment: Mapping[str, str] | None = None,
         node_id_variable: str = "",
         files: Sequence[SwarmFile] = (),
-        secrets: Sequence[SwarmSecret] = (),
         after: Sequence[pulumi.Resource] = (),
     ) -> SwarmService:
         """Create a service for one SeaweedFS program, on `host` or, without one, on every host.
@@ -170,10 +136,9 @@ class ObjectStore(pulumi.ComponentResource):
                 replicas=1 if host else None,
                 command=program,
                 # Go's garbage collector must know its limit, or the kernel kills the program first.
-                environment={"GOMEMLIMIT": f"{heap}MiB", **(environment or {})},
+                environment={"GOMEMLIMIT": f"{heap}MiB"},
                 node_id_variable=node_id_variable,
                 files=files,
-                secrets=secrets,
                 volumes={name: seaweedfs.DATA},
                 tmpfs={"/tmp": 16},  # noqa: S108 - a path in the container
                 constraints=[host.constraint] if host else [],

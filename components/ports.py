@@ -1,6 +1,6 @@
 """The ports that the cluster publishes on its hosts, and what else already holds them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from components.data_hosts import MONITORING
@@ -49,14 +49,14 @@ def published(*, edge: int, consoles: Mapping[str, int], databases: Mapping[str,
 
 
 def taken_ports(
-    ports: Iterable[PublishedPort], probes: Mapping[str, Probe], data_hosts: Mapping[str, str]
+    ports: Iterable[PublishedPort], probes: Mapping[str, Probe], data_hosts: Mapping[str, Collection[str]]
 ) -> list[str]:
     """Return one line for every port that is already in use on a host, unless its own service uses it."""
     return [
         f"{name}: port {port.number} ({port.setting}) is held by {holder}: stop it, or {port.alternative}"
         for name, probe in probes.items()
         for port in ports
-        if port.data_kind is None or data_hosts[port.data_kind] == name
+        if port.data_kind is None or name in data_hosts[port.data_kind]
         if (holder := _holder(port, probe))
     ]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components import data_hosts
-from components.data_hosts import Data
+from components.data_hosts import CopiedData, Data
 from components.ports import PublishedPort, taken_ports
 from components.probe import SCRIPT, Probe, parse
 from components.ssh import SshError, SshTarget, ask
@@ -41,12 +41,12 @@ class Plan:
 
     stack: str
     managers: Sequence[str]
-    data: Sequence[Data] = ()
+    data: Sequence[Data | CopiedData] = ()
     ports: Sequence[PublishedPort] = ()
 
 
-def check(targets: Sequence[SshTarget], plan: Plan) -> dict[str, str]:
-    """Probe all hosts at once, and return the name of the host of each kind of data.
+def check(targets: Sequence[SshTarget], plan: Plan) -> dict[str, list[str]]:
+    """Probe all hosts at once, and return the names of the hosts of each kind of data.
 
     Raises:
         PreflightError: a host cannot be used; the text names each problem and its remedy.
@@ -58,8 +58,8 @@ def check(targets: Sequence[SshTarget], plan: Plan) -> dict[str, str]:
     addresses = {target.name: target.address for target in targets}
     # Another swarm is reported first and alone: the data and ports of its hosts are not ours to judge.
     _refuse(conflicts(probes, addresses, managers=plan.managers, stack=plan.stack))
-    located = {data.kind: data_hosts.locate(data, probes, default=plan.managers[0]) for data in plan.data}
-    hosts = {kind: host for kind, (host, _) in located.items()}
+    located = {data.kind: data_hosts.locate(data, probes) for data in plan.data}
+    hosts = {kind: names for kind, (names, _) in located.items()}
     _refuse(
         [
             *(problem for _, problems in located.values() for problem in problems),

@@ -1,6 +1,6 @@
 """The swarm: which hosts are in it, their roles and labels, and how they join and leave."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -14,12 +14,12 @@ from components.host import Host
 class SwarmClusterArgs:
     """The first manager among `hosts` runs the swarm's commands. The name `stack` marks the swarm as ours.
 
-    `data_hosts` maps each kind of data to the name of its host.
+    `data_hosts` maps each kind of data to the names of its hosts.
     """
 
     hosts: Sequence[Host]
     stack: str
-    data_hosts: Mapping[str, str]
+    data_hosts: Mapping[str, Collection[str]]
     drain_timeout: int = 600
     """How long a removed host's tasks may take to end, in seconds."""
 
@@ -104,7 +104,7 @@ class SwarmCluster(pulumi.ComponentResource):
         return pulumi.Output.secret(request)
 
     def _create_node(self, host: Host, membership: Command, *, after: Sequence[pulumi.Resource]) -> Command:
-        held = sorted(kind for kind, name in self._args.data_hosts.items() if name == host.target.name)
+        held = sorted(kind for kind, names in self._args.data_hosts.items() if host.target.name in names)
         labels = {
             **host.args.labels,
             commands.CLUSTER_LABEL: self._args.stack,

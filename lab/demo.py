@@ -197,6 +197,7 @@ def _serve_images(lab: Lab) -> dict[str, str]:
     return {
         "alertmanager": monitoring,
         "cadvisor": registry.publish(lab, cadvisor.recipe()),
+        "debian": registry.publish(lab, rootfs.POSTGRES),
         "haproxy": registry.publish(lab, rootfs.HAPROXY),
         "influxdb": monitoring,
         "node_exporter": registry.publish(lab, rootfs.NODE_EXPORTER),

@@ -71,6 +71,14 @@ NODE_EXPORTER = Recipe(
     links=(("/bin/node_exporter", "/usr/bin/prometheus-node-exporter"),),
 )
 
+POSTGRES = Recipe(
+    name="postgres",
+    packages=("etcd-client", "etcd-server", "patroni", "postgresql-17", "wget"),
+    # With the packages installed and no source for others, apt has nothing to do when the image is built.
+    files=(("/etc/apt/sources.list", ""),),
+)
+"""The base of the index's image, with all packages that its Dockerfile installs."""
+
 
 def build(recipe: Recipe) -> Path:
     """Build the recipe unless it is cached, and return its tar file. An interrupted build leaves nothing behind."""

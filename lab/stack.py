@@ -16,7 +16,7 @@ from lab.paths import Lab
 from lab.progress import step
 
 NAME = "lab"
-_SECRETS = ("operator_password", "influxdb_writer_password", "influxdb_reader_password", "storage_key")
+_SECRETS = ("operator_password", "influxdb_writer_password", "influxdb_reader_password", "postgres_password")
 
 
 def prepare(lab: Lab, tools: Path) -> None:

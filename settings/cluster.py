@@ -1,8 +1,10 @@
 """What the settings mean for the cluster: its published ports, and how many tasks it runs."""
 
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
-from components import seaweedfs
+from components import data_hosts, etcd_member, patroni, seaweedfs
+from components.quorum import voters
 
 if TYPE_CHECKING:
     from settings.models import Settings  # which checks the ports below
@@ -19,12 +21,17 @@ PUBLISHED_PORTS = {
 """What can be published, and the hosts' port of each."""
 
 
-def expected_tasks(settings: "Settings") -> dict[str, int]:
-    """How many tasks each service is to have, by its name: alerts compare what runs with this."""
+def expected_tasks(settings: "Settings", holders: Mapping[str, Collection[str]]) -> dict[str, int]:
+    """Return how many tasks each service is to have, by its name: alerts compare what runs with this.
+
+    `holders` are the names of the hosts of each kind of data.
+    """
     nodes = len(settings.hosts)
     return {
         "files": settings.file_service.replicas,
         **_object_store_tasks(settings),
+        **{patroni.service_name(host): 1 for host in holders.get(data_hosts.INDEX, ())},
+        **{etcd_member.service_name(host): 1 for host in holders.get(data_hosts.ETCD, ())},
         **dict.fromkeys(("edge", "node-exporter", "cadvisor"), nodes),
         "docker-api": len(settings.managers),
         **dict.fromkeys((f"influxdb-{database}" for database in DATABASE_PORTS), 1),
@@ -36,9 +43,8 @@ def expected_tasks(settings: "Settings") -> dict[str, int]:
 def _object_store_tasks(settings: "Settings") -> dict[str, int]:
     if settings.file_service.storage != "cluster":
         return {}
-    masters = seaweedfs.masters([host.name for host in settings.managers])
+    masters = voters([host.name for host in settings.managers])
     return {
-        seaweedfs.GATEWAY: 1,
         seaweedfs.VOLUME_SERVER: len(settings.hosts),
         **dict.fromkeys((seaweedfs.master_name(host) for host in masters), 1),
     }

@@ -83,9 +83,11 @@ class FileService(_Settings):
     copies: Annotated[int, Field(ge=1, le=3)] = 2
     """The number of hosts that store each file; while fewer are available, uploads are refused."""
     storage_host: str | None = None
-    """Name of the host with the directory, or with the object store's index.
+    """Name of the host with the directory; by default the host that has this data already, else the first manager."""
+    index_hosts: Annotated[tuple[str, ...], Field(min_length=1, max_length=3)] | None = None
+    """Names of the hosts with the index, in PostgreSQL: two of them, or three so that they go on without any one.
 
-    By default the host that has this data already, else the first manager.
+    By default the hosts that have it already, else three managers, or the first manager and one other host.
     """
     s3: Bucket | None = None
     max_file_bytes: Annotated[int, Field(ge=1)] = 64 * 2**30
@@ -100,6 +102,18 @@ class FileService(_Settings):
     def _whole(self) -> Self:
         if (self.storage == "s3") != (self.s3 is not None):
             raise ValueError("s3 and `storage: s3` need each other: set both, or neither")
+        if self.storage_host is not None and self.storage != "directory":
+            raise ValueError(
+                f'storage_host: "{self.storage_host}": only `storage: directory` has one host, and storage is '
+                f'"{self.storage}": remove it, and to choose the hosts of the index set index_hosts'
+            )
+        if self.index_hosts is not None and self.storage == "directory":
+            raise ValueError(
+                f'index_hosts: "{", ".join(self.index_hosts)}": with `storage: directory` the index is in the '
+                "directory: remove it, or set storage_host"
+            )
+        if self.index_hosts is not None and len(set(self.index_hosts)) < len(self.index_hosts):
+            raise ValueError(f'index_hosts: "{", ".join(self.index_hosts)}": names a host twice: name each host once')
         return self
 
 
@@ -178,6 +192,7 @@ class Images(_Settings):
 
     alertmanager: str = images.ALERTMANAGER
     cadvisor: str = images.CADVISOR
+    debian: str = images.DEBIAN
     grafana: str = images.GRAFANA
     haproxy: str = images.HAPROXY
     influxdb: str = images.INFLUXDB
@@ -204,8 +219,10 @@ class Settings(_Settings):
     operator_password: SecretStr
     influxdb_writer_password: SecretStr
     influxdb_reader_password: SecretStr
+    postgres_password: SecretStr | None = None
+    """The password of the index's database, which every `storage` except a directory needs."""
     storage_key: SecretStr | None = None
-    """The secret key of the object store: the cluster's own, or the one elsewhere."""
+    """The secret key of the bucket of `storage: s3`."""
     tokens: Mapping[str, Token] | None = None
     """Who may use the file service, by name; without it, everybody may."""
     network: Network = Network()
@@ -232,11 +249,13 @@ class Settings(_Settings):
                 f'file_service.copies: "{wanted.copies}": each copy needs its own host, '
                 f"and there are {len(self.hosts)} hosts: lower it, or add a host"
             )
-        if wanted.storage != "directory" and self.storage_key is None:
-            raise ValueError(
-                f'storage_key is missing, and file_service.storage "{wanted.storage}" needs it: '
-                f"{secret_remedy('storage_key')}"
-            )
+        needed = {"cluster": ["postgres_password"], "s3": ["postgres_password", "storage_key"], "directory": []}
+        for secret in needed[wanted.storage]:
+            if getattr(self, secret) is None:
+                raise ValueError(
+                    f'{secret} is missing, and file_service.storage "{wanted.storage}" needs it: '
+                    f"{secret_remedy(secret)}"
+                )
 
     def _check_ports(self) -> None:
         published = self.monitoring.publish
@@ -261,7 +280,9 @@ class Settings(_Settings):
             raise ValueError("no host has the role manager: set `role: manager` on one (or three) of them")
         return hosts
 
-    @field_validator("operator_password", "influxdb_writer_password", "influxdb_reader_password", "storage_key")
+    @field_validator(
+        "operator_password", "influxdb_writer_password", "influxdb_reader_password", "postgres_password", "storage_key"
+    )
     @classmethod
     def _strong_and_printable(cls, password: SecretStr | None) -> SecretStr | None:
         if password is None:
@@ -305,6 +326,7 @@ class Settings(_Settings):
         self._check_storage()
         for field, name in (
             ("file_service.storage_host", self.file_service.storage_host),
+            *(("file_service.index_hosts", name) for name in self.file_service.index_hosts or ()),
             ("monitoring.host", self.monitoring.host),
         ):
             if name is not None and name not in {host.name for host in self.hosts}:

@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
+from urllib.parse import unquote_to_bytes
 
 BOUNDARY = "b0undary"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
@@ -53,7 +54,7 @@ class Client:
         """Return status and headers, and the body, which the caller must close like a server."""
         environ: dict[str, Any] = {
             "REQUEST_METHOD": method,
-            "PATH_INFO": path.encode().decode("latin-1"),
+            "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
             "QUERY_STRING": query,
             "SERVER_NAME": "test",
             "SERVER_PORT": "80",

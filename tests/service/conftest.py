@@ -2,47 +2,71 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import fake_server
-import object_store
+import postgres
 import pytest
+import seaweedfs
 from client import MAX_TRANSFERS, Client
 from fake_server import FakeServer
-from object_store import ObjectStore
+from postgres import Postgres
 from running_client import CommandLine
+from seaweedfs import SeaweedFs
 
 from file_transfer import app
 from file_transfer.catalogue import Catalogue
+from file_transfer.chunks import ChunkStore
 from file_transfer.client import upload
-from file_transfer.directory import DirectoryStorage
+from file_transfer.index.database import Database
+from file_transfer.index.migrate import migrate
+from file_transfer.index.postgres import PostgresDatabase
+from file_transfer.index.sqlite import SqliteDatabase
 from file_transfer.limits import Limits
-from file_transfer.storage import Storage
+from file_transfer.stores.directory import DirectoryStore
 
 MAX_FILE_BYTES = 2**20
 SMALL = 1000
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
-    with object_store.running(tmp_path_factory.mktemp("object-store")) as running:
+def postgres_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    with postgres.running(tmp_path_factory.mktemp("postgres")) as running:
         yield running
 
 
+@pytest.fixture(scope="session")
+def seaweedfs_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFs]:
+    with seaweedfs.running(tmp_path_factory.mktemp("seaweedfs")) as running:
+        yield running
+
+
+@pytest.fixture(params=["directory", "cluster"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """Where files are stored: on one machine or in a cluster, so that a test checks both."""
+    return str(request.param)
+
+
 @pytest.fixture
-def directory(tmp_path: Path) -> DirectoryStorage:
-    return DirectoryStorage(tmp_path / "data")
+def database(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    opened: Database
+    if backend == "cluster":
+        opened = PostgresDatabase(request.getfixturevalue("postgres_cluster").settings())
+    else:
+        opened = SqliteDatabase(tmp_path / "index.sqlite")
+    migrate(opened)
+    yield opened
+    opened.close()
 
 
-@pytest.fixture(params=["directory", "s3"])
-def storage(request: pytest.FixtureRequest) -> Storage:
-    """Each kind of storage, so that a test checks both."""
-    if request.param == "directory":
-        found: Storage = request.getfixturevalue("directory")
+@pytest.fixture
+def store(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> ChunkStore:
+    if backend == "cluster":
+        found: ChunkStore = request.getfixturevalue("seaweedfs_cluster").store()
         return found
-    return request.getfixturevalue("store").storage()
+    return DirectoryStore(tmp_path / "chunks")
 
 
 @pytest.fixture
-def catalogue(storage: Storage) -> Catalogue:
-    return Catalogue(storage, Limits(storage=storage, max_file=MAX_FILE_BYTES))
+def catalogue(database: Database, store: ChunkStore) -> Catalogue:
+    return Catalogue(database, store, Limits(max_file=MAX_FILE_BYTES))
 
 
 @pytest.fixture

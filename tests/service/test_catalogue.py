@@ -1,22 +1,28 @@
 """The catalogue on each kind of storage: files are complete or absent, whatever happens in between."""
 
 import hashlib
-import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import Connection, func, select
 
-from file_transfer import sweep
+from file_transfer import catalogue as catalogue_module
+from file_transfer import incoming, sweep
 from file_transfer.catalogue import Catalogue, UnknownFileError
+from file_transfer.chunks import MissingChunkError, StorageUnavailableError, blocks
 from file_transfer.conditions import Conditions
 from file_transfer.errors import RefusedError
-from file_transfer.lifetime import Lifetime
+from file_transfer.index import contents, garbage, usage
+from file_transfer.index.contents import LeaseLostError
+from file_transfer.index.database import Database, OutcomeUnknownError
+from file_transfer.index.schema import GARBAGE, chunks
+from file_transfer.index.schema import contents as contents_table
+from file_transfer.lifetime import FOREVER, Lifetime
 from file_transfer.limits import Limits
 from file_transfer.ranges import Range
-from file_transfer.s3 import S3Storage
-from file_transfer.storage import FILES, ConflictError, Storage, StorageUnavailableError, blocks
 from file_transfer.stored_file import StoredFile, now
 
 MIB = 2**20
@@ -24,41 +30,59 @@ NO_FILE_YET = Conditions(none_match=frozenset({"*"}))
 
 
 @pytest.fixture
-def catalogue(storage: Storage) -> Catalogue:
-    return Catalogue(storage, Limits(storage=storage, max_file=64 * MIB))
+def catalogue(catalogue: Catalogue) -> Catalogue:
+    return Catalogue(catalogue.database, catalogue.store, Limits(max_file=64 * MIB))
 
 
-def store(catalogue: Catalogue, name: str, content: bytes, **terms: object) -> StoredFile:
+def store(
+    catalogue: Catalogue,
+    name: str,
+    content: bytes,
+    lifetime: Lifetime = FOREVER,
+    condition: Conditions = NO_FILE_YET,
+) -> StoredFile:
     with catalogue.receive() as incoming_file:
         incoming_file.write(content)
-        return incoming_file.publish(name, **terms)[0]  # type: ignore[arg-type]
+        return catalogue.publish({name: incoming_file}, lifetime, condition)[name][0]
+
+
+def replace(catalogue: Catalogue, name: str, content: bytes) -> StoredFile:
+    return store(catalogue, name, content, condition=Conditions())
 
 
 def content_of(catalogue: Catalogue, name: str, wanted: Range | None = None) -> bytes:
     file = catalogue.look_up(name)
-    with closing(catalogue.open(file, wanted or Range(0, file.size))) as content:
-        parts = b"".join(blocks(content))
-    return parts if wanted is None else parts[: wanted.size]
+    wanted = wanted or Range(0, file.size)
+    if file.data is not None:
+        return file.data[wanted.start : wanted.start + wanted.size]
+    with closing(catalogue.open(file, wanted)) as content:
+        return b"".join(blocks(content))[: wanted.size]
 
 
-def test_an_unpublished_file_leaves_nothing(catalogue: Catalogue, storage: Storage) -> None:
+def live_chunks(database: Database) -> int:
+    query = select(func.count()).select_from(chunks.join(contents_table)).where(contents_table.c.state != GARBAGE)
+    return database.read(lambda connection: connection.execute(query).scalar_one())
+
+
+def names(catalogue: Catalogue, prefix: str = "", after: str = "") -> list[str]:
+    return [file.name for file in catalogue.page(prefix, after, 1000)]
+
+
+def test_an_unpublished_file_leaves_nothing(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(KeyboardInterrupt), catalogue.receive() as incoming_file:  # noqa: PT012 - the whole block is interrupted
         incoming_file.write(b"h" * 9 * MIB)
         raise KeyboardInterrupt
 
-    assert list(catalogue.files()) == []
-    assert_only_chunks(storage, set())
+    assert names(catalogue) == []
+    assert catalogue.database.read(usage.total) == (0, 0)
+    sweep.sweep(catalogue)
+    assert chunk_rows(catalogue) == 0
 
 
-def assert_only_chunks(storage: Storage, keys: set[str]) -> None:
-    """Check which chunks are left. In a bucket, discarded chunks stay for their readers and count as deleted."""
-    discarded = set()
-    if isinstance(storage, S3Storage):
-        for mark in storage._list("discarded/"):
-            record = storage._read(mark["path"])
-            assert record
-            discarded |= set(json.loads(record.content))
-    assert {stored.chunk.key for stored in storage.chunks()} - discarded == keys
+def chunk_rows(catalogue: Catalogue) -> int:
+    return catalogue.database.read(
+        lambda connection: connection.execute(select(func.count()).select_from(chunks)).scalar_one()
+    )
 
 
 def test_content_of_many_chunks_can_be_read_whole_and_in_ranges(catalogue: Catalogue) -> None:
@@ -78,26 +102,44 @@ def test_a_reader_keeps_the_version_it_began_with(catalogue: Catalogue) -> None:
     with closing(catalogue.open(file, Range(0, file.size))) as content:
         parts = blocks(content)
         begin = next(parts)
-        store(catalogue, "name", b"newer")
+        replace(catalogue, "name", b"newer" * MIB)
+        sweep.sweep(catalogue)
         assert begin + b"".join(parts) == old
 
-    assert content_of(catalogue, "name") == b"newer"
+    assert content_of(catalogue, "name") == b"newer" * MIB
 
 
-def test_many_writers_of_one_name_leave_one_whole_version(catalogue: Catalogue, storage: Storage) -> None:
+def test_a_reader_that_is_too_late_is_told(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    store(catalogue, "name", b"o" * MIB)
+    file = catalogue.look_up("name")
+    replace(catalogue, "name", b"newer")
+    later(monkeypatch, timedelta(days=1))
+    sweep.sweep(catalogue)
+
+    with pytest.raises(MissingChunkError):
+        catalogue.open(file, Range(0, file.size))
+
+
+def later(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
+    for module in (sweep, catalogue_module, incoming):
+        monkeypatch.setattr(module, "now", lambda: now() + by)
+
+
+def test_many_writers_of_one_name_leave_one_whole_version(catalogue: Catalogue) -> None:
     versions = [bytes([number]) * 50_000 for number in range(48)]
 
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda content: store(catalogue, "contested", content), versions))
+        list(pool.map(lambda content: replace(catalogue, "contested", content), versions))
 
     assert content_of(catalogue, "contested") in versions
-    assert_only_chunks(storage, {chunk.key for chunk in catalogue.look_up("contested").chunks})
+    assert catalogue.database.read(usage.total) == (50_000, 1)
+    assert live_chunks(catalogue.database) == 1
 
 
 def test_only_one_of_many_creators_succeeds(catalogue: Catalogue) -> None:
     def create(number: int) -> bool:
         try:
-            store(catalogue, "once", str(number).encode(), condition=NO_FILE_YET)
+            store(catalogue, "once", str(number).encode())
         except RefusedError:
             return False
         return True
@@ -110,121 +152,194 @@ def test_only_one_of_many_creators_succeeds(catalogue: Catalogue) -> None:
 
 
 def test_a_removed_name_can_be_used_again(catalogue: Catalogue) -> None:
-    for content in (b"first", b"second"):
-        store(catalogue, "name", content, condition=NO_FILE_YET)
+    for content in (b"first", b"second" * MIB):
+        store(catalogue, "name", content)
         assert content_of(catalogue, "name") == content
         catalogue.remove("name")
 
     with pytest.raises(UnknownFileError):
         catalogue.remove("name")
-    assert list(catalogue.files()) == []
+    assert names(catalogue) == []
 
 
 def test_the_list_is_sorted_and_begins_where_it_should(catalogue: Catalogue) -> None:
     long = "n" * 120
-    names = ["a", "a#1", "ab", "b~", "é", "日本", "z%20", "Z", long, long + "0", long + "~" * 135, long[:-1] + "o"]
-    for name in names:
+    given = ["a", "a#1", "ab", "b~", "é", "日本", "z%20", "Z", long, long + "0", long + "~" * 135, long[:-1] + "o", "😀"]
+    for name in given:
         store(catalogue, name, b"")
 
-    def listed(prefix: str = "", after: str = "") -> list[str]:
-        return [file.name for file in catalogue.files(prefix, after)]
+    assert names(catalogue) == sorted(given)
+    assert names(catalogue, prefix="a") == ["a", "a#1", "ab"]
+    assert names(catalogue, prefix="a", after="a") == ["a#1", "ab"]
+    assert names(catalogue, after="o") == ["z%20", "é", "日本", "😀"]
+    assert names(catalogue, prefix="日") == ["日本"]
+    assert names(catalogue, prefix="😀") == ["😀"]
+    assert names(catalogue, prefix=long) == names(catalogue, prefix=long[:-1])[:3]
+    assert names(catalogue, prefix=long) == [long, long + "0", long + "~" * 135]
+    assert names(catalogue, prefix=long, after=long + "0") == [long + "~" * 135]
 
-    assert listed() == sorted(names)
-    assert listed(prefix="a") == ["a", "a#1", "ab"]
-    assert listed(prefix="a", after="a") == ["a#1", "ab"]
-    assert listed(after="o") == ["z%20", "é", "日本"]
-    assert listed(prefix="日") == ["日本"]
-    assert listed(prefix=long) == listed(prefix=long[:-1])[:3] == [long, long + "0", long + "~" * 135]
-    assert listed(prefix=long, after=long + "0") == [long + "~" * 135]
+
+@pytest.mark.parametrize("prefix", ["\ud7ff", "\U0010ffff", "a\U0010ffff"])
+def test_a_prefix_may_end_with_the_last_character_of_a_range(catalogue: Catalogue, prefix: str) -> None:
+    store(catalogue, prefix + "x", b"")
+    store(catalogue, "b", b"")
+
+    assert names(catalogue, prefix=prefix) == [prefix + "x"]
 
 
 def test_an_expired_file_is_treated_as_absent(catalogue: Catalogue) -> None:
-    store(catalogue, "old", b"content", lifetime=Lifetime(expires=now() - timedelta(seconds=1)))
-    kept = store(catalogue, "kept", b"content", lifetime=Lifetime(expires=now() + timedelta(hours=1)))
+    store(catalogue, "old", b"content", Lifetime(expires=now() - timedelta(seconds=1)))
+    store(catalogue, "kept", b"content", Lifetime(expires=now() + timedelta(hours=1)))
 
     with pytest.raises(UnknownFileError):
         catalogue.look_up("old")
-    assert list(catalogue.files()) == [kept]
-    assert store(catalogue, "old", b"again", condition=NO_FILE_YET).size == 5
-
-
-def test_the_number_of_downloads_is_limited(catalogue: Catalogue) -> None:
-    file = store(catalogue, "twice", b"content", lifetime=Lifetime(downloads=2))
-    catalogue.count_download(file)
-    catalogue.count_download(file)
-
     with pytest.raises(UnknownFileError):
-        catalogue.count_download(file)
-    with pytest.raises(UnknownFileError):
-        catalogue.look_up("twice")
+        catalogue.remove("old")
+    assert names(catalogue) == ["kept"]
+    assert store(catalogue, "old", b"again").size == 5
 
 
-def test_concurrent_downloads_do_not_exceed_the_limit(catalogue: Catalogue) -> None:
-    def take(_: int) -> bool:
+def test_no_more_downloads_run_at_once_than_are_left(catalogue: Catalogue) -> None:
+    file = store(catalogue, "few", b"content", Lifetime(downloads=5))
+
+    def hold(_: int) -> bool:
         try:
-            catalogue.count_download(file)
-        except UnknownFileError:
+            catalogue.hold_download(file)
+        except RefusedError:
             return False
         return True
 
-    file = store(catalogue, "few", b"content", lifetime=Lifetime(downloads=5))
     with ThreadPoolExecutor(16) as pool:
-        taken = list(pool.map(take, range(32)))
+        held = list(pool.map(hold, range(32)))
 
-    assert taken.count(True) == 5
+    assert held.count(True) == 5
 
 
-def test_the_sweep_removes_only_expired_files(catalogue: Catalogue, storage: Storage) -> None:
-    store(catalogue, "over", b"1" * MIB, lifetime=Lifetime(expires=now() - timedelta(seconds=1)))
-    kept = store(catalogue, "kept", b"2" * MIB)
+def test_the_last_complete_download_removes_the_file(catalogue: Catalogue) -> None:
+    file = store(catalogue, "twice", b"x" * MIB, Lifetime(downloads=2))
+    for left in (1, None):
+        catalogue.end_download(file, catalogue.hold_download(file), is_complete=False)
+        catalogue.end_download(file, catalogue.hold_download(file), is_complete=True)
+        found = catalogue.find("twice")
+        assert (found.downloads_left if found else None) == left
 
-    assert sweep.sweep(storage) == 1
+    with pytest.raises(UnknownFileError):
+        catalogue.hold_download(file)
+    assert catalogue.database.read(usage.total) == (0, 0)
+
+
+def test_a_download_counts_once_even_if_the_answer_is_lost(catalogue: Catalogue) -> None:
+    file = store(catalogue, "thrice", b"content", Lifetime(downloads=3))
+    held = catalogue.hold_download(file)
+
+    for _ in range(2):
+        catalogue.end_download(file, held, is_complete=True)
+
+    assert catalogue.look_up("thrice").downloads_left == 2
+
+
+def test_the_sweep_removes_only_what_has_expired(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    store(catalogue, "old", b"1" * MIB, Lifetime(expires=now() - timedelta(seconds=1)))
+    store(catalogue, "kept", b"2" * MIB)
+    kept = live_chunks(catalogue.database) // 2
+
+    sweep.sweep(catalogue)
+    later(monkeypatch, timedelta(hours=1))
+    sweep.sweep(catalogue)
+
     assert content_of(catalogue, "kept") == b"2" * MIB
-    assert list(storage.names(FILES)) == ["kept"]
-    assert_only_chunks(storage, {chunk.key for chunk in kept.chunks})
+    assert names(catalogue) == ["kept"]
+    assert chunk_rows(catalogue) == kept
+    assert catalogue.database.read(usage.total) == (MIB, 1)
 
 
-def test_old_chunks_without_a_record_are_swept(
-    catalogue: Catalogue, storage: Storage, monkeypatch: pytest.MonkeyPatch
+def test_the_chunks_of_a_killed_transfer_are_swept_when_its_lease_ends(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with storage.receive() as incoming:
-        incoming.write(b"lost")
-        (lost,) = incoming.keep()
-    kept = store(catalogue, "kept", b"content")
+    killed = catalogue.receive()
+    killed.write(b"x" * 9 * MIB)
+    killed.finish()
+    written = chunk_rows(catalogue)
 
-    assert sweep.sweep(storage) == 0
-    monkeypatch.setattr(sweep, "now", lambda: now() + timedelta(days=3))
-    assert sweep.sweep(storage) == 1
-    assert content_of(catalogue, "kept") == b"content"
-    assert_only_chunks(storage, {chunk.key for chunk in kept.chunks} - {lost.key})
-
-
-def test_a_record_changes_only_from_the_expected_version(storage: Storage) -> None:
-    first = storage.write(FILES, "name", b"1", None)
-    second = storage.write(FILES, "name", b"2", first)
-
-    for stale in (None, first):
-        with pytest.raises(ConflictError):
-            storage.write(FILES, "name", b"3", stale)
-        if stale:
-            with pytest.raises(ConflictError):
-                storage.remove(FILES, "name", stale)
-    assert storage.read(FILES, "name").content == b"2"
-    storage.remove(FILES, "name", second)
-    assert storage.write(FILES, "name", b"4", None)
+    assert sweep.sweep(catalogue) == 0
+    later(monkeypatch, contents.LEASE + timedelta(seconds=1))
+    assert sweep.sweep(catalogue) == written
+    assert catalogue.database.read(usage.total) == (0, 0)
+    with pytest.raises(LeaseLostError):
+        catalogue.publish({"late": killed}, FOREVER)
+    assert names(catalogue) == []
 
 
-def test_chunks_stay_if_publishing_may_have_succeeded(
-    catalogue: Catalogue, storage: Storage, monkeypatch: pytest.MonkeyPatch
+def test_a_running_transfer_renews_its_lease(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    with catalogue.receive() as slow:
+        slow.write(b"x" * MIB)
+        later(monkeypatch, contents.LEASE - timedelta(seconds=1))
+        monkeypatch.setattr(incoming.time, "monotonic", lambda: float("inf"))
+        slow.write(b"y")
+        later(monkeypatch, contents.LEASE + timedelta(seconds=1))
+        sweep.sweep(catalogue)
+        catalogue.publish({"slow": slow}, FOREVER)
+
+    assert content_of(catalogue, "slow") == b"x" * MIB + b"y"
+
+
+def test_garbage_that_cannot_be_deleted_is_deleted_later(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lost_response(*arguments: object) -> str:
-        write(*arguments)  # type: ignore[arg-type]
-        raise StorageUnavailableError("the response was lost")
+    store(catalogue, "name", b"x" * MIB)
+    catalogue.remove("name")
+    later(monkeypatch, timedelta(hours=1))
 
-    write = storage.write
+    def away(_: object) -> None:
+        raise StorageUnavailableError("away")
+
     with monkeypatch.context() as patched:
-        patched.setattr(storage, "write", lost_response)
+        patched.setattr(catalogue.store, "delete", away)
         with pytest.raises(StorageUnavailableError):
-            store(catalogue, "name", b"content")
+            sweep.sweep(catalogue)
+    assert catalogue.database.read(garbage.count) > 0
 
-    assert content_of(catalogue, "name") == b"content"
+    assert sweep.sweep(catalogue) == 0, "another sweeper may still be deleting it"
+    later(monkeypatch, timedelta(hours=1) + garbage.CLAIM)
+    assert sweep.sweep(catalogue) > 0
+    assert catalogue.database.read(garbage.count) == 0
+
+
+def lost_answers(monkeypatch: pytest.MonkeyPatch, database: Database, count: int) -> None:
+    """Lose the answers to the next `count` transactions that succeed."""
+    write, left = database.write, [count]
+
+    def write_and_lose(change: Callable[[Connection], object]) -> object:
+        result = write(change)
+        if left[0]:
+            left[0] -= 1
+            raise OutcomeUnknownError("the answer was lost")
+        return result
+
+    monkeypatch.setattr(database, "write", write_and_lose)
+
+
+@pytest.mark.parametrize("size", [5, 5 * MIB])
+def test_publishing_is_repeated_until_its_outcome_is_known(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    with catalogue.receive() as incoming_file:
+        incoming_file.write(b"x" * size)
+        incoming_file.finish()
+        lost_answers(monkeypatch, catalogue.database, 2)
+        catalogue.publish({"name": incoming_file}, FOREVER, NO_FILE_YET)
+
+    assert content_of(catalogue, "name") == b"x" * size
+    assert catalogue.database.read(usage.total) == (size, 1)
+
+
+def test_bytes_stay_if_publishing_may_have_succeeded(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OutcomeUnknownError), catalogue.receive() as incoming_file:  # noqa: PT012
+        incoming_file.write(b"x" * 5 * MIB)
+        incoming_file.finish()
+        lost_answers(monkeypatch, catalogue.database, 3)
+        catalogue.publish({"name": incoming_file}, FOREVER)
+    later(monkeypatch, timedelta(days=1))
+    sweep.sweep(catalogue)
+
+    assert content_of(catalogue, "name") == b"x" * 5 * MIB

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -12,10 +13,12 @@ from client import BOUNDARY, FORM, MAX_TRANSFERS, Client, file_form
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from file_transfer import app, limits
+from file_transfer import app, incoming
 from file_transfer.catalogue import Catalogue
+from file_transfer.chunks import ChunkStore
+from file_transfer.index import usage
+from file_transfer.index.database import Database
 from file_transfer.limits import Limits
-from file_transfer.storage import Storage
 
 CONTENT = b"0123456789"
 TAG = f'"{hashlib.sha256(CONTENT).hexdigest()}"'
@@ -26,9 +29,18 @@ YESTERDAY = format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True)
 TOMORROW = format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True)
 
 
-def limited(storage: Storage, **bounds: int) -> Client:
-    catalogue = Catalogue(storage, Limits(storage=storage, **{"max_file": 2**20, **bounds}))
-    return Client(app.create(catalogue, max_transfers=MAX_TRANSFERS))
+Limited = Callable[..., Client]
+
+
+@pytest.fixture
+def limited(database: Database, store: ChunkStore) -> Limited:
+    """Return a client of another replica, with other limits."""
+
+    def client(**bounds: int) -> Client:
+        catalogue = Catalogue(database, store, Limits(**{"max_file": 2**20, **bounds}))
+        return Client(app.create(catalogue, max_transfers=MAX_TRANSFERS))
+
+    return client
 
 
 # Whole files
@@ -53,6 +65,20 @@ def test_a_file_comes_back_with_its_metadata(client: Client, content: bytes) -> 
     assert back.headers["last-modified"].endswith(" GMT")
 
 
+def test_a_cache_must_ask_whether_its_copy_is_current(client: Client) -> None:
+    client.put("name", CONTENT)
+
+    for response in (
+        client.get("name"),
+        client.request("HEAD", "/files/name"),
+        client.get("name", range="bytes=1-2"),
+        client.get("name", if_none_match=TAG),
+        client.request("HEAD", "/files/name", if_none_match=TAG),
+        client.download("name"),
+    ):
+        assert response.headers["cache-control"] == "no-cache"
+
+
 def test_a_file_is_replaced_and_removed(client: Client) -> None:
     assert [client.put("name", content).status for content in (b"1", b"22")] == [201, 200]
     assert client.get("name").body == b"22"
@@ -67,7 +93,7 @@ def test_a_path_is_not_a_valid_name(client: Client, catalogue: Catalogue, method
 
     assert response.status == 400
     assert method == "HEAD" or response.text.startswith("error: the name ")
-    assert list(catalogue.files()) == []
+    assert catalogue.page("", "", 1000) == []
 
 
 def test_no_uploaded_file_runs_in_a_browser(client: Client) -> None:
@@ -283,7 +309,7 @@ def test_a_digest_after_its_file_is_refused(client: Client, catalogue: Catalogue
     field = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="sha256"\r\n\r\n{"0" * 64}\r\n'.encode()
 
     assert client.request("POST", "/upload", file_form("name", CONTENT)[: -len(end)] + field + end, FORM).status == 400
-    assert list(catalogue.files()) == []
+    assert catalogue.page("", "", 1000) == []
 
 
 # Several at once
@@ -294,7 +320,7 @@ def test_all_or_none_of_a_form_s_files_are_stored(client: Client, catalogue: Cat
     two = file_form("a", b"1")[: -len(end)] + file_form("b", b"22")
 
     refused = client.request("POST", "/upload", two[:-10], FORM)
-    assert (refused.status, list(catalogue.files())) == (400, [])
+    assert (refused.status, catalogue.page("", "", 1000)) == (400, [])
     stored = client.request("POST", "/upload", two, FORM)
 
     assert [line.split()[:2] for line in stored.text.splitlines()] == [["a", "1"], ["b", "2"]]
@@ -308,23 +334,35 @@ def test_no_file_of_a_form_is_stored_if_one_is_refused(client: Client, catalogue
     two = file_form("a", b"1")[: -len(end)] + file_form("b", b"22")
 
     assert client.request("POST", "/upload", two, FORM, if_none_match="*").status == 412
-    assert [(file.name, file.size) for file in catalogue.files()] == [("b", len(CONTENT))]
+    assert [(file.name, file.size) for file in catalogue.page("", "", 1000)] == [("b", len(CONTENT))]
 
 
-def test_a_file_of_a_form_does_not_wait_in_memory_for_the_others(client: Client, storage: Storage) -> None:
+def test_a_file_of_a_form_does_not_wait_in_memory_for_the_others(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incoming, "SMALL_BYTES", 0)
     end = f"--{BOUNDARY}--\r\n".encode()
     first = file_form("a", b"1")[: -len(end)] + file_form("b", b"")[: -len(end) - 2]
-    seen: list[int] = []
+    kept: list[int] = []
+    finish = incoming.IncomingFile.finish
+
+    def finish_and_count(file: incoming.IncomingFile) -> None:
+        finish(file)
+        kept.append(len(file.chunks))
 
     class Body(io.BytesIO):
+        seen: int | None = None
+
         def read(self, size: int | None = -1) -> bytes:
-            if self.tell():
-                seen.append(sum(stored.chunk.size for stored in storage.chunks()))
+            if self.tell() and self.seen is None:
+                self.seen = sum(kept)
             return super().read(len(first) if not self.tell() else size)
 
-    (status, _), _ = client.begin("POST", "/upload", Body(first + b"\r\n" + end), FORM, -1)
+    monkeypatch.setattr(incoming.IncomingFile, "finish", finish_and_count)
+    body = Body(first + b"\r\n" + end)
+    (status, _), _ = client.begin("POST", "/upload", body, FORM, -1)
 
-    assert (status[:3], seen[0]) == ("201", 1)
+    assert (status[:3], body.seen) == ("201", 1)
 
 
 # Lifetimes
@@ -383,16 +421,20 @@ def test_only_responses_with_content_count_as_downloads(client: Client) -> None:
 # Limits
 
 
-def test_what_is_declared_too_large_is_refused_before_it_is_sent(storage: Storage) -> None:
-    client = limited(storage, max_file=10)
+def test_what_is_declared_too_large_is_refused_before_it_is_sent(limited: Limited) -> None:
+    client = limited(max_file=10)
 
     assert client.put("name", b"x", length=11).status == 413
     assert client.put("name", b"x" * 11, length=-1).status == 413
     assert client.put("name", b"x" * 10).status == 201
 
 
-def test_all_files_together_stay_within_the_quota(storage: Storage) -> None:
-    client = limited(storage, quota=1000)
+@pytest.mark.parametrize("small", [0, 10_000], ids=["in the store", "in the index"])
+def test_all_files_together_stay_within_the_quota(
+    limited: Limited, monkeypatch: pytest.MonkeyPatch, small: int
+) -> None:
+    monkeypatch.setattr(incoming, "SMALL_BYTES", small)
+    client = limited(quota=1000)
     client.put("kept", b"x" * 600)
 
     refused = client.put("name", b"x" * 600)
@@ -401,26 +443,48 @@ def test_all_files_together_stay_within_the_quota(storage: Storage) -> None:
         "error: all files together may have 1000 bytes: delete some files first\n",
     )
     assert client.put("small", b"x" * 300).status == 201
-    assert limited(storage, quota=1000).put("other", b"x" * 200).status == 507, (
-        "files stored by other processes count too"
-    )
+    assert limited(quota=1000).put("other", b"x" * 200).status == 507, "files stored by other processes count too"
     assert client.get("kept").status == 200
 
 
+def test_a_deleted_or_replaced_file_frees_its_room_at_once(limited: Limited, database: Database) -> None:
+    client = limited(quota=100_000)
+    client.put("name", b"x" * 90_000)
+    assert database.read(usage.total) == (90_000, 1)
+
+    client.request("DELETE", "/files/name")
+    assert database.read(usage.total) == (0, 0)
+    assert client.put("name", b"x" * 100_000).status == 201
+    assert client.put("name", b"").status == 200
+    assert database.read(usage.total) == (0, 1)
+
+
+def test_a_refused_or_broken_upload_frees_its_room_at_once(limited: Limited, database: Database) -> None:
+    client = limited(quota=100_000)
+
+    assert client.put("cut", b"x" * 40_000, length=90_000).status == 400
+    assert client.put("wrong", b"x" * 40_000, repr_digest=DIGEST).status == 422
+    assert database.read(usage.total) == (0, 0)
+
+
 def test_a_file_of_unknown_length_is_measured_against_the_quota(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
+    limited: Limited, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "_STEP", 100)
+    monkeypatch.setattr(incoming, "_ROOM", 40_000)
+    client = limited(quota=100_000)
 
-    assert limited(storage, quota=1000).put("name", b"x" * 2000, length=-1).status == 507
+    assert client.put("large", b"x" * 120_000, length=-1).status == 507
+    assert client.put("small", b"x" * 70_000, length=-1).status == 201
 
 
-def test_the_disk_keeps_the_configured_free_space(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "free_bytes", lambda: 1000)
-    client = limited(storage, min_free=600)
+def test_the_disk_keeps_the_configured_free_space(
+    limited: Limited, store: ChunkStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "free_bytes", lambda: 100_000)
+    client = limited(min_free=60_000)
 
-    assert client.put("large", b"x" * 500).status == 507
-    assert client.put("small", b"x" * 300).status == 201
+    assert client.put("large", b"x" * 50_000).status == 507
+    assert client.put("small", b"x" * 39_000).status == 201
 
 
 # The list

@@ -9,13 +9,11 @@ from wsgiref.validate import validator
 
 import pytest
 import schemathesis
+from catalogues import catalogue_in
 from client import MAX_TRANSFERS, Client
 from hypothesis import HealthCheck, settings
 
 from file_transfer import app, web_page
-from file_transfer.catalogue import Catalogue
-from file_transfer.directory import DirectoryStorage
-from file_transfer.limits import Limits
 
 DESCRIBED = json.loads((Path(app.__file__).parent / "openapi.json").read_text())
 CHECKS = [
@@ -28,8 +26,7 @@ CHECKS = [
 
 
 def application(folder: Path) -> Any:
-    storage = DirectoryStorage(folder)
-    return app.create(Catalogue(storage, Limits(storage=storage, max_file=2**20)), max_transfers=MAX_TRANSFERS)
+    return app.create(catalogue_in(folder, max_file=2**20), max_transfers=MAX_TRANSFERS)
 
 
 def validated(application: Any) -> Any:
@@ -55,13 +52,45 @@ def test_every_response_matches_the_description(case: Any) -> None:
     case.call_and_validate(checks=CHECKS)
 
 
-def test_every_route_is_described(client: Client, tmp_path: Path) -> None:
-    described = {
-        (method.upper(), path)
+def operations() -> list[tuple[str, str, dict[str, Any]]]:
+    return [
+        (method.upper(), path, methods[method])
         for path, methods in DESCRIBED["paths"].items()
         for method in methods
         if method != "parameters"
-    }
+    ]
+
+
+@pytest.mark.parametrize(("method", "path", "described"), operations())
+def test_the_described_fields_of_a_query_are_the_valid_ones(
+    client: Client, method: str, path: str, described: dict[str, Any]
+) -> None:
+    references = [
+        DESCRIBED["components"]["parameters"][parameter["$ref"].rpartition("/")[2]]
+        if "$ref" in parameter
+        else parameter
+        for parameter in described.get("parameters", [])
+    ]
+    valid = [parameter["name"] for parameter in references if parameter["in"] == "query"]
+
+    refused = client.request(method, f"{path.format(name='x', identifier=f'{0:032}')}?unknown=1", tus_resumable="1.0.0")
+
+    assert refused.status == 400
+    assert "400" in described["responses"]
+    if method != "HEAD":
+        assert refused.text.partition("field 'unknown': ")[2] == (
+            f"it can have {', '.join(valid)}\n" if valid else "this request takes none\n"
+        )
+
+
+@pytest.mark.parametrize(("path", "form"), [("/upload", {"file", "sha256"}), ("/download", {"name"})])
+def test_the_described_fields_of_a_form_are_the_valid_ones(path: str, form: set[str]) -> None:
+    for content in DESCRIBED["paths"][path]["post"]["requestBody"]["content"].values():
+        assert (set(content["schema"]["properties"]), content["schema"]["additionalProperties"]) == (form, False)
+
+
+def test_every_route_is_described(client: Client, tmp_path: Path) -> None:
+    described = {(method, path) for method, path, _ in operations()}
     routes = {
         (route.method, route.rule.replace(app.NAME, "{name}").replace("<identifier>", "{identifier}"))
         for route in application(tmp_path).routes

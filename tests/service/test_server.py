@@ -54,11 +54,15 @@ def test_memory_does_not_grow_with_the_file(server: Server, tmp_path: Path) -> N
     assert server.memory() < 96 * MIB
 
 
+def chunk_files(tmp_path: Path) -> list[Path]:
+    return [path for path in (tmp_path / "data" / "chunks").rglob("*") if path.is_file()]
+
+
 def test_a_client_that_disconnects_leaves_nothing(server: Server, tmp_path: Path) -> None:
     connection, _ = server.begin_upload("half")
     connection.close()
 
-    wait_until(lambda: not list((tmp_path / "data" / "incoming").iterdir()))
+    wait_until(lambda: chunk_files(tmp_path) == [])
     assert server.files() == {}
 
 
@@ -71,6 +75,35 @@ def test_broken_chunked_encoding_gets_400(server: Server, body: bytes) -> None:
 
     assert b" 400 " in response
     assert server.files() == {}
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_a_malformed_request_is_refused_and_is_no_fault(server: Server) -> None:
+    requests.put(f"{server.url}/files/x", data=b"content", timeout=10)
+    expected = {
+        f"GET /files/x HTTP/1.1\r\nRange: bytes={'9' * 5000}-": 416,
+        f"GET /files/x HTTP/1.1\r\nIf-Modified-Since: Mon, 01 Jan {'9' * 20} 00:00:00 GMT": 200,
+        "PUT /files/y HTTP/1.1\r\nContent-Length: x": 400,
+        f"PUT /files/y HTTP/1.1\r\nContent-Length: {'9' * 5000}": 400,
+        f"PUT /files/y HTTP/1.1\r\nContent-Length: {'9' * 4000}": 400,
+        f"PUT /files/y HTTP/1.1\r\nContent-Length: {'9' * 19}": 413,
+        f"PUT /files/y?max-downloads=1{'0' * 4000} HTTP/1.1": 400,
+        f"PUT /files/y?max-downloads=1{'0' * 5000} HTTP/1.1": 414,
+        "PUT /files/y?expires=9999-12-31T23:59:59-23:59 HTTP/1.1": 400,
+        "PUT /files/y?tll=1h HTTP/1.1": 400,
+        "GET /files/x%ff HTTP/1.1": 400,
+        "GET /files/.. HTTP/1.1": 400,
+        "HEAD /uploads/.. HTTP/1.1\r\nTus-Resumable: 1.0.0": 404,
+        "HEAD /uploads/%2e%2e HTTP/1.1\r\nTus-Resumable: 1.0.0": 404,
+    }
+
+    def status(head: str) -> int:
+        with server.connect() as connection:
+            connection.sendall(f"{head}\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            return int(connection.makefile("rb").readline().split()[1])
+
+    assert {head: status(head) for head in expected} == expected
+    assert server.files() == {"x": 7}
     assert "Traceback" not in server.log.read_text()
 
 
@@ -94,7 +127,7 @@ def test_one_complete_version_of_many_concurrent_ones_wins(server: Server, tmp_p
         assert set(pool.map(send, versions)) == {201}
 
     assert requests.post(f"{server.url}/download", data={"name": "contested"}, timeout=10).content in versions
-    assert len(list((tmp_path / "data" / "pieces").iterdir())) == 1
+    wait_until(lambda: len(chunk_files(tmp_path)) == 1)
 
 
 def test_a_container_with_all_slots_taken_is_healthy(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from file_transfer import app
 from file_transfer.catalogue import Catalogue
-from file_transfer.directory import DirectoryStorage
+from file_transfer.chunks import StorageUnavailableError
 
 MAX = 2**20
 DIGEST_OF_NOTHING = f"sha-256=:{base64.b64encode(hashlib.sha256().digest()).decode()}:"
@@ -58,7 +58,7 @@ def test_the_last_complete_version_wins(client: Client, catalogue: Catalogue) ->
     client.upload("name", b"second")
 
     assert client.download("name").body == b"second"
-    assert len(list(catalogue.files())) == 1
+    assert len(catalogue.page("", "", 1000)) == 1
 
 
 def test_the_list_is_sorted_and_describes_each_file(client: Client) -> None:
@@ -78,7 +78,7 @@ def test_a_bad_name_is_refused_in_one_line(client: Client, catalogue: Catalogue,
         assert response.text.startswith("error: ")
         assert response.text.count("\n") == 1
         assert response.text.isprintable() or response.text[:-1].isprintable()
-    assert list(catalogue.files()) == []
+    assert catalogue.page("", "", 1000) == []
 
 
 def test_percent_encoding_in_form_names_is_decoded_like_curl_does(client: Client) -> None:
@@ -143,14 +143,14 @@ def test_a_bad_upload_is_refused_and_changes_nothing(
     assert response.text.startswith("error: ")
     assert response.text.count("\n") == 1
     assert client.download("kept").body == b"old"
-    assert len(list(catalogue.files())) == 1
+    assert len(catalogue.page("", "", 1000)) == 1
 
 
 def test_a_body_shorter_than_declared_is_refused(client: Client, catalogue: Catalogue) -> None:
     body = file_form("short", b"content")
 
     assert client.request("POST", "/upload", body[:-20], FORM, length=len(body)).status == 400
-    assert list(catalogue.files()) == []
+    assert catalogue.page("", "", 1000) == []
 
 
 def test_a_form_that_ends_before_its_declared_length_is_refused(client: Client, catalogue: Catalogue) -> None:
@@ -158,7 +158,7 @@ def test_a_form_that_ends_before_its_declared_length_is_refused(client: Client, 
 
     response = client.request("POST", "/upload", body, FORM, length=len(body) + 1)
 
-    assert (response.status, list(catalogue.files())) == (400, [])
+    assert (response.status, catalogue.page("", "", 1000)) == (400, [])
     assert response.text == f"error: the body is broken or cut short: received {len(body)} of {len(body) + 1} bytes\n"
 
 
@@ -173,7 +173,7 @@ def test_a_client_that_disconnects_gets_the_blame(client: Client, catalogue: Cat
 
     (status, _), _ = client.begin("POST", "/upload", Body(file_form("half", b"content")[:-9]), FORM, -1)
 
-    assert (status[:3], list(catalogue.files())) == ("400", [])
+    assert (status[:3], catalogue.page("", "", 1000)) == ("400", [])
 
 
 @pytest.mark.parametrize(
@@ -220,10 +220,13 @@ def test_a_draining_replica_is_not_ready_but_still_serves(catalogue: Catalogue) 
     assert ending.upload("late", b"content").status == 201
 
 
-def test_a_missing_directory_is_not_ready(directory: DirectoryStorage, tmp_path: Path) -> None:
-    shutil.rmtree(tmp_path / "data")
+def test_a_replica_that_cannot_read_is_alive_but_not_ready(catalogue: Catalogue) -> None:
+    def check_readable() -> None:
+        raise StorageUnavailableError("the index: no PostgreSQL host answers")
 
-    assert not directory.is_ready()
+    broken = Client(app.create(catalogue, max_transfers=1, check_readable=check_readable))
+
+    assert (broken.request("GET", "/readyz").status, broken.request("GET", "/healthz").status) == (503, 200)
 
 
 def test_a_boundary_can_contain_capitals(client: Client) -> None:

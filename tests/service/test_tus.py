@@ -4,15 +4,24 @@ import base64
 import hashlib
 import io
 import json
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 from client import MAX_TRANSFERS, Client, Response
+from sqlalchemy import Connection
 
-from file_transfer import app, uploads
+from file_transfer import app, sweep, uploads
 from file_transfer.bodies import CutShortError
 from file_transfer.catalogue import Catalogue
-from file_transfer.storage import UPLOADS, Storage, StorageUnavailableError
+from file_transfer.chunks import ChunkStore, StorageUnavailableError
+from file_transfer.errors import RefusedError
+from file_transfer.incoming import Reservation
+from file_transfer.index import uploads as index_uploads
+from file_transfer.index import usage
+from file_transfer.index.database import Database, OutcomeUnknownError
+from file_transfer.limits import Limits
+from file_transfer.resumable_sha256 import ResumableSha256
 from file_transfer.stored_file import now
 
 CONTENT = bytes(range(256)) * 40
@@ -69,7 +78,8 @@ def test_the_last_byte_of_an_upload_publishes_the_file(client: Client) -> None:
 
 
 def test_another_replica_can_resume_an_upload(client: Client, catalogue: Catalogue) -> None:
-    other = Client(app.create(Catalogue(catalogue.storage, catalogue.limits), max_transfers=MAX_TRANSFERS))
+    replica = Catalogue(catalogue.database, catalogue.store, catalogue.limits)
+    other = Client(app.create(replica, max_transfers=MAX_TRANSFERS))
     path = created_path(client)
 
     patch(client, path, 0, CONTENT[:5000])
@@ -166,13 +176,13 @@ def test_the_file_s_digest_is_checked_at_the_end(client: Client) -> None:
     assert client.get("wrong").status == client.request("HEAD", wrong, **VERSION).status == 404
 
 
-def test_a_cancelled_upload_leaves_nothing(client: Client, storage: Storage) -> None:
+def test_a_cancelled_upload_leaves_nothing(client: Client, catalogue: Catalogue) -> None:
     path = created_path(client)
     patch(client, path, 0, CONTENT[:100])
 
     assert client.request("DELETE", path, **VERSION).status == 204
     assert patch(client, path, 100, CONTENT[100:]).status == client.request("DELETE", path, **VERSION).status == 404
-    assert list(storage.names(UPLOADS)) == []
+    assert catalogue.page("", "", 10) == []
 
 
 def test_an_upload_expires(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,40 +276,162 @@ def test_only_one_of_two_concurrent_requests_continues_an_upload(catalogue: Cata
     assert client.get("name").body == CONTENT
 
 
-def test_an_upload_is_published_by_the_next_replica_if_one_dies_while_publishing(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+def test_the_last_request_can_be_repeated_after_its_answer_was_lost(client: Client) -> None:
+    headers = {"upload_length": str(len(CONTENT)), "upload_metadata": metadata(filename="name"), "if_none_match": "*"}
+    path = client.request("POST", "/uploads", **VERSION, **headers).headers["location"]
+    assert patch(client, path, 0, CONTENT).status == 204
+
+    assert offset(client, path) == len(CONTENT)
+    assert patch(client, path, len(CONTENT), b"").status == 204
+    assert client.get("name").body == CONTENT
+
+
+def test_a_transaction_that_succeeded_without_an_answer_is_not_done_twice(
+    client: Client, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = created_path(client, if_none_match="*")
+    write, lost = database.write, []
+
+    def lose_answers(change: Callable[[Connection], object]) -> object:
+        result = write(change)
+        if len(lost) < 2:
+            lost.append(change)
+            raise OutcomeUnknownError("the answer was lost")
+        return result
+
+    patch(client, path, 0, CONTENT[:100])
+    with monkeypatch.context() as patched:
+        patched.setattr(Reservation, "next_key", next_key_with(write, database))
+        patched.setattr(database, "write", lose_answers)
+        assert patch(client, path, 100, CONTENT[100:]).status == 204
+
+    assert len(lost) == 2
+    assert client.get("name").body == CONTENT
+    assert database.read(usage.total) == (len(CONTENT), 1)
+
+
+def next_key_with(write: object, database: Database) -> Callable[..., str]:
+    """Return a `next_key` whose own transactions are not disturbed."""
+    original = Reservation.next_key
+
+    def next_key(self: Reservation, *, fresh: bool = False) -> str:
+        disturbed = database.write
+        database.write = write  # type: ignore[method-assign, assignment]
+        try:
+            return original(self, fresh=fresh)
+        finally:
+            database.write = disturbed  # type: ignore[method-assign]
+
+    return next_key
+
+
+def test_a_request_that_dies_while_publishing_can_be_repeated(
+    client: Client, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = created_path(client)
     patch(client, path, 0, CONTENT[:100])
 
-    def dies(*_: object) -> None:
+    def dies(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Catalogue, "publish", dies)
+        patched.setattr(index_uploads, "advance", dies)
         with pytest.raises(KeyboardInterrupt):
             patch(client, path, 100, CONTENT[100:])
 
-    assert client.request("HEAD", path, **VERSION).status == 423, "the replica may still be publishing it"
-    monkeypatch.setattr(uploads, "now", lambda: now() + timedelta(minutes=16))
-    assert offset(client, path) == len(CONTENT)
+    assert offset(client, path) == 100
+    assert patch(client, path, 100, CONTENT[100:]).status == 204
     assert client.get("name").body == CONTENT
 
 
-def test_an_upload_is_published_later_if_storage_was_unavailable(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+def test_an_upload_goes_on_after_the_index_was_unavailable(
+    client: Client, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = created_path(client)
 
-    def away(*_: object) -> None:
+    def away(_: object) -> None:
         raise StorageUnavailableError("away")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Catalogue, "publish", away)
+        patched.setattr(database, "write", away)
         assert patch(client, path, 0, CONTENT).status == 503
 
-    assert offset(client, path) == len(CONTENT)
+    assert offset(client, path) == 0
+    assert patch(client, path, 0, CONTENT).status == 204
     assert client.get("name").body == CONTENT
+
+
+def test_an_upload_that_is_deleted_while_it_is_published_is_not_half_a_file(client: Client, catalogue: Catalogue) -> None:
+    path = created_path(client)
+
+    def slow() -> object:
+        yield CONTENT[:10]
+        client.request("DELETE", path, **VERSION)  # meanwhile
+        yield CONTENT[10:]
+
+    with pytest.raises((RefusedError, StorageUnavailableError)):
+        uploads.Uploads(catalogue).append(path.rpartition("/")[2], 0, slow(), None)  # type: ignore[arg-type]
+
+    assert client.get("name").status == 404
+    assert catalogue.database.read(usage.total) == (0, 0)
+
+
+def test_the_room_for_an_upload_is_reserved_when_it_is_created(database: Database, store: ChunkStore) -> None:
+    limits = Limits(max_file=2**20, quota=100_000)
+    limited = Client(app.create(Catalogue(database, store, limits), max_transfers=MAX_TRANSFERS))
+    path = created_path(limited)
+
+    assert create(limited, 90_000).status == 507
+    assert limited.put("other", b"x" * 95_000).status == 507
+    assert patch(limited, path, 0, CONTENT).status == 204
+    assert database.read(usage.total) == (len(CONTENT), 1)
+    assert create(limited, 89_000).status == 201
+
+
+def test_a_cancelled_upload_frees_its_room(client: Client, database: Database) -> None:
+    path = created_path(client)
+    client.request("DELETE", path, **VERSION)
+
+    assert database.read(usage.total) == (0, 0)
+
+
+def test_a_long_upload_keeps_its_chunks_however_slow_it_is(
+    client: Client, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = created_path(client)
+    for start in range(0, len(CONTENT), 5000):
+        patch(client, path, start, CONTENT[start : start + 5000])
+        monkeypatch.setattr(sweep, "now", lambda: now() + timedelta(hours=23))
+        sweep.sweep(catalogue)
+
+    assert client.get("name").body == CONTENT
+
+
+def test_an_upload_in_very_many_requests_is_hashed_once(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[int] = []
+    update = ResumableSha256.update
+
+    def count(self: ResumableSha256, data: bytes) -> None:
+        hashed.append(len(data))
+        update(self, data)
+
+    monkeypatch.setattr(ResumableSha256, "update", count)
+    path = created_path(client)
+    for start in range(0, len(CONTENT), 100):
+        patch(client, path, start, CONTENT[start : start + 100])
+
+    assert sum(hashed) == len(CONTENT)
+    assert client.get("name").headers["etag"] == f'"{hashlib.sha256(CONTENT).hexdigest()}"'
+
+
+def test_a_lifetime_begins_when_the_file_is_published(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = created_path(client, ttl="1h")
+    patch(client, path, 0, CONTENT[:100])
+    monkeypatch.setattr(uploads, "now", lambda: now() + timedelta(hours=2))
+    patch(client, path, 100, CONTENT[100:])
+
+    (file,) = json.loads(client.request("GET", "/files").text)
+    assert datetime.fromisoformat(file["expires"]) > now() + timedelta(hours=2, minutes=59)
 
 
 def test_truncated_bytes_with_a_checksum_are_not_kept(catalogue: Catalogue, client: Client) -> None:

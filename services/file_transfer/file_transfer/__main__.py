@@ -6,16 +6,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-from file_transfer import settings
+from file_transfer import backends, settings
+from file_transfer.chunks import StorageUnavailableError
+from file_transfer.index.migrate import SchemaTooNewError
 
 
 def main() -> None:
     """Read the settings and serve until SIGTERM."""
     try:
         configured = settings.load()
-        if not configured.s3:
+        if not configured.postgres:
             _make_writable_folder(configured.data)
-    except settings.SettingsError as error:
+        backends.migrate(configured)
+    except (settings.SettingsError, SchemaTooNewError, StorageUnavailableError) as error:
         sys.exit(f"file_transfer: {error}")
     master = os.getpid()
     counters = tempfile.mkdtemp(prefix="file-transfer-metrics-")

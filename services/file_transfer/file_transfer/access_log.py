@@ -30,7 +30,8 @@ def _line(response: Any, environ: dict[str, Any], duration: timedelta) -> str:  
             "client": environ.get("HTTP_X_FORWARDED_FOR") or environ.get("REMOTE_ADDR", ""),
             "token": environ.get(TOKEN_NAME, ""),
             "line": f"{environ['REQUEST_METHOD']} {environ['RAW_URI']} {environ['SERVER_PROTOCOL']}",
-            "status": int(response.status_code or 0),
+            # A request that gunicorn itself refuses has a status line, but no status code.
+            "status": int((response.status or "0").split()[0]),
             # gunicorn does not count what the kernel sends with sendfile, which is either all of it or an error.
             "bytes": response.sent or response.response_length or 0,
             "seconds": round(duration.total_seconds(), 6),

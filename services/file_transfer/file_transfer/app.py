@@ -6,13 +6,13 @@ from importlib import resources
 
 from bottle import Bottle, HTTPError, HTTPResponse, request
 
-from file_transfer import headers, metrics, names, responses, tus_routes, web_page
+from file_transfer import headers, metrics, names, queries, responses, tus_routes, web_page
 from file_transfer.catalogue import Catalogue, UnknownFileError
+from file_transfer.chunks import MissingChunkError, StorageFullError, StorageUnavailableError
 from file_transfer.errors import RefusedError, kind_of
 from file_transfer.file_routes import FileRoutes
 from file_transfer.form_routes import FormRoutes
 from file_transfer.slots import Slots
-from file_transfer.storage import StorageFullError, StorageUnavailableError
 from file_transfer.tokens import DELETE, READ, WRITE, Tokens
 from file_transfer.tus_routes import TusRoutes
 from file_transfer.uploads import UnknownUploadError
@@ -31,6 +31,7 @@ def create(
     *,
     max_transfers: int,
     tokens: Tokens | None = None,
+    check_readable: Callable[[], None] = lambda: None,
     is_draining: Callable[[], bool] = lambda: False,
 ) -> Bottle:
     """Return the application that serves a catalogue.
@@ -39,15 +40,18 @@ def create(
         catalogue: the stored files.
         max_transfers: how many transfers this process runs at once. It refuses further ones.
         tokens: the valid tokens. Without any, everybody may do everything.
+        check_readable: raises StorageUnavailableError if files cannot be downloaded. It must not wait for anything.
         is_draining: whether this replica is shutting down.
     """
     app = Bottle(catchall=True)
     app.default_error_handler = _default_error
+    app.add_hook("before_request", _check_path)
+    app.add_hook("after_request", tus_routes.state_version)
     slots = Slots(max_transfers)
     files = FileRoutes(catalogue, slots)
     forms = FormRoutes(catalogue, slots, files)
     tus = TusRoutes(catalogue, slots)
-    service = _ServiceRoutes(catalogue, is_draining)
+    service = _ServiceRoutes(check_readable, is_draining)
     routes: list[tuple[str, str, str | None, Handler]] = [
         ("POST", "/upload", WRITE, forms.upload),
         ("POST", "/download", READ, forms.download),
@@ -58,27 +62,29 @@ def create(
         ("DELETE", f"/files/{NAME}", DELETE, files.delete),
         ("OPTIONS", "/uploads", None, tus.options),
         ("OPTIONS", "/uploads/<identifier>", None, tus.options),
-        ("POST", "/uploads", WRITE, _tus_version_checked(tus.create)),
-        ("HEAD", "/uploads/<identifier>", WRITE, _tus_version_checked(tus.head)),
-        ("PATCH", "/uploads/<identifier>", WRITE, _tus_version_checked(tus.append)),
-        ("DELETE", "/uploads/<identifier>", WRITE, _tus_version_checked(tus.remove)),
-        ("POST", "/uploads/<identifier>", WRITE, _tus_version_checked(tus.method_override)),
+        ("POST", "/uploads", WRITE, tus_routes.version_checked(tus.create)),
+        ("HEAD", "/uploads/<identifier>", WRITE, tus_routes.version_checked(tus.head)),
+        ("PATCH", "/uploads/<identifier>", WRITE, tus_routes.version_checked(tus.append)),
+        ("DELETE", "/uploads/<identifier>", WRITE, tus_routes.version_checked(tus.remove)),
+        ("POST", "/uploads/<identifier>", WRITE, tus_routes.version_checked(tus.method_override)),
         *(("GET", path, None, service.page) for path in web_page.PATHS),
         ("GET", "/openapi.json", None, service.openapi),
         ("GET", "/healthz", None, service.healthz),
         ("GET", "/readyz", None, service.readyz),
         ("GET", "/metrics", None, service.metrics),
     ]
+    take_queries = (forms.upload, files.list, files.put)
     for method, path, scope, handler in routes:
-        app.route(path, method, _measured(method, path, _with_error_responses(_authorised(tokens, scope, handler))))
+        checked = handler if handler in take_queries else _without_query(handler)
+        app.route(path, method, _measured(method, path, _with_error_responses(_authorised(tokens, scope, checked))))
     return app
 
 
 class _ServiceRoutes:
     """The routes about the service itself: the web page, its API, health and metrics."""
 
-    def __init__(self, catalogue: Catalogue, is_draining: Callable[[], bool]) -> None:
-        self._storage = catalogue.storage
+    def __init__(self, check_readable: Callable[[], None], is_draining: Callable[[], bool]) -> None:
+        self._check_readable = check_readable
         self._is_draining = is_draining
         self._openapi = resources.files("file_transfer").joinpath("openapi.json").read_text()
 
@@ -99,8 +105,7 @@ class _ServiceRoutes:
         """Return 200 if this replica can serve files and takes more requests."""
         if self._is_draining():
             raise RefusedError(503, "this replica is shutting down", kind="draining")
-        if not self._storage.is_ready():
-            raise RefusedError(503, "the storage does not respond", kind="storage")
+        self._check_readable()
         return responses.text(200, "ready")
 
     def metrics(self) -> HTTPResponse:
@@ -119,12 +124,20 @@ def _authorised(tokens: Tokens | None, scope: str | None, handler: Handler) -> H
     return handle
 
 
-def _tus_version_checked(handler: Handler) -> Handler:
+def _without_query(handler: Handler) -> Handler:
     def handle(**arguments: str) -> HTTPResponse:
-        tus_routes.check_version()
+        queries.parse(())
         return handler(**arguments)
 
     return handle
+
+
+def _check_path() -> None:
+    """Refuse a path that is not valid UTF-8. Bottle drops the invalid bytes, and would serve another file."""
+    try:
+        request.environ["bottle.raw_path"].encode("latin-1").decode()
+    except UnicodeDecodeError:
+        raise responses.error(400, "the path is not valid UTF-8", "name") from None
 
 
 def _with_error_responses(handler: Handler) -> Handler:
@@ -143,6 +156,9 @@ def _with_error_responses(handler: Handler) -> Handler:
             )
         except StorageFullError:
             return responses.error(507, "there is no space left for the file")
+        except MissingChunkError as error:
+            request.environ["wsgi.errors"].write(f"storage: {error}\n")
+            return responses.error(500, "the content of the file is missing in the storage", "missing")
         except StorageUnavailableError as error:
             request.environ["wsgi.errors"].write(f"storage: {error}\n")
             return responses.error(503, "the storage is not available: try again in a moment", "storage")
@@ -170,5 +186,6 @@ def _measured(method: str, path: str, handler: Handler) -> Handler:
 def _default_error(error: HTTPError) -> str:
     """Return the text for Bottle's own errors: an unknown path or method, or a fault of ours without its details."""
     metrics.ERRORS.labels(kind_of(error.status_code)).inc()
+    tus_routes.state_version()
     error.content_type = "text/plain; charset=utf-8"
     return f"error: {error.status_line.partition(' ')[2].lower()}\n"

@@ -7,8 +7,8 @@ from typing import BinaryIO
 from gunicorn.http.body import Body, LengthReader
 from gunicorn.http.errors import ParseException
 
+from file_transfer.chunks import Data
 from file_transfer.errors import RefusedError
-from file_transfer.storage import Data
 
 BLOCK_BYTES = 1024 * 1024
 """Bytes read at once: enough to hash them in a thread of their own, and few enough for many transfers at a time."""

@@ -79,7 +79,7 @@ def parse_date(text: str | None) -> datetime | None:
     """Parse an HTTP date. Return None for an invalid one, which RFC 9110 says to ignore."""
     try:
         found = parsedate_to_datetime(text) if text else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)
 

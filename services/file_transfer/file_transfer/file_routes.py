@@ -1,22 +1,34 @@
 """The routes under /files, with the semantics of HTTP (RFC 9110)."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, closing
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from bottle import HTTPResponse, request
 
-from file_transfer import bodies, conditions, digests, headers, lifetime, metrics, names, queries, ranges, responses
+from file_transfer import (
+    bodies,
+    conditions,
+    digests,
+    headers,
+    lifetime,
+    metrics,
+    names,
+    queries,
+    ranges,
+    responses,
+    whole_numbers,
+)
 from file_transfer.catalogue import Catalogue
+from file_transfer.chunks import Content, MissingChunkError, blocks
 from file_transfer.errors import RefusedError
 from file_transfer.ranges import Range, UnsatisfiableError
 from file_transfer.slots import FileBody, Slot, Slots, StreamedBody
-from file_transfer.storage import Content
 from file_transfer.stored_file import StoredFile, now
 
+_LIST_FIELDS = ("prefix", "after", "limit")
 _PAGE_SIZE = 1000
-_MAX_IN_MEMORY = 64 * 1024
-"""Bytes up to which reading a file into memory is faster than sendfile."""
 
 
 class FileRoutes:
@@ -29,19 +41,20 @@ class FileRoutes:
     def put(self, name: str) -> HTTPResponse:
         """Store the body under the name."""
         name = names.checked(name)
-        requested = lifetime.parse(queries.parse(request.query_string), now())
+        requested = lifetime.parse(queries.parse(lifetime.FIELDS), now())
         condition = conditions.parse(headers.REQUEST)
         expected = digests.declared(headers.REQUEST)
         for unsupported in ("Content-Range", "Content-Encoding"):
             if headers.REQUEST.get(unsupported):
                 raise RefusedError(400, f"{unsupported} is not supported: send the whole file without encoding")
+        length = headers.content_length()
         if condition != conditions.NONE:
             condition.check_change(self._catalogue.find(name))  # early, before the client sends the file in vain
-        with self._slots.take(), self._catalogue.receive(request.content_length) as incoming_file:
-            for data in bodies.blocks(request.environ["wsgi.input"], request.content_length):
+        with self._slots.take(), self._catalogue.receive(None if length < 0 else length) as incoming_file:
+            for data in bodies.blocks(request.environ["wsgi.input"], length):
                 incoming_file.write(data)
             digests.check(expected, incoming_file.sha256)
-            file, is_new = incoming_file.publish(name, requested, condition)
+            file, is_new = self._catalogue.publish({name: incoming_file}, requested, condition)[name]
         metrics.RECEIVED.inc(file.size)
         return responses.stored(201 if is_new else 200, [file])
 
@@ -54,8 +67,24 @@ class FileRoutes:
 
     def get(self, name: str) -> HTTPResponse:
         """Return the file, or a range of it."""
-        name = names.checked(name)
+        return self._newest(names.checked(name), self._get)
+
+    def download(self, name: str) -> HTTPResponse:
+        """Return the whole file, whatever the headers say."""
+        return self._newest(names.checked(name), self._send)
+
+    def _newest(self, name: str, respond: Callable[[StoredFile], HTTPResponse]) -> HTTPResponse:
+        """Respond with the file. If its bytes are gone because it has just been replaced, respond with the new one."""
         file = self._catalogue.look_up(name)
+        while True:
+            try:
+                return respond(file)
+            except MissingChunkError:
+                before, file = file, self._catalogue.look_up(name)
+                if file.version == before.version:
+                    raise
+
+    def _get(self, file: StoredFile) -> HTTPResponse:
         if conditions.parse(headers.REQUEST).is_fresh(file):
             return HTTPResponse("", 304, responses.file_headers(file))
         try:
@@ -64,38 +93,51 @@ class FileRoutes:
             response = responses.error(416, f"the file has only {file.size} bytes: request a range within them")
             response.set_header("Content-Range", f"bytes */{file.size}")
             return response
-        return self.send(file, byte_range)
+        return self._send(file, byte_range)
 
-    def send(self, file: StoredFile, byte_range: Range | None = None) -> HTTPResponse:
-        """Return the content. It holds a slot until it has been sent, and counts as one of the downloads left."""
+    def _send(self, file: StoredFile, byte_range: Range | None = None) -> HTTPResponse:
+        """Return the content, which holds a slot until it has been sent."""
         headers = _headers(file)
         if byte_range:
             last = byte_range.start + byte_range.size - 1
             headers["Content-Length"] = str(byte_range.size)
             headers["Content-Range"] = f"bytes {byte_range.start}-{last}/{file.size}"
-        sent_range = byte_range or Range(0, file.size)
-        slot = self._slots.take()
-        try:
+        wanted = byte_range or Range(0, file.size)
+        with ExitStack() as stack:
+            slot = stack.enter_context(self._slots.take())
+            body: StreamedBody | FileBody | bytes
             if file.downloads_left is not None:
-                self._catalogue.count_download(file)
-            if not sent_range.size:
-                slot.give_back()
-                return HTTPResponse("", 200, headers)
-            content = self._catalogue.open(file, sent_range)
-            body = self._body(content, sent_range.size, slot)
-        except BaseException:
-            slot.give_back()
-            raise
-        metrics.SENT.inc(sent_range.size)
+                body = StreamedBody(self._limited(file, wanted), slot)
+                stack.pop_all()
+            elif file.data is not None or not wanted.size:
+                body = (file.data or b"")[wanted.start : wanted.start + wanted.size]
+            else:
+                body = self._body(self._catalogue.open(file, wanted), wanted.size, slot)
+                stack.pop_all()
+        metrics.SENT.inc(wanted.size)
         return HTTPResponse(body, 206 if byte_range else 200, headers)
 
-    def _body(self, content: Content, size: int, slot: Slot) -> StreamedBody | FileBody | bytes:
+    def _body(self, content: Content, size: int, slot: Slot) -> StreamedBody | FileBody:
         if isinstance(content, Generator):
             return StreamedBody(content, slot)
-        if size > _MAX_IN_MEMORY:
-            return FileBody(content, size, slot, request.environ.get("gunicorn.socket"))
-        with content, slot:
-            return content.read(size)
+        return FileBody(content, size, slot, request.environ.get("gunicorn.socket"))
+
+    def _limited(self, file: StoredFile, wanted: Range) -> Generator[bytes, None, None]:
+        """Yield the content of a file whose downloads are limited. The download counts once its last byte is sent."""
+        held = self._catalogue.hold_download(file)
+        is_complete = False
+        try:
+            if file.data is not None or not wanted.size:
+                yield (file.data or b"")[wanted.start : wanted.start + wanted.size]
+            else:
+                with closing(self._catalogue.open(file, wanted)) as content:
+                    left = wanted.size
+                    for block in blocks(content):
+                        yield block[:left]
+                        left = max(left - len(block), 0)
+            is_complete = wanted.start + wanted.size == file.size
+        finally:
+            self._catalogue.end_download(file, held, is_complete=is_complete)
 
     def delete(self, name: str) -> HTTPResponse:
         """Delete the file."""
@@ -104,15 +146,15 @@ class FileRoutes:
 
     def list(self) -> HTTPResponse:
         """Return a page of the list of files as JSON, sorted by name."""
-        query = queries.parse(request.query_string)
-        prefix, limit = query.get("prefix", ""), _limit(query.get("limit", ""))
-        found: list[StoredFile] = []
-        for file in self._catalogue.files(prefix, query.get("after", "")):
-            if len(found) == limit:
-                next_query = urlencode({"prefix": prefix, "after": found[-1].name, "limit": limit}, quote_via=quote)
-                return _page(found, Link=f'</files?{next_query}>; rel="next"')
-            found.append(file)
-        return _page(found)
+        query = queries.parse(_LIST_FIELDS)
+        prefix, after = (names.checked_part(field, query.get(field, "")) for field in ("prefix", "after"))
+        limit = _limit(query["limit"]) if "limit" in query else _PAGE_SIZE
+        found = self._catalogue.page(prefix, after, limit + 1)
+        if len(found) <= limit:
+            return _page(found)
+        found.pop()
+        next_query = urlencode({"prefix": prefix, "after": found[-1].name, "limit": limit}, quote_via=quote)
+        return _page(found, Link=f'</files?{next_query}>; rel="next"')
 
 
 def _page(files: list[StoredFile], **headers: str) -> HTTPResponse:
@@ -128,8 +170,7 @@ def _headers(file: StoredFile) -> dict[str, Any]:
 
 
 def _limit(text: str) -> int:
-    if not text:
-        return _PAGE_SIZE
-    if not (text.isascii() and text.isdecimal() and 0 < int(text[:9]) <= _PAGE_SIZE):
+    limit = whole_numbers.parse(text)
+    if limit is None or not 0 < limit <= _PAGE_SIZE:
         raise RefusedError(400, f"limit is {text[:40]!a}: give a whole number, 1 to {_PAGE_SIZE}")
-    return int(text)
+    return limit

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from typing import BinaryIO
-from urllib.parse import parse_qs
 
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser, parse_options_header
 
+from file_transfer import fields
 from file_transfer.bodies import blocks, check_complete, one_line, read
 from file_transfer.errors import RefusedError
 
@@ -40,10 +40,10 @@ def read_parts(body: BinaryIO, content_type: str, content_length: int) -> Iterat
 
 
 def text_field(body: BinaryIO, content_type: str, content_length: int, name: str) -> str:
-    """Return one text field of a small form, sent as multipart or urlencoded.
+    """Return the only text field of a small form, sent as multipart or urlencoded.
 
     Raises:
-        RefusedError: the field is missing, or the form is too large or broken.
+        RefusedError: the field is missing or repeated, or there is another one, or the form is too large or broken.
     """
     if content_length > _MAX_SMALL_FORM:
         raise _too_large()
@@ -52,34 +52,26 @@ def text_field(body: BinaryIO, content_type: str, content_length: int, name: str
         if len(raw) > _MAX_SMALL_FORM:
             raise _too_large()
         check_complete(len(raw), content_length)
-        values = _urlencoded_values(raw, name)
+        found = fields.parse("form", raw, (name,))
     else:
-        values = list(_multipart_values(body, content_type, content_length, name))
-    if not values:
+        found = fields.by_name("form", _multipart_fields(body, content_type, content_length), (name,))
+    if name not in found:
         raise RefusedError(400, f"the form has no field \"{name}\": send one with curl -F '{name}=x'")
-    return values[0]
+    return found[name]
 
 
-def _multipart_values(body: BinaryIO, content_type: str, content_length: int, name: str) -> Iterator[str]:
-    is_wanted, content, total = False, b"", 0
+def _multipart_fields(body: BinaryIO, content_type: str, content_length: int) -> Iterator[tuple[str, str]]:
+    name, content, total = "", b"", 0
     for event in read_parts(body, content_type, content_length):
         if isinstance(event, MultipartSegment):
-            is_wanted, content = event.name == name, b""
+            name, content = event.name or "", b""
         elif event is None:
-            if is_wanted:
-                yield content.decode("utf-8", "surrogateescape")
+            yield name, content.decode("utf-8", "surrogateescape")
         else:
             total += len(event)
             if total > _MAX_SMALL_FORM:
                 raise _too_large()
             content += event
-
-
-def _urlencoded_values(raw: bytes, name: str) -> list[str]:
-    try:
-        return parse_qs(raw.decode(), keep_blank_values=True, errors="strict").get(name, [])
-    except UnicodeDecodeError:
-        raise RefusedError(400, "the form is not valid UTF-8") from None
 
 
 def _too_large() -> RefusedError:

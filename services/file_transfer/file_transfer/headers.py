@@ -4,11 +4,29 @@ from collections.abc import Iterator, Mapping
 
 from bottle import request
 
+from file_transfer import whole_numbers
+from file_transfer.errors import RefusedError
+
 
 def content_type() -> str:
     """Return the Content-Type with its parameters, or an empty text if there is none."""
     found: str = request.environ.get("CONTENT_TYPE", "")
     return found
+
+
+def content_length() -> int:
+    """Return the Content-Length in bytes, or -1 if there is none.
+
+    Raises:
+        RefusedError: 400 if it is not a number of bytes.
+    """
+    text = request.environ.get("CONTENT_LENGTH")
+    if not text:
+        return -1
+    length = whole_numbers.parse(text)
+    if length is None:
+        raise RefusedError(400, f"Content-Length is {text[:40]!a}: send a number of bytes")
+    return length
 
 
 class _Headers(Mapping[str, str]):

@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from file_transfer import whole_numbers
 from file_transfer.errors import RefusedError
 
-_TTL = re.compile(r"(\d{1,9})([smhd]?)")
+FIELDS = ("ttl", "expires", "max-downloads")
+
+_TTL = re.compile(r"([0-9]{1,9})([smhd]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _MAX_SECONDS = 100 * 365 * 86400
 _MAX_DOWNLOADS = 10**9
@@ -25,18 +28,22 @@ FOREVER = Lifetime()
 
 
 def parse(parameters: Mapping[str, str], now: datetime) -> Lifetime:
-    """Return the lifetime that the parameters request.
+    """Return the lifetime that the parameters request. Other parameters than `FIELDS` are ignored.
+
+    An empty value is invalid: it may come from a variable that is not set, and the file would be kept for ever.
 
     Raises:
         RefusedError: 400, with the name of the invalid parameter.
     """
-    ttl, expires, downloads = (parameters.get(name, "") for name in ("ttl", "expires", "max-downloads"))
-    if ttl and expires:
+    ttl, expires, downloads = (parameters.get(name) for name in FIELDS)
+    if ttl is not None and expires is not None:
         raise RefusedError(400, "ttl and expires are both given: give only one of them")
-    return Lifetime(
-        expires=_parse_ttl(ttl, now) if ttl else _parse_expires(expires, now) if expires else None,
-        downloads=_parse_downloads(downloads) if downloads else None,
-    )
+    end: datetime | None = None
+    if ttl is not None:
+        end = _parse_ttl(ttl, now)
+    elif expires is not None:
+        end = _parse_expires(expires, now)
+    return Lifetime(expires=end, downloads=None if downloads is None else _parse_downloads(downloads))
 
 
 def _parse_ttl(ttl: str, now: datetime) -> datetime:
@@ -51,17 +58,16 @@ def _parse_expires(text: str, now: datetime) -> datetime:
     try:
         # A "+" in a query means a space, so a time zone such as +01:00 arrives with a space in front.
         found = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
-    except ValueError:
-        found = None
-    if found is None:
-        raise RefusedError(400, f"expires is {text[:40]!a}: give a time such as 2030-01-31T12:00:00Z")
-    found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # OverflowError: the time zone moves it out of the years 1 to 9999
+        raise RefusedError(400, f"expires is {text[:40]!a}: give a time such as 2030-01-31T12:00:00Z") from None
     if found <= now:
         raise RefusedError(400, f"expires is {text[:40]!a}, which is in the past: give a future time")
     return found
 
 
 def _parse_downloads(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 0 < int(text[:11]) <= _MAX_DOWNLOADS):
-        raise RefusedError(400, f"max-downloads is {text[:40]!a}: give a whole number, 1 or more")
-    return int(text)
+    downloads = whole_numbers.parse(text)
+    if downloads is None or not 0 < downloads <= _MAX_DOWNLOADS:
+        raise RefusedError(400, f"max-downloads is {text[:40]!a}: give a whole number, 1 to {_MAX_DOWNLOADS}")
+    return downloads

@@ -19,6 +19,27 @@ SECONDS = Histogram(
     ["method", "route"],
     buckets=(0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300, 1800),
 )
+INDEX_READABLE = Gauge("file_transfer_index_readable", "Whether the index can be read.", multiprocess_mode="livemin")
+INDEX_WRITABLE = Gauge(
+    "file_transfer_index_writable",
+    "Whether the index can be written: it has a primary and enough synchronous standbys.",
+    multiprocess_mode="livemin",
+)
+STORE_READABLE = Gauge(
+    "file_transfer_store_readable", "Whether the store of the bytes can be read.", multiprocess_mode="livemin"
+)
+STORE_WRITABLE = Gauge(
+    "file_transfer_store_writable", "Whether the store takes bytes with all their copies.", multiprocess_mode="livemin"
+)
+STORED_BYTES = Gauge(
+    "file_transfer_stored_bytes",
+    "Bytes of all files and running uploads, by the index.",
+    multiprocess_mode="livemostrecent",
+)
+STORED_FILES = Gauge("file_transfer_stored_files", "Files, by the index.", multiprocess_mode="livemostrecent")
+GARBAGE = Gauge("file_transfer_garbage_chunks", "Chunks that wait to be deleted.", multiprocess_mode="livemostrecent")
+SWEPT = Counter("file_transfer_swept_chunks", "Chunks that were deleted.")
+SWEEP_FAILURES = Counter("file_transfer_sweep_failures", "Sweeps that failed and will be repeated.")
 _STORAGE_SECONDS = Histogram(
     "file_transfer_storage_seconds",
     "Time that a storage operation took.",

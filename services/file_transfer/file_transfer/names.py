@@ -28,11 +28,26 @@ def checked(name: str | None) -> str:
         raise NameRefusedError("the name is not valid UTF-8") from None
     if name in (".", "..") or "/" in name or "\\" in name:
         raise NameRefusedError(f"the name {printable(name)} is a path: give only the name")
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name):
+    if _has_control_characters(name):
         raise NameRefusedError(f"the name {printable(name)} contains control characters: remove them")
     if size > MAX_BYTES:
         raise NameRefusedError(f"the name has {size} bytes: use at most {MAX_BYTES}")
     return name
+
+
+def checked_part(field: str, text: str) -> str:
+    """Check a text that names are compared with, and return it in their form (NFC). It can be empty.
+
+    Args:
+        field: what the text is, for the error message.
+        text: the beginning of a name, or a name between whose neighbours a list continues.
+
+    Raises:
+        NameRefusedError: the text contains characters that no name has.
+    """
+    if _has_control_characters(text):
+        raise NameRefusedError(f"{field} is {printable(text)}, which contains control characters: remove them")
+    return unicodedata.normalize("NFC", text)
 
 
 def printable(name: str) -> str:
@@ -47,3 +62,7 @@ def content_disposition(name: str) -> str:
     """
     plain = "".join(character if character in _PLAIN else "_" for character in name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def _has_control_characters(text: str) -> bool:
+    return any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text)

@@ -1,17 +1,16 @@
-"""The query parameters of a request."""
+"""The query of the current request."""
 
-from urllib.parse import parse_qsl
+from collections.abc import Collection
 
-from file_transfer.errors import RefusedError
+from bottle import request
+
+from file_transfer import fields
 
 
-def parse(query: str) -> dict[str, str]:
-    """Return the parameters by name. If a name is repeated, its last value counts.
+def parse(known: Collection[str]) -> dict[str, str]:
+    """Return the values of the query's fields by name.
 
     Raises:
-        RefusedError: 400 if the query is not valid UTF-8.
+        RefusedError: 400 if a field is not one of the `known` ones, or is repeated, or is not valid UTF-8.
     """
-    try:
-        return dict(parse_qsl(query, keep_blank_values=True, errors="strict"))
-    except ValueError:
-        raise RefusedError(400, "the query is not valid UTF-8") from None
+    return fields.parse("query", request.query_string.encode("latin-1"), known)

@@ -3,9 +3,10 @@
 import re
 from dataclasses import dataclass
 
-from file_transfer import conditions
+from file_transfer import conditions, whole_numbers
 from file_transfer.stored_file import StoredFile
 
+_BEYOND_ANY_FILE = 10**19
 _SINGLE_RANGE = re.compile(r"bytes=\s*(\d*)-(\d*)\s*", re.ASCII | re.IGNORECASE)
 
 
@@ -31,17 +32,22 @@ def parse(header: str | None, if_range: str | None, file: StoredFile) -> Range |
     if not found or not (found[1] or found[2]) or not _is_same_version(if_range, file):
         return None
     if not found[1]:
-        size = min(int(found[2]), file.size)
+        size = min(_position(found[2]), file.size)
         start = file.size - size
     else:
-        start = int(found[1])
-        last = int(found[2]) if found[2] else file.size - 1
+        start = _position(found[1])
+        last = _position(found[2]) if found[2] else file.size - 1
         if found[2] and last < start:
             return None  # invalid by the RFC's grammar, so the header is ignored
         size = min(last, file.size - 1) - start + 1
     if size <= 0 or start >= file.size:
         raise UnsatisfiableError
     return Range(start, size)
+
+
+def _position(digits: str) -> int:
+    position = whole_numbers.parse(digits.lstrip("0") or "0")
+    return _BEYOND_ANY_FILE if position is None else position
 
 
 def _is_same_version(if_range: str | None, file: StoredFile) -> bool:

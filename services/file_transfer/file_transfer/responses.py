@@ -66,6 +66,8 @@ def file_headers(file: StoredFile) -> dict[str, Any]:
     return {
         **_SECURITY_HEADERS,
         "Accept-Ranges": "bytes",
+        # A cache must ask whether its copy is current, since a file can be replaced or expire at any time.
+        "Cache-Control": "no-cache",
         "Content-Disposition": names.content_disposition(file.name),
         "ETag": file.etag,
         "Last-Modified": conditions.http_date(file.modified),

@@ -1,7 +1,6 @@
 """The server: gunicorn with threads, which streams request bodies and sends files with sendfile."""
 
 import fcntl
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +8,13 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.http import wsgi
 from prometheus_client import multiprocess
 
-from file_transfer import app, settings, sweep
+from file_transfer import app, backends, settings
 from file_transfer.access_log import AccessLog
 from file_transfer.catalogue import Catalogue
-from file_transfer.directory import DirectoryStorage
 from file_transfer.drain import Drain, DrainingArbiter, unblock_sigterm
+from file_transfer.health import Health
 from file_transfer.limits import Limits
-from file_transfer.s3 import S3Storage
-from file_transfer.storage import Storage
+from file_transfer.sweep import Sweeper
 
 wsgi.SERVER = "file-transfer"  # gunicorn always sends a Server header, and has no setting for it
 
@@ -52,29 +50,26 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
 
     def load(self) -> Any:  # noqa: ANN401 - a WSGI application
         """Return the WSGI application. Called by gunicorn in each worker."""
-        storage = self._storage()
+        configured = self._configured
+        database, store = backends.database(configured), backends.store(configured)
+        health = Health(database, store)
+        health.start()
         limits = Limits(
-            storage=storage,
-            max_file=self._configured.max_file_bytes,
-            quota=self._configured.quota_bytes,
-            min_free=self._configured.min_free_bytes,
+            max_file=configured.max_file_bytes, quota=configured.quota_bytes, min_free=configured.min_free_bytes
         )
-        sweep.start(storage, _Election(self._shared / "sweep.lock").is_elected)
+        catalogue = Catalogue(database, store, limits, health.check_writable)
+        Sweeper(catalogue, _Election(self._shared / "sweep.lock").is_elected).start()
         return app.create(
-            Catalogue(storage, limits),
-            max_transfers=self._configured.threads - settings.RESERVED_THREADS,
-            tokens=self._configured.tokens,
+            catalogue,
+            max_transfers=configured.threads - settings.RESERVED_THREADS,
+            tokens=configured.tokens,
+            check_readable=health.check_readable,
             is_draining=self._drain.has_begun,
         )
 
     def run(self) -> None:
         """Serve until SIGTERM."""
         DrainingArbiter(self, self._drain, self._configured.drain_seconds).run()
-
-    def _storage(self) -> Storage:
-        if self._configured.s3:
-            return S3Storage(**asdict(self._configured.s3))
-        return DirectoryStorage(self._configured.data)
 
 
 class _Election:

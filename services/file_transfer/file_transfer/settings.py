@@ -1,11 +1,12 @@
 """The service's settings, read from environment variables that begin with FILE_TRANSFER_."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from file_transfer import tokens
+from file_transfer.index.postgres_hosts import PostgresSettings
 from file_transfer.tokens import Tokens
 
 _PREFIX = "FILE_TRANSFER_"
@@ -31,14 +32,28 @@ class S3Settings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SeaweedFsSettings:
+    """A SeaweedFS cluster: its `masters` as HOST:PORT, and on how many volume servers each chunk is stored.
+
+    `node` is the id of the node that this replica runs on; a volume server on the same node is asked first.
+    """
+
+    masters: tuple[str, ...]
+    copies: int
+    node: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """How one replica runs. `threads` is the number of requests that a worker process serves at once.
 
-    Files are stored in the bucket `s3`, or without one in the directory `data`. A `quota_bytes` or `min_free_bytes`
-    of 0 means no limit.
+    Content is stored in `seaweedfs` or in the bucket `s3`, with the index in `postgres`. Without them, both are in the
+    directory `data`. A `quota_bytes` or `min_free_bytes` of 0 means no limit.
     """
 
     data: Path
+    postgres: PostgresSettings | None
+    seaweedfs: SeaweedFsSettings | None
     s3: S3Settings | None
     port: int
     workers: int
@@ -60,10 +75,12 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         SettingsError: a variable is invalid or missing.
     """
     storage = environment.get(f"{_PREFIX}STORAGE", "directory")
-    if storage not in ("directory", "s3"):
-        raise SettingsError(f'{_PREFIX}STORAGE is "{storage}": set it to directory or s3')
+    if storage not in ("directory", "cluster", "s3"):
+        raise SettingsError(f'{_PREFIX}STORAGE is "{storage}": set it to directory, cluster or s3')
     configured = Settings(
         data=Path(environment.get(f"{_PREFIX}DATA", "data")),
+        postgres=_postgres(environment) if storage != "directory" else None,
+        seaweedfs=_seaweedfs(environment) if storage == "cluster" else None,
         s3=_s3(environment) if storage == "s3" else None,
         port=_number(environment, "PORT", 8080, maximum=65535),
         workers=_number(environment, "WORKERS", 2),
@@ -83,31 +100,59 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
     return configured
 
 
+def _postgres(environment: Mapping[str, str]) -> PostgresSettings:
+    return PostgresSettings(
+        hosts=tuple(_addresses(environment, "POSTGRES_HOSTS")),
+        password=_file_content(environment, "POSTGRES_PASSWORD_FILE"),
+        connections=_number(environment, "POSTGRES_CONNECTIONS", 4),
+        standbys=_number(environment, "POSTGRES_STANDBYS", 1, minimum=0),
+    )
+
+
+def _seaweedfs(environment: Mapping[str, str]) -> SeaweedFsSettings:
+    return SeaweedFsSettings(
+        masters=tuple(f"{host}:{port}" for host, port in _addresses(environment, "SEAWEEDFS_MASTERS")),
+        copies=_number(environment, "COPIES", 2, maximum=10),
+        node=environment.get("NODE_ID", ""),
+    )
+
+
 def _s3(environment: Mapping[str, str]) -> S3Settings:
-    def required(name: str, default: str = "") -> str:
-        value = environment.get(_PREFIX + name, default)
-        if not value:
-            raise SettingsError(f"{_PREFIX}{name} is missing: {_PREFIX}STORAGE=s3 needs it")
-        return value
-
-    def file_content(name: str) -> str:
-        path = required(name)
-        try:
-            return Path(path).read_text().strip()
-        except OSError as error:
-            raise SettingsError(f'{_PREFIX}{name} is "{path}": {error.strerror}; name a file with the key') from None
-
-    endpoint = required("S3_ENDPOINT")
+    endpoint = _required(environment, "S3_ENDPOINT")
     if not endpoint.startswith(("http://", "https://")):
         raise SettingsError(f'{_PREFIX}S3_ENDPOINT is "{endpoint}": set it to a URL such as http://object-store:8333')
     return S3Settings(
         endpoint=endpoint,
-        bucket=required("S3_BUCKET"),
-        region=required("S3_REGION", "us-east-1"),
+        bucket=_required(environment, "S3_BUCKET"),
+        region=_required(environment, "S3_REGION", "us-east-1"),
         prefix=environment.get(f"{_PREFIX}S3_PREFIX", ""),
-        access_key=file_content("S3_ACCESS_KEY_FILE"),
-        secret_key=file_content("S3_SECRET_KEY_FILE"),
+        access_key=_file_content(environment, "S3_ACCESS_KEY_FILE"),
+        secret_key=_file_content(environment, "S3_SECRET_KEY_FILE"),
     )
+
+
+def _required(environment: Mapping[str, str], name: str, default: str = "") -> str:
+    value = environment.get(_PREFIX + name, default)
+    if not value:
+        storage = environment.get(f"{_PREFIX}STORAGE", "")
+        raise SettingsError(f"{_PREFIX}{name} is missing: {_PREFIX}STORAGE={storage} needs it")
+    return value
+
+
+def _file_content(environment: Mapping[str, str], name: str) -> str:
+    path = _required(environment, name)
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise SettingsError(f'{_PREFIX}{name} is "{path}": {error.strerror}; name a file with the key') from None
+
+
+def _addresses(environment: Mapping[str, str], name: str) -> Iterator[tuple[str, int]]:
+    for address in _required(environment, name).split(","):
+        host, _, port = address.strip().rpartition(":")
+        if not host or not port.isdecimal():
+            raise SettingsError(f'{_PREFIX}{name} has "{address}": list addresses such as host-1:5432,host-2:5432')
+        yield host, int(port)
 
 
 def _tokens(environment: Mapping[str, str]) -> Tokens | None:

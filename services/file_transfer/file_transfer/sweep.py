@@ -1,81 +1,71 @@
-"""The sweep, which removes expired files and uploads, and chunks that killed processes have left behind."""
+"""The sweep, which removes what has expired, and deletes the chunks that nobody can reach any more."""
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
-from file_transfer.storage import (
-    FILES,
-    UPLOADS,
-    Chunk,
-    ConflictError,
-    Record,
-    Storage,
-    StorageUnavailableError,
-    UnknownRecordError,
-)
-from file_transfer.stored_file import StoredFile, now
-from file_transfer.upload import Upload
+from file_transfer import metrics
+from file_transfer.catalogue import Catalogue
+from file_transfer.index import contents, garbage, usage
+from file_transfer.stored_file import now
 
-_LEFTOVER_AGE = timedelta(days=2)
-"""The age at which a chunk that no record names is deleted. No single request may take longer than this."""
-
-_EVERY_SECONDS = 300
+_EVERY = timedelta(seconds=10)
 
 
-def sweep(storage: Storage) -> int:
-    """Sweep once, and return how many files, uploads and chunks were removed."""
-    # The chunks are listed before the records, so that a file published in between keeps its chunks.
-    leftover = {
-        stored.chunk.key: stored.chunk for stored in storage.chunks() if now() - stored.modified > _LEFTOVER_AGE
-    }
-    swept = 0
-    kinds: tuple[tuple[str, Callable[[bytes], StoredFile | Upload]], ...] = (
-        (FILES, StoredFile.from_record),
-        (UPLOADS, Upload.from_record),
-    )
-    for kind, parse in kinds:
-        for name, record in _records(storage, kind):
-            found = parse(record.content)
-            if found.is_expired(now()):
-                swept += _remove(storage, kind, name, record, found.chunks)
-            for chunk in found.chunks:
-                leftover.pop(chunk.key, None)
-    storage.discard(list(leftover.values()))
-    storage.tidy()
-    return swept + len(leftover)
+def sweep(catalogue: Catalogue) -> int:
+    """Sweep until nothing is due, and return how many chunks were deleted.
+
+    Any number of processes may sweep at the same time; each gets other garbage.
+
+    Raises:
+        StorageUnavailableError: the index or the store is not available. What was not deleted stays garbage.
+    """
+    database, grace = catalogue.database, catalogue.store.reader_grace
+    while database.write(lambda connection: garbage.collect(connection, now(), grace)):
+        pass
+    deleted = 0
+    while ids := database.write(lambda connection: garbage.claim(connection, now())):
+        keys = database.read(lambda connection: garbage.keys(connection, ids))
+        catalogue.store.delete(keys)
+        database.write(lambda connection: contents.forget(connection, ids))
+        deleted += len(keys)
+    return deleted
 
 
-def start(storage: Storage, is_elected: Callable[[], bool]) -> threading.Thread:
-    """Start a thread that sweeps every few minutes, as long as this process is the elected one of the replica."""
+class Sweeper:
+    """Sweeps every few seconds in a thread of its own, and publishes the usage as metrics.
 
-    def run() -> None:
-        while not wait.wait(_EVERY_SECONDS):
+    Only one process of each replica is elected to do it.
+    """
+
+    def __init__(self, catalogue: Catalogue, is_elected: Callable[[], bool]) -> None:
+        self._catalogue = catalogue
+        self._is_elected = is_elected
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the thread, after the sweep that may be running."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(_EVERY / timedelta(seconds=1)):
             try:
-                if is_elected():
-                    sweep(storage)
-            except (OSError, StorageUnavailableError) as error:
+                if self._is_elected():
+                    metrics.SWEPT.inc(sweep(self._catalogue))
+                    self._measure()
+            except Exception as error:  # noqa: BLE001 - whatever failed, the next sweep may succeed
+                metrics.SWEEP_FAILURES.inc()
                 logging.getLogger("gunicorn.error").warning("the sweep failed and will be repeated: %s", error)
 
-    wait = threading.Event()
-    thread = threading.Thread(target=run, name="sweep", daemon=True)
-    thread.start()
-    return thread
-
-
-def _records(storage: Storage, kind: str) -> Iterator[tuple[str, Record]]:
-    for name in storage.names(kind):
-        try:
-            yield name, storage.read(kind, name)
-        except UnknownRecordError:
-            continue  # removed since the listing
-
-
-def _remove(storage: Storage, kind: str, name: str, record: Record, chunks: tuple[Chunk, ...]) -> int:
-    try:
-        storage.remove(kind, name, record.version)
-    except ConflictError:
-        return 0  # another process has just replaced it
-    storage.discard(chunks)
-    return 1
+    def _measure(self) -> None:
+        stored_bytes, stored_files = self._catalogue.database.read(usage.total)
+        metrics.STORED_BYTES.set(stored_bytes)
+        metrics.STORED_FILES.set(stored_files)
+        metrics.GARBAGE.set(self._catalogue.database.read(garbage.count))

@@ -2,23 +2,25 @@
 
 import base64
 import binascii
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Callable
 
-from bottle import HTTPResponse, request
+from bottle import HTTPResponse, request, response
 
-from file_transfer import bodies, conditions, digests, headers, metrics, responses
+from file_transfer import bodies, conditions, digests, headers, lifetime, metrics, responses, whole_numbers
 from file_transfer.catalogue import Catalogue
 from file_transfer.errors import RefusedError
 from file_transfer.slots import Slots
 from file_transfer.upload import Upload
-from file_transfer.uploads import Uploads
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from file_transfer.uploads import UnknownUploadError, Uploads
 
 VERSION = "1.0.0"
 _CONTENT_TYPE = "application/offset+octet-stream"
+_IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 _MAX_METADATA_BYTES = 8192
+_METADATA_KEYS = frozenset({"filename", "name", "sha256", "if-match", "if-none-match", *lifetime.FIELDS})
+_METADATA_HEADER = "upload-metadata"
+"""The key under which an upload's metadata has the whole header, which HEAD returns as the client sent it."""
 
 
 class TusRoutes:
@@ -33,7 +35,6 @@ class TusRoutes:
         """Return the versions and extensions of the protocol that the server supports."""
         return responses.empty(
             204,
-            Tus_Resumable=VERSION,
             Tus_Version=VERSION,
             Tus_Extension="creation,creation-with-upload,termination,checksum,expiration",
             Tus_Max_Size=str(self._max_size),
@@ -47,27 +48,34 @@ class TusRoutes:
         for name in ("If-Match", "If-None-Match"):
             if condition := headers.REQUEST.get(name):
                 metadata[name.lower()] = condition  # checked again when the file is published
-        identifier, upload = self._uploads.create(length, metadata)
+        upload = self._uploads.create(length, metadata)
         if length and _has_content():
-            upload = self._append(identifier, 0)
+            upload = self._append(upload.id.hex, 0)
         # A path without a host, which is correct behind any proxy.
-        return _response(201, upload, Location=f"/uploads/{identifier}")
+        return _response(201, upload, Location=f"/uploads/{upload.id.hex}")
 
     def head(self, identifier: str) -> HTTPResponse:
         """Return the offset at which the upload continues."""
-        upload = self._uploads.look_up(identifier)
-        return _response(200, upload, Upload_Length=str(upload.length), Cache_Control="no-store")
+        upload = self._uploads.look_up(_checked(identifier))
+        metadata = upload.metadata.get(_METADATA_HEADER)
+        return _response(
+            200,
+            upload,
+            Upload_Length=str(upload.length),
+            Cache_Control="no-store",
+            **({"Upload_Metadata": metadata} if metadata else {}),
+        )
 
     def append(self, identifier: str) -> HTTPResponse:
         """Append bytes at an offset."""
         if not _has_content():
             raise RefusedError(415, f"send the bytes as Content-Type: {_CONTENT_TYPE}")
-        return _response(204, self._append(identifier, _byte_count("Upload-Offset")))
+        return _response(204, self._append(_checked(identifier), _byte_count("Upload-Offset")))
 
     def remove(self, identifier: str) -> HTTPResponse:
         """Cancel the upload."""
-        self._uploads.remove(identifier)
-        return responses.empty(204, Tus_Resumable=VERSION)
+        self._uploads.remove(_checked(identifier))
+        return responses.empty(204)
 
     def method_override(self, identifier: str) -> HTTPResponse:
         """Handle a POST as the method in X-HTTP-Method-Override, for clients that can only POST."""
@@ -83,51 +91,78 @@ class TusRoutes:
 
     def _append(self, identifier: str, offset: int) -> Upload:
         with self._slots.take():
-            content = bodies.blocks(request.environ["wsgi.input"], request.content_length)
+            content = bodies.blocks(request.environ["wsgi.input"], headers.content_length())
             upload = self._uploads.append(identifier, offset, content, headers.REQUEST.get("Upload-Checksum"))
         metrics.RECEIVED.inc(upload.offset - offset)
         return upload
 
 
-def check_version() -> None:
-    """Check the version of the protocol that the client uses.
+def version_checked(handler: Callable[..., HTTPResponse]) -> Callable[..., HTTPResponse]:
+    """Return the handler with a check before it: 412 if the client uses another version of the protocol."""
 
-    Raises:
-        RefusedError: 412 if it is another version.
-    """
-    if headers.REQUEST.get("Tus-Resumable") != VERSION:
-        raise RefusedError(412, f"send Tus-Resumable: {VERSION}")
+    def handle(**arguments: str) -> HTTPResponse:
+        if headers.REQUEST.get("Tus-Resumable") == VERSION:
+            return handler(**arguments)
+        refusal = responses.error(412, f"send Tus-Resumable: {VERSION}")
+        refusal.set_header("Tus-Version", VERSION)
+        return refusal
+
+    return handle
+
+
+def state_version() -> None:
+    """Add the version of the protocol to the current response, whatever it is, if the path belongs to the protocol."""
+    if request.path == "/uploads" or request.path.startswith("/uploads/"):
+        response.set_header("Tus-Resumable", VERSION)
 
 
 def _has_content() -> bool:
     return headers.content_type().partition(";")[0].strip().lower() == _CONTENT_TYPE
 
 
+def _checked(identifier: str) -> str:
+    """Return the identifier if it may be one of ours. Another one, such as `..`, must not reach the storage."""
+    if not _IDENTIFIER.fullmatch(identifier):
+        raise UnknownUploadError(identifier)
+    return identifier
+
+
 def _response(status: int, upload: Upload, **headers: str) -> HTTPResponse:
     if upload.sha256:
         headers |= {"ETag": f'"{upload.sha256}"', "Repr_Digest": digests.repr_digest(upload.sha256)}
     expires = conditions.http_date(upload.expires)
-    return responses.empty(
-        status, Tus_Resumable=VERSION, Upload_Offset=str(upload.offset), Upload_Expires=expires, **headers
-    )
+    return responses.empty(status, Upload_Offset=str(upload.offset), Upload_Expires=expires, **headers)
 
 
 def _byte_count(header: str) -> int:
     text = headers.REQUEST.get(header, "")
-    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+    count = whole_numbers.parse(text)
+    if count is None:
         raise RefusedError(400, f"{header} is {text[:40]!a}: send a number of bytes")
-    return int(text)
+    return count
 
 
 def _metadata(header: str) -> dict[str, str]:
-    """Parse Upload-Metadata: pairs separated by commas, each a key, a space, and the value in base64."""
+    """Parse Upload-Metadata: pairs separated by commas, each a key, a space, and the value in base64.
+
+    Clients may send other keys than ours, with values that are not text. They are kept in the header only.
+    """
     if len(header) > _MAX_METADATA_BYTES:
         raise RefusedError(400, f"Upload-Metadata has more than {_MAX_METADATA_BYTES} bytes")
-    found = {}
+    if not (header.isascii() and header.isprintable()):
+        raise RefusedError(400, "Upload-Metadata is not printable ASCII: send keys, and their values in base64")
+    metadata: dict[str, str] = {}
+    keys = set()
     for pair in filter(None, (pair.strip() for pair in header.split(","))):
-        key, _, value = pair.partition(" ")
+        key, _, encoded = pair.partition(" ")
+        key = key.lower()
+        if key in keys:
+            raise RefusedError(400, f"Upload-Metadata has the key {key[:40]!a} twice: send it once")
+        keys.add(key)
         try:
-            found[key.lower()] = base64.b64decode(value, validate=True).decode()
+            value = base64.b64decode(encoded, validate=True)
+            if key in _METADATA_KEYS:
+                metadata[key] = value.decode()
         except (binascii.Error, UnicodeDecodeError):
             raise RefusedError(400, f"Upload-Metadata: the value of {key[:40]!a} is not text in base64") from None
-    return found
+    return {**metadata, _METADATA_HEADER: header} if header else metadata

@@ -1,27 +1,25 @@
-"""Resumable uploads. Their progress is kept in storage, so that any replica can resume them."""
+"""Resumable uploads. Their progress is in the index, so that any replica can resume them."""
 
 import hashlib
-import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection
 
 from file_transfer import conditions, digests, lifetime, names
 from file_transfer.bodies import CutShortError
-from file_transfer.catalogue import Catalogue, stored_file
+from file_transfer.catalogue import Catalogue
+from file_transfer.chunks import Chunk, Data, StorageUnavailableError
 from file_transfer.errors import RefusedError
 from file_transfer.hashing import ConcurrentHash
-from file_transfer.storage import (
-    UPLOADS,
-    Chunk,
-    ConflictError,
-    Data,
-    StorageUnavailableError,
-    UnknownRecordError,
-    blocks,
-)
-from file_transfer.stored_file import now
+from file_transfer.incoming import Reservation
+from file_transfer.index import contents, files
+from file_transfer.index import uploads as table
+from file_transfer.resumable_sha256 import ResumableSha256
+from file_transfer.stored_file import StoredFile, now
 from file_transfer.upload import Upload
 
 KEPT = timedelta(days=1)
@@ -29,11 +27,6 @@ KEPT = timedelta(days=1)
 
 _CHECKPOINT = 64 * 1024 * 1024
 """Bytes after which the progress of an upload is recorded. A killed replica loses at most this much."""
-
-_PUBLISHING = timedelta(minutes=15)
-"""How long a replica may take to publish a complete upload. After that, another replica may publish it."""
-
-_MAX_CHUNKS = 50_000
 
 
 class UnknownUploadError(LookupError):
@@ -45,34 +38,39 @@ class Uploads:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._storage = catalogue.storage
+        self._database = catalogue.database
 
-    def create(self, length: int, metadata: dict[str, str]) -> tuple[str, Upload]:
-        """Create an upload of `length` bytes. Return its identifier and the upload.
+    def create(self, length: int, metadata: dict[str, str]) -> Upload:
+        """Create an upload of `length` bytes, and reserve room for them.
 
         Raises:
             RefusedError: the metadata is invalid (400) or its condition does not hold (412), or the file is too
                 large (413) or there is no space for it (507).
         """
-        upload = Upload(length=length, metadata=metadata, created=now(), expires=now() + KEPT)
+        limits = self._catalogue.limits
+        upload = Upload(id=uuid4(), length=length, metadata=metadata, created=now(), expires=now() + KEPT)
         name, _ = _name(upload), _sha256(upload)
         lifetime.parse(metadata, now())
-        _condition(upload).check_change(self._catalogue.find(name))
-        self._catalogue.limits.check(length)
-        identifier = uuid.uuid4().hex
-        version = self._storage.write(UPLOADS, identifier, upload.to_record(), None)
-        if length == 0:
-            upload = self._publish(identifier, upload, version, hashlib.sha256().hexdigest())
-        return identifier, upload
+        limits.check_size(length)
+        limits.check_free(self._catalogue.store, length)
+        condition = _condition(upload)
+        if condition != conditions.NONE:
+            condition.check_change(self._catalogue.find(name))
+        self._catalogue.check_writable()
+        self._database.write(lambda connection: table.create(connection, upload, limits.quota))
+        return upload if length else self._record(upload, upload, [])
 
     def look_up(self, identifier: str) -> Upload:
-        """Return the upload. If a replica died while it published the upload, it is published first.
+        """Return the upload.
 
         Raises:
             UnknownUploadError: there is no such upload.
-            RefusedError: 423 if the upload is being published.
         """
-        return self._recover(identifier)[0]
+        upload = self._find(identifier)
+        if upload.sha256:
+            # To be told that the upload is complete is an acknowledgement, so it needs a write that both hosts have.
+            self._catalogue.write_repeatedly(lambda connection: table.renew(connection, upload.id, now() + KEPT))
+        return upload
 
     def append(self, identifier: str, offset: int, content: Iterator[Data], checksum: str | None) -> Upload:
         """Append bytes at the offset. The last byte publishes the file.
@@ -83,137 +81,151 @@ class Uploads:
             UnknownUploadError: there is no such upload.
             RefusedError: the offset is wrong (409), the checksum does not match (460), or publishing is refused.
         """
-        upload, version = self._recover(identifier)
+        upload = self.look_up(identifier)
         if upload.offset != offset:
             raise RefusedError(409, f"the upload continues at {upload.offset}, not at {offset}")
         expected = digests.parse_checksum(checksum) if checksum is not None else None
+        self._catalogue.check_writable()
         content = iter(content)
-        file_hash = ConcurrentHash() if offset == 0 else None
         while upload.offset < upload.length:
-            chunks, cut_short = self._receive(content, upload, expected, file_hash)
-            received = sum(chunk.size for chunk in chunks)
-            upload = replace(
-                upload, offset=upload.offset + received, chunks=(*upload.chunks, *chunks), expires=now() + KEPT
-            )
-            if received:
-                version = self._write(identifier, upload, version, chunks)
-            if upload.offset == upload.length:
-                # Only the process that has written this record publishes, however many have received the last bytes.
-                digest = file_hash.hexdigest() if file_hash else self._digest(upload)
-                upload = self._publish(identifier, upload, version, digest)
-            elif cut_short:
+            before = upload.offset
+            upload, cut_short = self._append_once(upload, content, expected)
+            if cut_short and upload.offset < upload.length:
                 raise cut_short
-            elif received < _CHECKPOINT or expected:
+            if upload.offset - before < _CHECKPOINT or expected:
                 break
         return upload
 
     def remove(self, identifier: str) -> None:
-        """Cancel the upload and discard its chunks.
+        """Cancel the upload.
 
         Raises:
             UnknownUploadError: there is no such upload.
-            RefusedError: 409 if another request is changing it.
         """
-        upload, version = self._look_up(identifier)
+        upload = self._find(identifier)
+        if not self._database.write(lambda connection: table.remove(connection, upload.id, now())):
+            raise UnknownUploadError(identifier)
+
+    def _append_once(
+        self, upload: Upload, content: Iterator[Data], expected: tuple[str, bytes] | None
+    ) -> tuple[Upload, CutShortError | None]:
+        """Append up to a checkpoint. Return the upload after it, and the error if the connection broke."""
+        reservation = Reservation(
+            self._database, self._catalogue.store, self._catalogue.limits, upload.id, upload.length - upload.offset
+        )
         try:
-            self._storage.remove(UPLOADS, identifier, version)
-        except ConflictError:
-            raise _busy() from None
-        self._storage.discard(upload.chunks)
+            appended, chunks, cut_short = self._receive(upload, content, expected, reservation)
+            if appended.offset == upload.offset:
+                self._discard(reservation)
+                return upload, cut_short
+            return self._record(upload, appended, chunks), cut_short
+        except table.UploadChangedError:
+            self._discard(reservation)
+            raise RefusedError(409, "another request is changing this upload: ask for its offset with HEAD") from None
+        except BaseException:
+            self._discard(reservation)
+            raise
 
     def _receive(
         self,
-        content: Iterator[Data],
         upload: Upload,
+        content: Iterator[Data],
         expected: tuple[str, bytes] | None,
-        file_hash: ConcurrentHash | None,
-    ) -> tuple[list[Chunk], CutShortError | None]:
-        """Receive up to a checkpoint. Return the chunks, and the error if the connection broke."""
-        checksum = ConcurrentHash(expected[0]) if expected else None
+        reservation: Reservation,
+    ) -> tuple[Upload, list[Chunk], CutShortError | None]:
+        """Receive up to a checkpoint. Return the upload as it will be, its new chunks, and the error if one came."""
+        whole = ResumableSha256(upload.hash_state)
+        hashes = [ConcurrentHash(whole)]
+        if expected:
+            hashes.append(ConcurrentHash(hashlib.new(expected[0])))
         size, cut_short = 0, None
-        with self._storage.receive() as incoming:
+        with self._catalogue.store.receive(reservation.next_key) as incoming:
             try:
                 for data in content:
                     size += len(data)
                     if upload.offset + size > upload.length:
                         raise RefusedError(413, f"received more than the {upload.length} bytes of the upload")
-                    for digest in (checksum, file_hash):
-                        if digest:
-                            digest.update(data)
+                    for running in hashes:
+                        running.update(data)
                     incoming.write(data)
-                    if size >= _CHECKPOINT and not checksum:
+                    reservation.renew()
+                    if size >= _CHECKPOINT and not expected:
                         break
             except CutShortError as error:
-                if checksum:
+                if expected:
                     raise
                 cut_short = error
-            if expected and checksum and checksum.digest() != expected[1]:
+            finally:
+                for running in hashes:
+                    running.wait()
+            if expected and hashes[1].digest() != expected[1]:
                 raise RefusedError(460, "the content does not match its Upload-Checksum: send it again")
-            if len(upload.chunks) > _MAX_CHUNKS:
-                raise RefusedError(413, "the upload was sent in too many requests: send more bytes with each")
-            return incoming.keep(), cut_short
+            chunks = incoming.keep() if size else []
+        appended = replace(upload, offset=upload.offset + size, hash_state=whole.state, expires=now() + KEPT)
+        return appended, chunks, cut_short
 
-    def _publish(self, identifier: str, upload: Upload, version: str, sha256: str) -> Upload:
+    def _record(self, before: Upload, appended: Upload, chunks: list[Chunk]) -> Upload:
+        """Record the appended chunks, and publish the file if they are the last ones, in one transaction."""
+        complete = appended.offset == appended.length
+        sha256 = ResumableSha256(appended.hash_state).hexdigest() if complete else None
+        file = self._file(appended, sha256) if sha256 else None
+        recorded = (None, sha256) if complete else (appended.hash_state, None)
+
+        def change(connection: Connection) -> None:
+            found = table.find(connection, before.id, now(), lock=True)
+            if found and found.offset > before.offset and (found.hash_state, found.sha256) == recorded:
+                # An earlier attempt succeeded, but perhaps on one host only. This makes the commit wait.
+                table.renew(connection, before.id, appended.expires)
+                return
+            table.advance(connection, appended, before.offset)
+            contents.place(connection, chunks, before.offset)
+            if file:
+                files.publish(
+                    connection,
+                    file,
+                    now=now(),
+                    reader_grace=self._catalogue.store.reader_grace,
+                    condition=_condition(appended),
+                )
+                table.finish(connection, file.version, file.sha256)
+
         try:
-            try:
-                digests.check(_sha256(upload), sha256)
-            except RefusedError:
-                self._storage.discard(upload.chunks)
-                raise
-            # Relative to the creation, since an upload can end after its file was to expire.
-            requested = lifetime.parse(upload.metadata, upload.created)
-            file = stored_file(_name(upload), upload.chunks, upload.length, sha256, requested)
-            self._catalogue.publish(file, _condition(upload))
-        except RefusedError:
-            self._storage.remove(UPLOADS, identifier, version)
+            if file:
+                digests.check(_sha256(appended), file.sha256)
+            self._catalogue.write_repeatedly(change)
+        except RefusedError:  # the file cannot be published, however often it is sent
+            self._database.write(lambda connection: table.remove(connection, before.id, now()))
             raise
-        except StorageUnavailableError:
-            with suppress(StorageUnavailableError, RefusedError):
-                # Let the next request try again at once.
-                self._write(identifier, replace(upload, expires=now() + KEPT - _PUBLISHING), version)
-            raise
-        self._catalogue.limits.add_used(file.size)
-        published = replace(upload, chunks=(), published=True, sha256=sha256)
-        self._write(identifier, published, version)
-        return published
+        return replace(appended, sha256=sha256)
 
-    def _digest(self, upload: Upload) -> str:
-        """Compute the SHA-256 of the stored chunks, since a running hash cannot move from one replica to another."""
-        digest = hashlib.sha256()
-        with closing(self._storage.open(upload.chunks, 0, upload.length)) as content:
-            for data in blocks(content):
-                digest.update(data)
-        return digest.hexdigest()
+    def _file(self, upload: Upload, sha256: str) -> StoredFile:
+        requested = lifetime.parse(upload.metadata, now())
+        return StoredFile(
+            name=_name(upload),
+            version=upload.id,
+            size=upload.length,
+            sha256=sha256,
+            modified=now(),
+            expires=requested.expires,
+            downloads_left=requested.downloads,
+        )
 
-    def _write(self, identifier: str, upload: Upload, version: str, added: Sequence[Chunk] = ()) -> str:
+    def _discard(self, reservation: Reservation) -> None:
+        """Make garbage of keys that no longer can be used. If that fails, they are swept with the upload."""
+        with suppress(StorageUnavailableError):
+            self._database.write(
+                lambda connection: contents.discard_keys(connection, reservation.chosen, now() + contents.LEASE)
+            )
+
+    def _find(self, identifier: str) -> Upload:
         try:
-            return self._storage.write(UPLOADS, identifier, upload.to_record(), version)
-        except ConflictError:
-            self._storage.discard(added)
-            raise _busy() from None
-
-    def _recover(self, identifier: str) -> tuple[Upload, str]:
-        """Return the upload and its version, after publishing it if another replica failed to.
-
-        The version is stale if the upload was published here.
-        """
-        upload, version = self._look_up(identifier)
-        if upload.offset == upload.length and not upload.published:
-            if now() < upload.expires - KEPT + _PUBLISHING:
-                raise RefusedError(423, "the upload is being published: try again in a moment")
-            version = self._write(identifier, replace(upload, expires=now() + KEPT), version)
-            upload = self._publish(identifier, upload, version, self._digest(upload))
-        return upload, version
-
-    def _look_up(self, identifier: str) -> tuple[Upload, str]:
-        try:
-            record = self._storage.read(UPLOADS, identifier)
-        except UnknownRecordError:
+            wanted = UUID(hex=identifier)
+        except ValueError:
             raise UnknownUploadError(identifier) from None
-        upload = Upload.from_record(record.content)
-        if upload.is_expired(now()):
+        upload = self._database.read(lambda connection: table.find(connection, wanted, now()))
+        if upload is None:
             raise UnknownUploadError(identifier)
-        return upload, record.version
+        return upload
 
 
 def _name(upload: Upload) -> str:
@@ -227,7 +239,3 @@ def _sha256(upload: Upload) -> str | None:
 
 def _condition(upload: Upload) -> conditions.Conditions:
     return conditions.parse({name: upload.metadata.get(name.lower()) for name in ("If-Match", "If-None-Match")})
-
-
-def _busy() -> RefusedError:
-    return RefusedError(409, "another request is changing this upload: ask for its offset with HEAD")

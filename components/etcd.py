@@ -1,0 +1,75 @@
+"""etcd, where Patroni keeps which PostgreSQL is the primary, and which standby has every acknowledged change."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components import etcd_member
+from components.host import Host
+from components.overlay import OverlayNetwork
+from components.swarm import SwarmCluster
+from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
+from components.volume import OwnedVolume, OwnedVolumeArgs
+
+_UID = 10003
+_HEAP_MIB = 56
+
+
+@dataclass(frozen=True, kw_only=True)
+class EtcdArgs:
+    """`hosts` run one member each: one or three. `image` has etcd, `volume_image` is any image with a `chown`.
+
+    `ready_timeout` is in seconds.
+    """
+
+    cluster: SwarmCluster
+    network: OverlayNetwork
+    hosts: Sequence[Host]
+    image: pulumi.Input[str]
+    volume_image: str
+    ready_timeout: int
+
+
+class Etcd(pulumi.ComponentResource):
+    """Runs etcd without TLS and passwords, on a network that only the index's services share."""
+
+    ready: pulumi.Output[str]
+
+    def __init__(self, name: str, args: EtcdArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("swarm:etcd:Etcd", name, {}, opts)
+        members = [etcd_member.service_name(host.target.name) for host in args.hosts]
+        child = pulumi.ResourceOptions(parent=self)
+        services = []
+        for member, host in zip(members, args.hosts, strict=True):
+            owned = OwnedVolumeArgs(cluster=args.cluster, host=host, name=member, owner=_UID, image=args.volume_image)
+            volume = OwnedVolume(f"{member}-data", owned, opts=child)
+            services.append(
+                SwarmService(
+                    member,
+                    SwarmServiceArgs(
+                        cluster=args.cluster,
+                        networks=[args.network],
+                        image=args.image,
+                        user=f"{_UID}:{_UID}",
+                        replicas=1,
+                        command=etcd_member.command(member, members),
+                        # Go's garbage collector must know its limit, or the kernel kills the program first.
+                        environment={"GOMEMLIMIT": f"{_HEAP_MIB}MiB"},
+                        volumes={member: etcd_member.DATA},
+                        constraints=[host.constraint],
+                        # The check must not need a majority. Members find each other by DNS names, which Swarm gives
+                        # to healthy tasks only, so without a majority they would never become healthy.
+                        healthcheck=Healthcheck.by_wget(
+                            etcd_member.METRICS_PORT, "/health?serializable=true", interval=2
+                        ),
+                        resources=Resources(cpus=0.5, memory=80, reserved_cpus=0.05, reserved_memory=40),
+                        update_order="stop-first",  # two tasks would corrupt the volume
+                        ready_timeout=args.ready_timeout,
+                        after=[volume],
+                    ),
+                    opts=child,
+                )
+            )
+        self.ready = pulumi.Output.all(*[service.ready for service in services]).apply(lambda _: name)
+        self.register_outputs({"ready": self.ready})

@@ -1,0 +1,87 @@
+"""The index of all files, in PostgreSQL on the cluster's own hosts, with the etcd that it needs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+
+from components import etcd_member
+from components.etcd import Etcd, EtcdArgs
+from components.host import Host
+from components.image import RegistryArgs, ServiceImage, ServiceImageArgs
+from components.overlay import OverlayNetwork
+from components.postgres import Postgres, PostgresArgs
+from components.swarm import SwarmCluster
+
+_CONTEXT = Path("services/postgres")  # relative, so that Pulumi's state is the same in every checkout
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexArgs:
+    """`hosts` have one PostgreSQL each, and `etcd_hosts` one member of etcd.
+
+    `debian_image` is the base of the image of both, and `volume_image` any image with a `chown`. `connections` is how
+    many the file service may open in all. `ready_timeout` is in seconds.
+    """
+
+    cluster: SwarmCluster
+    network: OverlayNetwork
+    hosts: Sequence[Host]
+    etcd_hosts: Sequence[Host]
+    debian_image: str
+    volume_image: str
+    password: pulumi.Output[str]
+    connections: int
+    ready_timeout: int
+    registry: RegistryArgs | None = None
+
+
+class Index(pulumi.ComponentResource):
+    """Builds the image of both programs, runs etcd and PostgreSQL, and does nothing else."""
+
+    ready: pulumi.Output[str]
+
+    def __init__(self, name: str, args: IndexArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("swarm:index:Index", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        image = ServiceImage(
+            "postgres-image",
+            ServiceImageArgs(
+                repository="swarm-transfer/postgres",
+                context=_CONTEXT,
+                hosts=list({host.target.name: host for host in [*args.hosts, *args.etcd_hosts]}.values()),
+                build_args={"DEBIAN_IMAGE": args.debian_image},
+                registry=args.registry,
+            ),
+            opts=child,
+        )
+        etcd = Etcd(
+            "etcd",
+            EtcdArgs(
+                cluster=args.cluster,
+                network=args.network,
+                hosts=args.etcd_hosts,
+                image=image.reference,
+                volume_image=args.volume_image,
+                ready_timeout=args.ready_timeout,
+            ),
+            opts=child,
+        )
+        postgres = Postgres(
+            "postgres",
+            PostgresArgs(
+                cluster=args.cluster,
+                network=args.network,
+                hosts=args.hosts,
+                etcd=etcd_member.endpoints([host.target.name for host in args.etcd_hosts]),
+                image=image.reference,
+                volume_image=args.volume_image,
+                password=args.password,
+                connections=args.connections,
+                ready_timeout=args.ready_timeout,
+            ),
+            opts=child,
+        )
+        self.ready = pulumi.Output.all(etcd.ready, postgres.ready).apply(lambda _: name)
+        self.register_outputs({"ready": self.ready})

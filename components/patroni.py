@@ -1,0 +1,159 @@
+"""The hosts, names and addresses of PostgreSQL, and Patroni's configuration, as text.
+
+Patroni makes one PostgreSQL the primary and the others its standbys, and promotes a standby when the primary is gone.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any, TypeVar
+
+import yaml
+
+T = TypeVar("T")
+
+POSTGRES_PORT = 5432
+API_PORT = 8008
+DATA = "/var/lib/postgresql"
+CONFIG = "/etc/patroni/patroni.yml"
+SHARED_CONFIG = "/etc/patroni/shared.yml"
+
+_HOSTS = 2
+_HOSTS_OF_THREE_MANAGERS = 3
+_SET_ROLES = "/opt/postgres/set_roles.sh"
+_RESERVED_CONNECTIONS = 16  # Patroni, its standbys' base backups, rewinds, the administrator
+
+
+def shared_config(*, standbys: int, connections: int) -> str:
+    """Return the settings that Patroni keeps in etcd for all hosts, as YAML.
+
+    `standbys` is the number of hosts without the primary, `connections` how many the file service may open in all.
+    With a standby, a change is acknowledged only when a standby shows it to readers and has it on its disk. There is no
+    such standby when the primary is alone, so then nothing is acknowledged.
+    """
+    return yaml.safe_dump(_shared(standbys=standbys, connections=connections), sort_keys=False)
+
+
+def config(*, etcd: Collection[str], standbys: int, connections: int) -> str:
+    """Return the settings of each host's Patroni, as YAML; `etcd` are the addresses of etcd's members.
+
+    The passwords and what differs between hosts are in the environment.
+    """
+    document = {
+        "scope": "file-transfer",
+        "log": {"level": "INFO", "deduplicate_heartbeat_logs": True},
+        "restapi": {"listen": f"0.0.0.0:{API_PORT}"},
+        "etcd3": {"hosts": sorted(etcd)},
+        "bootstrap": {
+            "dcs": _shared(standbys=standbys, connections=connections),
+            # Names are ordered by their bytes.
+            "initdb": ["data-checksums", {"encoding": "UTF8"}, {"locale": "C"}, {"auth": "scram-sha-256"}],
+        },
+        "postgresql": {
+            "listen": f"0.0.0.0:{POSTGRES_PORT}",
+            "data_dir": f"{DATA}/data",
+            "bin_dir": "/usr/lib/postgresql/17/bin",
+            "pgpass": "/tmp/pgpass",  # noqa: S108 - a path in the container, where only one user is
+            "use_unix_socket": True,
+            # Patroni itself needs no password, so it can set the others' passwords when the secret has changed.
+            "pg_hba": [
+                "local all patroni peer",
+                "host replication replicator all scram-sha-256",
+                "host postgres rewinder all scram-sha-256",
+                "host file_transfer file_transfer all scram-sha-256",
+            ],
+            "callbacks": {"on_start": _SET_ROLES, "on_role_change": _SET_ROLES},
+            # A primary that was cut off may have changes that nobody was told of. It takes the new primary's place in
+            # history without help.
+            "remove_data_directory_on_rewind_failure": True,
+            "remove_data_directory_on_diverged_timelines": True,
+        },
+    }
+    return yaml.safe_dump(document, sort_keys=False)
+
+
+def environment(service: str) -> dict[str, str]:
+    """Return the environment of the service of this name: its own name and addresses."""
+    return {
+        "PATRONI_NAME": service,
+        "PATRONI_RESTAPI_CONNECT_ADDRESS": f"{service}:{API_PORT}",
+        "PATRONI_POSTGRESQL_CONNECT_ADDRESS": f"{service}:{POSTGRES_PORT}",
+    }
+
+
+def service_name(host: str) -> str:
+    """Return the name of the PostgreSQL on this host; its service and its volume have the same one."""
+    return f"postgres-{host}"
+
+
+def addresses(hosts: Sequence[str]) -> str:
+    """Return the addresses of the PostgreSQLs on these hosts, as the file service takes them."""
+    return ",".join(f"{service_name(host)}:{POSTGRES_PORT}" for host in hosts)
+
+
+def default_hosts(managers: Sequence[T], workers: Sequence[T]) -> Sequence[T]:
+    """Return the hosts that run a PostgreSQL: three managers, or the first manager and one other host if there is one.
+
+    With three managers, any one host may fail, and the others go on by themselves.
+    """
+    if len(managers) >= _HOSTS_OF_THREE_MANAGERS:
+        return managers[:_HOSTS_OF_THREE_MANAGERS]
+    return [*managers, *workers][:_HOSTS]
+
+
+def _shared(*, standbys: int, connections: int) -> dict[str, Any]:
+    return {
+        # A standby takes over when the primary has not renewed its lock for `ttl` seconds, the least that Patroni
+        # allows. A container that is replaced is back before that.
+        "ttl": 20,
+        "loop_wait": 3,
+        "retry_timeout": 5,
+        "primary_start_timeout": 60,
+        "member_slots_ttl": "24h",
+        "synchronous_mode": standbys > 0,
+        "synchronous_mode_strict": standbys > 0,
+        # Without etcd, a primary goes on as long as all standbys agree that it is the primary.
+        "failsafe_mode": True,
+        "postgresql": {
+            "use_pg_rewind": True,
+            "use_slots": True,
+            "parameters": _parameters(connections),
+        },
+    }
+
+
+def _parameters(connections: int) -> dict[str, Any]:
+    return {
+        "max_connections": connections + _RESERVED_CONNECTIONS,
+        "password_encryption": "scram-sha-256",
+        "unix_socket_directories": "/tmp",  # noqa: S108 - a path in the container
+        "timezone": "UTC",
+        # Durability: a commit returns when a standby has it on its disk and shows it to readers.
+        "synchronous_commit": "remote_apply",
+        "wal_log_hints": True,
+        # A host that is cut off must be noticed within seconds.
+        "wal_sender_timeout": "5s",
+        "wal_receiver_timeout": "5s",
+        "wal_receiver_status_interval": "1s",
+        "wal_retrieve_retry_interval": "1s",
+        "tcp_keepalives_idle": 5,
+        "tcp_keepalives_interval": 2,
+        "tcp_keepalives_count": 3,
+        "tcp_user_timeout": "10s",
+        "idle_in_transaction_session_timeout": "60s",
+        # A reader on the standby must not hold up commits, which wait until the standby shows them.
+        "hot_standby_feedback": True,
+        "max_standby_streaming_delay": "1s",
+        # WAL that is kept for a standby that is away. One that missed more is copied anew.
+        "wal_keep_size": "64MB",
+        "max_slot_wal_keep_size": "2GB",
+        "max_wal_size": "512MB",
+        "min_wal_size": "64MB",
+        # Memory: the task's limit is small, and every statement of the file service is short.
+        "shared_buffers": "32MB",
+        "work_mem": "2MB",
+        "maintenance_work_mem": "16MB",
+        "autovacuum_max_workers": 1,
+        "max_worker_processes": 2,
+        "max_parallel_workers": 0,
+        "max_parallel_workers_per_gather": 0,
+        "jit": False,
+    }

@@ -1,0 +1,118 @@
+"""The index of all files: PostgreSQL on two or three hosts, of which Patroni makes one the primary."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components import patroni
+from components.host import Host
+from components.overlay import OverlayNetwork
+from components.swarm import SwarmCluster
+from components.swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSecretArgs
+from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
+from components.volume import OwnedVolume, OwnedVolumeArgs
+
+PASSWORD = "postgres-password"  # noqa: S105 - a file's name
+
+_UID = 10002  # has a name in the image, which PostgreSQL needs
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostgresArgs:
+    """`hosts` run one PostgreSQL each, and `etcd` are the addresses of etcd's members. `image` has both programs.
+
+    `connections` is how many the file service may open in all. `volume_image` is any image with a `chown`.
+    `ready_timeout` is in seconds.
+    """
+
+    cluster: SwarmCluster
+    network: OverlayNetwork
+    hosts: Sequence[Host]
+    etcd: Sequence[str]
+    image: pulumi.Input[str]
+    volume_image: str
+    password: pulumi.Output[str]
+    connections: int
+    ready_timeout: int
+
+
+class Postgres(pulumi.ComponentResource):
+    """Runs PostgreSQL so that a change is on two hosts' disks before it is acknowledged.
+
+    While no standby is connected, nothing is acknowledged; a single host has no standby and needs none. The hosts are
+    updated one after the other. The program does not choose the primary: Patroni does.
+    """
+
+    ready: pulumi.Output[str]
+
+    def __init__(self, name: str, args: PostgresArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("swarm:postgres:Postgres", name, {}, opts)
+        self._name = name
+        self._args = args
+        self._child = pulumi.ResourceOptions(parent=self)
+        files, password = self._create_configuration(), self._create_password()
+        services: list[SwarmService] = []
+        for host in args.hosts:
+            services.append(self._create_service(host, files, password, after=services[-1:]))
+        self.ready = pulumi.Output.all(*[service.ready for service in services]).apply(lambda _: name)
+        self.register_outputs({"ready": self.ready})
+
+    def _create_configuration(self) -> list[SwarmFile]:
+        args = self._args
+        standbys = len(args.hosts) - 1
+        contents = {
+            patroni.CONFIG: patroni.config(etcd=args.etcd, standbys=standbys, connections=args.connections),
+            patroni.SHARED_CONFIG: patroni.shared_config(standbys=standbys, connections=args.connections),
+        }
+        return [
+            SwarmFile(
+                f"{self._name}-{kind}",
+                SwarmFileArgs(cluster=args.cluster, content=contents[path], path=path),
+                opts=self._child,
+            )
+            for kind, path in (("config", patroni.CONFIG), ("shared-config", patroni.SHARED_CONFIG))
+        ]
+
+    def _create_password(self) -> SwarmSecret:
+        return SwarmSecret(
+            f"{self._name}-password",
+            SwarmSecretArgs(cluster=self._args.cluster, content=self._args.password, file_name=PASSWORD, uid=_UID),
+            opts=self._child,
+        )
+
+    def _create_service(
+        self, host: Host, files: Sequence[SwarmFile], password: SwarmSecret, *, after: Sequence[SwarmService]
+    ) -> SwarmService:
+        args = self._args
+        name = patroni.service_name(host.target.name)
+        owned = OwnedVolumeArgs(cluster=args.cluster, host=host, name=name, owner=_UID, image=args.volume_image)
+        volume = OwnedVolume(f"{name}-data", owned, opts=self._child)
+        return SwarmService(
+            name,
+            SwarmServiceArgs(
+                cluster=args.cluster,
+                networks=[args.network],
+                image=pulumi.Output.all(args.image, *[service.ready for service in after]).apply(
+                    lambda known: str(known[0])
+                ),
+                user=f"{_UID}:{_UID}",
+                replicas=1,
+                command=["sh", "/opt/postgres/start.sh"],
+                environment=patroni.environment(name),
+                files=files,
+                secrets=[password],
+                volumes={name: patroni.DATA},
+                tmpfs={"/tmp": 16},  # noqa: S108 - a path in the container
+                constraints=[host.constraint],
+                # It says that Patroni works, not that PostgreSQL does. A standby that waits for its primary, and a
+                # primary that replays its log, must not be killed, and Swarm gives names to healthy tasks only.
+                healthcheck=Healthcheck.by_wget(patroni.API_PORT, "/liveness", interval=2, start_period=120),
+                resources=Resources(cpus=1.0, memory=176, reserved_cpus=0.1, reserved_memory=96),
+                update_order="stop-first",  # two tasks would corrupt the volume
+                stop_grace=60,
+                ready_timeout=args.ready_timeout,
+                after=[volume],
+            ),
+            opts=self._child,
+        )

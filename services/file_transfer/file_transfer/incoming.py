@@ -1,0 +1,181 @@
+"""A file that is being received. Its chunks are reserved in the index before they are stored."""
+
+import hashlib
+import time
+from collections import deque
+from contextlib import ExitStack, suppress
+from datetime import timedelta
+from typing import Self
+from uuid import UUID, uuid4
+
+from file_transfer.chunks import Chunk, ChunkStore, Data, IncomingContent, StorageUnavailableError
+from file_transfer.hashing import ConcurrentHash
+from file_transfer.index import contents
+from file_transfer.index.database import Database
+from file_transfer.lifetime import Lifetime
+from file_transfer.limits import Limits
+from file_transfer.stored_file import StoredFile, now
+
+SMALL_BYTES = 32 * 1024
+"""Up to this size, content is kept in the index itself: one transaction instead of two, and nothing in the store."""
+
+_ROOM = 64 * 1024 * 1024
+"""The bytes that are reserved at a time for content of unknown size."""
+
+
+class Reservation:
+    """The keys and the room that are reserved in the index for content, and the lease on them.
+
+    `quota` is in bytes; 0 means none. `size` is the number of bytes that the content will have, if that is known.
+    """
+
+    def __init__(self, database: Database, store: ChunkStore, limits: Limits, content: UUID, size: int | None) -> None:
+        self._database = database
+        self._store = store
+        self._limits = limits
+        self._content = content
+        self._size = size
+        self._covered = 0
+        self._chunk_bytes = store.chunk_bytes or 0
+        self._keys: deque[str] = deque()
+        self._renewed = time.monotonic()
+        self.chosen: list[str] = []
+        """All keys that were reserved, used or not."""
+
+    def create(self, size: int) -> None:
+        """Create the content in the index, with room for `size` bytes."""
+        self._limits.check_free(self._store, size)
+        self._database.write(
+            lambda connection: contents.create(
+                connection, self._content, until=now() + contents.LEASE, size=size, quota=self._limits.quota
+            )
+        )
+
+    def next_key(self, *, fresh: bool = False) -> str:
+        """See `NextKey`."""
+        if fresh:
+            self._covered -= len(self._keys) * self._chunk_bytes
+            self._keys.clear()
+        if not self._keys:
+            self._limits.check_free(self._store, 0)
+            left = None if self._size is None else max(self._size - self._covered, 1)
+            keys = self._store.choose_keys(left)
+            self._reserve(keys=keys)
+            self._keys.extend(keys)
+            self._covered += len(keys) * self._chunk_bytes
+        return self._keys.popleft()
+
+    def add_room(self) -> None:
+        """Reserve room for more bytes of content whose size is unknown."""
+        self._limits.check_free(self._store, _ROOM)
+        self._reserve(size=_ROOM)
+
+    def renew(self) -> None:
+        """Renew the lease, unless that was done a short while ago."""
+        if time.monotonic() - self._renewed > contents.LEASE / timedelta(seconds=1) / 4:
+            self._reserve()
+
+    def _reserve(self, *, keys: list[str] | None = None, size: int = 0) -> None:
+        self.chosen += keys or []
+        self._renewed = time.monotonic()
+        self._database.write(
+            lambda connection: contents.reserve(
+                connection,
+                self._content,
+                keys=keys or [],
+                until=now() + contents.LEASE,
+                size=size,
+                quota=self._limits.quota,
+            )
+        )
+
+
+class IncomingFile:
+    """A file that is being received, as a context. Leaving it without publishing the file discards the bytes.
+
+    `size` is the declared size in bytes, None if it is unknown.
+    """
+
+    def __init__(self, database: Database, store: ChunkStore, limits: Limits, size: int | None) -> None:
+        self._database = database
+        self._store = store
+        self._limits = limits
+        self._declared = size
+        self._version = uuid4()
+        self._hash = hashlib.sha256()
+        self._hashing = ConcurrentHash(self._hash)
+        self._small = bytearray()
+        self._content: IncomingContent | None = None
+        self._reservation: Reservation | None = None
+        self._room = 0
+        self._stack = ExitStack()
+        self.size = 0
+        self.chunks: list[Chunk] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._hashing.wait()
+        self._stack.close()
+        if self._reservation:
+            # Published content stays. If the index cannot be changed now, the lease ends by itself.
+            with suppress(StorageUnavailableError):
+                self._database.write(lambda connection: contents.abandon(connection, self._version, now()))
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the bytes so far, in hex."""
+        self._hashing.wait()
+        return self._hash.hexdigest()
+
+    def write(self, data: Data) -> None:
+        """Write the next bytes. They must not change until the next call of any method.
+
+        Raises:
+            RefusedError: 413 if the file is too large, 507 if a limit leaves no space for it.
+            StorageFullError: the storage has no space.
+            StorageUnavailableError: the storage does not take it at the moment.
+        """
+        self._limits.check_size(self.size + len(data))
+        self._hashing.update(data)
+        self.size += len(data)
+        if self._content is None and self.size <= SMALL_BYTES:
+            self._small += data
+            return
+        content = self._content or self._begin()
+        if self._reservation and self.size > self._room:
+            self._reservation.add_room()
+            self._room += _ROOM
+        content.write(data)
+        if self._reservation:
+            self._reservation.renew()
+
+    def finish(self) -> None:
+        """Make the bytes durable, so that none stay in memory. Publishing does it if it has not been done."""
+        if self._content and not self.chunks:
+            self.chunks = self._content.keep()
+
+    def described(self, name: str, lifetime: Lifetime) -> StoredFile:
+        """Return the description of the finished file."""
+        return StoredFile(
+            name=name,
+            version=self._version,
+            size=self.size,
+            sha256=self.sha256,
+            modified=now(),
+            expires=lifetime.expires,
+            downloads_left=lifetime.downloads,
+            data=None if self._content else bytes(self._small),
+        )
+
+    def _begin(self) -> IncomingContent:
+        """Reserve the content in the index, and begin to write it to the store."""
+        reservation = Reservation(self._database, self._store, self._limits, self._version, self._declared)
+        self._room = _ROOM if self._declared is None else self._declared
+        reservation.create(self._room)
+        self._reservation = reservation
+        self._content = self._stack.enter_context(self._store.receive(reservation.next_key))
+        self._content.write(bytes(self._small))
+        self._small.clear()
+        return self._content

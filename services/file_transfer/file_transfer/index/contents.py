@@ -1,0 +1,157 @@
+"""Content in chunks: reserved before a byte is written, live once published, then garbage until it is deleted.
+
+All functions run inside a transaction of the caller.
+"""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, bindparam, case, delete, insert, select, update
+
+from file_transfer.chunks import Chunk, StorageUnavailableError
+from file_transfer.index import usage
+from file_transfer.index.schema import GARBAGE, LIVE, RECEIVING, Moment, chunks, contents
+
+LEASE = timedelta(minutes=10)
+"""How long reserved chunks wait for their transfer to show that it is still running."""
+
+_RENEW = (
+    update(contents)
+    .where(contents.c.id == bindparam("content"), contents.c.state == RECEIVING)
+    .values(
+        # An upload's own lease is longer than that of the request that continues it.
+        due=case(
+            (contents.c.due > bindparam("until", type_=Moment), contents.c.due), else_=bindparam("until", type_=Moment)
+        ),
+        size=contents.c.size + bindparam("more"),
+    )
+)
+_PUBLISH = (
+    update(contents).where(contents.c.id == bindparam("content")).values(state=LIVE, due=None, size=bindparam("final"))
+)
+_PLACE = (
+    update(chunks).where(chunks.c.key == bindparam("chunk")).values(start=bindparam("first"), size=bindparam("length"))
+)
+_DISCARD = update(contents).where(contents.c.id == bindparam("content")).values(state=GARBAGE, due=bindparam("when"))
+_LOCKED = select(contents.c.size, contents.c.state).where(contents.c.id == bindparam("content")).with_for_update()
+_OF_CONTENT = (
+    select(chunks.c.key, chunks.c.size, chunks.c.start)
+    .where(
+        chunks.c.content_id == bindparam("content"),
+        chunks.c.start < bindparam("end"),
+        chunks.c.start + chunks.c.size > bindparam("first"),
+    )
+    .order_by(chunks.c.start)
+)
+
+
+class LeaseLostError(StorageUnavailableError):
+    """The content's lease has ended, so its chunks may be deleted at any time. It has to be sent again."""
+
+
+def create(connection: Connection, content: UUID, *, until: datetime, size: int, quota: int) -> None:
+    """Create content that is about to be received, and reserve `size` bytes of the quota for it.
+
+    Raises:
+        RefusedError: 507 if the quota does not allow it.
+    """
+    usage.reserve(connection, size, quota)
+    connection.execute(insert(contents), {"id": content, "state": RECEIVING, "size": size, "due": until})
+
+
+def reserve(
+    connection: Connection, content: UUID, *, keys: Iterable[str], until: datetime, size: int = 0, quota: int = 0
+) -> None:
+    """Renew the content's lease, and reserve keys and `size` more bytes for it.
+
+    Raises:
+        LeaseLostError: the lease has ended.
+        RefusedError: 507 if the quota does not allow the bytes.
+    """
+    usage.reserve(connection, size, quota)
+    renew(connection, content, until=until, size=size)
+    rows = [{"key": key, "content_id": content, "size": 0} for key in keys]
+    if rows:
+        connection.execute(insert(chunks), rows)
+
+
+def renew(connection: Connection, content: UUID, *, until: datetime, size: int = 0) -> None:
+    """Renew the content's lease, which then has `size` more bytes.
+
+    Raises:
+        LeaseLostError: the lease has ended.
+    """
+    if not connection.execute(_RENEW, {"content": content, "until": until, "more": size}).rowcount:
+        raise _lease_lost()
+
+
+def place(connection: Connection, content_chunks: Sequence[Chunk], start: int) -> None:
+    """Record the reserved chunks as the bytes from position `start` of their content."""
+    rows = []
+    for chunk in content_chunks:
+        rows.append({"chunk": chunk.key, "first": start, "length": chunk.size})
+        start += chunk.size
+    if rows:
+        connection.execute(_PLACE, rows)
+
+
+def publish(connection: Connection, content: UUID, size: int, now: datetime) -> None:
+    """Make the content live. It has `size` bytes, and chunks that were reserved but not used become garbage.
+
+    Raises:
+        LeaseLostError: the lease has ended.
+    """
+    row = connection.execute(_LOCKED, {"content": content}).one_or_none()
+    if row is None or row.state != RECEIVING:
+        raise _lease_lost()
+    connection.execute(_PUBLISH, {"content": content, "final": size})
+    usage.add(connection, size=size - row.size)
+    unused = select(chunks.c.key).where(chunks.c.content_id == content, chunks.c.start.is_(None))
+    discard_keys(connection, connection.execute(unused).scalars().all(), now + LEASE)
+
+
+def discard_keys(connection: Connection, keys: Sequence[str], due: datetime) -> None:
+    """Make reserved chunks garbage, to be deleted when `due`. Their content stays as it is."""
+    if not keys:
+        return
+    garbage = uuid.uuid4()
+    connection.execute(insert(contents), {"id": garbage, "state": GARBAGE, "size": 0, "due": due})
+    move = update(chunks).where(chunks.c.key == bindparam("chunk"), chunks.c.start.is_(None))
+    connection.execute(move.values(content_id=garbage), [{"chunk": key} for key in keys])
+
+
+def abandon(connection: Connection, content: UUID, due: datetime) -> None:
+    """Make garbage of content that is being received, to be deleted when `due`. Published content stays as it is."""
+    row = connection.execute(_LOCKED, {"content": content}).one_or_none()
+    if row is not None and row.state == RECEIVING:
+        _make_garbage(connection, content, row.size, due)
+
+
+def retire(connection: Connection, content: UUID, due: datetime) -> None:
+    """Make garbage of a published file's content, to be deleted when `due`."""
+    row = connection.execute(_LOCKED, {"content": content}).one_or_none()
+    if row is not None and row.state == LIVE:
+        _make_garbage(connection, content, row.size, due)
+
+
+def _make_garbage(connection: Connection, content: UUID, size: int, due: datetime) -> None:
+    connection.execute(_DISCARD, {"content": content, "when": due})
+    usage.add(connection, size=-size)
+
+
+def _lease_lost() -> LeaseLostError:
+    return LeaseLostError("the upload took too long without sending a byte: send it again")
+
+
+def find_chunks(connection: Connection, content: UUID, start: int, size: int) -> tuple[list[Chunk], int]:
+    """Return the chunks that hold `size` bytes from position `start`, and where in the first of them they begin."""
+    found = connection.execute(_OF_CONTENT, {"content": content, "first": start, "end": start + size}).all()
+    return [Chunk(row.key, row.size) for row in found], start - found[0].start if found else 0
+
+
+def forget(connection: Connection, ids: Sequence[UUID]) -> None:
+    """Delete the rows of garbage whose chunks have been deleted."""
+    connection.execute(delete(chunks).where(chunks.c.content_id.in_(ids)))
+    connection.execute(delete(contents).where(contents.c.id.in_(ids)))

@@ -1,0 +1,54 @@
+"""The interface of a database: it runs functions as transactions."""
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from file_transfer.chunks import StorageUnavailableError
+
+T = TypeVar("T")
+
+
+class OutcomeUnknownError(StorageUnavailableError):
+    """The connection broke during a commit, or the commit took too long. It may have succeeded, now or later."""
+
+
+class Database(Protocol):
+    """A database that any number of threads and processes share.
+
+    All methods may raise StorageUnavailableError.
+    """
+
+    def read(self, query: Callable[[Connection], T]) -> T:
+        """Run a function that only reads, and return its result.
+
+        Each of its statements sees a state of its own.
+        """
+
+    def write(self, change: Callable[[Connection], T]) -> T:
+        """Run a function as one transaction, and return its result once the transaction is durable.
+
+        If it conflicts with another transaction it is run again, so it must not have effects outside the database. An
+        exception that it raises rolls the transaction back.
+
+        Raises:
+            OutcomeUnknownError: the transaction may have been committed, or may still be.
+        """
+
+    def check(self) -> None:
+        """Check that the index can be read.
+
+        Raises:
+            StorageUnavailableError: it cannot; with the reason.
+        """
+
+    def check_writable(self) -> None:
+        """Check that the index can be written durably.
+
+        Raises:
+            StorageUnavailableError: it cannot; with the reason.
+        """
+
+    def close(self) -> None:
+        """Close all connections, and stop the database's threads."""

@@ -1,0 +1,169 @@
+"""Published files. All functions run inside a transaction of the caller."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, update
+
+from file_transfer import conditions
+from file_transfer.conditions import Conditions
+from file_transfer.index import contents, usage
+from file_transfer.index.schema import files
+from file_transfer.stored_file import StoredFile
+
+_DESCRIPTION = tuple(column for column in files.c if column is not files.c.data)
+_BY_NAME = select(files).where(files.c.name == bindparam("wanted"))
+_CURRENT = (
+    select(*_DESCRIPTION, files.c.data.is_not(None).label("is_small"))
+    .where(files.c.name == bindparam("wanted"))
+    .with_for_update()
+)
+_REPLACE = (
+    update(files)
+    .where(files.c.name == bindparam("wanted"))
+    .values({column: bindparam(f"new_{column.name}") for column in files.c if column is not files.c.name})
+)
+_REMOVE = delete(files).where(files.c.name == bindparam("wanted"))
+_LAST_CHARACTER = 0x10FFFF
+_SURROGATES = range(0xD800, 0xE000)
+
+
+def find(connection: Connection, name: str, now: datetime) -> StoredFile | None:
+    """Return the file with its small content, or None if there is none or it has expired."""
+    row = connection.execute(_BY_NAME, {"wanted": name}).one_or_none()
+    file = None if row is None else _file(row, row.data)
+    return None if file is None or file.is_expired(now) else file
+
+
+def page(connection: Connection, prefix: str, after: str, limit: int, now: datetime) -> list[StoredFile]:
+    """Return up to `limit` files whose names begin with `prefix` and sort after `after`, in byte order."""
+    query = (
+        select(*_DESCRIPTION)
+        .where(files.c.name > after, or_(files.c.expires.is_(None), files.c.expires > now))
+        .order_by(files.c.name)
+        .limit(limit)
+    )
+    if prefix:
+        query = query.where(files.c.name >= prefix)
+        if end := _end_of_prefix(prefix):
+            query = query.where(files.c.name < end)
+    return [_file(row) for row in connection.execute(query)]
+
+
+def publish(
+    connection: Connection,
+    file: StoredFile,
+    *,
+    now: datetime,
+    reader_grace: timedelta,
+    quota: int = 0,
+    condition: Conditions = conditions.NONE,
+) -> bool:
+    """Publish the file, whose content becomes live. What it replaces becomes garbage. Return True if the name is new.
+
+    Publishing the same version again is harmless. The quota is in bytes; 0 means none.
+
+    Raises:
+        RefusedError: 412 if the condition does not hold, 507 if the quota does not allow a small file.
+        LeaseLostError: the content's lease has ended.
+    """
+    row = connection.execute(_CURRENT, {"wanted": file.name}).one_or_none()
+    if row is not None and row.version == file.version:
+        # An earlier attempt succeeded, but perhaps on one host only. This change makes the commit wait for the other.
+        connection.execute(_REPLACE, _new_values(file))
+        return True
+    current = None if row is None else _file(row)
+    visible = None if current is None or current.is_expired(now) else current
+    condition.check_change(visible)
+    if file.data is None:
+        contents.publish(connection, file.version, file.size, now)
+    if row is None or current is None:
+        connection.execute(insert(files), _values(file))
+    else:
+        _discard(connection, row, now + reader_grace)
+        connection.execute(_REPLACE, _new_values(file))
+    # The room for content in chunks was reserved before it was sent.
+    usage.reserve(connection, 0 if file.data is None else file.size, quota, files=1)
+    return visible is None
+
+
+def remove(
+    connection: Connection,
+    name: str,
+    now: datetime,
+    reader_grace: timedelta,
+    condition: Conditions = conditions.NONE,
+) -> bool:
+    """Remove the file; its content becomes garbage. Return False if there is none, or it has expired.
+
+    Raises:
+        RefusedError: 412 if the condition does not hold.
+    """
+    row = connection.execute(_CURRENT, {"wanted": name}).one_or_none()
+    if row is None or (file := _file(row)).is_expired(now):
+        return False
+    condition.check_change(file)
+    drop(connection, row, now + reader_grace)
+    return True
+
+
+def remove_expired(connection: Connection, now: datetime, limit: int, reader_grace: timedelta) -> int:
+    """Remove up to `limit` files that have expired, and return how many."""
+    rows = connection.execute(
+        select(*_DESCRIPTION, files.c.data.is_not(None).label("is_small"))
+        .where(files.c.expires <= now)
+        .order_by(files.c.expires)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for row in rows:
+        drop(connection, row, now + reader_grace)
+    return len(rows)
+
+
+def locked(connection: Connection, name: str) -> Row[*tuple[Any, ...]] | None:
+    """Return the row of the file, which no other transaction can change until this one ends."""
+    return connection.execute(_CURRENT, {"wanted": name}).one_or_none()
+
+
+def drop(connection: Connection, row: Row[*tuple[Any, ...]], due: datetime) -> None:
+    """Delete a locked row of a file. Its content becomes garbage that may be deleted when `due`."""
+    connection.execute(_REMOVE, {"wanted": row.name})
+    _discard(connection, row, due)
+
+
+def _discard(connection: Connection, row: Row[*tuple[Any, ...]], due: datetime) -> None:
+    if not row.is_small:
+        contents.retire(connection, row.version, due)
+    usage.add(connection, size=-row.size if row.is_small else 0, files=-1)
+
+
+def _file(row: Row[*tuple[Any, ...]], data: bytes | None = None) -> StoredFile:
+    return StoredFile(
+        name=row.name,
+        version=row.version,
+        size=row.size,
+        sha256=row.sha256.hex(),
+        modified=row.modified,
+        expires=row.expires,
+        downloads_left=row.downloads_left,
+        data=data,
+    )
+
+
+def _values(file: StoredFile) -> dict[str, Any]:
+    return {**{column.name: getattr(file, column.name) for column in files.c}, "sha256": bytes.fromhex(file.sha256)}
+
+
+def _new_values(file: StoredFile) -> dict[str, Any]:
+    values = {f"new_{name}": value for name, value in _values(file).items() if name != "name"}
+    return {"wanted": file.name, **values}
+
+
+def _end_of_prefix(prefix: str) -> str:
+    """Return the first text that sorts after every text with this prefix; empty if there is none."""
+    kept = prefix.rstrip(chr(_LAST_CHARACTER))
+    if not kept:
+        return ""
+    following = ord(kept[-1]) + 1
+    return kept[:-1] + chr(_SURROGATES.stop if following in _SURROGATES else following)

@@ -1,0 +1,68 @@
+"""What is to be deleted. Its amount, not the number of files, decides what a sweep costs.
+
+All functions run inside a transaction of the caller.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, func, select, update
+
+from file_transfer.index import contents, downloads, files, uploads
+from file_transfer.index.schema import GARBAGE, RECEIVING, chunks
+from file_transfer.index.schema import contents as contents_table
+
+CLAIM = timedelta(minutes=5)
+"""How long a sweeper may take to delete what it has claimed. After that, another one may claim it."""
+
+_BATCH = 100
+
+
+def collect(connection: Connection, now: datetime, reader_grace: timedelta) -> int:
+    """Make garbage of what has expired: files, uploads, and content whose lease has ended. Return how many were found.
+
+    It stops after a batch of each. Call it again until it finds nothing.
+    """
+    downloads.forget_expired(connection, now)
+    found = files.remove_expired(connection, now, _BATCH, reader_grace)
+    found += uploads.remove_expired(connection, now, _BATCH)
+    abandoned = (
+        connection.execute(
+            select(contents_table.c.id)
+            .where(contents_table.c.state == RECEIVING, contents_table.c.due <= now)
+            .limit(_BATCH)
+            .with_for_update(skip_locked=True)
+        )
+        .scalars()
+        .all()
+    )
+    for content in abandoned:
+        contents.abandon(connection, content, now)
+    return found + len(abandoned)
+
+
+def claim(connection: Connection, now: datetime) -> list[UUID]:
+    """Return a batch of content to delete, which no other sweeper will get for a while."""
+    due = (
+        select(contents_table.c.id)
+        .where(contents_table.c.state == GARBAGE, contents_table.c.due <= now)
+        .order_by(contents_table.c.due)
+        .limit(_BATCH)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list(connection.execute(due).scalars())
+    if ids:
+        connection.execute(update(contents_table).where(contents_table.c.id.in_(ids)).values(due=now + CLAIM))
+    return ids
+
+
+def keys(connection: Connection, ids: Sequence[UUID]) -> list[str]:
+    """Return the keys of the chunks of this content."""
+    return list(connection.execute(select(chunks.c.key).where(chunks.c.content_id.in_(ids))).scalars())
+
+
+def count(connection: Connection) -> int:
+    """Return the number of chunks that are garbage and not deleted yet."""
+    query = select(func.count()).select_from(chunks.join(contents_table)).where(contents_table.c.state == GARBAGE)
+    return int(connection.execute(query).scalar_one())

@@ -1,0 +1,44 @@
+"""How many bytes and files are stored. Changed in the transactions that store and remove them."""
+
+import random
+
+from sqlalchemy import Connection, bindparam, func, select, update
+
+from file_transfer.errors import RefusedError
+from file_transfer.index.schema import USAGE_SHARDS, usage
+
+_ADD = (
+    update(usage)
+    .where(usage.c.shard == bindparam("to"))
+    .values(bytes=usage.c.bytes + bindparam("more_bytes"), files=usage.c.files + bindparam("more_files"))
+)
+_TOTAL = select(func.sum(usage.c.bytes), func.sum(usage.c.files))
+_LOCK = select(usage.c.shard).where(usage.c.shard == 0).with_for_update()
+
+
+def add(connection: Connection, *, size: int = 0, files: int = 0) -> None:
+    """Count `size` more bytes and `files` more files; both may be negative."""
+    if size or files:
+        shard = random.randrange(USAGE_SHARDS)  # noqa: S311 - spreads load
+        connection.execute(_ADD, {"to": shard, "more_bytes": size, "more_files": files})
+
+
+def reserve(connection: Connection, size: int, quota: int, *, files: int = 0) -> None:
+    """Count `size` more bytes and `files` more files, unless the bytes of all would then exceed the quota; 0 means none.
+
+    Raises:
+        RefusedError: 507 if they would.
+    """
+    if quota and size > 0:
+        connection.execute(_LOCK)  # transactions that reserve room run one after the other
+        if total(connection)[0] + size > quota:
+            raise RefusedError(507, f"all files together may have {quota} bytes: delete some files first", kind="quota")
+        connection.execute(_ADD, {"to": 0, "more_bytes": size, "more_files": files})
+    else:
+        add(connection, size=size, files=files)
+
+
+def total(connection: Connection) -> tuple[int, int]:
+    """Return the bytes of all files and running uploads, and the number of files."""
+    size, files = connection.execute(_TOTAL).one()
+    return int(size), int(files)

@@ -1,0 +1,23 @@
+#!/bin/sh
+# Creates the file service's role and database, and gives all roles the secret's password. Patroni runs this with the
+# event and PostgreSQL's role whenever PostgreSQL starts or changes its role.
+set -eu
+[ "$2" = primary ] || exit 0
+# A standby that does not know the password yet cannot connect, so nothing here may wait for a standby. Statements with
+# the password must not get into the log.
+exec psql --quiet --no-psqlrc --set ON_ERROR_STOP=1 --host /tmp --dbname postgres <<'SQL'
+SET synchronous_commit = local;
+SET log_statement = none;
+SET log_min_duration_statement = -1;
+SET log_min_error_statement = panic;
+SELECT format('CREATE ROLE %I LOGIN', name) FROM (VALUES ('file_transfer')) AS wanted (name)
+  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
+SELECT format('CREATE DATABASE %I OWNER %I', name, name) FROM (VALUES ('file_transfer')) AS wanted (name)
+  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = name) \gexec
+\set password `cat /run/secrets/postgres-password`
+ALTER ROLE file_transfer PASSWORD :'password';
+-- The file service asks whether a synchronous standby is there before it accepts an upload.
+GRANT pg_read_all_stats TO file_transfer;
+ALTER ROLE replicator PASSWORD :'password';
+ALTER ROLE rewinder PASSWORD :'password';
+SQL

@@ -1,0 +1,164 @@
+"""A real PostgreSQL primary with a synchronous standby on loopback."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+from running import wait_until
+
+from file_transfer.index.postgres_hosts import PostgresSettings
+
+PASSWORD = "password-of-the-tests"
+USER = "file_transfer"
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+CONFIGURATION = """
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+max_connections = 60
+shared_buffers = 16MB
+wal_level = replica
+hot_standby = on
+wal_sender_timeout = 5s
+wal_receiver_status_interval = 1s
+wal_retrieve_retry_interval = 200ms
+synchronous_commit = remote_apply
+synchronous_standby_names = '{standbys}'
+"""
+
+
+def program(name: str) -> str:
+    """Return the path of a program of PostgreSQL, which Debian does not put on PATH."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return str(found[-1]) if found else name
+
+
+@dataclass
+class Node:
+    """One server. PostgreSQL refuses to run as root, so root's tests run it as nobody."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    def run(self, *command: str) -> None:
+        result = subprocess.run(_unprivileged(list(command)), capture_output=True, text=True, cwd="/", check=False)
+        assert result.returncode == 0, result.stderr
+
+    def start(self) -> None:
+        with (self.folder.parent / f"{self.folder.name}.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                _unprivileged([program("postgres"), "-D", str(self.folder), "-p", str(self.port)]),
+                stdout=log, stderr=log, cwd="/", start_new_session=True,
+            )  # fmt: skip
+        wait_until(self.answers, seconds=60)
+
+    def answers(self) -> bool:
+        try:
+            self.connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def connect(self, database: str = "postgres") -> psycopg.Connection:
+        return psycopg.connect(
+            host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, dbname=database, autocommit=True
+        )
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the server and all processes that it has forked, each of which has a group of its own."""
+        assert self.process
+        parent = str(self.process.pid)
+        listed = subprocess.run(["ps", "-o", "pid=", "--ppid", parent], capture_output=True, text=True, check=True)
+        for pid in (self.process.pid, *map(int, listed.stdout.split())):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def kill(self) -> None:
+        assert self.process
+        self.signal(signal.SIGKILL)
+        self.process.wait(timeout=30)
+        (self.folder / "postmaster.pid").unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Postgres:
+    primary: Node
+    standby: Node
+
+    def settings(self, standbys: int = 1) -> PostgresSettings:
+        """Return settings for a new, empty database."""
+        database = f"test_{uuid.uuid4().hex}"
+        with self.primary.connect() as connection:
+            connection.execute(f'CREATE DATABASE "{database}"')
+        return PostgresSettings(
+            hosts=(("127.0.0.1", self.primary.port), ("127.0.0.1", self.standby.port)),
+            password=PASSWORD,
+            connections=8,
+            standbys=standbys,
+            database=database,
+        )
+
+    def synchronous(self) -> bool:
+        with self.primary.connect() as connection:
+            rows = connection.execute("SELECT sync_state FROM pg_stat_replication").fetchall()
+        return rows == [("sync",)]
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Postgres]:
+    if os.geteuid() == 0:
+        folder = Path(shutil.move(folder, f"/tmp/{folder.name}-{uuid.uuid4().hex}"))  # nobody cannot enter pytest's
+        os.chown(folder, 65534, 65534)
+    nodes = Postgres(Node(folder / "primary", _free_port()), Node(folder / "standby", _free_port()))
+    try:
+        _create_primary(nodes.primary, folder)
+        _create_standby(nodes)
+        yield nodes
+    finally:
+        for node in (nodes.standby, nodes.primary):
+            if node.process and node.process.poll() is None:
+                node.kill()
+        shutil.rmtree(folder)
+
+
+def _create_primary(node: Node, folder: Path) -> None:
+    password = folder / "password"
+    password.write_text(PASSWORD)
+    password.chmod(0o644)
+    node.run(
+        program("initdb"), "-D", str(node.folder), "-U", USER, "--pwfile", str(password), "-A", "scram-sha-256",
+        "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync",
+    )  # fmt: skip
+    with (node.folder / "postgresql.conf").open("a") as configuration:
+        configuration.write(CONFIGURATION.format(standbys=""))
+    node.start()
+
+
+def _create_standby(nodes: Postgres) -> None:
+    primary, standby = nodes.primary, nodes.standby
+    address = f"host=127.0.0.1 port={primary.port} user={USER} password={PASSWORD} application_name=standby"
+    standby.run(program("pg_basebackup"), "-D", str(standby.folder), "-R", "-X", "stream", "-d", address, "-c", "fast")
+    standby.start()
+    with primary.connect() as connection:
+        connection.execute("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
+        connection.execute("SELECT pg_reload_conf()")
+    wait_until(nodes.synchronous)
+
+
+def _unprivileged(command: list[str]) -> list[str]:
+    return [*NOBODY, *command] if os.geteuid() == 0 else command
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
