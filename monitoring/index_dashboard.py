@@ -50,7 +50,7 @@ _MISSING = (
 _STORED: tuple[tuple[str, str, str, str, Unit], ...] = (
     (
         "Stored",
-        "Size of all files, by the index; without their copies.",
+        "Size of all files and running uploads, by the index; each byte counts once.",
         'max by (service) (file_transfer_stored_bytes{job="file-service"})',
         "{{service}}",
         "bytes",
@@ -64,7 +64,7 @@ _STORED: tuple[tuple[str, str, str, str, Unit], ...] = (
     ),
     (
         "On the volume servers",
-        "Size of the volumes on each host, with the deleted bytes that are not freed yet.",
+        "Size of the volumes on each host, with deleted bytes that are not freed yet.",
         'sum by (node) (SeaweedFS_volumeServer_total_disk_size{job="object-store",type="normal"})',
         "{{node}}",
         "bytes",
