@@ -18,6 +18,7 @@ INDEX = "index"
 ETCD = "etcd"
 
 _MONITORING_VOLUMES = frozenset({"alertmanager", "influxdb-containers", "influxdb-vms", "prometheus-data"})
+_COPIED = frozenset({INDEX, ETCD})
 _MOVING = '"Moving data" in docs/operations.md'
 
 
@@ -93,12 +94,12 @@ def locate(data: Data | CopiedData, probes: Mapping[str, Probe]) -> tuple[list[s
 
 
 def left_behind(probes: Mapping[str, Probe]) -> list[str]:
-    """Return one line for every swarm node whose host is not on the list and has the only copy of some data.
+    """Return one line for every swarm node whose label says that it holds data but whose host is not on the list.
 
-    The node's label says which data it has.
+    Data that another host has a copy of does not count.
     """
     nodes = {node for probe in probes.values() for node in probe.nodes}
-    kept = {kind for node in nodes if node.host in probes for kind in node.holds}
+    kept = {kind for node in nodes if node.host in probes for kind in node.holds & _COPIED}
     return [
         f'hosts: "{node.host}" is not on the list and holds data ({_joined(node.holds - kept)}): '
         f"put it back and move the data first ({_MOVING}), or, if you do not need the data, "

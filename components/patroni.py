@@ -40,12 +40,19 @@ def config(*, etcd: Collection[str], standbys: int, connections: int) -> str:
     document = {
         "scope": "file-transfer",
         "log": {"level": "INFO", "deduplicate_heartbeat_logs": True},
+        "watchdog": {"mode": "off"},  # a container has none
         "restapi": {"listen": f"0.0.0.0:{API_PORT}"},
         "etcd3": {"hosts": sorted(etcd)},
         "bootstrap": {
             "dcs": _shared(standbys=standbys, connections=connections),
             # Names are ordered by their bytes.
-            "initdb": ["data-checksums", {"encoding": "UTF8"}, {"locale": "C"}, {"auth": "scram-sha-256"}],
+            "initdb": [
+                "data-checksums",
+                {"encoding": "UTF8"},
+                {"locale": "C"},
+                {"auth-local": "peer"},
+                {"auth-host": "reject"},
+            ],
         },
         "postgresql": {
             "listen": f"0.0.0.0:{POSTGRES_PORT}",

@@ -73,7 +73,7 @@ NODE_EXPORTER = Recipe(
 
 POSTGRES = Recipe(
     name="postgres",
-    packages=("etcd-client", "etcd-server", "patroni", "postgresql-17", "wget"),
+    packages=("etcd-client", "etcd-server", "patroni", "postgresql-17", "python3-etcd", "wget"),
     # With the packages installed and no source for others, apt has nothing to do when the image is built.
     files=(("/etc/apt/sources.list", ""),),
 )

@@ -14,7 +14,7 @@ PASSWORDS = {
     "operator_password": PASSWORD,
     "influxdb_writer_password": "writer-Horse-battery",
     "influxdb_reader_password": "reader-Horse-battery",
-    "storage_key": "storage-Horse-battery",
+    "postgres_password": "postgres-Horse-battery",
 }
 
 FRESH = '{"LocalNodeState": "inactive"}\n'

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from recorder import FRESH, Recorder
 
-from components.data_hosts import Data, kinds, left_behind, locate
+from components.data_hosts import CopiedData, Data, kinds, left_behind, locate
 from components.preflight import PreflightError
 from components.probe import Node, Probe
 
@@ -20,41 +20,48 @@ def host(*volumes: str, nodes: tuple[Node, ...] = ()) -> Probe:
     return Probe(swarm={}, volumes=frozenset(volumes), nodes=nodes)
 
 
-def monitoring(chosen: str | None = None) -> Data:
-    return kinds(monitoring_host=chosen, storage="s3", storage_host=None)[0]
+def monitoring(chosen: str | None = None, *, default: str = "a") -> Data | CopiedData:
+    return kinds(storage="directory", managers=[default], monitoring_host=chosen)[0]
 
 
-def files(storage: str, chosen: str | None = None) -> Data:
-    return kinds(monitoring_host=None, storage=storage, storage_host=chosen)[1]
+def files(chosen: str | None = None) -> Data | CopiedData:
+    return kinds(storage="directory", managers=["a"], storage_host=chosen)[1]
+
+
+def index(chosen: list[str] | None = None, *, managers: str = "a", workers: str = "bc") -> Data | CopiedData:
+    return kinds(storage="cluster", managers=[*managers], workers=[*workers], index_hosts=chosen)[1]
+
+
+def etcd(managers: str) -> Data | CopiedData:
+    return kinds(storage="s3", managers=[*managers])[2]
 
 
 def test_without_data_the_default_host_is_used() -> None:
-    assert locate(monitoring(), {"a": host(), "b": host()}, default="b") == ("b", [])
+    assert locate(monitoring(default="b"), {"a": host(), "b": host()}) == (["b"], [])
 
 
 def test_without_data_the_host_in_the_setting_is_used() -> None:
-    assert locate(monitoring("a"), {"a": host(), "b": host()}, default="b") == ("a", [])
+    assert locate(monitoring("b"), {"a": host(), "b": host()}) == (["b"], [])
 
 
 @pytest.mark.parametrize("default", ["a", "b"])
 @pytest.mark.parametrize("volume", MONITORING_VOLUMES)
 def test_the_host_with_data_keeps_it_whatever_the_default(default: str, volume: str) -> None:
-    assert locate(monitoring(), {"a": host(volume), "b": host("other")}, default=default) == ("a", [])
+    assert locate(monitoring(default=default), {"a": host(volume), "b": host("other")}) == (["a"], [])
 
 
-@pytest.mark.parametrize(("storage", "volume"), [("cluster", "object-store"), ("directory", "files")])
-def test_the_host_with_files_keeps_them(storage: str, volume: str) -> None:
-    assert locate(files(storage), {"a": host(), "b": host(volume)}, default="a") == ("b", [])
+def test_the_host_with_a_directory_keeps_it() -> None:
+    assert locate(files(), {"a": host(), "b": host("files")}) == (["b"], [])
 
 
-@pytest.mark.parametrize("volume", ["object-store-volume", "object-store-master-b", "prometheus-config", "files"])
+@pytest.mark.parametrize("volume", ["object-store-volume", "object-store-master-b", "prometheus-config", "postgres-b"])
 def test_a_volume_without_such_data_does_not_decide_the_host(volume: str) -> None:
-    assert locate(files("cluster"), {"a": host(), "b": host(volume)}, default="a") == ("a", [])
-    assert locate(monitoring(), {"a": host(), "b": host(volume)}, default="a") == ("a", [])
+    assert locate(files(), {"a": host(), "b": host(volume)}) == (["a"], [])
+    assert locate(monitoring(), {"a": host(), "b": host(volume)}) == (["a"], [])
 
 
 def test_a_setting_that_names_a_host_without_the_data_is_refused() -> None:
-    _, problems = locate(monitoring("b"), {"a": host("influxdb-vms", "alertmanager"), "b": host()}, default="a")
+    _, problems = locate(monitoring("b"), {"a": host("influxdb-vms", "alertmanager"), "b": host()})
 
     assert problems == [
         (
@@ -66,33 +73,83 @@ def test_a_setting_that_names_a_host_without_the_data_is_refused() -> None:
 
 
 def test_a_host_with_a_full_copy_of_the_data_is_accepted() -> None:
-    assert locate(monitoring("b"), {"a": host(*MONITORING_VOLUMES), "b": host(*MONITORING_VOLUMES)}, default="a") == (
-        "b",
-        [],
-    )
+    assert locate(monitoring("b"), {"a": host(*MONITORING_VOLUMES), "b": host(*MONITORING_VOLUMES)}) == (["b"], [])
 
 
 def test_a_host_with_an_incomplete_copy_is_refused() -> None:
     _, (problem,) = locate(
-        monitoring("b"), {"a": host(*MONITORING_VOLUMES), "b": host(*MONITORING_VOLUMES[:-1])}, default="a"
+        monitoring("b"),
+        {"a": host(*MONITORING_VOLUMES), "b": host(*MONITORING_VOLUMES[:-1])},
     )
 
     assert problem.startswith('monitoring.host: "b" lacks data that is on "a" (prometheus-data): ')
 
 
 def test_with_data_on_two_hosts_the_setting_is_required() -> None:
-    _, problems = locate(files("cluster"), {"a": host("object-store"), "b": host("object-store")}, default="a")
+    _, problems = locate(files(), {"a": host("files"), "b": host("files")})
 
     assert problems == [
         (
-            'file_service.storage_host: not set, and data is on "a" (object-store) and "b" (object-store): '
+            'file_service.storage_host: not set, and data is on "a" (files) and "b" (files): '
             "set it to the host whose data to use"
         )
     ]
 
 
-def test_an_external_bucket_has_no_host() -> None:
-    assert [data.kind for data in kinds(monitoring_host=None, storage="s3", storage_host="a")] == ["monitoring"]
+@pytest.mark.parametrize(
+    ("managers", "workers", "hosts"),
+    [("a", "", "a"), ("a", "bc", "ab"), ("ab", "c", "ab"), ("b", "a", "ab"), ("abc", "d", "abc"), ("abcd", "", "abc")],
+)
+def test_a_new_index_is_on_three_managers_or_on_the_first_and_one_other_host(
+    managers: str, workers: str, hosts: str
+) -> None:
+    assert locate(index(managers=managers, workers=workers), dict.fromkeys("abcd", host())) == ([*hosts], [])
+
+
+@pytest.mark.parametrize(("managers", "hosts"), [("a", "a"), ("ba", "b"), ("abc", "abc"), ("abcde", "abc")])
+def test_a_new_etcd_has_one_member_or_three(managers: str, hosts: str) -> None:
+    assert locate(etcd(managers), dict.fromkeys("abcde", host())) == ([*hosts], [])
+
+
+def test_an_index_stays_on_its_hosts_whatever_the_order_of_hosts() -> None:
+    probes = {"a": host(), "b": host("postgres-b", "etcd-b"), "c": host("postgres-c")}
+
+    assert locate(index(), probes) == (["b", "c"], [])
+    assert locate(etcd("ab"), probes) == (["b"], [])
+
+
+def test_an_index_with_too_few_copies_gets_more() -> None:
+    probes = {"a": host(), "b": host(), "c": host("postgres-c")}
+
+    assert locate(index(), probes) == (["a", "c"], [])
+    assert locate(index(managers="abc", workers=""), probes) == (["a", "b", "c"], [])
+
+
+def test_a_volume_with_another_hosts_name_is_no_copy() -> None:
+    assert locate(index(), {"a": host(), "b": host(), "c": host("postgres-a")}) == (["a", "b"], [])
+
+
+def test_an_index_moves_to_the_hosts_in_the_setting_if_one_of_them_has_it() -> None:
+    probes = {"a": host("postgres-a"), "b": host("postgres-b"), "c": host()}
+
+    assert locate(index(["c", "b"]), probes) == (["b", "c"], [])
+
+
+def test_a_setting_that_names_no_host_with_the_index_is_refused() -> None:
+    _, problems = locate(index(["c", "d"]), {"a": host("postgres-a"), "b": host("postgres-b"), "c": host()})
+
+    assert problems == [
+        (
+            'file_service.index_hosts: "c, d" lacks data that is on "a, b" (postgres-a, postgres-b): '
+            "name such a host, too, until the next `pulumi up` has copied the data, "
+            "or remove these volumes there if you do not need their data"
+        )
+    ]
+
+
+def test_a_bucket_has_an_index_and_no_files_on_any_host() -> None:
+    assert [data.kind for data in kinds(storage="s3", managers=["a"])] == ["monitoring", "index", "etcd"]
+    assert [data.kind for data in kinds(storage="directory", managers=["a"])] == ["monitoring", "files"]
 
 
 def test_removing_a_host_with_data_from_the_list_is_refused() -> None:
@@ -109,6 +166,17 @@ def test_removing_a_host_with_data_from_the_list_is_refused() -> None:
             "or, if you do not need the data, run `docker node update --label-rm swarm-transfer.holds n2` on a manager"
         )
     ]
+
+
+def test_a_host_with_one_of_several_copies_may_be_removed() -> None:
+    nodes = (
+        Node(id="n1", host="a", holds=frozenset({"index"})),
+        Node(id="n2", host="gone", holds=frozenset({"index", "etcd"})),
+    )
+
+    (problem,) = left_behind({"a": host(nodes=nodes)})
+
+    assert problem.startswith('hosts: "gone" is not on the list and holds data (etcd): ')
 
 
 # The whole program
@@ -132,16 +200,17 @@ def test_reordered_hosts_keep_their_data_in_the_whole_program(
 ) -> None:
     ours = '{"LocalNodeState": "active", "ControlAvailable": true, "Cluster": {"ID": "ours"}}\nstack|lab\n'
     answers |= {
-        "master": ours + "".join(f"volume|{volume}\n" for volume in (*MONITORING_VOLUMES, "object-store")),
+        "master": ours
+        + "".join(f"volume|{volume}\n" for volume in (*MONITORING_VOLUMES, "postgres-master", "etcd-master")),
         "slave": ours,
     }
 
     recorder = run_program(two_managers(values, "slave", "master"))
 
-    for service in ("prometheus", "influxdb-vms", "influxdb-containers", "alertmanager", "grafana", "object-store"):
+    for service in ("prometheus", "influxdb-vms", "influxdb-containers", "alertmanager", "grafana", "etcd-master"):
         assert "node.labels.swarm-transfer.host==master" in placed_on(recorder, service)
-    assert "swarm-transfer.holds=files,monitoring" in labels_of(recorder, "master")
-    assert not [label for label in labels_of(recorder, "slave") if "holds" in label]
+    assert "swarm-transfer.holds=etcd,index,monitoring" in labels_of(recorder, "master")
+    assert "swarm-transfer.holds=index" in labels_of(recorder, "slave")
 
 
 def test_a_volume_on_another_host_is_another_resource(
@@ -151,14 +220,14 @@ def test_a_volume_on_another_host_is_another_resource(
 
     def volumes(host: str) -> dict[str, str]:
         recorder.resources.clear()
-        moved = {"monitoring": {"host": host}, "file_service": {"storage_host": host}}
+        moved = {"monitoring": {"host": host}, "file_service": {"storage": "directory", "storage_host": host}}
         found = run_program({**values, **moved}).of_type("docker:index/volume:Volume")
         return {name: inputs["name"] for name, inputs in found.items()}
 
     on_master, on_slave = volumes("master"), volumes("slave")
 
     assert sorted(on_master.values()) == sorted(on_slave.values())
-    assert on_master.keys() & on_slave.keys() == {"object-store-master-master-data-on-master"}
+    assert not on_master.keys() & on_slave.keys()
     for name in on_slave:
         assert f"volume={on_slave[name]}" in recorder.commands()[f"{name}-owner"]["delete"], "deleted before the volume"
 
@@ -178,7 +247,9 @@ def test_a_refused_setting_registers_no_resource(
 def test_every_volume_of_the_program_is_classified_as_data_or_not(
     run_program: Run, values: dict[str, Any], storage: str
 ) -> None:
-    known = frozenset.union(*(data.volumes for data in kinds(monitoring_host=None, storage=storage, storage_host=None)))
+    known: set[str] = set()
+    for data in kinds(storage=storage, managers=["master"], workers=["slave"]):
+        known |= data.volumes if isinstance(data, Data) else {data.volume(name) for name in data.default}
     made = {
         volume["name"]
         for volume in run_program({**values, "file_service": {"storage": storage}})

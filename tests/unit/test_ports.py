@@ -12,7 +12,7 @@ from components.preflight import PreflightError
 from components.probe import Container, Probe
 
 PORTS = published(edge=5001, consoles={"grafana": 3000}, databases={"influxdb-vms": 8086})
-DATA_HOSTS = {"monitoring": "a"}
+DATA_HOSTS = {"monitoring": ["a"]}
 
 
 def host(*listening: int, containers: tuple[Container, ...] = ()) -> Probe:

@@ -133,7 +133,7 @@ def targets(*names: str) -> list[SshTarget]:
 PLAN = Plan(
     stack="lab",
     managers=["m1"],
-    data=data_hosts.kinds(monitoring_host=None, storage="cluster", storage_host=None),
+    data=data_hosts.kinds(storage="cluster", managers=["m1"], workers=["w1", "w2"]),
     ports=ports.published(edge=5001, consoles={}, databases={"influxdb-vms": 8086}),
 )
 
@@ -149,19 +149,23 @@ def test_all_unreachable_hosts_are_reported_together(fake_ssh: Path) -> None:
     assert [line.split(" (")[0] for line in lines] == ["  w1: cannot be reached", "  w2: cannot be reached"]
 
 
-def test_without_data_the_first_manager_is_the_host_of_all_kinds(fake_ssh: Path) -> None:
+def test_without_data_the_first_hosts_are_the_hosts_of_all_kinds(fake_ssh: Path) -> None:
     (fake_ssh / "m1").write_text(f"{json.dumps(OURS)}\nstack|lab\n")
     (fake_ssh / "w1").write_text(FRESH_ANSWER)
 
-    assert preflight.check(targets("m1", "w1"), PLAN) == {"monitoring": "m1", "files": "m1"}
+    assert preflight.check(targets("m1", "w1"), PLAN) == {"monitoring": ["m1"], "index": ["m1", "w1"], "etcd": ["m1"]}
 
 
 def test_data_stays_on_the_hosts_that_have_it(fake_ssh: Path) -> None:
     (fake_ssh / "m1").write_text(FRESH_ANSWER)
     (fake_ssh / "w1").write_text(f"{FRESH_ANSWER}volume|prometheus-data\n")
-    (fake_ssh / "w2").write_text(f"{FRESH_ANSWER}volume|object-store\n")
+    (fake_ssh / "w2").write_text(f"{FRESH_ANSWER}volume|postgres-w2\nvolume|etcd-w2\n")
 
-    assert preflight.check(targets("m1", "w1", "w2"), PLAN) == {"monitoring": "w1", "files": "w2"}
+    assert preflight.check(targets("m1", "w1", "w2"), PLAN) == {
+        "monitoring": ["w1"],
+        "index": ["m1", "w2"],
+        "etcd": ["w2"],
+    }
 
 
 def test_problems_with_data_and_ports_are_reported_together(fake_ssh: Path) -> None:
@@ -169,8 +173,8 @@ def test_problems_with_data_and_ports_are_reported_together(fake_ssh: Path) -> N
         f"{json.dumps(OURS)}\nstack|lab\nnode|n1|m1|\nnode|n2|gone|files\nlistening|1389\nlistening|1F96\n"
     )
     (fake_ssh / "w1").write_text(f"{FRESH_ANSWER}volume|influxdb-vms\nlistening|1F96\n")
-    (fake_ssh / "w2").write_text(f"{FRESH_ANSWER}volume|object-store\n")
-    plan = replace(PLAN, data=data_hosts.kinds(monitoring_host=None, storage="cluster", storage_host="m1"))
+    (fake_ssh / "w2").write_text(f"{FRESH_ANSWER}volume|files\n")
+    plan = replace(PLAN, data=data_hosts.kinds(storage="directory", managers=["m1"], storage_host="m1"))
 
     with pytest.raises(PreflightError) as raised:
         preflight.check(targets("m1", "w1", "w2"), plan)
@@ -181,8 +185,8 @@ def test_problems_with_data_and_ports_are_reported_together(fake_ssh: Path) -> N
 
 
 def test_data_in_another_swarm_is_not_reported(fake_ssh: Path) -> None:
-    (fake_ssh / "m1").write_text(f"{json.dumps(THEIRS)}\nstack|another\nnode|n9|theirs|files\nvolume|object-store\n")
-    plan = replace(PLAN, data=data_hosts.kinds(monitoring_host=None, storage="cluster", storage_host="w1"))
+    (fake_ssh / "m1").write_text(f"{json.dumps(THEIRS)}\nstack|another\nnode|n9|theirs|files\nvolume|files\n")
+    plan = replace(PLAN, data=data_hosts.kinds(storage="directory", managers=["m1"], storage_host="w1"))
     (fake_ssh / "w1").write_text(FRESH_ANSWER)
 
     with pytest.raises(PreflightError) as raised:

@@ -20,9 +20,10 @@ PINNED = re.compile(r"^[a-z0-9./:-]+@sha256:[0-9a-f]{64}$")
 SOCKET_READERS = {"cadvisor", "docker-api"}
 """Services that read the Engine's socket. It belongs to root, so they run as root without capabilities."""
 
-OBJECT_STORE = {"object-store", "object-store-master-master", "object-store-volume"}
+OBJECT_STORE = {"object-store-master-master", "object-store-volume"}
+INDEX = {"etcd-master", "postgres-master", "postgres-slave"}
 
-SINGLE_WRITERS = {"alertmanager", "influxdb-containers", "influxdb-vms", "prometheus", *OBJECT_STORE}
+SINGLE_WRITERS = {"alertmanager", "influxdb-containers", "influxdb-vms", "prometheus", *OBJECT_STORE, *INDEX}
 """Services whose data two simultaneous tasks would corrupt."""
 
 
@@ -67,7 +68,8 @@ def test_a_service_has_at_most_one_environment_variable(run_program: Run, values
     for name, service in recorder.services().items():
         assert len(service["taskSpec"]["containerSpec"].get("env", {})) <= 1, name
         assert recorder.environment(name)["SWARM_TRANSFER_VERSION"], name
-    assert recorder.services()["object-store-volume"]["taskSpec"]["containerSpec"]["env"] == {"NODE_ID": "{{.Node.ID}}"}
+    for name in ("object-store-volume", "files"):
+        assert recorder.services()[name]["taskSpec"]["containerSpec"]["env"] == {"NODE_ID": "{{.Node.ID}}"}
 
 
 def test_the_version_changes_with_the_task_configuration_only(

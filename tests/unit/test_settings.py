@@ -61,7 +61,27 @@ Change = Callable[[dict[str, Any]], Any]
             lambda v: v.update(file_service={"replicas": 0}),
             ("file_service.replicas", '"0"', "greater than or equal to 1"),
         ),
-        (lambda v: v.update(file_service={"storage_host": "x"}), ("storage_host", '"x"', "a name from hosts")),
+        (
+            lambda v: v.update(file_service={"storage": "directory", "storage_host": "x"}),
+            ("storage_host", '"x"', "a name from hosts"),
+        ),
+        (
+            lambda v: v.update(file_service={"storage_host": "slave"}),
+            ("file_service", 'storage_host: "slave"', '"cluster"', "set index_hosts"),
+        ),
+        (
+            lambda v: v.update(file_service={"index_hosts": ["master", "x"]}),
+            ("index_hosts", '"x"', "a name from hosts"),
+        ),
+        (
+            lambda v: v.update(file_service={"index_hosts": ["master", "master"]}),
+            ("file_service", 'index_hosts: "master, master"', "name each host once"),
+        ),
+        (lambda v: v.update(file_service={"index_hosts": []}), ("file_service.index_hosts", "1")),
+        (
+            lambda v: v.update(file_service={"storage": "directory", "index_hosts": ["master"]}),
+            ("file_service", 'index_hosts: "master"', "set storage_host"),
+        ),
         (lambda v: v.update(network={"subnet": "192.168.50.0/25"}), ("network.subnet", "overlaps", "another subnet")),
         (lambda v: v.pop("private_cidr"), ("private_cidr is missing", "set it")),
         (lambda v: v.pop("operator_password"), ("operator_password is missing", "pulumi config set --secret")),
@@ -110,7 +130,12 @@ Change = Callable[[dict[str, Any]], Any]
             lambda v: v.update(edge_port=8087, monitoring={"publish": ["influxdb"]}),
             ("edge_port", '"8087"', "influxdb-containers", "another port"),
         ),
-        (lambda v: v.pop("storage_key"), ("storage_key is missing", '"cluster"', "config set --secret")),
+        (lambda v: v.pop("postgres_password"), ("postgres_password is missing", '"cluster"', "config set --secret")),
+        (lambda v: v.update(postgres_password="short"), ("postgres_password", "fewer than 12", "config set --secret")),
+        (
+            lambda v: v.update(file_service={"storage": "s3", "s3": BUCKET}),
+            ("storage_key is missing", '"s3"', "config set --secret"),
+        ),
         (lambda v: v.update(storage_key="short"), ("storage_key", "fewer than 12", "config set --secret")),
         (
             lambda v: v.update(file_service={"storage": "disk"}),

@@ -13,6 +13,8 @@ import settings
 from components import seaweedfs
 
 Run = Callable[..., Recorder]
+STORE = ("etcd-", "object-store-", "postgres-")
+HOLDERS = {"index": ["master", "slave"], "etcd": ["master"]}
 EXTERNAL_BUCKET = {
     "storage": "s3",
     "s3": {"endpoint": "https://s3.example", "bucket": "team", "region": "eu-1", "prefix": "files", "access_key": "AK"},
@@ -39,20 +41,8 @@ def program_of(recorder: Recorder, service: str) -> list[str]:
 # The cluster's own object store
 
 
-def test_masters_and_gateway_both_ask_for_two_copies(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program(values)
-
-    # The gateway's default silently overrides the master's.
-    assert "-defaultReplication=001" in program_of(recorder, "object-store-master-master")
-    assert "-defaultReplicaPlacement=001" in program_of(recorder, "object-store")
-
-
-def test_the_gateway_is_removed_before_the_servers_to_which_it_writes_its_log(
-    run_program: Run, values: dict[str, Any]
-) -> None:
-    recorder = run_program(values)
-
-    assert {"object-store-master-master", "object-store-volume"} <= recorder.dependencies["object-store"]
+def test_masters_ask_for_two_copies(run_program: Run, values: dict[str, Any]) -> None:
+    assert "-defaultReplication=001" in program_of(run_program(values), "object-store-master-master")
 
 
 @pytest.mark.parametrize(("copies", "code"), [(1, "000"), (2, "001"), (3, "002")])
@@ -93,69 +83,64 @@ def test_there_are_one_or_three_masters_that_know_each_other(
     for name in names:
         assert f"-ip={name}" in program_of(recorder, name)
         assert (f"-peers={addresses}" if len(names) > 1 else "-peers=none") in program_of(recorder, name)
-    assert f"-master={addresses}" in program_of(recorder, "object-store")
+    assert recorder.environment("files")["FILE_TRANSFER_SEAWEEDFS_MASTERS"] == addresses
     assert f"-master={addresses}" in program_of(recorder, "object-store-volume")
 
 
-def test_the_object_store_publishes_nothing_and_is_on_its_own_network(run_program: Run, values: dict[str, Any]) -> None:
+def test_index_and_object_store_publish_nothing_and_are_on_their_own_network(
+    run_program: Run, values: dict[str, Any]
+) -> None:
     for name, service in run_program(values).services().items():
         joined = {network["id"] for network in service["taskSpec"]["networksAdvanceds"]}
-        assert ("storage-net-id" in joined) == (name.startswith("object-store") or name in ("files", "prometheus")), (
-            name
-        )
-        if name.startswith("object-store"):
+        assert ("storage-net-id" in joined) == (name.startswith(STORE) or name in ("files", "prometheus")), name
+        if name.startswith(STORE):
             assert joined == {"storage-net-id"}
             assert not service["endpointSpec"].get("ports")
 
 
-def test_the_gateways_other_protocols_are_switched_off(run_program: Run, values: dict[str, Any]) -> None:
-    assert {"-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false", "-iam=false"} <= set(
-        program_of(run_program(values), "object-store")
-    )
+def test_masters_send_no_usage_statistics(run_program: Run, values: dict[str, Any]) -> None:
     assert "-telemetry=false" in program_of(run_program(values), "object-store-master-master")
 
 
-def test_the_object_store_is_limited_to_512_mib_on_a_manager(run_program: Run, values: dict[str, Any]) -> None:
-    limits = [
-        service["taskSpec"]["resources"]["limits"]["memoryBytes"]
-        for name, service in run_program(values).services().items()
-        if name.startswith("object-store")
-    ]
+def test_index_and_object_store_are_limited_to_512_mib_on_a_manager_and_320_on_a_worker(
+    run_program: Run, values: dict[str, Any]
+) -> None:
+    limits = {"master": 0, "slave": 0}
+    for name, service in run_program(values).services().items():
+        if name.startswith(STORE):
+            on = [host for host in limits if "global" in service["mode"] or name.endswith(f"-{host}")]
+            for host in on:
+                limits[host] += service["taskSpec"]["resources"]["limits"]["memoryBytes"]
 
-    assert len(limits) == 3
-    assert sum(limits) <= 512 * 2**20
+    assert 0 < limits["master"] <= 512 * 2**20
+    assert 0 < limits["slave"] <= 320 * 2**20
 
 
 def test_the_heap_limit_of_every_program_is_below_its_memory_limit(run_program: Run, values: dict[str, Any]) -> None:
     recorder = run_program(values)
 
     for name, service in recorder.services().items():
-        if name.startswith("object-store"):
+        if name.startswith(("object-store", "etcd")):
             task = service["taskSpec"]
             heap = int(recorder.environment(name)["GOMEMLIMIT"].removesuffix("MiB")) * 2**20
             assert heap < 0.9 * task["resources"]["limits"]["memoryBytes"], name
 
 
-def test_the_gateways_index_is_one_database_in_its_volume(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program(values)
-    environment = recorder.environment("object-store")
-    mounts = recorder.services()["object-store"]["taskSpec"]["containerSpec"]["mounts"]
-
-    # Eight databases take more memory than Go's garbage heap is allowed, so it would run all the time.
-    assert environment["WEED_LEVELDB2_ENABLED"] == "false"
-    assert environment["WEED_LEVELDB_ENABLED"] == "true"
-    assert environment["WEED_LEVELDB_DIR"] in {mount["target"] for mount in mounts}
+def test_replicas_and_volume_servers_know_their_node(run_program: Run, values: dict[str, Any]) -> None:
+    assert '-publicUrl="$NODE_ID"' in program_of(run_program(values), "object-store-volume")
 
 
-def test_the_gateway_and_the_replicas_get_the_same_secret_key(run_program: Run, values: dict[str, Any]) -> None:
+def test_replicas_are_told_where_chunks_are_stored(run_program: Run, values: dict[str, Any]) -> None:
     recorder = run_program(values)
 
-    (identity,) = json.loads(secret_named(recorder, "object-store-identities"))["identities"]
-    assert identity["credentials"] == [{"accessKey": "files", "secretKey": PASSWORDS["storage_key"]}]
-    assert secret_named(recorder, "files-secret-key") == PASSWORDS["storage_key"]
-    assert secret_named(recorder, "files-access-key") == "files"
-    assert recorder.environment("files")["FILE_TRANSFER_S3_ENDPOINT"] == "http://object-store:8333"
-    assert recorder.environment("files")["FILE_TRANSFER_S3_BUCKET"] == "files"
+    assert (
+        recorder.environment("files").items()
+        >= {
+            "FILE_TRANSFER_STORAGE": "cluster",
+            "FILE_TRANSFER_SEAWEEDFS_MASTERS": "object-store-master-master:9333",
+            "FILE_TRANSFER_COPIES": "2",
+        }.items()
+    )
 
 
 def test_replicas_run_on_any_host_and_every_host_has_the_image(run_program: Run, values: dict[str, Any]) -> None:
@@ -172,19 +157,18 @@ def test_missing_copies_are_made_automatically() -> None:
     assert "sleep_minutes = 1" in seaweedfs.master_config()
 
 
-def test_the_tasks_of_the_object_store_are_expected(values: dict[str, Any]) -> None:
-    tasks = settings.expected_tasks(settings.parse(values))
+def test_the_tasks_of_index_and_object_store_are_expected(values: dict[str, Any]) -> None:
+    tasks = settings.expected_tasks(settings.parse(values), HOLDERS)
 
-    assert {name: count for name, count in tasks.items() if name.startswith("object-store")} == {
-        "object-store": 1,
+    assert {name: count for name, count in tasks.items() if name.startswith(STORE)} == {
+        "etcd-master": 1,
+        "postgres-master": 1,
+        "postgres-slave": 1,
         "object-store-volume": 2,
         "object-store-master-master": 1,
     }
-    assert not [
-        name
-        for name in settings.expected_tasks(settings.parse({**values, "file_service": {"storage": "directory"}}))
-        if name.startswith("object-store")
-    ]
+    directory = settings.parse({**values, "file_service": {"storage": "directory"}})
+    assert not [name for name in settings.expected_tasks(directory, {}) if name.startswith(STORE)]
 
 
 # A directory, and an external bucket
@@ -199,24 +183,31 @@ def test_with_a_directory_all_replicas_run_on_its_host(run_program: Run, values:
         "node.platform.os==linux",
     ]
     assert recorder.environment("files")["FILE_TRANSFER_DATA"] == "/data"
-    assert "FILE_TRANSFER_STORAGE" not in recorder.environment("files")
-    assert not [name for name in recorder.services() if name.startswith("object-store")]
+    assert recorder.environment("files")["FILE_TRANSFER_STORAGE"] == "directory"
+    assert not [name for name in recorder.environment("files") if "POSTGRES" in name]
+    assert not [name for name in recorder.services() if name.startswith(STORE)]
     assert {network["id"] for network in files["taskSpec"]["networksAdvanceds"]} == {"cluster-net-id"}
 
 
-def test_a_directory_needs_no_storage_key(values: dict[str, Any]) -> None:
-    del values["storage_key"]
+def test_a_directory_needs_no_secret(values: dict[str, Any]) -> None:
+    del values["postgres_password"]
 
-    assert settings.parse({**values, "file_service": {"storage": "directory"}}).storage_key is None
+    assert settings.parse({**values, "file_service": {"storage": "directory"}}).postgres_password is None
 
 
-def test_an_external_bucket_replaces_the_object_store(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program({**values, "file_service": EXTERNAL_BUCKET})
+def test_an_external_bucket_replaces_the_object_store_but_not_the_index(
+    run_program: Run, values: dict[str, Any]
+) -> None:
+    key = "storage-Horse-battery"
+    recorder = run_program(
+        {**values, "file_service": EXTERNAL_BUCKET, "storage_key": key}, secrets=(*PASSWORDS, "storage_key")
+    )
 
     assert (
         recorder.environment("files").items()
         >= {
             "FILE_TRANSFER_STORAGE": "s3",
+            "FILE_TRANSFER_POSTGRES_HOSTS": "postgres-master:5432,postgres-slave:5432",
             "FILE_TRANSFER_S3_ENDPOINT": "https://s3.example",
             "FILE_TRANSFER_S3_BUCKET": "team",
             "FILE_TRANSFER_S3_REGION": "eu-1",
@@ -224,7 +215,9 @@ def test_an_external_bucket_replaces_the_object_store(run_program: Run, values: 
         }.items()
     )
     assert secret_named(recorder, "files-access-key") == "AK"
-    assert not [name for name in recorder.services() if name.startswith("object-store")]
+    assert secret_named(recorder, "files-secret-key") == key
+    services = {name for name in recorder.services() if name.startswith(STORE)}
+    assert services == {"etcd-master", "postgres-master", "postgres-slave"}
 
 
 # The service

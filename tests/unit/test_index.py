@@ -1,0 +1,186 @@
+"""The index in PostgreSQL: where it runs, how Patroni keeps it, and what the replicas are told of it."""
+
+import base64
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from recorder import PASSWORDS, Recorder, revealed
+
+from components import connections, etcd_member, patroni
+from settings.models import _MAX_REPLICAS
+
+Run = Callable[..., Recorder]
+ROOT = Path(__file__).parent.parent.parent
+MANAGERS = {"host2": "192.168.50.2", "host3": "192.168.50.3", "host4": "192.168.50.4", "host5": "192.168.50.5"}
+
+
+def with_hosts(values: dict[str, Any], *roles: str) -> dict[str, Any]:
+    hosts = [
+        {"name": name, "address": address, "role": role}
+        for (name, address), role in zip(MANAGERS.items(), roles, strict=False)
+    ]
+    return {**values, "hosts": hosts, "file_service": {"copies": 1}}
+
+
+def container(recorder: Recorder, service: str) -> dict[str, Any]:
+    found: dict[str, Any] = recorder.services()[service]["taskSpec"]["containerSpec"]
+    return found
+
+
+def config(recorder: Recorder, name: str) -> dict[str, Any]:
+    data = recorder.of_type("docker:index/serviceConfig:ServiceConfig")[name]["data"]
+    return dict(yaml.safe_load(base64.b64decode(data)))
+
+
+def services(recorder: Recorder, prefix: str) -> list[str]:
+    return sorted(name for name in recorder.services() if name.startswith(prefix))
+
+
+@pytest.mark.parametrize(
+    ("roles", "etcd", "postgres"),
+    [
+        (("manager",), ["etcd-host2"], ["postgres-host2"]),
+        (("worker", "manager"), ["etcd-host3"], ["postgres-host2", "postgres-host3"]),
+        (
+            ("manager", "manager", "worker", "manager"),
+            ["etcd-host2", "etcd-host3", "etcd-host5"],
+            ["postgres-host2", "postgres-host3", "postgres-host5"],
+        ),
+    ],
+)
+def test_the_hosts_roles_decide_where_the_index_is(
+    run_program: Run, values: dict[str, Any], roles: tuple[str, ...], etcd: list[str], postgres: list[str]
+) -> None:
+    recorder = run_program(with_hosts(values, *roles))
+
+    assert services(recorder, "etcd-") == etcd
+    assert services(recorder, "postgres-") == postgres
+    for name in (*etcd, *postgres):
+        host = name.partition("-")[2]
+        service = recorder.services()[name]
+        assert f"node.labels.swarm-transfer.host=={host}" in service["taskSpec"]["placement"]["constraints"]
+        (volume,) = [mount for mount in container(recorder, name)["mounts"] if mount["type"] == "volume"]
+        assert volume["source"] == name
+        assert f"{name}-data-on-{host}" in recorder.of_type("docker:index/volume:Volume")
+    members = [f"{name}:2379" for name in etcd]
+    assert config(recorder, "postgres-config")["etcd3"]["hosts"] == members
+    hosts = ",".join(f"{name}:5432" for name in postgres)
+    assert recorder.environment("files")["FILE_TRANSFER_POSTGRES_HOSTS"] == hosts
+    standbys = "0" if len(postgres) == 1 else "1"
+    assert recorder.environment("files")["FILE_TRANSFER_POSTGRES_STANDBYS"] == standbys
+
+
+def test_the_index_is_on_the_hosts_in_the_setting(run_program: Run, values: dict[str, Any]) -> None:
+    recorder = run_program({**values, "file_service": {"index_hosts": ["slave"]}})
+
+    assert services(recorder, "postgres-") == ["postgres-slave"]
+    assert {"postgres-image-master", "postgres-image-slave"} <= {r.name for r in recorder.resources}, "etcd needs it"
+
+
+def test_every_host_is_named_in_its_own_environment_only(run_program: Run, values: dict[str, Any]) -> None:
+    recorder = run_program(values)
+
+    for name in services(recorder, "postgres-"):
+        assert recorder.environment(name).items() >= patroni.environment(name).items()
+        assert container(recorder, name)["configs"][0]["configId"] == "postgres-config-id"
+    assert "postgres-master" not in str(config(recorder, "postgres-config"))
+
+
+def test_one_host_is_updated_after_the_other(run_program: Run, values: dict[str, Any]) -> None:
+    assert "postgres-master" in run_program(values).dependencies["postgres-slave"]
+
+
+def test_two_hosts_have_a_change_before_it_is_acknowledged() -> None:
+    shared = yaml.safe_load(patroni.shared_config(standbys=1, connections=64))
+
+    assert shared["synchronous_mode"] is True
+    assert shared["synchronous_mode_strict"] is True
+    assert shared["failsafe_mode"] is True
+    assert shared["postgresql"]["parameters"]["synchronous_commit"] == "remote_apply"
+
+
+def test_a_single_host_waits_for_no_standby() -> None:
+    shared = yaml.safe_load(patroni.shared_config(standbys=0, connections=64))
+
+    assert (shared["synchronous_mode"], shared["synchronous_mode_strict"]) == (False, False)
+
+
+def test_the_shared_settings_are_those_of_a_new_database() -> None:
+    whole = yaml.safe_load(patroni.config(etcd=["etcd-a:2379"], standbys=1, connections=64))
+
+    assert whole["bootstrap"]["dcs"] == yaml.safe_load(patroni.shared_config(standbys=1, connections=64))
+
+
+def test_patroni_accepts_its_times_without_changing_them() -> None:
+    shared = yaml.safe_load(patroni.shared_config(standbys=1, connections=64))
+
+    assert shared["ttl"] >= 20, "Patroni's minimum"
+    assert shared["loop_wait"] + 2 * shared["retry_timeout"] <= shared["ttl"]
+
+
+def test_nobody_reaches_the_database_over_the_network_without_a_password() -> None:
+    rules = yaml.safe_load(patroni.config(etcd=["etcd-a:2379"], standbys=1, connections=64))["postgresql"]["pg_hba"]
+
+    assert {rule.split()[-1] for rule in rules if rule.startswith("host")} == {"scram-sha-256"}
+    assert [rule for rule in rules if not rule.startswith("host")] == ["local all patroni peer"]
+
+
+def test_the_password_is_a_secret_of_postgresql_and_the_replicas(run_program: Run, values: dict[str, Any]) -> None:
+    secrets = run_program(values).of_type("docker:index/secret:Secret")
+
+    for name in ("postgres-password", "files-postgres-password"):
+        assert base64.b64decode(revealed(secrets[name]["data"])).decode() == PASSWORDS["postgres_password"]
+
+
+@pytest.mark.parametrize("service", ["etcd-master", "postgres-master"])
+def test_the_health_check_needs_no_other_host(run_program: Run, values: dict[str, Any], service: str) -> None:
+    """Swarm gives names to healthy tasks only, and each needs the others' names before it has found them."""
+    tests = container(run_program(values), service)["healthcheck"]["tests"]
+
+    assert tests[-1] in ("http://127.0.0.1:2381/health?serializable=true", "http://127.0.0.1:8008/liveness")
+
+
+def test_every_member_of_etcd_is_known_by_its_name() -> None:
+    words = etcd_member.command("etcd-b", ["etcd-a", "etcd-b"])
+
+    assert "--initial-cluster=etcd-a=http://etcd-a:2380,etcd-b=http://etcd-b:2380" in words
+    assert "--advertise-client-urls=http://etcd-b:2379" in words
+    assert not [word for word in words if "listen" in word and "0.0.0.0" not in word]
+
+
+# Connections
+
+
+@pytest.mark.parametrize("replicas", [1, 3, 7, 8, 15, 16, 31, 32, 100, _MAX_REPLICAS])
+def test_postgresql_allows_the_connections_of_all_replicas_and_one_more(replicas: int) -> None:
+    of_all = (replicas + 1) * connections.WORKERS * connections.of_a_worker(replicas)
+
+    assert 1 <= connections.of_a_worker(replicas) <= 4
+    assert of_all <= connections.in_all(replicas)
+    shared = yaml.safe_load(patroni.shared_config(standbys=1, connections=connections.in_all(replicas)))
+    assert shared["postgresql"]["parameters"]["max_connections"] > connections.in_all(replicas)
+
+
+def test_a_few_more_replicas_change_nothing() -> None:
+    assert {(connections.of_a_worker(replicas), connections.in_all(replicas)) for replicas in range(1, 8)} == {(4, 64)}
+
+
+def test_replicas_are_told_their_connections(run_program: Run, values: dict[str, Any]) -> None:
+    environment = run_program(values).environment("files")
+
+    assert environment["FILE_TRANSFER_POSTGRES_CONNECTIONS"] == str(connections.of_a_worker(3))
+    assert environment["FILE_TRANSFER_WORKERS"] == str(connections.WORKERS)
+
+
+# The scripts of the image
+
+
+@pytest.mark.parametrize("role", ["replica", "standby_leader", "demoted"])
+def test_passwords_are_set_on_the_primary_only(role: str) -> None:
+    script = ROOT / "services/postgres/set_roles.sh"
+
+    subprocess.run(["sh", str(script), "on_role_change", role, "file-transfer"], check=True, env={"PATH": "/bin"})
