@@ -2,14 +2,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import fake_server
+import object_store
 import postgres
 import pytest
 import seaweedfs
 from client import MAX_TRANSFERS, Client
 from fake_server import FakeServer
+from object_store import ObjectStore
 from postgres import Postgres
 from running_client import CommandLine
-from seaweedfs import SeaweedFs
+from seaweedfs import Cluster
 
 from file_transfer import app
 from file_transfer.catalogue import Catalogue
@@ -33,8 +35,14 @@ def postgres_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postg
 
 
 @pytest.fixture(scope="session")
-def seaweedfs_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFs]:
+def seaweedfs_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with seaweedfs.running(tmp_path_factory.mktemp("seaweedfs")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def s3_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    with object_store.running(tmp_path_factory.mktemp("object-store")) as running:
         yield running
 
 

@@ -5,6 +5,7 @@ import time
 from collections import deque
 from contextlib import ExitStack, suppress
 from datetime import timedelta
+from threading import Lock
 from typing import Self
 from uuid import UUID, uuid4
 
@@ -38,6 +39,7 @@ class Reservation:
         self._covered = 0
         self._chunk_bytes = store.chunk_bytes or 0
         self._keys: deque[str] = deque()
+        self._choosing = Lock()
         self._renewed = time.monotonic()
         self.chosen: list[str] = []
         """All keys that were reserved, used or not."""
@@ -52,18 +54,19 @@ class Reservation:
         )
 
     def next_key(self, *, fresh: bool = False) -> str:
-        """See `NextKey`."""
-        if fresh:
-            self._covered -= len(self._keys) * self._chunk_bytes
-            self._keys.clear()
-        if not self._keys:
-            self._limits.check_free(self._store, 0)
-            left = None if self._size is None else max(self._size - self._covered, 1)
-            keys = self._store.choose_keys(left)
-            self._reserve(keys=keys)
-            self._keys.extend(keys)
-            self._covered += len(keys) * self._chunk_bytes
-        return self._keys.popleft()
+        """See `NextKey`. Several threads may call it."""
+        with self._choosing:
+            if fresh:
+                self._covered -= len(self._keys) * self._chunk_bytes
+                self._keys.clear()
+            if not self._keys:
+                self._limits.check_free(self._store, 0)
+                left = None if self._size is None else max(self._size - self._covered, 1)
+                keys = self._store.choose_keys(left)
+                self._reserve(keys=keys)
+                self._keys.extend(keys)
+                self._covered += len(keys) * self._chunk_bytes
+            return self._keys.popleft()
 
     def add_room(self) -> None:
         """Reserve room for more bytes of content whose size is unknown."""

@@ -35,10 +35,13 @@ class S3Settings:
 class SeaweedFsSettings:
     """A SeaweedFS cluster: its `masters` as HOST:PORT, and on how many volume servers each chunk is stored.
 
+    `volume_servers` are names as HOST:PORT that have the addresses of all volume servers.
+
     `node` is the id of the node that this replica runs on; a volume server on the same node is asked first.
     """
 
     masters: tuple[str, ...]
+    volume_servers: tuple[str, ...]
     copies: int
     node: str
 
@@ -112,6 +115,7 @@ def _postgres(environment: Mapping[str, str]) -> PostgresSettings:
 def _seaweedfs(environment: Mapping[str, str]) -> SeaweedFsSettings:
     return SeaweedFsSettings(
         masters=tuple(f"{host}:{port}" for host, port in _addresses(environment, "SEAWEEDFS_MASTERS")),
+        volume_servers=tuple(f"{host}:{port}" for host, port in _addresses(environment, "SEAWEEDFS_VOLUME_SERVERS")),
         copies=_number(environment, "COPIES", 2, maximum=10),
         node=environment.get("NODE_ID", ""),
     )

@@ -1,0 +1,1 @@
+"""The chunk stores: a directory, SeaweedFS's volume servers, a bucket."""

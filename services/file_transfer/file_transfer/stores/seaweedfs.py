@@ -1,0 +1,127 @@
+"""A chunk store on SeaweedFS's volume servers, without its filer.
+
+A key is a file id of SeaweedFS, which a master chooses: the number of a volume, a comma, the chunk's own number in hex.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from time import monotonic, sleep
+
+from file_transfer.chunks import Chunk, Content, NextKey, StorageUnavailableError
+from file_transfer.stores.incoming import CHUNK_BYTES, IncomingChunks, batch
+from file_transfer.stores.ranges import block_ranges, read_ahead
+from file_transfer.stores.resolver import Resolver
+from file_transfer.stores.seaweedfs_client import Client
+from file_transfer.stores.seaweedfs_copies import Copies
+from file_transfer.stores.seaweedfs_health import Health
+from file_transfer.stores.seaweedfs_locations import Locations
+from file_transfer.stores.seaweedfs_masters import Masters
+
+_PLACES = 4
+"""Volumes that are tried until one has a server that answers for each copy."""
+
+_PATIENCE_SECONDS = 8
+"""How long storing a chunk is tried before the upload fails."""
+
+_FIRST_PAUSE_SECONDS = 0.2
+_THREADS = 32
+
+
+class SeaweedFsStore:
+    """A store with `copies` copies of each chunk, on different volume servers.
+
+    Create it in the process that uses it: its threads do not survive a fork. A volume server that announces `node` as
+    its public URL is preferred for reading. `volume_servers` are names that have the volume servers' addresses, for a
+    process that starts while no master answers. With `fsync`, a chunk is on the disks of all copies before it is kept.
+
+    The volume servers need `-readMode=local`: one without the chunk must say so at once, and not ask the others.
+    """
+
+    chunk_bytes = CHUNK_BYTES
+    reader_grace = timedelta(minutes=15)
+
+    def __init__(
+        self,
+        masters: Sequence[str],
+        copies: int,
+        node: str,
+        *,
+        volume_servers: Sequence[str] = (),
+        fsync: bool = True,
+    ) -> None:
+        client, resolver = Client(), Resolver()
+        self._copies_of_each = copies
+        self._masters = Masters(client, resolver, masters)
+        self._locations = Locations(client, resolver, self._masters, volume_servers, node)
+        self._copies = Copies(client, self._locations, copies, fsync=fsync)
+        self._health = Health(client, self._masters, self._locations, copies)
+        self._reading = ThreadPoolExecutor(_THREADS, thread_name_prefix="read")
+        self._writing = ThreadPoolExecutor(_THREADS, thread_name_prefix="write")
+        self._deleting = ThreadPoolExecutor(_THREADS, thread_name_prefix="delete")
+
+    def choose_keys(self, size: int | None) -> list[str]:
+        """See `ChunkStore.choose_keys`. The keys of a batch are in the same volume."""
+        count = batch(size)
+        for remaining in reversed(range(_PLACES)):
+            first = self._masters.assign(count, self._copies_of_each)
+            try:
+                self._copies.servers(first)
+            except StorageUnavailableError:
+                if not remaining:
+                    raise
+            else:
+                break
+        return [first, *(f"{first}_{number}" for number in range(1, count))]
+
+    @contextmanager
+    def receive(self, next_key: NextKey) -> Iterator[IncomingChunks]:
+        """See `ChunkStore.receive`."""
+        incoming = IncomingChunks(self._put, self._writing, next_key)
+        try:
+            yield incoming
+        finally:
+            incoming.stop()
+
+    def open(self, chunks: Sequence[Chunk], start: int, size: int) -> Content:
+        """See `ChunkStore.open`."""
+        return read_ahead(self._reading, self._copies.get, block_ranges(chunks, start, size))
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """See `ChunkStore.delete`."""
+        deleting = [self._deleting.submit(self._copies.delete, key) for key in keys]
+        for failure in [future.exception() for future in deleting]:
+            if failure:
+                raise failure
+
+    def free_bytes(self) -> int | None:
+        """See `ChunkStore.free_bytes`."""
+        return self._health.free_bytes()
+
+    def check(self) -> None:
+        """See `ChunkStore.check`."""
+        self._health.check()
+
+    def check_writable(self) -> None:
+        """See `ChunkStore.check_writable`."""
+        self._health.check_writable()
+
+    def _put(self, next_key: NextKey, content: bytearray) -> str:
+        """Store a chunk and return its key. If that fails, try again elsewhere for some seconds."""
+        began, pause = monotonic(), _FIRST_PAUSE_SECONDS
+        key: str | None = next_key()
+        while True:
+            try:
+                key = key or next_key(fresh=True)
+                self._copies.put(key, content)
+            except StorageUnavailableError:
+                # Chunks that have waited for others to fail find that the store has been down for long enough.
+                outage = self._locations.outage_seconds(self._copies_of_each)
+                if max(monotonic() - began, outage) > _PATIENCE_SECONDS:
+                    raise
+            else:
+                return key
+            key = None
+            sleep(pause)
+            pause *= 2

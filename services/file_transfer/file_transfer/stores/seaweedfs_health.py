@@ -1,0 +1,106 @@
+"""Whether SeaweedFS's volume servers can be read and written at the moment, and how much space they have."""
+
+import json
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from time import monotonic
+
+from file_transfer.chunks import StorageFullError, StorageUnavailableError
+from file_transfer.stores.seaweedfs_client import Client
+from file_transfer.stores.seaweedfs_locations import Locations
+from file_transfer.stores.seaweedfs_masters import Masters
+
+_SECONDS = 1
+_THREADS = 16
+_OK = 200
+_SPACE_KEPT_SECONDS = 10
+
+
+class Health:
+    """Asks the servers themselves: the masters notice only after ten seconds and more that one is gone."""
+
+    def __init__(self, client: Client, masters: Masters, locations: Locations, copies: int) -> None:
+        self._client = client
+        self._masters = masters
+        self._locations = locations
+        self._copies = copies
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="health")
+        self._lock = threading.Lock()
+        self._space: tuple[float, int | None] = (float("-inf"), None)
+
+    def check(self) -> None:
+        """See `ChunkStore.check`."""
+        reasons = []
+        for server in self._locations.known():
+            try:
+                self._client.request("GET", server.address, "/healthz", seconds=_SECONDS)
+            except StorageUnavailableError as error:
+                reasons.append(str(error))
+            else:
+                return
+        raise StorageUnavailableError("; ".join(reasons) or "no volume server of SeaweedFS is known")
+
+    def check_writable(self) -> None:
+        """See `ChunkStore.check_writable`."""
+        # The volume servers are asked first: with a host that has just gone, asking for its master takes longer.
+        known = {server.address for server in self._locations.known()}
+        reasons = dict(zip(known, self._pool.map(self._problem, known), strict=True))
+        self._need([address for address in known if not reasons[address]], reasons)
+        connected = [server.address for server in self._locations.connected()]
+        self._need([address for address in connected if not reasons.get(address)], reasons)
+        with suppress(StorageFullError):  # an upload says so itself
+            self._masters.assign(1, self._copies)
+
+    def free_bytes(self) -> int | None:
+        """Return how many bytes can be stored with all their copies, as of some seconds ago."""
+        with self._lock:
+            asked, space = self._space
+            if monotonic() - asked > _SPACE_KEPT_SECONDS:
+                space = self._ask_for_space()
+                self._space = monotonic(), space
+            return space
+
+    def _need(self, answering: Sequence[str], reasons: dict[str, str]) -> None:
+        if len(answering) < self._copies:
+            raise StorageUnavailableError(
+                f"only {len(answering)} of the {self._copies} volume servers that a chunk needs are up"
+                + "".join(f"; {reason}" for reason in reasons.values() if reason)
+            )
+
+    def _problem(self, address: str) -> str:
+        """Return why nothing can be written to the volume server, or an empty string."""
+        try:
+            response = self._client.request("GET", address, "/healthz", seconds=_SECONDS)
+        except StorageUnavailableError as error:
+            return str(error)
+        return "" if response.status == _OK else f"{address} is stopping or has no master"
+
+    def _ask_for_space(self) -> int | None:
+        try:
+            addresses = [server.address for server in self._locations.connected()]
+        except StorageUnavailableError:
+            return None
+        return space_for_copies(
+            [free for free in self._pool.map(self._free, addresses) if free is not None], self._copies
+        )
+
+    def _free(self, address: str) -> int | None:
+        try:
+            response = self._client.request("GET", address, "/status", seconds=_SECONDS)
+            return sum(int(disk["free"]) for disk in json.loads(response.body)["DiskStatuses"])
+        except (StorageUnavailableError, ValueError, KeyError):
+            return None
+
+
+def space_for_copies(free: Sequence[int], copies: int) -> int | None:
+    """Return how many bytes fit on servers with this much free space, if each byte is on `copies` of them.
+
+    The servers with the most space hold a copy of everything at best; the other copies share what the others have. So
+    for each number of such servers the others set a limit, and the lowest limit counts. None means too few servers.
+    """
+    if len(free) < copies:
+        return None
+    ascending = sorted(free)
+    return min(sum(ascending[: len(free) - full]) // (copies - full) for full in range(copies))

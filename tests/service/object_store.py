@@ -1,0 +1,113 @@
+"""A real object store on loopback: SeaweedFS in one process."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+from running import wait_until
+
+from file_transfer.settings import S3Settings
+
+ACCESS_KEY = "access-key-of-the-tests"
+SECRET_KEY = "secret-key-of-the-tests"
+SOCKETS = Path("/tmp")
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    endpoint: str
+    process: subprocess.Popen[bytes]
+
+    def settings(self) -> S3Settings:
+        """Return settings for a part of the bucket that no other test uses."""
+        return S3Settings(
+            endpoint=self.endpoint,
+            bucket="files",
+            region="us-east-1",
+            prefix=uuid.uuid4().hex,
+            access_key=ACCESS_KEY,
+            secret_key=SECRET_KEY,
+        )
+
+
+def make_bucket(settings: S3Settings) -> None:
+    result = subprocess.run(
+        ["curl", "-fsS", "-X", "PUT", "--aws-sigv4", f"aws:amz:{settings.region}:s3",
+         "--user", f"{settings.access_key}:{settings.secret_key}", f"{settings.endpoint}/{settings.bucket}"],
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[ObjectStore]:
+    master, volume, filer, s3 = free_ports()
+    identity = {
+        "name": "tests",
+        "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
+        "actions": ["Admin", "Read", "Write", "List"],
+    }
+    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+    (folder / "data").mkdir()
+    command = [
+        str(Path(sys.prefix) / "bin" / "weed"), "-logtostderr=true", "server", f"-dir={folder / 'data'}",
+        "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-master.port={master}", f"-volume.port={volume}",
+        "-volume.max=20", "-master.volumeSizeLimitMB=256", f"-filer.port={filer}", "-s3", f"-s3.port={s3}",
+        f"-s3.config={folder / 's3.json'}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false",
+    ]  # fmt: skip
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, cwd=folder, env={**os.environ, "GOMEMLIMIT": "1GiB"}
+        )
+    store = ObjectStore(f"http://127.0.0.1:{s3}", process)
+
+    def is_ready() -> bool:
+        assert process.poll() is None, (folder / "log").read_text()[-3000:]
+        try:
+            requests.get(store.endpoint, timeout=5)
+            assigned = requests.get(f"http://127.0.0.1:{master}/dir/assign", timeout=5)
+        except requests.ConnectionError:
+            return False
+        return "fid" in assigned.text
+
+    try:
+        wait_until(is_ready, seconds=60)
+        make_bucket(store.settings())
+        yield store
+    finally:
+        process.kill()  # its data is thrown away, so it need not end gracefully
+        process.wait(timeout=60)
+        for port in (master, volume, filer, s3):
+            for left in sockets(port):
+                left.unlink()
+
+
+def sockets(port: int) -> list[Path]:
+    """What SeaweedFS leaves in /tmp, always there: one of another user's could not be replaced, and it would wait."""
+    return [path for number in (port, port + 10000) for path in SOCKETS.glob(f"seaweedfs-*-{number}.sock")]
+
+
+def free_ports() -> list[int]:
+    """Return four free ports. They are low, since SeaweedFS also uses the port 10,000 above each for gRPC."""
+    found: list[int] = []
+    with ExitStack() as held:
+        for port in range(20000, 32000, 7):
+            if sockets(port):
+                continue
+            try:
+                for number in (port, port + 10000):
+                    held.enter_context(socket.socket()).bind(("127.0.0.1", number))
+            except OSError:
+                continue
+            found.append(port)
+            if len(found) == 4:
+                return found
+    raise OSError("no four ports are free")

@@ -1,0 +1,122 @@
+"""A real SeaweedFS on loopback: a master and two volume servers, which a test can kill, stop and move."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+from object_store import free_ports, sockets
+from running import wait_until
+
+from file_transfer.stores.seaweedfs import SeaweedFsStore
+
+COPIES = 2
+
+
+class Cluster:
+    """The servers, by the names `master`, `node0` and `node1`. `node0` and `node1` are also the nodes' ids."""
+
+    def __init__(self, folder: Path, volume_options: Sequence[str] = ()) -> None:
+        self._folder = folder
+        self._volume_options = volume_options
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        ports = free_ports()
+        self.ports = dict(zip(("master", "node0", "node1"), ports[:3], strict=True))
+        self.spare_port = ports[3]
+
+    @property
+    def master(self) -> str:
+        return self.address("master")
+
+    def address(self, name: str) -> str:
+        return f"127.0.0.1:{self.ports[name]}"
+
+    def store(self, *, node: str = "node0", **options: Any) -> SeaweedFsStore:
+        return SeaweedFsStore([self.master], COPIES, node, **options)
+
+    def start(self, name: str) -> None:
+        port = self.ports[name]
+        data = self._folder / name
+        data.mkdir(exist_ok=True)
+        address = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-port={port}"]
+        if name == "master":
+            program = ["master", *address, f"-mdir={data}", "-peers=none", "-volumeSizeLimitMB=64", "-telemetry=false"]
+        else:
+            program = [
+                "volume", *address, f"-id={name}", f"-publicUrl={name}", f"-dir={data}", "-max=20",
+                f"-master={self.master}", "-index=memory", "-readMode=local", *self._volume_options,
+            ]  # fmt: skip
+        with (self._folder / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                [str(Path(sys.prefix) / "bin" / "weed"), "-logtostderr=true", *program],
+                stdout=log, stderr=log, env={**os.environ, "GOMEMLIMIT": "256MiB"},
+            )  # fmt: skip
+
+    def move(self, name: str) -> None:
+        """Start the volume server again at another address."""
+        self.ports[name], self.spare_port = self.spare_port, self.ports[name]
+        self.start(name)
+
+    def kill(self, name: str) -> None:
+        process = self._processes.pop(name)
+        process.kill()
+        process.wait(timeout=60)
+
+    def freeze(self, name: str) -> None:
+        self._processes[name].send_signal(signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        self._processes[name].send_signal(signal.SIGCONT)
+
+    def connected(self) -> set[str]:
+        """Return the names of the volume servers that the master knows at their present addresses."""
+        topology = requests.get(f"http://{self.master}/dir/status", timeout=5).json()["Topology"]
+        addresses = {
+            node["Url"]
+            for data_center in topology["DataCenters"] or ()
+            for rack in data_center["Racks"]
+            for node in rack["DataNodes"]
+        }
+        return {name for name in self.ports if self.address(name) in addresses}
+
+    def is_ready(self) -> bool:
+        for name, process in self._processes.items():
+            assert process.poll() is None, (self._folder / f"{name}.log").read_text()[-3000:]
+        try:
+            return self.connected() == {"node0", "node1"}
+        except requests.ConnectionError:
+            return False
+
+    def copies(self, key: str) -> dict[str, bytes]:
+        """Return what each volume server that runs has stored under the key."""
+        found = {}
+        for name in self._processes.keys() & {"node0", "node1"}:
+            response = requests.get(f"http://{self.address(name)}/{key}", timeout=5)
+            assert response.status_code in (200, 404)
+            if response.status_code == 200:
+                found[name] = response.content
+        return found
+
+    def close(self) -> None:
+        for name in list(self._processes):
+            self.kill(name)
+        for port in (*self.ports.values(), self.spare_port):
+            for left in sockets(port):
+                left.unlink()
+
+
+@contextmanager
+def running(folder: Path, volume_options: Sequence[str] = ()) -> Iterator[Cluster]:
+    cluster = Cluster(folder, volume_options)
+    try:
+        for name in ("master", "node0", "node1"):
+            cluster.start(name)
+        wait_until(cluster.is_ready, seconds=60)
+        yield cluster
+    finally:
+        cluster.close()
