@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -99,7 +100,8 @@ def free_ports() -> list[int]:
     """Return four free ports. They are low, since SeaweedFS also uses the port 10,000 above each for gRPC."""
     found: list[int] = []
     with ExitStack() as held:
-        for port in range(20000, 32000, 7):
+        # In random order, because several test runs may look for ports at the same time.
+        for port in random.sample(range(20000, 32000), 12000):
             if sockets(port):
                 continue
             try:

@@ -68,7 +68,7 @@ def names(catalogue: Catalogue, prefix: str = "", after: str = "") -> list[str]:
     return [file.name for file in catalogue.page(prefix, after, 1000)]
 
 
-def test_an_unpublished_file_leaves_nothing(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unpublished_file_leaves_nothing(catalogue: Catalogue) -> None:
     with pytest.raises(KeyboardInterrupt), catalogue.receive() as incoming_file:  # noqa: PT012 - the whole block is interrupted
         incoming_file.write(b"h" * 9 * MIB)
         raise KeyboardInterrupt
@@ -164,7 +164,21 @@ def test_a_removed_name_can_be_used_again(catalogue: Catalogue) -> None:
 
 def test_the_list_is_sorted_and_begins_where_it_should(catalogue: Catalogue) -> None:
     long = "n" * 120
-    given = ["a", "a#1", "ab", "b~", "é", "日本", "z%20", "Z", long, long + "0", long + "~" * 135, long[:-1] + "o", "😀"]
+    given = [
+        "a",
+        "a#1",
+        "ab",
+        "b~",
+        "é",
+        "日本",
+        "z%20",
+        "Z",
+        long,
+        long + "0",
+        long + "~" * 135,
+        long[:-1] + "o",
+        "😀",
+    ]
     for name in given:
         store(catalogue, name, b"")
 
@@ -274,7 +288,7 @@ def test_a_running_transfer_renews_its_lease(catalogue: Catalogue, monkeypatch: 
     with catalogue.receive() as slow:
         slow.write(b"x" * MIB)
         later(monkeypatch, contents.LEASE - timedelta(seconds=1))
-        monkeypatch.setattr(incoming.time, "monotonic", lambda: float("inf"))
+        monkeypatch.setattr(incoming, "monotonic", lambda: float("inf"))
         slow.write(b"y")
         later(monkeypatch, contents.LEASE + timedelta(seconds=1))
         sweep.sweep(catalogue)
@@ -283,9 +297,7 @@ def test_a_running_transfer_renews_its_lease(catalogue: Catalogue, monkeypatch: 
     assert content_of(catalogue, "slow") == b"x" * MIB + b"y"
 
 
-def test_garbage_that_cannot_be_deleted_is_deleted_later(
-    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_garbage_that_cannot_be_deleted_is_deleted_later(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     store(catalogue, "name", b"x" * MIB)
     catalogue.remove("name")
     later(monkeypatch, timedelta(hours=1))

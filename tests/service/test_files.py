@@ -407,15 +407,37 @@ def test_an_invalid_lifetime_is_refused_with_its_name(client: Client, query: str
     assert client.get("name").status == 404
 
 
-def test_only_responses_with_content_count_as_downloads(client: Client) -> None:
+@pytest.mark.parametrize("small", [0, 10_000], ids=["in the store", "in the index"])
+def test_only_a_download_with_the_last_byte_counts(
+    client: Client, monkeypatch: pytest.MonkeyPatch, small: int
+) -> None:
+    monkeypatch.setattr(incoming, "SMALL_BYTES", small)
     client.request("PUT", "/files/name?max-downloads=3", CONTENT)
 
     assert client.request("HEAD", "/files/name").status == 200
     assert client.get("name", if_none_match=TAG).status == 304
-    assert client.get("name").body == client.download("name").body == CONTENT
     assert client.get("name", range="bytes=1-1").body == b"1"
+    assert client.get("name").body == client.download("name").body == CONTENT
+    assert client.get("name", range="bytes=5-").body == CONTENT[5:]
     assert client.get("name").status == client.download("name").status == 404
     assert json.loads(client.request("GET", "/files").text) == []
+
+
+@pytest.mark.parametrize("small", [0, 10_000], ids=["in the store", "in the index"])
+def test_a_broken_download_of_a_one_time_file_can_be_resumed(
+    client: Client, monkeypatch: pytest.MonkeyPatch, small: int
+) -> None:
+    monkeypatch.setattr(incoming, "SMALL_BYTES", small)
+    client.request("PUT", "/files/once?max-downloads=1", CONTENT)
+
+    (status, _), body = client.begin("GET", "/files/once", io.BytesIO(), "", -1)
+    assert status.startswith("200")
+    assert next(iter(body)) == CONTENT
+    assert client.get("once").status == 503, "it is running"
+    body.close()  # the client disconnected before it had taken the last block
+
+    assert client.get("once", range="bytes=3-").body == CONTENT[3:]
+    assert client.get("once").status == 404
 
 
 # Limits

@@ -74,11 +74,13 @@ class ChunkStore(Protocol):
     All methods but the constructor may be called by several threads at once.
     """
 
-    chunk_bytes: int | None
-    """The size of every chunk but the last one of a transfer. None: a transfer is one chunk."""
+    @property
+    def chunk_bytes(self) -> int | None:
+        """The size of every chunk but the last one of a transfer. None: a transfer is one chunk."""
 
-    reader_grace: timedelta
-    """How long the chunks of a deleted file must stay for downloads that have begun before."""
+    @property
+    def reader_grace(self) -> timedelta:
+        """How long the chunks of a deleted file must stay for downloads that have begun before."""
 
     def choose_keys(self, size: int | None) -> list[str]:
         """Choose keys for `size` more bytes, at least one and at most one batch. Nothing is stored yet.

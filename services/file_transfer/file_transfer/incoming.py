@@ -1,11 +1,11 @@
 """A file that is being received. Its chunks are reserved in the index before they are stored."""
 
 import hashlib
-import time
 from collections import deque
 from contextlib import ExitStack, suppress
 from datetime import timedelta
 from threading import Lock
+from time import monotonic
 from typing import Self
 from uuid import UUID, uuid4
 
@@ -40,7 +40,7 @@ class Reservation:
         self._chunk_bytes = store.chunk_bytes or 0
         self._keys: deque[str] = deque()
         self._choosing = Lock()
-        self._renewed = time.monotonic()
+        self._renewed = monotonic()
         self.chosen: list[str] = []
         """All keys that were reserved, used or not."""
 
@@ -75,12 +75,12 @@ class Reservation:
 
     def renew(self) -> None:
         """Renew the lease, unless that was done a short while ago."""
-        if time.monotonic() - self._renewed > contents.LEASE / timedelta(seconds=1) / 4:
+        if monotonic() - self._renewed > contents.LEASE / timedelta(seconds=1) / 4:
             self._reserve()
 
     def _reserve(self, *, keys: list[str] | None = None, size: int = 0) -> None:
         self.chosen += keys or []
-        self._renewed = time.monotonic()
+        self._renewed = monotonic()
         self._database.write(
             lambda connection: contents.reserve(
                 connection,

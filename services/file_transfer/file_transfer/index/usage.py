@@ -24,7 +24,7 @@ def add(connection: Connection, *, size: int = 0, files: int = 0) -> None:
 
 
 def reserve(connection: Connection, size: int, quota: int, *, files: int = 0) -> None:
-    """Count `size` more bytes and `files` more files, unless the bytes of all would then exceed the quota; 0 means none.
+    """Count `size` more bytes and `files` more files, unless all bytes would then exceed the quota; 0 means none.
 
     Raises:
         RefusedError: 507 if they would.
