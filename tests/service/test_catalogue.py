@@ -164,7 +164,21 @@ def test_a_removed_name_can_be_used_again(catalogue: Catalogue) -> None:
 
 def test_the_list_is_sorted_and_begins_where_it_should(catalogue: Catalogue) -> None:
     long = "n" * 120
-    given = ["a", "a#1", "ab", "b~", "é", "日本", "z%20", "Z", long, long + "0", long + "~" * 135, long[:-1] + "o", "😀"]
+    given = [
+        "a",
+        "a#1",
+        "ab",
+        "b~",
+        "é",
+        "日本",
+        "z%20",
+        "Z",
+        long,
+        long + "0",
+        long + "~" * 135,
+        long[:-1] + "o",
+        "😀",
+    ]
     for name in given:
         store(catalogue, name, b"")
 
@@ -283,9 +297,7 @@ def test_a_running_transfer_renews_its_lease(catalogue: Catalogue, monkeypatch: 
     assert content_of(catalogue, "slow") == b"x" * MIB + b"y"
 
 
-def test_garbage_that_cannot_be_deleted_is_deleted_later(
-    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_garbage_that_cannot_be_deleted_is_deleted_later(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     store(catalogue, "name", b"x" * MIB)
     catalogue.remove("name")
     later(monkeypatch, timedelta(hours=1))

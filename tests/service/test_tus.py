@@ -361,7 +361,9 @@ def test_an_upload_goes_on_after_the_index_was_unavailable(
     assert client.get("name").body == CONTENT
 
 
-def test_an_upload_that_is_deleted_while_it_is_published_is_not_half_a_file(client: Client, catalogue: Catalogue) -> None:
+def test_an_upload_that_is_deleted_while_it_is_published_is_not_half_a_file(
+    client: Client, catalogue: Catalogue
+) -> None:
     path = created_path(client)
 
     def slow() -> object:
