@@ -138,7 +138,7 @@ else:
                 cluster=cluster,
                 network=storage_network,
                 hosts=[hosts[name] for name in holders_of[data_hosts.INDEX]],
-                etcd_hosts=[hosts[name] for name in holders_of[data_hosts.ETCD]],
+                etcd_hosts=[hosts[host.name] for host in voters(settings.managers)],
                 debian_image=settings.images.debian,
                 volume_image=settings.images.haproxy,  # every host has this image, because the edge runs on every host
                 password=postgres_password,

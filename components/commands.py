@@ -241,6 +241,15 @@ echo 'volume {volume} is in use: it stays' >&2
 """
 
 
+def leave_etcd(*, member: str) -> str:
+    """Take the member of this name, whose service has the same one, out of etcd's cluster if it runs on this host."""
+    return f"""set -eu
+for task in $(docker ps --quiet --filter label=com.docker.swarm.service.name={shlex.quote(member)}); do
+  docker exec "$task" sh /opt/postgres/leave_etcd.sh {shlex.quote(member)} >&2
+done
+"""
+
+
 def deliver_prometheus_files(*, volume: str, image: str, owner: int, service: str) -> str:
     """Put the files on standard input into the volume, and make a running Prometheus reload them.
 

@@ -7,18 +7,16 @@ not change unless the operator has moved the data.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from components import etcd_member, patroni
+from components import patroni
 from components.commands import HOLDS_LABEL
 from components.probe import Probe
-from components.quorum import voters
 
 MONITORING = "monitoring"
 FILES = "files"
 INDEX = "index"
-ETCD = "etcd"
 
 _MONITORING_VOLUMES = frozenset({"alertmanager", "influxdb-containers", "influxdb-vms", "prometheus-data"})
-_COPIED = frozenset({INDEX, ETCD})
+_COPIED = frozenset({INDEX})
 _MOVING = '"Moving data" in docs/operations.md'
 
 
@@ -26,8 +24,8 @@ _MOVING = '"Moving data" in docs/operations.md'
 class Data:
     """One kind of data on one host: its volumes, the setting that names the host, and the host named there, if any.
 
-    `default` is the host of new data. Object store masters and volume servers are not listed anywhere because they
-    never move: each stays on its own host.
+    `default` is the host of new data. Volume servers, the object store's masters and etcd's members are not listed
+    anywhere: each stays on its own host or gets its data from the others.
     """
 
     kind: str
@@ -81,7 +79,6 @@ def kinds(
             chosen=index_hosts,
             default=patroni.default_hosts(managers, workers),
         ),
-        CopiedData(kind=ETCD, volume=etcd_member.service_name, setting="hosts", chosen=None, default=voters(managers)),
     ]
 
 

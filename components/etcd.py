@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components import etcd_member
+from components.commands import leave_etcd
 from components.host import Host
 from components.overlay import OverlayNetwork
 from components.swarm import SwarmCluster
@@ -32,44 +33,50 @@ class EtcdArgs:
 
 
 class Etcd(pulumi.ComponentResource):
-    """Runs etcd without TLS and passwords, on a network that only the index's services share."""
+    """Runs etcd without TLS and passwords, on a network that only index, object store and file service share.
+
+    A member on a new host joins the others, and one whose host is no longer named leaves them first, so the cluster
+    stays the same one. With an empty one, Patroni could promote a standby that lacks acknowledged changes.
+    """
 
     ready: pulumi.Output[str]
 
     def __init__(self, name: str, args: EtcdArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:etcd:Etcd", name, {}, opts)
-        members = [etcd_member.service_name(host.target.name) for host in args.hosts]
         child = pulumi.ResourceOptions(parent=self)
         services = []
-        for member, host in zip(members, args.hosts, strict=True):
+        for host in args.hosts:
+            member = etcd_member.service_name(host.target.name)
             owned = OwnedVolumeArgs(cluster=args.cluster, host=host, name=member, owner=_UID, image=args.volume_image)
             volume = OwnedVolume(f"{member}-data", owned, opts=child)
-            services.append(
-                SwarmService(
-                    member,
-                    SwarmServiceArgs(
-                        cluster=args.cluster,
-                        networks=[args.network],
-                        image=args.image,
-                        user=f"{_UID}:{_UID}",
-                        replicas=1,
-                        command=etcd_member.command(member, members),
-                        # Go's garbage collector must know its limit, or the kernel kills the program first.
-                        environment={"GOMEMLIMIT": f"{_HEAP_MIB}MiB"},
-                        volumes={member: etcd_member.DATA},
-                        constraints=[host.constraint],
-                        # The check must not need a majority. Members find each other by DNS names, which Swarm gives
-                        # to healthy tasks only, so without a majority they would never become healthy.
-                        healthcheck=Healthcheck.by_wget(
-                            etcd_member.METRICS_PORT, "/health?serializable=true", interval=2
-                        ),
-                        resources=Resources(cpus=0.5, memory=80, reserved_cpus=0.05, reserved_memory=40),
-                        update_order="stop-first",  # two tasks would corrupt the volume
-                        ready_timeout=args.ready_timeout,
-                        after=[volume],
+            service = SwarmService(
+                member,
+                SwarmServiceArgs(
+                    cluster=args.cluster,
+                    networks=[args.network],
+                    image=args.image,
+                    user=f"{_UID}:{_UID}",
+                    replicas=1,
+                    command=etcd_member.command(member, first=host is args.hosts[0]),
+                    aliases=[etcd_member.NAME],
+                    # Go's garbage collector must know its limit, or the kernel kills the program first.
+                    environment={"GOMEMLIMIT": f"{_HEAP_MIB}MiB"},
+                    volumes={member: etcd_member.DATA},
+                    constraints=[host.constraint],
+                    # The check must not need a majority. Members find each other by DNS names, which Swarm gives
+                    # to healthy tasks only, so without a majority they would never become healthy.
+                    # A member that waits for the cluster does not answer yet.
+                    healthcheck=Healthcheck.by_wget(
+                        etcd_member.METRICS_PORT, "/health?serializable=true", interval=2, start_period=120
                     ),
-                    opts=child,
-                )
+                    resources=Resources(cpus=0.5, memory=80, reserved_cpus=0.05, reserved_memory=40),
+                    update_order="stop-first",  # two tasks would corrupt the volume
+                    ready_timeout=args.ready_timeout,
+                    after=[volume],
+                ),
+                opts=child,
             )
+            host.command(f"{member}-leave", parent=self, delete=leave_etcd(member=member), after=[service.service])
+            services.append(service)
         self.ready = pulumi.Output.all(*[service.ready for service in services]).apply(lambda _: name)
         self.register_outputs({"ready": self.ready})

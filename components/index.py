@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pulumi
 
-from components import etcd_member
 from components.etcd import Etcd, EtcdArgs
 from components.host import Host
 from components.image import RegistryArgs, ServiceImage, ServiceImageArgs
@@ -74,8 +73,7 @@ class Index(pulumi.ComponentResource):
                 cluster=args.cluster,
                 network=args.network,
                 hosts=args.hosts,
-                etcd=etcd_member.endpoints([host.target.name for host in args.etcd_hosts]),
-                image=image.reference,
+                image=pulumi.Output.all(image.reference, etcd.ready).apply(lambda known: str(known[0])),
                 volume_image=args.volume_image,
                 password=args.password,
                 connections=args.connections,

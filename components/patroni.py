@@ -3,10 +3,12 @@
 Patroni makes one PostgreSQL the primary and the others its standbys, and promotes a standby when the primary is gone.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import yaml
+
+from components import etcd_member
 
 T = TypeVar("T")
 
@@ -32,8 +34,8 @@ def shared_config(*, standbys: int, connections: int) -> str:
     return yaml.safe_dump(_shared(standbys=standbys, connections=connections), sort_keys=False)
 
 
-def config(*, etcd: Collection[str], standbys: int, connections: int) -> str:
-    """Return the settings of each host's Patroni, as YAML; `etcd` are the addresses of etcd's members.
+def config(*, standbys: int, connections: int) -> str:
+    """Return the settings of each host's Patroni, as YAML.
 
     The passwords and what differs between hosts are in the environment.
     """
@@ -42,7 +44,7 @@ def config(*, etcd: Collection[str], standbys: int, connections: int) -> str:
         "log": {"level": "INFO", "deduplicate_heartbeat_logs": True},
         "watchdog": {"mode": "off"},  # a container has none
         "restapi": {"listen": f"0.0.0.0:{API_PORT}"},
-        "etcd3": {"hosts": sorted(etcd)},
+        "etcd3": {"host": f"{etcd_member.NAME}:{etcd_member.CLIENT_PORT}"},
         "bootstrap": {
             "dcs": _shared(standbys=standbys, connections=connections),
             # Names are ordered by their bytes.

@@ -20,7 +20,7 @@ _UID = 10002  # has a name in the image, which PostgreSQL needs
 
 @dataclass(frozen=True, kw_only=True)
 class PostgresArgs:
-    """`hosts` run one PostgreSQL each, and `etcd` are the addresses of etcd's members. `image` has both programs.
+    """`hosts` run one PostgreSQL each, and `image` has it. etcd is on the same `network`.
 
     `connections` is how many the file service may open in all. `volume_image` is any image with a `chown`.
     `ready_timeout` is in seconds.
@@ -29,7 +29,6 @@ class PostgresArgs:
     cluster: SwarmCluster
     network: OverlayNetwork
     hosts: Sequence[Host]
-    etcd: Sequence[str]
     image: pulumi.Input[str]
     volume_image: str
     password: pulumi.Output[str]
@@ -62,7 +61,7 @@ class Postgres(pulumi.ComponentResource):
         args = self._args
         standbys = len(args.hosts) - 1
         contents = {
-            patroni.CONFIG: patroni.config(etcd=args.etcd, standbys=standbys, connections=args.connections),
+            patroni.CONFIG: patroni.config(standbys=standbys, connections=args.connections),
             patroni.SHARED_CONFIG: patroni.shared_config(standbys=standbys, connections=args.connections),
         }
         return [

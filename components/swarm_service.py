@@ -60,8 +60,9 @@ class SwarmServiceArgs:
 
     `command` is the whole command line. `ports` maps a port of the host to one of the container. `volumes` maps a
     volume's name to a path, `host_paths` a path of the host to the path where the task may read it, and `tmpfs` a path
-    to its size in MiB. `node_id_variable` names an environment variable that gets the node's id. The program must exit
-    within `stop_grace` seconds of SIGTERM. `ready_timeout` is in seconds. `after` are resources that must exist first.
+    to its size in MiB. `aliases` are further names of the service on its networks, which other services may share.
+    `node_id_variable` names an environment variable that gets the node's id. The program must exit within `stop_grace`
+    seconds of SIGTERM. `ready_timeout` is in seconds. `after` are resources that must exist first.
     """
 
     cluster: SwarmCluster
@@ -82,6 +83,7 @@ class SwarmServiceArgs:
     tmpfs: Mapping[str, int] = field(default_factory=dict)
     ports: Mapping[int, int] = field(default_factory=dict)
     constraints: Sequence[str] = ()
+    aliases: Sequence[str] = ()
     update_order: Literal["start-first", "stop-first"] = "start-first"
     stop_grace: int = 30
     after: Sequence[pulumi.Resource] = ()
@@ -142,7 +144,7 @@ class SwarmService(pulumi.ComponentResource):
         args = self._args
         static = (
             args.user, args.command, args.environment, args.node_id_variable, args.healthcheck, args.resources,
-            args.volumes, args.host_paths, args.tmpfs, args.ports, args.constraints, args.stop_grace,
+            args.volumes, args.host_paths, args.tmpfs, args.ports, args.constraints, args.aliases, args.stop_grace,
             [file.content for file in args.files],  # a changed file's id is not known in a preview
         )  # fmt: skip
         late = pulumi.Output.all(
@@ -158,7 +160,8 @@ class SwarmService(pulumi.ComponentResource):
         return docker.ServiceTaskSpecArgs(
             container_spec=self._container_spec(version),
             networks_advanceds=[
-                docker.ServiceTaskSpecNetworksAdvancedArgs(id=network.network_id) for network in args.networks
+                docker.ServiceTaskSpecNetworksAdvancedArgs(id=network.network_id, aliases=list(args.aliases) or None)
+                for network in args.networks
             ],
             placement=docker.ServiceTaskSpecPlacementArgs(constraints=[*args.constraints, _ALWAYS]),
             resources=docker.ServiceTaskSpecResourcesArgs(

@@ -29,9 +29,7 @@ def expected_tasks(settings: "Settings", holders: Mapping[str, Collection[str]])
     nodes = len(settings.hosts)
     return {
         "files": settings.file_service.replicas,
-        **_object_store_tasks(settings),
-        **{patroni.service_name(host): 1 for host in holders.get(data_hosts.INDEX, ())},
-        **{etcd_member.service_name(host): 1 for host in holders.get(data_hosts.ETCD, ())},
+        **_storage_tasks(settings, holders),
         **dict.fromkeys(("edge", "node-exporter", "cadvisor"), nodes),
         "docker-api": len(settings.managers),
         **dict.fromkeys((f"influxdb-{database}" for database in DATABASE_PORTS), 1),
@@ -40,11 +38,15 @@ def expected_tasks(settings: "Settings", holders: Mapping[str, Collection[str]])
     }
 
 
-def _object_store_tasks(settings: "Settings") -> dict[str, int]:
-    if settings.file_service.storage != "cluster":
+def _storage_tasks(settings: "Settings", holders: Mapping[str, Collection[str]]) -> dict[str, int]:
+    if settings.file_service.storage == "directory":
         return {}
-    masters = voters([host.name for host in settings.managers])
-    return {
-        seaweedfs.VOLUME_SERVER: len(settings.hosts),
-        **dict.fromkeys((seaweedfs.master_name(host) for host in masters), 1),
+    voting = voters([host.name for host in settings.managers])
+    index = {
+        **{etcd_member.service_name(host): 1 for host in voting},
+        **{patroni.service_name(host): 1 for host in holders[data_hosts.INDEX]},
     }
+    if settings.file_service.storage == "s3":
+        return index
+    masters = {seaweedfs.master_name(host): 1 for host in voting}
+    return {**index, **masters, seaweedfs.VOLUME_SERVER: len(settings.hosts)}

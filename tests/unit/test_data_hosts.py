@@ -32,10 +32,6 @@ def index(chosen: list[str] | None = None, *, managers: str = "a", workers: str 
     return kinds(storage="cluster", managers=[*managers], workers=[*workers], index_hosts=chosen)[1]
 
 
-def etcd(managers: str) -> Data | CopiedData:
-    return kinds(storage="s3", managers=[*managers])[2]
-
-
 def test_without_data_the_default_host_is_used() -> None:
     assert locate(monitoring(default="b"), {"a": host(), "b": host()}) == (["b"], [])
 
@@ -106,16 +102,10 @@ def test_a_new_index_is_on_three_managers_or_on_the_first_and_one_other_host(
     assert locate(index(managers=managers, workers=workers), dict.fromkeys("abcd", host())) == ([*hosts], [])
 
 
-@pytest.mark.parametrize(("managers", "hosts"), [("a", "a"), ("ba", "b"), ("abc", "abc"), ("abcde", "abc")])
-def test_a_new_etcd_has_one_member_or_three(managers: str, hosts: str) -> None:
-    assert locate(etcd(managers), dict.fromkeys("abcde", host())) == ([*hosts], [])
-
-
 def test_an_index_stays_on_its_hosts_whatever_the_order_of_hosts() -> None:
-    probes = {"a": host(), "b": host("postgres-b", "etcd-b"), "c": host("postgres-c")}
+    probes = {"a": host(), "b": host("postgres-b"), "c": host("postgres-c")}
 
     assert locate(index(), probes) == (["b", "c"], [])
-    assert locate(etcd("ab"), probes) == (["b"], [])
 
 
 def test_an_index_with_too_few_copies_gets_more() -> None:
@@ -148,7 +138,7 @@ def test_a_setting_that_names_no_host_with_the_index_is_refused() -> None:
 
 
 def test_a_bucket_has_an_index_and_no_files_on_any_host() -> None:
-    assert [data.kind for data in kinds(storage="s3", managers=["a"])] == ["monitoring", "index", "etcd"]
+    assert [data.kind for data in kinds(storage="s3", managers=["a"])] == ["monitoring", "index"]
     assert [data.kind for data in kinds(storage="directory", managers=["a"])] == ["monitoring", "files"]
 
 
@@ -171,12 +161,12 @@ def test_removing_a_host_with_data_from_the_list_is_refused() -> None:
 def test_a_host_with_one_of_several_copies_may_be_removed() -> None:
     nodes = (
         Node(id="n1", host="a", holds=frozenset({"index"})),
-        Node(id="n2", host="gone", holds=frozenset({"index", "etcd"})),
+        Node(id="n2", host="gone", holds=frozenset({"index", "monitoring"})),
     )
 
     (problem,) = left_behind({"a": host(nodes=nodes)})
 
-    assert problem.startswith('hosts: "gone" is not on the list and holds data (etcd): ')
+    assert problem.startswith('hosts: "gone" is not on the list and holds data (monitoring): ')
 
 
 # The whole program
@@ -200,16 +190,15 @@ def test_reordered_hosts_keep_their_data_in_the_whole_program(
 ) -> None:
     ours = '{"LocalNodeState": "active", "ControlAvailable": true, "Cluster": {"ID": "ours"}}\nstack|lab\n'
     answers |= {
-        "master": ours
-        + "".join(f"volume|{volume}\n" for volume in (*MONITORING_VOLUMES, "postgres-master", "etcd-master")),
+        "master": ours + "".join(f"volume|{volume}\n" for volume in (*MONITORING_VOLUMES, "postgres-master")),
         "slave": ours,
     }
 
     recorder = run_program(two_managers(values, "slave", "master"))
 
-    for service in ("prometheus", "influxdb-vms", "influxdb-containers", "alertmanager", "grafana", "etcd-master"):
+    for service in ("prometheus", "influxdb-vms", "influxdb-containers", "alertmanager", "grafana"):
         assert "node.labels.swarm-transfer.host==master" in placed_on(recorder, service)
-    assert "swarm-transfer.holds=etcd,index,monitoring" in labels_of(recorder, "master")
+    assert "swarm-transfer.holds=index,monitoring" in labels_of(recorder, "master")
     assert "swarm-transfer.holds=index" in labels_of(recorder, "slave")
 
 
@@ -258,4 +247,4 @@ def test_every_volume_of_the_program_is_classified_as_data_or_not(
     }
 
     assert known <= made
-    assert made - known <= {"prometheus-config", "object-store-master-master"}
+    assert made - known <= {"prometheus-config", "object-store-master-master", "etcd-master"}

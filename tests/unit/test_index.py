@@ -10,7 +10,7 @@ import pytest
 import yaml
 from recorder import PASSWORDS, Recorder, revealed
 
-from components import connections, etcd_member, patroni
+from components import connections, patroni
 from settings.models import _MAX_REPLICAS
 
 Run = Callable[..., Recorder]
@@ -66,8 +66,6 @@ def test_the_hosts_roles_decide_where_the_index_is(
         (volume,) = [mount for mount in container(recorder, name)["mounts"] if mount["type"] == "volume"]
         assert volume["source"] == name
         assert f"{name}-data-on-{host}" in recorder.of_type("docker:index/volume:Volume")
-    members = [f"{name}:2379" for name in etcd]
-    assert config(recorder, "postgres-config")["etcd3"]["hosts"] == members
     hosts = ",".join(f"{name}:5432" for name in postgres)
     assert recorder.environment("files")["FILE_TRANSFER_POSTGRES_HOSTS"] == hosts
     standbys = "0" if len(postgres) == 1 else "1"
@@ -110,7 +108,7 @@ def test_a_single_host_waits_for_no_standby() -> None:
 
 
 def test_the_shared_settings_are_those_of_a_new_database() -> None:
-    whole = yaml.safe_load(patroni.config(etcd=["etcd-a:2379"], standbys=1, connections=64))
+    whole = yaml.safe_load(patroni.config(standbys=1, connections=64))
 
     assert whole["bootstrap"]["dcs"] == yaml.safe_load(patroni.shared_config(standbys=1, connections=64))
 
@@ -123,7 +121,7 @@ def test_patroni_accepts_its_times_without_changing_them() -> None:
 
 
 def test_nobody_reaches_the_database_over_the_network_without_a_password() -> None:
-    rules = yaml.safe_load(patroni.config(etcd=["etcd-a:2379"], standbys=1, connections=64))["postgresql"]["pg_hba"]
+    rules = yaml.safe_load(patroni.config(standbys=1, connections=64))["postgresql"]["pg_hba"]
 
     assert {rule.split()[-1] for rule in rules if rule.startswith("host")} == {"scram-sha-256"}
     assert [rule for rule in rules if not rule.startswith("host")] == ["local all patroni peer"]
@@ -144,12 +142,48 @@ def test_the_health_check_needs_no_other_host(run_program: Run, values: dict[str
     assert tests[-1] in ("http://127.0.0.1:2381/health?serializable=true", "http://127.0.0.1:8008/liveness")
 
 
-def test_every_member_of_etcd_is_known_by_its_name() -> None:
-    words = etcd_member.command("etcd-b", ["etcd-a", "etcd-b"])
+def test_one_member_of_etcd_makes_the_cluster_and_the_others_join(run_program: Run, values: dict[str, Any]) -> None:
+    recorder = run_program(with_hosts(values, "manager", "manager", "manager"))
 
-    assert "--initial-cluster=etcd-a=http://etcd-a:2380,etcd-b=http://etcd-b:2380" in words
-    assert "--advertise-client-urls=http://etcd-b:2379" in words
-    assert not [word for word in words if "listen" in word and "0.0.0.0" not in word]
+    starts = [container(recorder, name)["commands"][3:7] for name in services(recorder, "etcd-")]
+    script = ["sh", "/opt/postgres/start_etcd.sh"]
+    assert starts == [[*script, "etcd-host2", "new"], [*script, "etcd-host3", "join"], [*script, "etcd-host4", "join"]]
+
+
+def test_all_members_of_etcd_share_the_name_that_patroni_knows(run_program: Run, values: dict[str, Any]) -> None:
+    recorder = run_program(with_hosts(values, "manager", "manager", "manager"))
+
+    for name in services(recorder, "etcd-"):
+        (network,) = recorder.services()[name]["taskSpec"]["networksAdvanceds"]
+        assert network == {"id": "storage-net-id", "aliases": ["etcd"]}
+    assert config(recorder, "postgres-config")["etcd3"] == {"host": "etcd:2379"}
+
+
+def test_more_managers_restart_no_member_of_etcd_and_no_postgresql(
+    run_program: Run, values: dict[str, Any], recorder: Recorder
+) -> None:
+    def versions(*roles: str) -> dict[str, str]:
+        recorder.resources.clear()
+        run_program(with_hosts(values, *roles))
+        return {name: recorder.environment(name)["SWARM_TRANSFER_VERSION"] for name in recorder.services()}
+
+    before, after = versions("manager", "worker", "worker"), versions("manager", "manager", "manager")
+
+    assert {"etcd-host3", "etcd-host4", "postgres-host4"} <= after.keys() - before.keys()
+    assert {name for name in before if before[name] != after[name] and name.startswith(("etcd", "postgres"))} == set()
+
+
+def test_a_member_of_etcd_leaves_before_its_service_is_removed(run_program: Run, values: dict[str, Any]) -> None:
+    recorder = run_program(values)
+
+    assert "leave_etcd.sh etcd-master" in recorder.commands()["etcd-master-leave"]["delete"]
+    assert "etcd-master" in recorder.dependencies["etcd-master-leave"]
+
+
+def test_each_waits_for_what_it_needs(run_program: Run, values: dict[str, Any]) -> None:
+    ready = run_program(values).ready
+
+    assert ready.index("etcd-master") < ready.index("postgres-master") < ready.index("postgres-slave")
 
 
 # Connections

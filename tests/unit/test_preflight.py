@@ -153,19 +153,15 @@ def test_without_data_the_first_hosts_are_the_hosts_of_all_kinds(fake_ssh: Path)
     (fake_ssh / "m1").write_text(f"{json.dumps(OURS)}\nstack|lab\n")
     (fake_ssh / "w1").write_text(FRESH_ANSWER)
 
-    assert preflight.check(targets("m1", "w1"), PLAN) == {"monitoring": ["m1"], "index": ["m1", "w1"], "etcd": ["m1"]}
+    assert preflight.check(targets("m1", "w1"), PLAN) == {"monitoring": ["m1"], "index": ["m1", "w1"]}
 
 
 def test_data_stays_on_the_hosts_that_have_it(fake_ssh: Path) -> None:
     (fake_ssh / "m1").write_text(FRESH_ANSWER)
     (fake_ssh / "w1").write_text(f"{FRESH_ANSWER}volume|prometheus-data\n")
-    (fake_ssh / "w2").write_text(f"{FRESH_ANSWER}volume|postgres-w2\nvolume|etcd-w2\n")
+    (fake_ssh / "w2").write_text(f"{FRESH_ANSWER}volume|postgres-w2\n")
 
-    assert preflight.check(targets("m1", "w1", "w2"), PLAN) == {
-        "monitoring": ["w1"],
-        "index": ["m1", "w2"],
-        "etcd": ["w2"],
-    }
+    assert preflight.check(targets("m1", "w1", "w2"), PLAN) == {"monitoring": ["w1"], "index": ["m1", "w2"]}
 
 
 def test_problems_with_data_and_ports_are_reported_together(fake_ssh: Path) -> None:

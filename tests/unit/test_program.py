@@ -54,7 +54,8 @@ def test_every_service_is_hardened_limited_and_health_checked(run_program: Run, 
             assert task["resources"][kind]["nanoCpus"] > 0
         assert task["restartPolicy"]["condition"] == "any"
         assert task["logDriver"]["options"]["max-size"]
-        assert all(set(network) == {"id"} for network in task["networksAdvanceds"])
+        for network in task["networksAdvanceds"]:
+            assert network.keys() <= {"id", "aliases"}, "not by its name, which is deprecated"
         assert service["updateConfig"]["failureAction"] == "rollback"
         assert service["rollbackConfig"]["failureAction"] == "pause"
         assert service["endpointSpec"]["mode"] == "dnsrr"

@@ -14,7 +14,7 @@ from components import seaweedfs
 
 Run = Callable[..., Recorder]
 STORE = ("etcd-", "object-store-", "postgres-")
-HOLDERS = {"index": ["master", "slave"], "etcd": ["master"]}
+HOLDERS = {"index": ["master", "slave"]}
 EXTERNAL_BUCKET = {
     "storage": "s3",
     "s3": {"endpoint": "https://s3.example", "bucket": "team", "region": "eu-1", "prefix": "files", "access_key": "AK"},
@@ -259,5 +259,5 @@ def test_prometheus_scrapes_the_object_store_on_its_own_network() -> None:
     with open("monitoring/prometheus.yml") as file:  # noqa: PTH123 - relative to the checkout
         jobs = {job["job_name"]: job for job in yaml.safe_load(file)["scrape_configs"]}
 
-    assert jobs["object-store"]["relabel_configs"][0]["regex"] == "StorageNet;running;object-store.*"
+    assert jobs["object-store"]["relabel_configs"][0]["regex"] == "StorageNet;running;object-store-.+"
     assert jobs["object-store"]["relabel_configs"][1]["replacement"] == f"$1:{seaweedfs.METRICS_PORT}"
