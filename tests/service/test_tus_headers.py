@@ -65,7 +65,7 @@ def test_every_error_states_the_version(client: Client, method: str, path: str, 
 
 
 def test_a_fault_states_the_version(client: Client, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(type(catalogue), "find", lambda *_: 1 / 0)
+    monkeypatch.setattr(catalogue, "check_writable", lambda: 1 / 0)
 
     response = client.request("POST", "/uploads", upload_length="1", upload_metadata="filename eA==", **VERSION)
 

@@ -147,7 +147,7 @@ class IncomingFile:
             self._small += data
             return
         content = self._content or self._begin()
-        if self._reservation and self.size > self._room:
+        while self._reservation and self.size > self._room:
             self._reservation.add_room()
             self._room += _ROOM
         content.write(data)

@@ -119,7 +119,7 @@ class Uploads:
                 self._discard(reservation)
                 return upload, cut_short
             return self._record(upload, appended, chunks), cut_short
-        except table.UploadChangedError:
+        except (table.UploadChangedError, contents.LeaseLostError):
             self._discard(reservation)
             raise RefusedError(409, "another request is changing this upload: ask for its offset with HEAD") from None
         except BaseException:
