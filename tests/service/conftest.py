@@ -1,13 +1,16 @@
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import fake_server
 import object_store
 import pytest
+import seaweedfs
 from client import MAX_TRANSFERS, Client
 from fake_server import FakeServer
 from object_store import ObjectStore
 from running_client import CommandLine
+from seaweedfs import Cluster, Requests
 
 from file_transfer import app
 from file_transfer.catalogue import Catalogue
@@ -15,6 +18,10 @@ from file_transfer.client import upload
 from file_transfer.directory import DirectoryStorage
 from file_transfer.limits import Limits
 from file_transfer.storage import Storage
+from file_transfer.stores import seaweedfs as seaweedfs_store
+from file_transfer.stores import seaweedfs_copies
+from file_transfer.stores.seaweedfs_client import Client as SeaweedFsClient
+from file_transfer.stores.seaweedfs_client import Response
 
 MAX_FILE_BYTES = 2**20
 SMALL = 1000
@@ -68,3 +75,32 @@ def run(
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     return CommandLine(capsysbinary, server.url)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    with seaweedfs.running(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the waits for servers that do not answer, so that the tests take seconds."""
+    monkeypatch.setattr(seaweedfs_store, "_PATIENCE_SECONDS", 1)
+    monkeypatch.setattr(seaweedfs_copies, "_PUT_SECONDS", 1)
+    monkeypatch.setattr(seaweedfs_copies, "_GET_SECONDS", 1)
+    monkeypatch.setattr(seaweedfs_copies, "_DELETE_SECONDS", 1)
+
+
+@pytest.fixture
+def requested(monkeypatch: pytest.MonkeyPatch) -> Requests:
+    """The requests that all SeaweedFS stores send from now on."""
+    found: Requests = []
+    request = SeaweedFsClient.request
+
+    def recorded(self: SeaweedFsClient, method: str, address: str, path: str, **options: Any) -> Response:
+        found.append((method, address, path))
+        return request(self, method, address, path, **options)
+
+    monkeypatch.setattr(SeaweedFsClient, "request", recorded)
+    return found
