@@ -2,19 +2,15 @@
 
 import os
 import subprocess
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from reserved_keys import ReservedKeys, keep, read
-from running import wait_until
 
 from file_transfer.chunks import MissingChunkError, StorageFullError, StorageUnavailableError
 from file_transfer.stores import directory as module
 from file_transfer.stores import incoming_file
 from file_transfer.stores.directory import DirectoryStore
-from file_transfer.stores.shared_sync import SharedSync
 
 
 @pytest.fixture
@@ -167,39 +163,3 @@ def test_a_chunk_is_kept_only_after_its_file_and_then_its_name_are_on_the_disk(
     chunk = keep(store, b"content")[0]
 
     assert synced == [str(tmp_path / "chunks" / chunk.key), str(tmp_path / "chunks")]
-
-
-class SlowSync:
-    """A sync that takes until it is released. `begun` counts how often it was started."""
-
-    def __init__(self) -> None:
-        self.begun = 0
-        self.released = threading.Semaphore(0)
-        self.error: OSError | None = None
-
-    def __call__(self) -> None:
-        self.begun += 1
-        self.released.acquire()
-        if self.error:
-            raise self.error
-
-
-def test_threads_that_wait_while_a_sync_runs_share_the_next_one() -> None:
-    slow = SlowSync()
-    shared = SharedSync(slow)
-    with ThreadPoolExecutor(10) as pool:
-        first = pool.submit(shared)
-        wait_until(lambda: slow.begun == 1)
-        later = [pool.submit(shared) for _ in range(9)]
-        wait_until(lambda: shared._next is not None and len(shared._next._condition._waiters) == 8)  # and one leads
-        slow.released.release()
-        first.result(timeout=30)
-        assert not any(future.done() for future in later), "the first sync began before they had written"
-        wait_until(lambda: slow.begun >= 2)
-        slow.error = OSError(5, "Input/output error")
-        slow.released.release(10)
-
-        for future in later:
-            with pytest.raises(OSError, match="Input/output error"):
-                future.result(timeout=30)
-    assert slow.begun == 2
