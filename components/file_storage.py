@@ -79,6 +79,7 @@ def storage_of(args: StorageArgs, *, replicas: int) -> Storage:
                     "FILE_TRANSFER_STORAGE": "cluster",
                     **_index(args.index, replicas=replicas),
                     "FILE_TRANSFER_SEAWEEDFS_MASTERS": seaweedfs.addresses(args.masters),
+                    "FILE_TRANSFER_SEAWEEDFS_VOLUME_SERVERS": f"{seaweedfs.VOLUME_SERVER}:{seaweedfs.VOLUME_PORT}",
                     "FILE_TRANSFER_COPIES": str(args.copies),
                 },
                 secrets={_PASSWORD: args.index.password},

@@ -60,11 +60,12 @@ def volume_server_command(masters: Collection[str]) -> list[str]:
 
     Its index is in memory and takes 16 bytes per stored object. An index in LevelDB only estimates the number of
     deletions (with a Bloom filter), and SeaweedFS discards a new copy whose estimate differs from the first copy's
-    count, so repair would never end.
+    count, so repair would never end. It answers only for chunks that it has itself: the file service asks for copies
+    elsewhere on its own.
     """
     arguments = [
         "-ip.bind=0.0.0.0", f"-port={VOLUME_PORT}", f"-dir={DATA}", "-max=0", f"-master={addresses(masters)}",
-        "-index=memory", "-minFreeSpace=1GiB", "-preStopSeconds=1", "-concurrentUploadLimitMB=64",
+        "-index=memory", "-readMode=local", "-minFreeSpace=1GiB", "-preStopSeconds=1", "-concurrentUploadLimitMB=64",
         "-concurrentDownloadLimitMB=64", f"-metricsPort={METRICS_PORT}",
     ]  # fmt: skip
     return [

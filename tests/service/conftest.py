@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import fake_server
 import object_store
@@ -11,7 +12,7 @@ from fake_server import FakeServer
 from object_store import ObjectStore
 from postgres import Postgres
 from running_client import CommandLine
-from seaweedfs import Cluster
+from seaweedfs import Cluster, Requests
 
 from file_transfer import app
 from file_transfer.catalogue import Catalogue
@@ -21,7 +22,11 @@ from file_transfer.index.migrate import migrate
 from file_transfer.index.postgres import PostgresDatabase
 from file_transfer.index.sqlite import SqliteDatabase
 from file_transfer.limits import Limits
+from file_transfer.stores import seaweedfs as seaweedfs_store
+from file_transfer.stores import seaweedfs_copies
 from file_transfer.stores.directory import DirectoryStore
+from file_transfer.stores.seaweedfs_client import Client as SeaweedFsClient
+from file_transfer.stores.seaweedfs_client import Response
 from file_transfer_client import upload
 
 MAX_FILE_BYTES = 2**20
@@ -100,3 +105,32 @@ def run(
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     return CommandLine(capsysbinary, server.url)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    with seaweedfs.running(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the waits for servers that do not answer, so that the tests take seconds."""
+    monkeypatch.setattr(seaweedfs_store, "_PATIENCE_SECONDS", 1)
+    monkeypatch.setattr(seaweedfs_copies, "_PUT_SECONDS", 1)
+    monkeypatch.setattr(seaweedfs_copies, "_GET_SECONDS", 1)
+    monkeypatch.setattr(seaweedfs_copies, "_DELETE_SECONDS", 1)
+
+
+@pytest.fixture
+def requested(monkeypatch: pytest.MonkeyPatch) -> Requests:
+    """The requests that all SeaweedFS stores send from now on."""
+    found: Requests = []
+    request = SeaweedFsClient.request
+
+    def recorded(self: SeaweedFsClient, method: str, address: str, path: str, **options: Any) -> Response:
+        found.append((method, address, path))
+        return request(self, method, address, path, **options)
+
+    monkeypatch.setattr(SeaweedFsClient, "request", recorded)
+    return found

@@ -97,11 +97,14 @@ def sockets(port: int) -> list[Path]:
 
 
 def free_ports() -> list[int]:
-    """Return four free ports. They are low, since SeaweedFS also uses the port 10,000 above each for gRPC."""
+    """Return four free ports.
+
+    They are low, since SeaweedFS also uses the port 10,000 above each for gRPC, and the kernel takes the ports from
+    32,768 for outgoing connections. They are random, since other tests may look for some at the same time.
+    """
     found: list[int] = []
     with ExitStack() as held:
-        # In random order, because several test runs may look for ports at the same time.
-        for port in random.sample(range(20000, 32000), 12000):
+        for port in random.sample(range(20000, 22700), 700):
             if sockets(port):
                 continue
             try:

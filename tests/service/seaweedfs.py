@@ -13,9 +13,13 @@ import requests
 from object_store import free_ports, sockets
 from running import wait_until
 
+from file_transfer.chunks import StorageUnavailableError
 from file_transfer.stores.seaweedfs import SeaweedFsStore
 
 COPIES = 2
+
+Requests = list[tuple[str, str, str]]
+"""Requests of a store: the method, the address, and the path with its query."""
 
 
 class Cluster:
@@ -84,6 +88,12 @@ class Cluster:
         }
         return {name for name in self.ports if self.address(name) in addresses}
 
+    def has_leader(self) -> bool:
+        try:
+            return requests.get(f"http://{self.master}/cluster/status", timeout=5).json().get("IsLeader", False) is True
+        except requests.ConnectionError:
+            return False
+
     def is_ready(self) -> bool:
         for name, process in self._processes.items():
             assert process.poll() is None, (self._folder / f"{name}.log").read_text()[-3000:]
@@ -102,6 +112,14 @@ class Cluster:
                 found[name] = response.content
         return found
 
+    def delete_copy(self, name: str, key: str) -> None:
+        url = f"http://{self.address(name)}/{key}?type=replicate"
+        assert requests.delete(url, timeout=5).status_code in (202, 404)
+
+    def stored_bytes(self) -> int:
+        """Return the size of all volumes on the disk of both volume servers."""
+        return sum(path.stat().st_size for name in ("node0", "node1") for path in (self._folder / name).glob("*.dat"))
+
     def close(self) -> None:
         for name in list(self._processes):
             self.kill(name)
@@ -114,9 +132,19 @@ class Cluster:
 def running(folder: Path, volume_options: Sequence[str] = ()) -> Iterator[Cluster]:
     cluster = Cluster(folder, volume_options)
     try:
-        for name in ("master", "node0", "node1"):
-            cluster.start(name)
+        cluster.start("master")
+        wait_until(cluster.has_leader, seconds=60)  # a volume server that finds no master waits before it asks again
+        cluster.start("node0")
+        cluster.start("node1")
         wait_until(cluster.is_ready, seconds=60)
         yield cluster
     finally:
         cluster.close()
+
+
+def is_writable(store: SeaweedFsStore) -> bool:
+    try:
+        store.check_writable()
+    except StorageUnavailableError:
+        return False
+    return True

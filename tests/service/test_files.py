@@ -408,9 +408,7 @@ def test_an_invalid_lifetime_is_refused_with_its_name(client: Client, query: str
 
 
 @pytest.mark.parametrize("small", [0, 10_000], ids=["in the store", "in the index"])
-def test_only_a_download_with_the_last_byte_counts(
-    client: Client, monkeypatch: pytest.MonkeyPatch, small: int
-) -> None:
+def test_only_a_download_with_the_last_byte_counts(client: Client, monkeypatch: pytest.MonkeyPatch, small: int) -> None:
     monkeypatch.setattr(incoming, "SMALL_BYTES", small)
     client.request("PUT", "/files/name?max-downloads=3", CONTENT)
 

@@ -325,9 +325,7 @@ def next_key_with(write: object, database: Database) -> Callable[..., str]:
     return next_key
 
 
-def test_a_request_that_dies_while_publishing_can_be_repeated(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_request_that_dies_while_publishing_can_be_repeated(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     path = created_path(client)
     patch(client, path, 0, CONTENT[:100])
 

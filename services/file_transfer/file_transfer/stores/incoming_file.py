@@ -10,7 +10,6 @@ from pathlib import Path
 
 from file_transfer import metrics
 from file_transfer.chunks import Chunk, Data, NextKey, StorageFullError
-from file_transfer.stores.shared_sync import SharedSync
 
 _FLUSH_BYTES = 16 * 1024 * 1024
 """Bytes after which writing to the disk begins, so that the final fsync has little left to wait for."""
@@ -21,11 +20,10 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 class IncomingFile:
     """Content that is being written to a file of its own, which is created with the first byte."""
 
-    def __init__(self, next_key: NextKey, root: Path, pool: ThreadPoolExecutor, sync_folder: SharedSync) -> None:
+    def __init__(self, next_key: NextKey, root: Path, pool: ThreadPoolExecutor) -> None:
         self._next_key = next_key
         self._root = root
         self._pool = pool
-        self._sync_folder = sync_folder
         self._key = ""
         self._file: io.FileIO | None = None
         self._is_kept = False
@@ -55,7 +53,7 @@ class IncomingFile:
         with full_disk_translated(), metrics.storage("keep"):
             self._stop_flushing()
             os.fsync(self._file.fileno())
-            self._sync_folder()
+            _sync(self._root)
         self._is_kept = True
         return [Chunk(self._key, self._size)]
 
@@ -92,3 +90,12 @@ def full_disk_translated() -> Iterator[None]:
         if error.errno in _FULL:
             raise StorageFullError(error.errno, "there is no space left for the file") from error
         raise
+
+
+def _sync(folder: Path) -> None:
+    """Make new names in the folder survive a power failure."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

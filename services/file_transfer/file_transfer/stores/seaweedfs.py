@@ -109,11 +109,10 @@ class SeaweedFsStore:
 
     def _put(self, next_key: NextKey, content: bytearray) -> str:
         """Store a chunk and return its key. If that fails, try again elsewhere for some seconds."""
-        began, pause = monotonic(), _FIRST_PAUSE_SECONDS
-        key: str | None = next_key()
+        began, pause, is_later = monotonic(), _FIRST_PAUSE_SECONDS, False
         while True:
             try:
-                key = key or next_key(fresh=True)
+                key = next_key(fresh=is_later)
                 self._copies.put(key, content)
             except StorageUnavailableError:
                 # Chunks that have waited for others to fail find that the store has been down for long enough.
@@ -122,6 +121,5 @@ class SeaweedFsStore:
                     raise
             else:
                 return key
-            key = None
             sleep(pause)
-            pause *= 2
+            pause, is_later = pause * 2, True

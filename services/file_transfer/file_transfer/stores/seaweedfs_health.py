@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from time import monotonic
@@ -44,12 +44,13 @@ class Health:
 
     def check_writable(self) -> None:
         """See `ChunkStore.check_writable`."""
-        # The volume servers are asked first: with a host that has just gone, asking for its master takes longer.
-        known = {server.address for server in self._locations.known()}
-        reasons = dict(zip(known, self._pool.map(self._problem, known), strict=True))
-        self._need([address for address in known if not reasons[address]], reasons)
-        connected = [server.address for server in self._locations.connected()]
-        self._need([address for address in connected if not reasons.get(address)], reasons)
+        # The masters are asked meanwhile, since this takes longer if one of them has just gone with its host.
+        connecting = self._pool.submit(self._locations.connected)
+        problems = self._problems(server.address for server in self._locations.known())
+        self._need(problems)
+        connected = {server.address for server in connecting.result()}
+        problems |= self._problems(connected - problems.keys())
+        self._need({address: problem for address, problem in problems.items() if address in connected})
         with suppress(StorageFullError):  # an upload says so itself
             self._masters.assign(1, self._copies)
 
@@ -62,12 +63,17 @@ class Health:
                 self._space = monotonic(), space
             return space
 
-    def _need(self, answering: Sequence[str], reasons: dict[str, str]) -> None:
-        if len(answering) < self._copies:
-            raise StorageUnavailableError(
-                f"only {len(answering)} of the {self._copies} volume servers that a chunk needs are up"
-                + "".join(f"; {reason}" for reason in reasons.values() if reason)
-            )
+    def _problems(self, addresses: Iterable[str]) -> dict[str, str]:
+        """Ask all these volume servers at once, and return what is wrong with each; nothing is an empty string."""
+        asked = list(addresses)
+        return dict(zip(asked, self._pool.map(self._problem, asked), strict=True))
+
+    def _need(self, problems: Mapping[str, str]) -> None:
+        usable = sum(not problem for problem in problems.values())
+        if usable < self._copies:
+            reasons = [problem for problem in problems.values() if problem]
+            summary = f"only {usable} of the {self._copies} volume servers that a chunk needs are up"
+            raise StorageUnavailableError("; ".join([summary, *reasons]))
 
     def _problem(self, address: str) -> str:
         """Return why nothing can be written to the volume server, or an empty string."""

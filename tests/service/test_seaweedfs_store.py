@@ -1,0 +1,147 @@
+"""How chunks are written, read and deleted on SeaweedFS's volume servers."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import seaweedfs
+from reserved_keys import ReservedKeys, keep, read
+from running import wait_until
+from seaweedfs import Cluster, Requests, is_writable
+
+from file_transfer.chunks import MissingChunkError, StorageFullError, StorageUnavailableError
+from file_transfer.stores.incoming import CHUNK_BYTES
+from file_transfer.stores.seaweedfs_client import Client, Response
+from file_transfer.stores.seaweedfs_health import space_for_copies
+
+CONTENT = os.urandom(2 * CHUNK_BYTES + 1)
+
+pytestmark = pytest.mark.usefixtures("impatient")
+
+
+def test_kept_content_is_on_both_volume_servers(cluster: Cluster) -> None:
+    chunks = keep(cluster.store(), CONTENT)
+
+    for chunk, start in zip(chunks, range(0, len(CONTENT), CHUNK_BYTES), strict=True):
+        expected = CONTENT[start : start + chunk.size]
+        assert cluster.copies(chunk.key) == {"node0": expected, "node1": expected}
+
+
+@pytest.mark.parametrize("fsync", [True, False])
+def test_both_volume_servers_are_asked_to_write_to_the_disk(cluster: Cluster, requested: Requests, fsync: bool) -> None:
+    keep(cluster.store(fsync=fsync), b"content")
+
+    puts = {(address, path.partition("?")[2]) for method, address, path in requested if method == "PUT"}
+    options = "type=replicate&fsync=true" if fsync else "type=replicate"
+    assert puts == {(cluster.address("node0"), options), (cluster.address("node1"), options)}
+
+
+def test_text_is_stored_as_it_is_so_that_ranges_of_it_are_cheap(cluster: Cluster) -> None:
+    chunks = keep(cluster.store(), b"text " * 10_000)
+
+    assert read(cluster.store(), chunks, 5, 10) == b"text text "
+    assert cluster.stored_bytes() > 2 * 50_000
+
+
+def test_a_download_prefers_the_copy_on_its_own_node(cluster: Cluster, requested: Requests) -> None:
+    chunks = keep(cluster.store(), CONTENT)
+    for node in ("node0", "node1"):
+        store = cluster.store(node=node)
+        requested.clear()
+        assert read(store, chunks) == CONTENT
+        assert {address for _, address, _ in requested} == {cluster.master, cluster.address(node)}
+
+
+def test_a_chunk_is_missing_only_if_no_copy_can_be_anywhere(cluster: Cluster) -> None:
+    store = cluster.store()
+    chunks = keep(store, b"content")
+    cluster.delete_copy("node0", chunks[0].key)
+    assert read(store, chunks) == b"content"
+
+    cluster.kill("node1")
+    with pytest.raises(StorageUnavailableError):
+        store.open(chunks, 0, 7)
+
+    cluster.start("node1")
+    wait_until(cluster.is_ready, seconds=60)
+    assert read(store, chunks) == b"content"
+    cluster.delete_copy("node1", chunks[0].key)
+    with pytest.raises(MissingChunkError):
+        store.open(chunks, 0, 7)
+
+
+def test_a_deletion_that_missed_a_copy_is_an_error_and_deletes_it_when_it_is_repeated(cluster: Cluster) -> None:
+    store = cluster.store()
+    keys = [chunk.key for chunk in keep(store, CONTENT)]
+    cluster.freeze("node1")
+    with pytest.raises(StorageUnavailableError):
+        store.delete(keys)
+    cluster.thaw("node1")
+    for key in keys:
+        cluster.delete_copy("node0", key)
+
+    wait_until(lambda: is_writable(store), seconds=60)
+    store.delete(keys)
+
+    assert all(cluster.copies(key) == {} for key in keys)
+
+
+def test_a_deletion_waits_until_all_copies_are_connected(cluster: Cluster) -> None:
+    store = cluster.store()
+    key = keep(store, b"content")[0].key
+    cluster.kill("node1")
+    wait_until(lambda: cluster.connected() == {"node0"}, seconds=60)
+
+    with pytest.raises(StorageUnavailableError):
+        cluster.store().delete([key])
+
+    cluster.start("node1")
+    wait_until(cluster.is_ready, seconds=60)
+    cluster.store().delete([key])
+    assert cluster.copies(key) == {}
+
+
+def test_a_chunk_in_a_volume_that_is_gone_counts_as_deleted(cluster: Cluster) -> None:
+    cluster.store().delete(["999,01637037d6"])
+
+
+def test_a_chunk_whose_place_fails_is_stored_elsewhere(cluster: Cluster) -> None:
+    store = cluster.store()
+    keys = ReservedKeys(store, first=["999,01637037d6"])
+    with store.receive(keys) as incoming:
+        incoming.write(b"content")
+        chunks = incoming.keep()
+
+    assert read(store, chunks) == b"content"
+    assert chunks[0].key in keys.reserved[1:]
+
+
+def test_full_volume_servers_are_reported_as_full(tmp_path: Path) -> None:
+    with seaweedfs.running(tmp_path, volume_options=["-minFreeSpace=100"]) as cluster:
+        store = cluster.store()
+        with pytest.raises(StorageFullError, match="no space left"):
+            keep(store, b"content")
+        store.check_writable()  # so that an upload is answered with the reason, and not with "try again"
+
+
+def test_a_full_disk_is_reported_as_full(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = Client.request
+
+    def full(self: Client, method: str, address: str, path: str, **options: Any) -> Response:
+        if method == "PUT" and address == cluster.address("node1"):
+            return Response(500, b'{"error":"append to volume 3: write /data/3.dat: no space left on device"}')
+        return request(self, method, address, path, **options)
+
+    monkeypatch.setattr(Client, "request", full)
+    with pytest.raises(StorageFullError, match="disk of the volume server"):
+        keep(cluster.store(), b"content")
+
+
+def test_the_space_for_a_file_is_what_all_its_copies_can_use() -> None:
+    assert space_for_copies([10], 1) == 10
+    assert space_for_copies([10, 3], 2) == 3
+    assert space_for_copies([10, 3, 4], 2) == 7, "each byte has a copy on the first server"
+    assert space_for_copies([5, 5, 5], 2) == 7
+    assert space_for_copies([10, 10, 1], 3) == 1
+    assert space_for_copies([10], 2) is None
