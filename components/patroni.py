@@ -3,7 +3,7 @@
 Patroni makes one PostgreSQL the primary and the others its standbys, and promotes a standby when the primary is gone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, TypeVar
 
 import yaml
@@ -20,7 +20,7 @@ SHARED_CONFIG = "/etc/patroni/shared.yml"
 
 _HOSTS = 2
 _HOSTS_OF_THREE_MANAGERS = 3
-_SET_ROLES = "/opt/postgres/set_roles.sh"
+_SCRIPTS = "/opt/postgres"
 _RESERVED_CONNECTIONS = 16  # Patroni, its standbys' base backups, rewinds, the administrator
 
 
@@ -60,6 +60,7 @@ def config(*, standbys: int, connections: int) -> str:
             "listen": f"0.0.0.0:{POSTGRES_PORT}",
             "data_dir": f"{DATA}/data",
             "bin_dir": "/usr/lib/postgresql/17/bin",
+            "bin_name": {"initdb": f"{_SCRIPTS}/initdb.sh"},
             "pgpass": "/tmp/pgpass",  # noqa: S108 - a path in the container, where only one user is
             "use_unix_socket": True,
             # Patroni itself needs no password, so it can set the others' passwords when the secret has changed.
@@ -69,7 +70,7 @@ def config(*, standbys: int, connections: int) -> str:
                 "host postgres rewinder all scram-sha-256",
                 "host file_transfer file_transfer all scram-sha-256",
             ],
-            "callbacks": {"on_start": _SET_ROLES, "on_role_change": _SET_ROLES},
+            "callbacks": dict.fromkeys(("on_start", "on_role_change"), f"{_SCRIPTS}/set_roles.sh"),
             # A primary that was cut off may have changes that nobody was told of. It takes the new primary's place in
             # history without help.
             "remove_data_directory_on_rewind_failure": True,
@@ -79,9 +80,10 @@ def config(*, standbys: int, connections: int) -> str:
     return yaml.safe_dump(document, sort_keys=False)
 
 
-def environment(service: str) -> dict[str, str]:
-    """Return the environment of the service of this name: its own name and addresses."""
+def environment(service: str, services: Collection[str]) -> dict[str, str]:
+    """Return the environment of the service of this name, one of `services`: its addresses and the others' names."""
     return {
+        "POSTGRES_PEERS": " ".join(other for other in services if other != service),
         "PATRONI_NAME": service,
         "PATRONI_RESTAPI_CONNECT_ADDRESS": f"{service}:{API_PORT}",
         "PATRONI_POSTGRESQL_CONNECT_ADDRESS": f"{service}:{POSTGRES_PORT}",

@@ -40,7 +40,8 @@ class Postgres(pulumi.ComponentResource):
     """Runs PostgreSQL so that a change is on two hosts' disks before it is acknowledged.
 
     While no standby is connected, nothing is acknowledged; a single host has no standby and needs none. The hosts are
-    updated one after the other. The program does not choose the primary: Patroni does.
+    updated one after the other. The program does not choose the primary: Patroni does. A new database is made only when
+    no host has one.
     """
 
     ready: pulumi.Output[str]
@@ -98,7 +99,9 @@ class Postgres(pulumi.ComponentResource):
                 user=f"{_UID}:{_UID}",
                 replicas=1,
                 command=["sh", "/opt/postgres/start.sh"],
-                environment=patroni.environment(name),
+                environment=patroni.environment(
+                    name, [patroni.service_name(other.target.name) for other in args.hosts]
+                ),
                 files=files,
                 secrets=[password],
                 volumes={name: patroni.DATA},
