@@ -27,7 +27,8 @@ def command(member: str, *, first: bool) -> list[str]:
         f"--listen-metrics-urls=http://0.0.0.0:{METRICS_PORT}",
         # Patroni writes every few seconds, and only the last value matters.
         "--auto-compaction-mode=periodic", "--auto-compaction-retention=1h", f"--quota-backend-bytes={64 * 2**20}",
-        # On a busy host, the defaults (100 ms and 1 s) make the members elect a new leader for no reason.
-        "--heartbeat-interval=250", "--election-timeout=2500",
+        # On a busy host, the default of 1 s makes the members elect a new leader for no reason. A higher value makes
+        # the failover of PostgreSQL slower: a new leader gives the lock of a lost primary its whole time again.
+        "--election-timeout=1500",
         "--log-level=warn",
     ]  # fmt: skip

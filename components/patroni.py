@@ -63,6 +63,7 @@ def config(*, standbys: int, connections: int) -> str:
             "bin_name": {"initdb": f"{_SCRIPTS}/initdb.sh"},
             "pgpass": "/tmp/pgpass",  # noqa: S108 - a path in the container, where only one user is
             "use_unix_socket": True,
+            "basebackup": [{"checkpoint": "fast"}],
             # Patroni itself needs no password, so it can set the others' passwords when the secret has changed.
             "pg_hba": [
                 "local all patroni peer",
