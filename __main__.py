@@ -177,6 +177,7 @@ files = FileService(
         cluster=cluster,
         network=network,
         storage=storage,
+        storage_ready=list(services),
         hosts=list(hosts.values()),
         python_image=settings.images.python,
         replicas=file_service.replicas,
