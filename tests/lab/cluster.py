@@ -1,6 +1,7 @@
 """The deployed cluster, as the end-to-end tests use it: settings, Pulumi, hosts, metrics and transfers."""
 
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from lab.paths import Lab
 from monitoring import influxdb_client
 
 _TIMEOUT = 120
+_POLL_SECONDS = 0.1
 _ADDRESSES = {"master": "192.168.50.2", "slave": "192.168.50.3", "third": "192.168.50.4"}
 
 
@@ -154,6 +156,12 @@ class Cluster:
         finally:
             hosts.up(self.lab, host)
 
+    def drop_page_cache(self) -> None:
+        """Drop what the kernel holds of the hosts' disks, if it is this machine's kernel and this user may do so."""
+        control = Path("/proc/sys/vm/drop_caches")
+        if os.access(control, os.W_OK):
+            control.write_text("3\n")
+
     def specification(self, service: str) -> dict[str, Any]:
         """Return the service's specification, without the parts that Swarm and the provider sometimes change."""
         (found,) = json.loads(self.on("master", f"docker service inspect {service}"))
@@ -274,6 +282,7 @@ class Cluster:
         deadline = time.monotonic() + seconds
         while not holds():
             assert time.monotonic() < deadline, f"not so within {seconds} s: {shown()}"
+            time.sleep(_POLL_SECONDS)
 
     def upload(self, name: str, content: bytes, *, through: str) -> None:
         answer = requests.post(f"{self.url(through)}/upload", files={"file": (name, content)}, timeout=_TIMEOUT)
