@@ -181,14 +181,6 @@ class Cluster:
         listed = self.on("master", f"docker service ps --quiet --filter desired-state=running {service}")
         return set(listed.split())
 
-    def move_volume(self, volume: str, *, old: str, new: str) -> None:
-        """Copy a volume that no container uses any more to another host, as docs/operations.md says."""
-        folder = f"/var/lib/docker/volumes/{volume}/_data"
-        self.eventually(lambda: not self.on(old, f"docker ps --quiet --filter volume={volume}"), seconds=120)
-        self.on(new, f"docker volume create {volume}")
-        content = self.on(old, f"sudo tar -C {folder} --numeric-owner -cf - . | base64", timeout=120)
-        self.on(new, f"base64 -d <<'END' | sudo tar -C {folder} --numeric-owner -xpf -\n{content}\nEND\n", timeout=120)
-
     def replicas(self, service: str) -> str:
         # A filter by name would also match services whose names only begin with this one.
         listed = self.on("master", "docker service ls --format '{{.Name}} {{.Replicas}}'").splitlines()
