@@ -25,7 +25,7 @@ _READERS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Transfer:
-    """One request. `status` is 0 if the connection broke or the downloaded content was wrong; `problem` then says so."""
+    """One request. `status` is 0 if the connection broke or wrong content came back; `problem` says which."""
 
     upload: bool
     through: str

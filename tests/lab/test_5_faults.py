@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 import requests
@@ -122,7 +123,9 @@ def test_a_killed_container_comes_back_and_nothing_is_missing(
 ) -> None:
     host, name = place(cluster, service)
     (container, *_) = cluster.containers(name, host)
-    kill_and_recover(cluster, load, host, f"docker kill --signal KILL {container} >/dev/null", service, record)
+    before = cluster.tasks(name)
+    with killed(cluster, load, host, f"docker kill --signal KILL {container} >/dev/null", service, record):
+        cluster.eventually(lambda: cluster.tasks(name) != before)
 
 
 @pytest.mark.parametrize("role", [PRIMARY, STANDBY])
@@ -130,10 +133,15 @@ def test_a_killed_container_comes_back_and_nothing_is_missing(
 def test_a_killed_process_of_the_index_comes_back_and_nothing_is_missing(
     cluster: Cluster, load: Load, process: str, role: str, record: Callable[[str], None]
 ) -> None:
+    def pid() -> str:
+        (container,) = cluster.containers(name, host)
+        listed = cluster.on(host, f"docker top {container} -eo pid,args").splitlines()
+        return next(line.split()[0] for line in listed if process in line)
+
     host, name = place(cluster, role)
-    (container,) = cluster.containers(name, host)
-    pid = f"docker top {container} -eo pid,args | grep -m 1 '{process}' | awk '{{print $1}}'"
-    kill_and_recover(cluster, load, host, f"sudo kill -9 $({pid})", f"{process} of {role}", record)
+    old = pid()
+    with killed(cluster, load, host, f"sudo kill -9 {old}", f"{process} of {role}", record):
+        cluster.eventually(lambda: bool(cluster.containers(name, host)) and pid() != old)
 
 
 def place(cluster: Cluster, service: str) -> tuple[str, str]:
@@ -145,21 +153,21 @@ def place(cluster: Cluster, service: str) -> tuple[str, str]:
     return next(host for host in HOSTS if cluster.containers(service, host)), service
 
 
-def kill_and_recover(
+@contextmanager
+def killed(
     cluster: Cluster, load: Load, host: str, command: str, what: str, record: Callable[[str], None]
-) -> None:
+) -> Iterator[None]:
+    """Run the command, which kills something, under load. Recover after the block, and look for what is missing."""
     with load.running(*urls(cluster)):
         cluster.eventually(lambda: len(load.transfers) > 10)
-        killed = time.monotonic()
+        gone = time.monotonic()
         cluster.on(host, command)
+        yield
         recover(cluster, load)
-        seconds = time.monotonic() - killed
-    failed = [t for t in load.transfers if t.began > killed - t.seconds and not t.ok]
-    last = {
-        upload: max((t.began + t.seconds - killed for t in failed if t.upload == upload), default=0)
-        for upload in (True, False)
-    }
-    record(f"{what}: last failed upload {last[True]:.1f} s, download {last[False]:.1f} s, all runs {seconds:.1f} s")
+        seconds = time.monotonic() - gone
+    failed = [t for t in load.transfers if t.began + t.seconds > gone and not t.ok]
+    up, down = (max((t.began + t.seconds - gone for t in failed if t.upload == u), default=0) for u in (True, False))
+    record(f"{what}: last failed upload {up:.1f} s, download {down:.1f} s, all is well after {seconds:.1f} s")
     assert load.lost(*urls(cluster)) == []
 
 
