@@ -134,14 +134,17 @@ def test_a_killed_process_of_the_index_comes_back_and_nothing_is_missing(
     cluster: Cluster, load: Load, process: str, role: str, record: Callable[[str], None]
 ) -> None:
     def pid() -> str:
-        (container,) = cluster.containers(name, host)
-        listed = cluster.on(host, f"docker top {container} -eo pid,args").splitlines()
-        return next(line.split()[0] for line in listed if process in line)
+        """Return the process's id; empty while there is none."""
+        for container in cluster.containers(name, host):
+            for line in cluster.on(host, f"docker top {container} -eo pid,args || true").splitlines():
+                if process in line:
+                    return line.split()[0]
+        return ""
 
     host, name = place(cluster, role)
     old = pid()
     with killed(cluster, load, host, f"sudo kill -9 {old}", f"{process} of {role}", record):
-        cluster.eventually(lambda: bool(cluster.containers(name, host)) and pid() != old)
+        cluster.eventually(lambda: pid() not in ("", old))
 
 
 def place(cluster: Cluster, service: str) -> tuple[str, str]:
