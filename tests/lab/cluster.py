@@ -184,7 +184,7 @@ class Cluster:
     def replicas(self, service: str) -> str:
         # A filter by name would also match services whose names only begin with this one.
         listed = self.on("master", "docker service ls --format '{{.Name}} {{.Replicas}}'").splitlines()
-        return dict(line.split(" ", 1) for line in listed)[service]
+        return dict(line.split()[:2] for line in listed)[service]
 
     def names(self, kind: str, beginning: str = "") -> list[str]:
         """Names of the swarm's configs or secrets."""

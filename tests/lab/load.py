@@ -5,7 +5,6 @@ import os
 import random
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -87,9 +86,14 @@ class Load:
         ]
 
     def described(self) -> str:
-        """Count the transfers by what came of them."""
-        kinds = Counter(("up" if t.upload else "down", t.status, t.problem[:160]) for t in list(self.transfers))
-        return "; ".join(f"{number} {kind}" for kind, number in kinds.most_common(12))
+        """Count the transfers by what came of them, with the longest of each kind."""
+        kinds: dict[tuple[bool, int, str], list[float]] = {}
+        for transfer in list(self.transfers):
+            kinds.setdefault((transfer.upload, transfer.status, transfer.problem[:160]), []).append(transfer.seconds)
+        return "; ".join(
+            f"{len(seconds)} {'up' if upload else 'down'} {status} {problem} (at most {max(seconds):.1f} s)"
+            for (upload, status, problem), seconds in kinds.items()
+        )
 
     def _upload(self, end: threading.Event, sizes: Sequence[int]) -> None:
         while not end.wait(_PAUSE_SECONDS):
