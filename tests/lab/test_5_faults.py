@@ -91,6 +91,7 @@ def test_without_a_host_downloads_go_on_through_the_other_and_uploads_are_refuse
         # Otherwise all replicas may be there, where they went while the other host was gone.
         assert cluster.containers("files", other), "no replica is on the other host"
     url = cluster.url(other)
+    roles = postgres_roles(cluster)
     with load.running(url):
         with cluster.stopped(host):
             gone = time.monotonic()
