@@ -5,15 +5,18 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
-from object_store import ObjectStore
 from postgres import Postgres
 from running import Server, curl, serving, wait_until
 from running_client import CommandLine
 from seaweedfs import Cluster
 from tusclient.client import TusClient
+
+if TYPE_CHECKING:
+    from object_store import ObjectStore
 
 MIB = 2**20
 
