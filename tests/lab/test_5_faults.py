@@ -99,7 +99,7 @@ def test_without_a_host_downloads_go_on_through_the_other_and_uploads_are_refuse
             cluster.eventually(lambda: time.monotonic() > gone + NOTICED_SECONDS + OBSERVED_SECONDS)
             until, refused = broken_until(load, gone), refused_from(load, gone)
             record(
-                f"without {host} ({roles[host]}): downloads failed until {until:.1f} s, uploads refused at once from {refused:.1f} s"
+                f"without {host} ({roles[host]}): downloads fail until {until:.1f} s, uploads fail at once from {refused:.1f} s"
             )
             assert until <= DOWNLOADS_GO_ON_SECONDS, load.described()
             assert refused <= NOTICED_SECONDS, load.described()
