@@ -98,9 +98,8 @@ def test_without_a_host_downloads_go_on_through_the_other_and_uploads_are_refuse
             acknowledged = len(load.acknowledged)
             cluster.eventually(lambda: time.monotonic() > gone + NOTICED_SECONDS + OBSERVED_SECONDS)
             until, refused = broken_until(load, gone), refused_from(load, gone)
-            record(
-                f"without {host} ({roles[host]}): downloads fail until {until:.1f} s, uploads fail at once from {refused:.1f} s"
-            )
+            gone_is = f"without {host}, the {roles[host]}"
+            record(f"{gone_is}: downloads fail until {until:.1f} s, uploads fail at once from {refused:.1f} s")
             assert until <= DOWNLOADS_GO_ON_SECONDS, load.described()
             assert refused <= NOTICED_SECONDS, load.described()
             late = [t for t in load.transfers if t.upload and t.ok and t.began > gone + NOTICED_SECONDS]
