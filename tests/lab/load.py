@@ -20,6 +20,7 @@ _SMALL, _LARGE = (900, 100 * KIB), (6 * MIB,)
 _PAUSE_SECONDS = 0.2  # between two transfers of a thread, so that the load leaves the machine some room
 _TIMEOUT = 30
 _READERS = 8
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,7 @@ class Load:
         """Return a line for each acknowledged file that does not come back through each address as it was sent."""
         wanted = [(url, name, digest) for url in urls for name, digest in self.acknowledged.items()]
         with ThreadPoolExecutor(_READERS) as pool:
-            found = list(pool.map(lambda one: get(one[0], one[1], one[2]), wanted))
+            found = list(pool.map(lambda one: _get_repeatedly(*one), wanted))
         return [
             f"{name} through {url}: {transfer.status} {transfer.problem}"
             for (url, name, _), transfer in zip(wanted, found, strict=True)
@@ -143,3 +144,13 @@ def get(url: str, name: str, digest: str) -> Transfer:
         problem = type(error).__name__
     seconds = time.monotonic() - began
     return Transfer(upload=False, through=url, began=began, seconds=seconds, status=status, problem=problem)
+
+
+def _get_repeatedly(url: str, name: str, digest: str) -> Transfer:
+    """Get a file as a client does: again, as long as the response is to try again."""
+    for _ in range(_ATTEMPTS):
+        transfer = get(url, name, digest)
+        if transfer.status != 503:
+            break
+        time.sleep(1)
+    return transfer

@@ -93,8 +93,8 @@ def test_without_a_host_downloads_go_on_through_the_other_and_uploads_are_refuse
     url = cluster.url(other)
     roles = postgres_roles(cluster)
     with load.running(url):
+        gone = time.monotonic()
         with cluster.stopped(host):
-            gone = time.monotonic()
             acknowledged = len(load.acknowledged)
             cluster.eventually(lambda: time.monotonic() > gone + NOTICED_SECONDS + OBSERVED_SECONDS)
             until, refused = broken_until(load, gone), refused_from(load, gone)
