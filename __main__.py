@@ -176,6 +176,7 @@ files = FileService(
         cluster=cluster,
         network=network,
         storage=storage,
+        storage_ready=list(services),
         hosts=list(hosts.values()),
         python_image=settings.images.python,
         replicas=file_service.replicas,

@@ -30,6 +30,7 @@ class FileServiceArgs:
     """Sizes are in bytes; a `quota_bytes` or `min_free_bytes` of 0 means no limit.
 
     `grace` is how long running transfers may go on when a replica is stopped; it and `ready_timeout` are in seconds.
+    `storage_ready` are services that must run first.
     `tokens` are the tokens that give access, by name: with None everybody may use the service, with {} nobody.
     """
 
@@ -44,6 +45,7 @@ class FileServiceArgs:
     min_free_bytes: int
     grace: int
     ready_timeout: int
+    storage_ready: Sequence[pulumi.Output[str]] = ()
     tokens: Mapping[str, TokenArgs] | None = None
     registry: RegistryArgs | None = None
 
@@ -79,7 +81,8 @@ class FileService(pulumi.ComponentResource):
             SwarmServiceArgs(
                 cluster=args.cluster,
                 networks=[args.network, *storage.networks],
-                image=image.reference,
+                # A replica cannot start before the services that keep its files.
+                image=pulumi.Output.all(image.reference, *args.storage_ready).apply(lambda known: str(known[0])),
                 user=f"{_UID}:{_UID}",
                 replicas=args.replicas,
                 command=["python3", "-m", "file_transfer"],

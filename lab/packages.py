@@ -27,7 +27,7 @@ LAB = frozenset(
 
 LINT = frozenset({"prometheus"})
 UNIT = frozenset({"haproxy", "openssh-client", "prometheus", "vagrant", "vagrant-libvirt"})
-SERVICE = frozenset({"chromium", "curl", "procps"})
+SERVICE = frozenset({"chromium", "curl", "postgresql", "procps", "util-linux"})
 CHECKS = LINT | UNIT | SERVICE
 """What the checks that run without a lab need."""
 
@@ -47,8 +47,12 @@ _PROGRAM_OF_PACKAGE = {
     "util-linux": "nsenter",
     "vagrant": "vagrant",
 }
-# A Vagrant plugin has no program. Vagrant finds Debian's plugins by these files, whatever VAGRANT_HOME is.
-_FILE_OF_PACKAGE = {"vagrant-libvirt": Path("/usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json")}
+# A Vagrant plugin has no program. Vagrant finds Debian's plugins by these files, whatever VAGRANT_HOME is. Debian does
+# not put PostgreSQL's server on PATH, since there may be several versions.
+_FILES_OF_PACKAGE = {
+    "postgresql": "/usr/lib/postgresql/*/bin/postgres",
+    "vagrant-libvirt": "/usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json",
+}
 
 # Debian installs servers there, and only root has it on PATH.
 _SERVERS = "/usr/sbin"
@@ -94,8 +98,8 @@ def program(name: str) -> str:
 
 
 def _is_installed(package: str) -> bool:
-    if package in _FILE_OF_PACKAGE:
-        return _FILE_OF_PACKAGE[package].exists()
+    if package in _FILES_OF_PACKAGE:
+        return any(Path("/").glob(_FILES_OF_PACKAGE[package].removeprefix("/")))
     return _find(_PROGRAM_OF_PACKAGE[package]) is not None
 
 

@@ -38,6 +38,19 @@ class ObjectStore:
             secret_key=SECRET_KEY,
         )
 
+    def variables(self, folder: Path) -> dict[str, str]:
+        """Return the service's variables for a part of the bucket that no other test uses."""
+        settings = self.settings()
+        for name, key in (("access", settings.access_key), ("secret", settings.secret_key)):
+            (folder / name).write_text(key)
+        return {
+            "S3_ENDPOINT": settings.endpoint,
+            "S3_BUCKET": settings.bucket,
+            "S3_PREFIX": settings.prefix,
+            "S3_ACCESS_KEY_FILE": str(folder / "access"),
+            "S3_SECRET_KEY_FILE": str(folder / "secret"),
+        }
+
 
 def make_bucket(settings: S3Settings) -> None:
     result = subprocess.run(

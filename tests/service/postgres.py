@@ -106,6 +106,17 @@ class Postgres:
             database=database,
         )
 
+    def variables(self, folder: Path) -> dict[str, str]:
+        """Return the service's variables for its database, which is emptied."""
+        with self.primary.connect() as connection:
+            connection.execute("DROP DATABASE IF EXISTS file_transfer WITH (FORCE)")
+            connection.execute("CREATE DATABASE file_transfer")
+        (folder / "postgres-password").write_text(PASSWORD)
+        return {
+            "POSTGRES_HOSTS": f"127.0.0.1:{self.primary.port},127.0.0.1:{self.standby.port}",
+            "POSTGRES_PASSWORD_FILE": str(folder / "postgres-password"),
+        }
+
     def synchronous(self) -> bool:
         with self.primary.connect() as connection:
             rows = connection.execute("SELECT sync_state FROM pg_stat_replication").fetchall()

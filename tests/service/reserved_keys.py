@@ -8,8 +8,9 @@ from file_transfer.chunks import Chunk, ChunkStore
 class ReservedKeys:
     """Returns the keys from `first`, then batches that the store chooses. All of them are in `reserved`."""
 
-    def __init__(self, store: ChunkStore, first: Sequence[str] = ()) -> None:
+    def __init__(self, store: ChunkStore, first: Sequence[str] = (), size: int | None = None) -> None:
         self._store = store
+        self._size = size
         self._left = list(first)
         self.reserved = list(first)
 
@@ -17,7 +18,7 @@ class ReservedKeys:
         if fresh:
             self._left = []
         if not self._left:
-            self._left = self._store.choose_keys(None)
+            self._left = self._store.choose_keys(self._size)
             self.reserved += self._left
         return self._left.pop(0)
 

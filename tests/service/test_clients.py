@@ -5,18 +5,23 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
-from object_store import ObjectStore
+from postgres import Postgres
 from running import Server, curl, serving, wait_until
 from running_client import CommandLine
+from seaweedfs import Cluster
 from tusclient.client import TusClient
+
+if TYPE_CHECKING:
+    from object_store import ObjectStore
 
 MIB = 2**20
 
 
-@pytest.fixture(params=["directory", "s3"])
+@pytest.fixture(params=["directory", "cluster", "s3"])
 def real(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     with serving(tmp_path, **variables(request, tmp_path)) as running:
         yield running
@@ -25,21 +30,19 @@ def real(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
 def variables(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     if request.param == "directory":
         return {}
-    store: ObjectStore = request.getfixturevalue("store")
-    return object_store_variables(store, tmp_path)
+    index: Postgres = request.getfixturevalue("postgres_cluster")
+    if request.param == "s3":
+        store: ObjectStore = request.getfixturevalue("s3_gateway")
+        return {"STORAGE": "s3", **index.variables(tmp_path), **store.variables(tmp_path)}
+    return cluster_variables(index, request.getfixturevalue("seaweedfs_cluster"), tmp_path)
 
 
-def object_store_variables(store: ObjectStore, tmp_path: Path) -> dict[str, str]:
-    settings = store.settings()
-    for name, key in (("access", settings.access_key), ("secret", settings.secret_key)):
-        (tmp_path / name).write_text(key)
+def cluster_variables(index: Postgres, chunks: Cluster, tmp_path: Path) -> dict[str, str]:
     return {
-        "STORAGE": "s3",
-        "S3_ENDPOINT": settings.endpoint,
-        "S3_BUCKET": settings.bucket,
-        "S3_PREFIX": settings.prefix,
-        "S3_ACCESS_KEY_FILE": str(tmp_path / "access"),
-        "S3_SECRET_KEY_FILE": str(tmp_path / "secret"),
+        "STORAGE": "cluster",
+        "SEAWEEDFS_MASTERS": chunks.master,
+        "SEAWEEDFS_VOLUME_SERVERS": chunks.address("node0"),
+        **index.variables(tmp_path),
     }
 
 
@@ -118,12 +121,14 @@ def test_another_worker_resumes_an_upload_whose_worker_was_killed(real: Server, 
     assert hashlib.sha256(requests.get(f"{real.url}/files/killed", timeout=30).content).hexdigest() == sha256(sent)
 
 
-def test_memory_does_not_grow_with_transfers_to_an_object_store(store: ObjectStore, tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_transfers_to_a_cluster(
+    postgres_cluster: Postgres, seaweedfs_cluster: Cluster, tmp_path: Path
+) -> None:
     large = tmp_path / "large"
     with large.open("wb") as file:
         file.truncate(300 * MIB)
 
-    with serving(tmp_path, WORKERS="1", **object_store_variables(store, tmp_path)) as server:
+    with serving(tmp_path, WORKERS="1", **cluster_variables(postgres_cluster, seaweedfs_cluster, tmp_path)) as server:
         assert curl("-f", "-T", str(large), f"{server.url}/files/large").returncode == 0
         assert curl("-f", "-o", "/dev/null", f"{server.url}/files/large").returncode == 0
 

@@ -60,8 +60,10 @@ def test_a_chunk_is_missing_only_if_no_copy_can_be_anywhere(cluster: Cluster) ->
     assert read(store, chunks) == b"content"
 
     cluster.kill("node1")
-    with pytest.raises(StorageUnavailableError):
-        store.open(chunks, 0, 7)
+    wait_until(lambda: cluster.connected() == {"node0"}, seconds=60)
+    for unsure in (store, cluster.store()):
+        with pytest.raises(StorageUnavailableError):
+            unsure.open(chunks, 0, 7)
 
     cluster.start("node1")
     wait_until(cluster.is_ready, seconds=60)
@@ -115,6 +117,26 @@ def test_a_chunk_whose_place_fails_is_stored_elsewhere(cluster: Cluster) -> None
 
     assert read(store, chunks) == b"content"
     assert chunks[0].key in keys.reserved[1:]
+
+
+def test_many_uploads_of_one_chunk_share_a_question_to_the_master(cluster: Cluster, requested: Requests) -> None:
+    store = cluster.store()
+
+    keys = [store.choose_keys(1)[0] for _ in range(10)]
+
+    assert len(set(keys)) == 10
+    assert sum("/dir/assign" in path for _, _, path in requested) == 1
+
+
+def test_an_upload_whose_place_failed_does_not_get_another_key_there(cluster: Cluster, requested: Requests) -> None:
+    store = cluster.store()
+    store.choose_keys(1)
+    keys = ReservedKeys(store, first=["999,01637037d6"], size=1)
+    with store.receive(keys) as incoming:
+        incoming.write(b"content")
+        incoming.keep()
+
+    assert sum("/dir/assign" in path for _, _, path in requested) == 2
 
 
 def test_full_volume_servers_are_reported_as_full(tmp_path: Path) -> None:

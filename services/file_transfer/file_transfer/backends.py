@@ -1,8 +1,9 @@
 """The index and the store that the settings ask for. Create them in the process that uses them: they have threads."""
 
+import time
 from dataclasses import asdict
 
-from file_transfer.chunks import ChunkStore
+from file_transfer.chunks import ChunkStore, StorageUnavailableError
 from file_transfer.index import migrate as migration
 from file_transfer.index.database import Database
 from file_transfer.index.postgres import PostgresDatabase
@@ -11,6 +12,9 @@ from file_transfer.settings import Settings
 from file_transfer.stores.bucket import BucketStore
 from file_transfer.stores.directory import DirectoryStore
 from file_transfer.stores.seaweedfs import SeaweedFsStore
+
+_PATIENCE_SECONDS = 20
+_PAUSE_SECONDS = 0.5
 
 
 def database(settings: Settings) -> Database:
@@ -30,14 +34,21 @@ def store(settings: Settings) -> ChunkStore:
 
 
 def migrate(settings: Settings) -> None:
-    """Give the index the schema that this release needs.
+    """Give the index the schema that this release needs. Wait a while for an index that is just being started.
 
     Raises:
         SchemaTooNewError: a later release has migrated it.
-        StorageUnavailableError: it cannot be changed at the moment.
+        StorageUnavailableError: it cannot be changed.
     """
     opened = database(settings)
+    deadline = time.monotonic() + _PATIENCE_SECONDS
     try:
-        migration.migrate(opened)
+        while True:
+            try:
+                return migration.migrate(opened)
+            except StorageUnavailableError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(_PAUSE_SECONDS)
     finally:
         opened.close()

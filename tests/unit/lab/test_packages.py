@@ -37,30 +37,31 @@ def test_only_missing_packages_are_installed_and_no_services_start(apt: list[tup
 
 
 def test_only_wanted_packages_are_installed(apt: list[tuple[list[str], bool]]) -> None:
-    packages.install(packages.SERVICE)
+    packages.install({"curl", "procps"})
     assert apt == []
 
     packages.install(packages.LAB)
     assert apt[-1][0][-1] == "vagrant"
 
 
-def test_a_plugin_of_vagrant_is_known_by_its_file(
+def test_a_package_without_a_program_on_path_is_known_by_its_file(
     apt: list[tuple[list[str], bool]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plugin = tmp_path / "vagrant-libvirt.json"
-    monkeypatch.setitem(packages._FILE_OF_PACKAGE, "vagrant-libvirt", plugin)
+    server = tmp_path / "17" / "bin" / "postgres"
+    monkeypatch.setitem(packages._FILES_OF_PACKAGE, "postgresql", f"{tmp_path}/*/bin/postgres")
 
-    packages.install({"vagrant-libvirt"})
-    assert apt[-1][0][-1] == "vagrant-libvirt"
+    packages.install({"postgresql"})
+    assert apt[-1][0][-1] == "postgresql"
 
     apt.clear()
-    plugin.touch()
-    packages.install({"vagrant-libvirt"})
+    server.parent.mkdir(parents=True)
+    server.touch()
+    packages.install({"postgresql"})
     assert apt == []
 
 
 def test_every_package_has_a_program_or_file_to_look_for() -> None:
-    known = {*packages._PROGRAM_OF_PACKAGE, *packages._FILE_OF_PACKAGE}
+    known = {*packages._PROGRAM_OF_PACKAGE, *packages._FILES_OF_PACKAGE}
 
     assert known == packages.LAB | packages.CHECKS
 

@@ -16,16 +16,15 @@ from file_transfer.stores.resolver import Resolver
 from file_transfer.stores.seaweedfs_client import Client
 from file_transfer.stores.seaweedfs_copies import Copies
 from file_transfer.stores.seaweedfs_health import Health
+from file_transfer.stores.seaweedfs_keys import Keys
 from file_transfer.stores.seaweedfs_locations import Locations
 from file_transfer.stores.seaweedfs_masters import Masters
-
-_PLACES = 4
-"""Volumes that are tried until one has a server that answers for each copy."""
 
 _PATIENCE_SECONDS = 8
 """How long storing a chunk is tried before the upload fails."""
 
 _FIRST_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 1
 _THREADS = 32
 
 
@@ -53,27 +52,18 @@ class SeaweedFsStore:
     ) -> None:
         client, resolver = Client(), Resolver()
         self._copies_of_each = copies
-        self._masters = Masters(client, resolver, masters)
-        self._locations = Locations(client, resolver, self._masters, volume_servers, node)
+        leader = Masters(client, resolver, masters)
+        self._locations = Locations(client, resolver, leader, volume_servers, node)
         self._copies = Copies(client, self._locations, copies, fsync=fsync)
-        self._health = Health(client, self._masters, self._locations, copies)
+        self._keys = Keys(leader, self._copies, copies)
+        self._health = Health(client, leader, self._locations, copies)
         self._reading = ThreadPoolExecutor(_THREADS, thread_name_prefix="read")
         self._writing = ThreadPoolExecutor(_THREADS, thread_name_prefix="write")
         self._deleting = ThreadPoolExecutor(_THREADS, thread_name_prefix="delete")
 
     def choose_keys(self, size: int | None) -> list[str]:
-        """See `ChunkStore.choose_keys`. The keys of a batch are in the same volume."""
-        count = batch(size)
-        for remaining in reversed(range(_PLACES)):
-            first = self._masters.assign(count, self._copies_of_each)
-            try:
-                self._copies.servers(first)
-            except StorageUnavailableError:
-                if not remaining:
-                    raise
-            else:
-                break
-        return [first, *(f"{first}_{number}" for number in range(1, count))]
+        """See `ChunkStore.choose_keys`."""
+        return self._keys.choose(batch(size))
 
     @contextmanager
     def receive(self, next_key: NextKey) -> Iterator[IncomingChunks]:
@@ -119,7 +109,8 @@ class SeaweedFsStore:
                 outage = self._locations.outage_seconds(self._copies_of_each)
                 if max(monotonic() - began, outage) > _PATIENCE_SECONDS:
                     raise
+                self._keys.drop_spare()
             else:
                 return key
             sleep(pause)
-            pause, is_later = pause * 2, True
+            pause, is_later = min(2 * pause, _LONGEST_PAUSE_SECONDS), True
