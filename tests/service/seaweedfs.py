@@ -98,7 +98,9 @@ class Cluster:
         for name, process in self._processes.items():
             assert process.poll() is None, (self._folder / f"{name}.log").read_text()[-3000:]
         try:
-            return self.connected() == {"node0", "node1"}
+            return self.connected() == {"node0", "node1"} and all(
+                requests.get(f"http://{self.address(name)}/healthz", timeout=5).ok for name in ("node0", "node1")
+            )
         except requests.ConnectionError:
             return False
 
