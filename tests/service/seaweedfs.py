@@ -43,9 +43,13 @@ class Cluster:
     def store(self, *, node: str = "node0", **options: Any) -> SeaweedFsStore:
         return SeaweedFsStore([self.master], COPIES, node, **options)
 
+    def folder(self, name: str) -> Path:
+        """Where the server keeps its data."""
+        return self._folder / name
+
     def start(self, name: str) -> None:
         port = self.ports[name]
-        data = self._folder / name
+        data = self.folder(name)
         data.mkdir(exist_ok=True)
         address = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-port={port}"]
         if name == "master":
@@ -114,13 +118,17 @@ class Cluster:
                 found[name] = response.content
         return found
 
+    def read_only_volumes(self, name: str) -> list[int]:
+        volumes = requests.get(f"http://{self.address(name)}/status", timeout=5).json()["Volumes"]
+        return [volume["Id"] for volume in volumes if volume["ReadOnly"]]
+
     def delete_copy(self, name: str, key: str) -> None:
         url = f"http://{self.address(name)}/{key}?type=replicate"
         assert requests.delete(url, timeout=5).status_code in (202, 404)
 
     def stored_bytes(self) -> int:
         """Return the size of all volumes on the disk of both volume servers."""
-        return sum(path.stat().st_size for name in ("node0", "node1") for path in (self._folder / name).glob("*.dat"))
+        return sum(path.stat().st_size for name in ("node0", "node1") for path in self.folder(name).glob("*.dat"))
 
     def close(self) -> None:
         for name in list(self._processes):
