@@ -44,7 +44,8 @@ def config(*, standbys: int, connections: int) -> str:
         "log": {"level": "INFO", "deduplicate_heartbeat_logs": True},
         "watchdog": {"mode": "off"},  # a container has none
         "restapi": {"listen": f"0.0.0.0:{API_PORT}"},
-        "etcd3": {"host": f"{etcd_member.NAME}:{etcd_member.CLIENT_PORT}"},
+        # In `hosts`, unlike in `host`, a name is resolved again when no member answers. A new task has a new address.
+        "etcd3": {"hosts": [f"{etcd_member.NAME}:{etcd_member.CLIENT_PORT}"]},
         "bootstrap": {
             "dcs": _shared(standbys=standbys, connections=connections),
             # Names are ordered by their bytes.
