@@ -160,6 +160,7 @@ class PostgresHosts:
             thread.join()
         for host in self._hosts:
             host.engine.dispose()
+        self._deadlines.close()
 
     def _watch(self, host: PostgresHost) -> None:
         connection: psycopg.Connection | None = None
