@@ -199,14 +199,15 @@ class Uploads:
         return replace(appended, sha256=sha256)
 
     def _file(self, upload: Upload, sha256: str) -> StoredFile:
-        requested = lifetime.parse(upload.metadata, now())
+        published = now()
+        requested = lifetime.parse(upload.metadata, published)
         return StoredFile(
             name=_name(upload),
             version=upload.id,
             size=upload.length,
             sha256=sha256,
-            modified=now(),
-            expires=requested.expires,
+            modified=published,
+            expires=requested.end(published),
             downloads_left=requested.downloads,
         )
 
