@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from file_transfer import catalogue as catalogue_module
-from file_transfer import incoming, sweep
+from file_transfer import held_download, incoming, sweep
 from file_transfer.catalogue import Catalogue, UnknownFileError
 from file_transfer.chunks import MissingChunkError, StorageUnavailableError, blocks
 from file_transfer.conditions import Conditions
 from file_transfer.errors import RefusedError
-from file_transfer.index import contents, garbage, usage
+from file_transfer.index import contents, downloads, garbage, usage
 from file_transfer.index.contents import LeaseLostError
 from file_transfer.index.database import Database, OutcomeUnknownError
 from file_transfer.index.schema import GARBAGE, chunks
@@ -121,7 +121,7 @@ def test_a_reader_that_is_too_late_is_told(catalogue: Catalogue, monkeypatch: py
 
 
 def later(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
-    for module in (sweep, catalogue_module, incoming):
+    for module in (sweep, catalogue_module, incoming, held_download):
         monkeypatch.setattr(module, "now", lambda: now() + by)
 
 
@@ -232,8 +232,8 @@ def test_no_more_downloads_run_at_once_than_are_left(catalogue: Catalogue) -> No
 def test_the_last_complete_download_removes_the_file(catalogue: Catalogue) -> None:
     file = store(catalogue, "twice", b"x" * MIB, Lifetime(downloads=2))
     for left in (1, None):
-        catalogue.end_download(file, catalogue.hold_download(file), is_complete=False)
-        catalogue.end_download(file, catalogue.hold_download(file), is_complete=True)
+        catalogue.hold_download(file).end(is_complete=False)
+        catalogue.hold_download(file).end(is_complete=True)
         found = catalogue.find("twice")
         assert (found.downloads_left if found else None) == left
 
@@ -247,9 +247,59 @@ def test_a_download_counts_once_even_if_the_answer_is_lost(catalogue: Catalogue)
     held = catalogue.hold_download(file)
 
     for _ in range(2):
-        catalogue.end_download(file, held, is_complete=True)
+        held.end(is_complete=True)
 
     assert catalogue.look_up("thrice").downloads_left == 2
+
+
+def test_a_slow_download_counts_too(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = store(catalogue, "twice", b"content", Lifetime(downloads=2))
+    held = catalogue.hold_download(file)
+    later(monkeypatch, 2 * downloads.HELD)
+    sweep.sweep(catalogue)
+
+    held.end(is_complete=True)
+
+    assert catalogue.look_up("twice").downloads_left == 1
+
+
+def test_a_running_download_stays_held(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = store(catalogue, "once", b"content", Lifetime(downloads=1))
+    held = catalogue.hold_download(file)
+    monkeypatch.setattr(held_download, "monotonic", lambda: float("inf"))
+    later(monkeypatch, 0.9 * downloads.HELD)
+    held.renew()
+    later(monkeypatch, 1.8 * downloads.HELD)
+
+    with pytest.raises(RefusedError, match="all downloads that are left are running"):
+        catalogue.hold_download(file)
+
+
+def test_a_download_that_rested_for_too_long_ends_if_somebody_else_has_it(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = store(catalogue, "once", b"content", Lifetime(downloads=1))
+    resting = catalogue.hold_download(file)
+    monkeypatch.setattr(held_download, "monotonic", lambda: float("inf"))
+    later(monkeypatch, 2 * downloads.HELD)
+    resting.renew()  # nobody else wanted it
+    later(monkeypatch, 4 * downloads.HELD)
+    other = catalogue.hold_download(file)
+
+    with pytest.raises(RefusedError, match="took too long"):
+        resting.renew()
+    other.end(is_complete=True)
+    with pytest.raises(RefusedError, match="took too long"):
+        resting.renew()
+
+
+def test_a_download_goes_on_when_its_file_is_removed(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = catalogue.hold_download(store(catalogue, "twice", b"content", Lifetime(downloads=2)))
+    catalogue.remove("twice")
+    monkeypatch.setattr(held_download, "monotonic", lambda: float("inf"))
+
+    held.renew()
+    held.end(is_complete=True)
 
 
 def test_the_sweep_removes_only_what_has_expired(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:

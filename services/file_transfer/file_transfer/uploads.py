@@ -18,6 +18,7 @@ from file_transfer.hashing import ConcurrentHash
 from file_transfer.incoming import Reservation
 from file_transfer.index import contents, files
 from file_transfer.index import uploads as table
+from file_transfer.index.database import write_repeatedly
 from file_transfer.resumable_sha256 import ResumableSha256
 from file_transfer.stored_file import StoredFile, now
 from file_transfer.upload import Upload
@@ -69,7 +70,9 @@ class Uploads:
         upload = self._find(identifier)
         if upload.sha256:
             # To be told that the upload is complete is an acknowledgement, so it needs a write that both hosts have.
-            self._catalogue.write_repeatedly(lambda connection: table.renew(connection, upload.id, now() + KEPT))
+            write_repeatedly(
+                self._database, lambda connection: table.renew(connection, upload.id, now() + KEPT)
+            )
         return upload
 
     def append(self, identifier: str, offset: int, content: Iterator[Data], checksum: str | None) -> Upload:
@@ -192,7 +195,7 @@ class Uploads:
         try:
             if file:
                 digests.check(_sha256(appended), file.sha256)
-            self._catalogue.write_repeatedly(change)
+            write_repeatedly(self._database, change)
         except RefusedError:  # the file cannot be published, however often it is sent
             self._database.write(lambda connection: table.remove(connection, before.id, now()))
             raise
