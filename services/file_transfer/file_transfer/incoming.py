@@ -151,6 +151,10 @@ class IncomingFile:
             self._reservation.add_room()
             self._room += _ROOM
         content.write(data)
+        self.renew()
+
+    def renew(self) -> None:
+        """Keep what was written, unless that was done a short while ago. Call it while the file has to wait."""
         if self._reservation:
             self._reservation.renew()
 
