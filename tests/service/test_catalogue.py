@@ -1,14 +1,18 @@
 """The catalogue on each kind of storage: files are complete or absent, whatever happens in between."""
 
 import hashlib
+import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
+from itertools import count
 
 import pytest
+from client import BOUNDARY, FORM, Client, file_form
 from sqlalchemy import Connection, func, select
 
+from file_transfer import app
 from file_transfer import catalogue as catalogue_module
 from file_transfer import held_download, incoming, sweep
 from file_transfer.catalogue import Catalogue, UnknownFileError
@@ -20,6 +24,7 @@ from file_transfer.index.contents import LeaseLostError
 from file_transfer.index.database import Database, OutcomeUnknownError
 from file_transfer.index.schema import GARBAGE, chunks
 from file_transfer.index.schema import contents as contents_table
+from file_transfer.index.schema import usage as usage_table
 from file_transfer.lifetime import FOREVER, Lifetime
 from file_transfer.limits import Limits
 from file_transfer.ranges import Range
@@ -345,6 +350,37 @@ def test_a_running_transfer_renews_its_lease(catalogue: Catalogue, monkeypatch: 
         catalogue.publish({"slow": slow}, FOREVER)
 
     assert content_of(catalogue, "slow") == b"x" * MIB + b"y"
+
+
+def test_what_is_finished_stays_while_the_rest_of_its_form_arrives(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Client(app.create(catalogue, max_transfers=1))
+    first, second = (file_form(name, b"x" * MIB) for name in ("first", "second"))
+    form = first.removesuffix(f"--{BOUNDARY}--\r\n".encode()) + second
+    seconds = count(step=contents.LEASE // timedelta(seconds=1))
+    monkeypatch.setattr(incoming, "monotonic", lambda: next(seconds))
+
+    class Slow(io.BytesIO):
+        def read(self, _: int | None = -1) -> bytes:
+            later(monkeypatch, contents.LEASE * (2 * self.tell() / len(form)))
+            sweep.sweep(catalogue)
+            return super().read(MIB // 8)
+
+    (status, _), _ = client.begin("POST", "/upload", Slow(form), FORM, len(form))
+
+    assert status.startswith("201")
+    assert content_of(catalogue, "first") == content_of(catalogue, "second") == b"x" * MIB
+
+
+def test_a_transaction_changes_one_row_of_the_usage(catalogue: Catalogue) -> None:
+    """Otherwise two of them may wait for each other."""
+    for number in range(5):
+        replace(catalogue, "small", b"x" * (number + 1))
+        replace(catalogue, "large", b"x" * (MIB + number))
+
+    rows = catalogue.database.read(lambda connection: connection.execute(select(usage_table.c.bytes)).scalars().all())
+    assert sorted(rows)[-1] == sum(rows) == 5 + MIB + 4
 
 
 def test_garbage_that_cannot_be_deleted_is_deleted_later(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,8 +75,8 @@ class Catalogue:
         def change(connection: Connection) -> dict[str, tuple[StoredFile, bool]]:
             published = {}
             for name in sorted(described):  # in one order, so that two transactions do not wait for each other
-                contents.place(connection, received[name].chunks, 0)
                 file = described[name]
+                contents.place(connection, file.version, received[name].chunks, 0)
                 is_new = files.publish(
                     connection,
                     file,

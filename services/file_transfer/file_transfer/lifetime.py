@@ -18,7 +18,7 @@ _MAX_DOWNLOADS = 10**9
 
 @dataclass(frozen=True, kw_only=True)
 class Lifetime:
-    """When a file expires, `ttl` after its publication or at `expires`, and after how many downloads. None means never."""
+    """When a file expires: `ttl` after its publication or at `expires`, and after how many downloads; None is never."""
 
     ttl: timedelta | None = None
     expires: datetime | None = None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, and_, func, select, update
 
 from file_transfer.index import contents, downloads, files, uploads
 from file_transfer.index.schema import GARBAGE, RECEIVING, chunks
@@ -64,5 +64,6 @@ def keys(connection: Connection, ids: Sequence[UUID]) -> list[str]:
 
 def count(connection: Connection) -> int:
     """Return the number of chunks that are garbage and not deleted yet."""
-    query = select(func.count()).select_from(chunks.join(contents_table)).where(contents_table.c.state == GARBAGE)
+    is_garbage = and_(contents_table.c.state == GARBAGE, contents_table.c.due.is_not(None))  # the latter has an index
+    query = select(func.count()).select_from(chunks.join(contents_table)).where(is_garbage)
     return int(connection.execute(query).scalar_one())
