@@ -383,6 +383,37 @@ def test_a_transaction_changes_one_row_of_the_usage(catalogue: Catalogue) -> Non
     assert sorted(rows)[-1] == sum(rows) == 5 + MIB + 4
 
 
+def test_much_garbage_is_forgotten_bit_by_bit(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a sweep would need memory for millions of keys, and a transaction that takes too long."""
+    monkeypatch.setattr(garbage, "_KEYS", 3)
+    for number in range(5):
+        store(catalogue, f"{number}", b"x" * 9 * MIB)
+        catalogue.remove(f"{number}")
+    before = chunk_rows(catalogue)
+    later(monkeypatch, timedelta(hours=1))
+    delete, calls = catalogue.store.delete, 0
+
+    def delete_some(keys: list[str]) -> None:
+        nonlocal calls
+        assert len(keys) <= 3
+        calls += 1
+        if calls > 1:
+            raise StorageUnavailableError("away")
+        delete(keys)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(catalogue.store, "delete", delete_some)
+        with pytest.raises(StorageUnavailableError):
+            sweep.sweep(catalogue)
+    assert chunk_rows(catalogue) == before - 3
+
+    later(monkeypatch, timedelta(hours=1) + garbage.CLAIM)
+    assert sweep.sweep(catalogue) == before - 3
+    assert chunk_rows(catalogue) == 0
+    left = select(func.count()).select_from(contents_table)
+    assert catalogue.database.read(lambda connection: connection.execute(left).scalar_one()) == 0
+
+
 def test_garbage_that_cannot_be_deleted_is_deleted_later(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     store(catalogue, "name", b"x" * MIB)
     catalogue.remove("name")

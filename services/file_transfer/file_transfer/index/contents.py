@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, insert, select, update
 
 from file_transfer.chunks import Chunk, StorageUnavailableError
 from file_transfer.index import usage
@@ -155,9 +155,3 @@ def find_chunks(connection: Connection, content: UUID, start: int, size: int) ->
     """Return the chunks that hold `size` bytes from position `start`, and where in the first of them they begin."""
     found = connection.execute(_OF_CONTENT, {"content": content, "first": start, "end": start + size}).all()
     return [Chunk(row.key, row.size) for row in found], start - found[0].start if found else 0
-
-
-def forget(connection: Connection, ids: Sequence[UUID]) -> None:
-    """Delete the rows of garbage whose chunks have been deleted."""
-    connection.execute(delete(chunks).where(chunks.c.content_id.in_(ids)))
-    connection.execute(delete(contents).where(contents.c.id.in_(ids)))
