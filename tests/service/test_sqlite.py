@@ -87,7 +87,8 @@ def test_a_change_that_cannot_be_undone_fails_all_that_share_its_transaction(dat
 def test_a_full_disk_is_reported_and_leaves_nothing_half_done(database: SqliteDatabase) -> None:
     def fill(connection: Connection) -> None:
         count_files(2)(connection)
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {connection.exec_driver_sql('PRAGMA page_count').scalar()}")
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
         connection.exec_driver_sql("CREATE TABLE filling AS SELECT zeroblob(1000000)")
 
     errors = run_together(database, count_files(1), fill, count_files(3))

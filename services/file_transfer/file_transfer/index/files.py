@@ -37,16 +37,16 @@ def find(connection: Connection, name: str, now: datetime) -> StoredFile | None:
 
 def page(connection: Connection, prefix: str, after: str, limit: int, now: datetime) -> list[StoredFile]:
     """Return up to `limit` files whose names begin with `prefix` and sort after `after`, in byte order."""
+    # One bound only, since SQLite reads from the first one that it finds.
+    first = files.c.name > after if after >= prefix else files.c.name >= prefix
     query = (
         select(*_DESCRIPTION)
-        .where(files.c.name > after, or_(files.c.expires.is_(None), files.c.expires > now))
+        .where(first, or_(files.c.expires.is_(None), files.c.expires > now))
         .order_by(files.c.name)
         .limit(limit)
     )
-    if prefix:
-        query = query.where(files.c.name >= prefix)
-        if end := _end_of_prefix(prefix):
-            query = query.where(files.c.name < end)
+    if end := _end_of_prefix(prefix):
+        query = query.where(files.c.name < end)
     return [_file(row) for row in connection.execute(query)]
 
 
