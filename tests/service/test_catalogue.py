@@ -1,25 +1,29 @@
 """The catalogue on each kind of storage: files are complete or absent, whatever happens in between."""
 
 import hashlib
+import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
+from itertools import count
 
 import pytest
+from client import BOUNDARY, FORM, Client, file_form
 from sqlalchemy import Connection, func, select
 
+from file_transfer import app, held_download, incoming, sweep
 from file_transfer import catalogue as catalogue_module
-from file_transfer import incoming, sweep
 from file_transfer.catalogue import Catalogue, UnknownFileError
 from file_transfer.chunks import MissingChunkError, StorageUnavailableError, blocks
 from file_transfer.conditions import Conditions
 from file_transfer.errors import RefusedError
-from file_transfer.index import contents, garbage, usage
+from file_transfer.index import contents, downloads, garbage, usage
 from file_transfer.index.contents import LeaseLostError
 from file_transfer.index.database import Database, OutcomeUnknownError
 from file_transfer.index.schema import GARBAGE, chunks
 from file_transfer.index.schema import contents as contents_table
+from file_transfer.index.schema import usage as usage_table
 from file_transfer.lifetime import FOREVER, Lifetime
 from file_transfer.limits import Limits
 from file_transfer.ranges import Range
@@ -121,7 +125,7 @@ def test_a_reader_that_is_too_late_is_told(catalogue: Catalogue, monkeypatch: py
 
 
 def later(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
-    for module in (sweep, catalogue_module, incoming):
+    for module in (sweep, catalogue_module, incoming, held_download):
         monkeypatch.setattr(module, "now", lambda: now() + by)
 
 
@@ -232,8 +236,8 @@ def test_no_more_downloads_run_at_once_than_are_left(catalogue: Catalogue) -> No
 def test_the_last_complete_download_removes_the_file(catalogue: Catalogue) -> None:
     file = store(catalogue, "twice", b"x" * MIB, Lifetime(downloads=2))
     for left in (1, None):
-        catalogue.end_download(file, catalogue.hold_download(file), is_complete=False)
-        catalogue.end_download(file, catalogue.hold_download(file), is_complete=True)
+        catalogue.hold_download(file).end(is_complete=False)
+        catalogue.hold_download(file).end(is_complete=True)
         found = catalogue.find("twice")
         assert (found.downloads_left if found else None) == left
 
@@ -247,9 +251,59 @@ def test_a_download_counts_once_even_if_the_answer_is_lost(catalogue: Catalogue)
     held = catalogue.hold_download(file)
 
     for _ in range(2):
-        catalogue.end_download(file, held, is_complete=True)
+        held.end(is_complete=True)
 
     assert catalogue.look_up("thrice").downloads_left == 2
+
+
+def test_a_slow_download_counts_too(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = store(catalogue, "twice", b"content", Lifetime(downloads=2))
+    held = catalogue.hold_download(file)
+    later(monkeypatch, 2 * downloads.HELD)
+    sweep.sweep(catalogue)
+
+    held.end(is_complete=True)
+
+    assert catalogue.look_up("twice").downloads_left == 1
+
+
+def test_a_running_download_stays_held(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = store(catalogue, "once", b"content", Lifetime(downloads=1))
+    held = catalogue.hold_download(file)
+    monkeypatch.setattr(held_download, "monotonic", lambda: float("inf"))
+    later(monkeypatch, 0.9 * downloads.HELD)
+    held.renew()
+    later(monkeypatch, 1.8 * downloads.HELD)
+
+    with pytest.raises(RefusedError, match="all downloads that are left are running"):
+        catalogue.hold_download(file)
+
+
+def test_a_download_that_rested_for_too_long_ends_if_somebody_else_has_it(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = store(catalogue, "once", b"content", Lifetime(downloads=1))
+    resting = catalogue.hold_download(file)
+    monkeypatch.setattr(held_download, "monotonic", lambda: float("inf"))
+    later(monkeypatch, 2 * downloads.HELD)
+    resting.renew()  # nobody else wanted it
+    later(monkeypatch, 4 * downloads.HELD)
+    other = catalogue.hold_download(file)
+
+    with pytest.raises(RefusedError, match="took too long"):
+        resting.renew()
+    other.end(is_complete=True)
+    with pytest.raises(RefusedError, match="took too long"):
+        resting.renew()
+
+
+def test_a_download_goes_on_when_its_file_is_removed(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = catalogue.hold_download(store(catalogue, "twice", b"content", Lifetime(downloads=2)))
+    catalogue.remove("twice")
+    monkeypatch.setattr(held_download, "monotonic", lambda: float("inf"))
+
+    held.renew()
+    held.end(is_complete=True)
 
 
 def test_the_sweep_removes_only_what_has_expired(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,6 +349,68 @@ def test_a_running_transfer_renews_its_lease(catalogue: Catalogue, monkeypatch: 
         catalogue.publish({"slow": slow}, FOREVER)
 
     assert content_of(catalogue, "slow") == b"x" * MIB + b"y"
+
+
+def test_what_is_finished_stays_while_the_rest_of_its_form_arrives(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Client(app.create(catalogue, max_transfers=1))
+    first, second = (file_form(name, b"x" * MIB) for name in ("first", "second"))
+    form = first.removesuffix(f"--{BOUNDARY}--\r\n".encode()) + second
+    seconds = count(step=contents.LEASE // timedelta(seconds=1))
+    monkeypatch.setattr(incoming, "monotonic", lambda: next(seconds))
+
+    class Slow(io.BytesIO):
+        def read(self, _: int | None = -1) -> bytes:
+            later(monkeypatch, contents.LEASE * (2 * self.tell() / len(form)))
+            sweep.sweep(catalogue)
+            return super().read(MIB // 8)
+
+    (status, _), _ = client.begin("POST", "/upload", Slow(form), FORM, len(form))
+
+    assert status.startswith("201")
+    assert content_of(catalogue, "first") == content_of(catalogue, "second") == b"x" * MIB
+
+
+def test_a_transaction_changes_one_row_of_the_usage(catalogue: Catalogue) -> None:
+    """Otherwise two of them may wait for each other."""
+    for number in range(5):
+        replace(catalogue, "small", b"x" * (number + 1))
+        replace(catalogue, "large", b"x" * (MIB + number))
+
+    rows = catalogue.database.read(lambda connection: connection.execute(select(usage_table.c.bytes)).scalars().all())
+    assert max(rows) == sum(rows) == 5 + MIB + 4
+
+
+def test_much_garbage_is_forgotten_bit_by_bit(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a sweep would need memory for millions of keys, and a transaction that takes too long."""
+    monkeypatch.setattr(garbage, "_KEYS", 3)
+    for number in range(5):
+        store(catalogue, f"{number}", b"x" * 9 * MIB)
+        catalogue.remove(f"{number}")
+    before = chunk_rows(catalogue)
+    later(monkeypatch, timedelta(hours=1))
+    delete, calls = catalogue.store.delete, 0
+
+    def delete_some(keys: list[str]) -> None:
+        nonlocal calls
+        assert len(keys) <= 3
+        calls += 1
+        if calls > 1:
+            raise StorageUnavailableError("away")
+        delete(keys)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(catalogue.store, "delete", delete_some)
+        with pytest.raises(StorageUnavailableError):
+            sweep.sweep(catalogue)
+    assert chunk_rows(catalogue) == before - 3
+
+    later(monkeypatch, timedelta(hours=1) + garbage.CLAIM)
+    assert sweep.sweep(catalogue) == before - 3
+    assert chunk_rows(catalogue) == 0
+    left = select(func.count()).select_from(contents_table)
+    assert catalogue.database.read(lambda connection: connection.execute(left).scalar_one()) == 0
 
 
 def test_garbage_that_cannot_be_deleted_is_deleted_later(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:

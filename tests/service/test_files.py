@@ -19,6 +19,7 @@ from file_transfer.chunks import ChunkStore
 from file_transfer.index import usage
 from file_transfer.index.database import Database
 from file_transfer.limits import Limits
+from file_transfer.stored_file import now
 
 CONTENT = b"0123456789"
 TAG = f'"{hashlib.sha256(CONTENT).hexdigest()}"'
@@ -381,6 +382,17 @@ def test_a_file_states_when_it_expires(client: Client, query: str) -> None:
     for response in stored:
         expires = datetime.fromisoformat(json.loads(response.text)["expires"])
         assert abs(expires - later) < timedelta(seconds=5)
+
+
+def test_a_lifetime_begins_when_the_file_is_published(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incoming, "now", lambda: now() + timedelta(hours=2))
+
+    client.request("PUT", "/files/put?ttl=1h", b"")
+    client.request("POST", "/upload?ttl=1h", file_form("form", b""), FORM)
+
+    ends = [datetime.fromisoformat(file["expires"]) for file in json.loads(client.request("GET", "/files").text)]
+    assert len(ends) == 2
+    assert min(ends) > now() + timedelta(hours=2, minutes=59)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from file_transfer import settings
 def test_everything_has_a_default() -> None:
     assert settings.load({}) == settings.Settings(
         data=Path("data"),
+        postgres=None,
+        seaweedfs=None,
         s3=None,
         port=8080,
         workers=2,
@@ -33,7 +35,7 @@ def test_everything_has_a_default() -> None:
         ("MAX_FILE_BYTES", "1e9", "a whole number, 1 or more"),
         ("QUOTA_BYTES", "-1", "a whole number, 0 or more"),
         ("MIN_FREE_BYTES", "1G", "a whole number, 0 or more"),
-        ("STORAGE", "disk", "directory or s3"),
+        ("STORAGE", "disk", "directory, cluster or s3"),
         ("GRACE_SECONDS", "", "a whole number, 1 or more"),
         ("DRAIN_SECONDS", "-1", "a whole number, 0 or more"),
         ("DRAIN_SECONDS", "600", "less than FILE_TRANSFER_GRACE_SECONDS, 600"),
@@ -46,10 +48,74 @@ def test_an_invalid_value_is_reported_with_the_valid_ones(name: str, value: str,
     assert str(refused.value) == f'FILE_TRANSFER_{name} is "{value}": set it to {remedy}'
 
 
+def variables(given: dict[str, str]) -> dict[str, str]:
+    return {name if name == "NODE_ID" else f"FILE_TRANSFER_{name}": value for name, value in given.items()}
+
+
+def index_settings(tmp_path: Path) -> dict[str, str]:
+    (tmp_path / "password").write_text("the password\n")
+    return {
+        "POSTGRES_HOSTS": "postgres-one:5432, postgres-two:5433",
+        "POSTGRES_PASSWORD_FILE": str(tmp_path / "password"),
+        "POSTGRES_CONNECTIONS": "7",
+        "POSTGRES_STANDBYS": "0",
+    }
+
+
+def cluster_settings(tmp_path: Path, **changed: str) -> dict[str, str]:
+    return variables(
+        {
+            **index_settings(tmp_path),
+            "STORAGE": "cluster",
+            "SEAWEEDFS_MASTERS": "master-one:9333,master-two:9333",
+            "SEAWEEDFS_VOLUME_SERVERS": "volume-servers:8080",
+            "COPIES": "3",
+            "NODE_ID": "the node",
+            **changed,
+        }
+    )
+
+
+def test_a_cluster_has_an_index_and_volume_servers(tmp_path: Path) -> None:
+    configured = settings.load(cluster_settings(tmp_path))
+
+    assert configured.postgres == settings.PostgresSettings(
+        hosts=(("postgres-one", 5432), ("postgres-two", 5433)), password="the password", connections=7, standbys=0
+    )
+    assert configured.seaweedfs == settings.SeaweedFsSettings(
+        masters=("master-one:9333", "master-two:9333"),
+        volume_servers=("volume-servers:8080",),
+        copies=3,
+        node="the node",
+    )
+    assert configured.s3 is None
+    assert "the password" not in repr(configured)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("POSTGRES_HOSTS", "", "FILE_TRANSFER_POSTGRES_HOSTS is missing: FILE_TRANSFER_STORAGE=cluster needs it"),
+        ("POSTGRES_HOSTS", "one:5432,two", '"two": list addresses such as host-1:5432,host-2:5432'),
+        ("POSTGRES_HOSTS", "one:5432,:5432", '":5432": list addresses such as host-1:5432,host-2:5432'),
+        ("POSTGRES_PASSWORD_FILE", "/nowhere", '"/nowhere": No such file or directory; name a file with the password'),
+        ("POSTGRES_CONNECTIONS", "0", "a whole number, 1 or more"),
+        ("POSTGRES_STANDBYS", "-1", "a whole number, 0 or more"),
+        ("SEAWEEDFS_MASTERS", "", "FILE_TRANSFER_SEAWEEDFS_MASTERS is missing: FILE_TRANSFER_STORAGE=cluster needs"),
+        ("SEAWEEDFS_MASTERS", "master", '"master": list addresses such as host-1:9333,host-2:9333'),
+        ("COPIES", "11", "a whole number, 1 to 10"),
+    ],
+)
+def test_an_invalid_cluster_is_reported(tmp_path: Path, name: str, value: str, error: str) -> None:
+    with pytest.raises(settings.SettingsError, match=error):
+        settings.load(cluster_settings(tmp_path, **{name: value}))
+
+
 def s3_settings(tmp_path: Path, **changed: str) -> dict[str, str]:
     for name in ("access", "secret"):
         (tmp_path / name).write_text(f"the {name} key\n")
     given = {
+        **index_settings(tmp_path),
         "STORAGE": "s3",
         "S3_ENDPOINT": "http://object-store:8333",
         "S3_BUCKET": "files",
@@ -57,7 +123,7 @@ def s3_settings(tmp_path: Path, **changed: str) -> dict[str, str]:
         "S3_SECRET_KEY_FILE": str(tmp_path / "secret"),
         **changed,
     }
-    return {f"FILE_TRANSFER_{name}": value for name, value in given.items()}
+    return variables(given)
 
 
 def test_the_object_store_s_keys_are_read_and_never_shown(tmp_path: Path) -> None:

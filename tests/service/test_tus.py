@@ -5,11 +5,13 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import count
 
 import pytest
 from client import MAX_TRANSFERS, Client, Response
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from file_transfer import app, sweep, uploads
 from file_transfer.bodies import CutShortError
@@ -20,9 +22,11 @@ from file_transfer.incoming import Reservation
 from file_transfer.index import uploads as index_uploads
 from file_transfer.index import usage
 from file_transfer.index.database import Database, OutcomeUnknownError
+from file_transfer.index.schema import chunks
 from file_transfer.limits import Limits
 from file_transfer.resumable_sha256 import ResumableSha256
 from file_transfer.stored_file import now
+from file_transfer.upload import Upload
 
 CONTENT = bytes(range(256)) * 40
 BYTES = "application/offset+octet-stream"
@@ -422,6 +426,48 @@ def test_an_upload_in_very_many_requests_is_hashed_once(client: Client, monkeypa
 
     assert sum(hashed) == len(CONTENT)
     assert client.get("name").headers["etag"] == f'"{hashlib.sha256(CONTENT).hexdigest()}"'
+
+
+def test_requests_reserve_no_more_keys_than_they_need(database: Database, store: ChunkStore) -> None:
+    several = uploads.Uploads(Catalogue(database, store, Limits(max_file=2**30)))
+    identifier = several.create(2**30, {"filename": "name"}).id.hex
+    for start in range(5):
+        several.append(identifier, start, iter([b"x"]), None, size=1)
+
+    reserved = select(func.count()).select_from(chunks)
+    assert database.read(lambda connection: connection.execute(reserved).scalar_one()) == 5
+
+
+def test_an_upload_is_complete_once_the_primary_says_so(
+    catalogue: Catalogue, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = created_path(client)
+    behind = catalogue.database.read
+
+    def divergent(query: Callable[[Connection], object]) -> object:
+        found = behind(query)
+        return replace(found, offset=found.length, sha256="00" * 32) if isinstance(found, Upload) else found
+
+    monkeypatch.setattr(catalogue.database, "read", divergent)
+
+    assert offset(client, path) == 0
+
+
+def test_an_empty_file_is_published_once_though_the_answer_was_lost(
+    catalogue: Catalogue, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, writes = catalogue.database.write, count()
+
+    def write_and_lose(change: Callable[[Connection], object]) -> object:
+        result = write(change)
+        if next(writes) == 1:  # the first one creates the upload
+            raise OutcomeUnknownError("the answer was lost")
+        return result
+
+    monkeypatch.setattr(catalogue.database, "write", write_and_lose)
+
+    assert create(client, length=0).status == 201
+    assert client.get("name").status == 200
 
 
 def test_a_lifetime_begins_when_the_file_is_published(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,6 @@
 """The catalogue of files: each is published whole, and replaced or removed in one transaction of the index."""
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
-from uuid import UUID
 
 from sqlalchemy import Connection
 
@@ -10,17 +8,14 @@ from file_transfer import conditions
 from file_transfer.chunks import ChunkStore, Content, MissingChunkError
 from file_transfer.conditions import Conditions
 from file_transfer.errors import RefusedError
+from file_transfer.held_download import HeldDownload
 from file_transfer.incoming import IncomingFile
 from file_transfer.index import contents, downloads, files
-from file_transfer.index.database import Database, OutcomeUnknownError
+from file_transfer.index.database import Database, write_repeatedly
 from file_transfer.lifetime import Lifetime
 from file_transfer.limits import Limits
 from file_transfer.ranges import Range
 from file_transfer.stored_file import StoredFile, now
-
-T = TypeVar("T")
-
-_ATTEMPTS = 3
 
 
 class UnknownFileError(LookupError):
@@ -80,8 +75,8 @@ class Catalogue:
         def change(connection: Connection) -> dict[str, tuple[StoredFile, bool]]:
             published = {}
             for name in sorted(described):  # in one order, so that two transactions do not wait for each other
-                contents.place(connection, received[name].chunks, 0)
                 file = described[name]
+                contents.place(connection, file.version, received[name].chunks, 0)
                 is_new = files.publish(
                     connection,
                     file,
@@ -93,7 +88,7 @@ class Catalogue:
                 published[name] = file, is_new
             return {name: published[name] for name in described}
 
-        return self.write_repeatedly(change)
+        return write_repeatedly(self.database, change)
 
     def find(self, name: str) -> StoredFile | None:
         """Return the file, or None if there is none."""
@@ -138,8 +133,8 @@ class Catalogue:
         """Return up to `limit` files whose names begin with `prefix` and sort after `after`, sorted by name."""
         return self.database.read(lambda connection: files.page(connection, prefix, after, limit, now()))
 
-    def hold_download(self, file: StoredFile) -> UUID:
-        """Hold one of the downloads that are left, for a download that begins now. Return its id.
+    def hold_download(self, file: StoredFile) -> HeldDownload:
+        """Hold one of the downloads that are left, for a download that begins now.
 
         Raises:
             UnknownFileError: the file has been removed or replaced.
@@ -151,21 +146,4 @@ class Catalogue:
             raise UnknownFileError(file.name) from None
         if held is None:
             raise RefusedError(503, "all downloads that are left are running: try again in a moment", kind="held")
-        return held
-
-    def end_download(self, file: StoredFile, held: UUID, *, is_complete: bool) -> None:
-        """End a download: one that is complete counts, another one can be begun again."""
-        grace = self.store.reader_grace
-        if is_complete:
-            self.write_repeatedly(lambda connection: downloads.take(connection, file, held, now(), grace))
-        else:
-            self.database.write(lambda connection: downloads.release(connection, held))
-
-    def write_repeatedly(self, change: Callable[[Connection], T]) -> T:
-        """Run a transaction that may be repeated after it has succeeded, until it is known to have succeeded."""
-        for _ in range(_ATTEMPTS - 1):
-            try:
-                return self.database.write(change)
-            except OutcomeUnknownError:
-                continue
-        return self.database.write(change)
+        return HeldDownload(self.database, file, held, self.store.reader_grace)

@@ -133,11 +133,12 @@ class FileRoutes:
                 with closing(self._catalogue.open(file, wanted)) as content:
                     left = wanted.size
                     for block in blocks(content):
+                        held.renew()
                         yield block[:left]
                         left = max(left - len(block), 0)
             is_complete = wanted.start + wanted.size == file.size
         finally:
-            self._catalogue.end_download(file, held, is_complete=is_complete)
+            held.end(is_complete=is_complete)
 
     def delete(self, name: str) -> HTTPResponse:
         """Delete the file."""

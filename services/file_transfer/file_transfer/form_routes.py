@@ -67,6 +67,8 @@ class _Form:
             self._field = ""
         elif self._field == "file":
             self._files[self._name].write(event)
+            for file in self._files.values():  # those that are finished wait for the rest of the form
+                file.renew()
         elif self._sha256 is not None and len(self._sha256) < _MAX_SHA256_BYTES:
             self._sha256 += event
 

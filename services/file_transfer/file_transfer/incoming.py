@@ -151,6 +151,10 @@ class IncomingFile:
             self._reservation.add_room()
             self._room += _ROOM
         content.write(data)
+        self.renew()
+
+    def renew(self) -> None:
+        """Keep what was written, unless that was done a short while ago. Call it while the file has to wait."""
         if self._reservation:
             self._reservation.renew()
 
@@ -160,14 +164,15 @@ class IncomingFile:
             self.chunks = self._content.keep()
 
     def described(self, name: str, lifetime: Lifetime) -> StoredFile:
-        """Return the description of the finished file."""
+        """Return the description of the finished file, which is published now."""
+        published = now()
         return StoredFile(
             name=name,
             version=self._version,
             size=self.size,
             sha256=self.sha256,
-            modified=now(),
-            expires=lifetime.expires,
+            modified=published,
+            expires=lifetime.end(published),
             downloads_left=lifetime.downloads,
             data=None if self._content else bytes(self._small),
         )

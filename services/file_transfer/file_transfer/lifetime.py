@@ -18,10 +18,15 @@ _MAX_DOWNLOADS = 10**9
 
 @dataclass(frozen=True, kw_only=True)
 class Lifetime:
-    """When a file expires, and after how many downloads. None means never."""
+    """When a file expires: `ttl` after its publication or at `expires`, and after how many downloads; None is never."""
 
+    ttl: timedelta | None = None
     expires: datetime | None = None
     downloads: int | None = None
+
+    def end(self, published: datetime) -> datetime | None:
+        """Return when a file that was published at this time expires."""
+        return self.expires if self.ttl is None else published + self.ttl
 
 
 FOREVER = Lifetime()
@@ -38,20 +43,19 @@ def parse(parameters: Mapping[str, str], now: datetime) -> Lifetime:
     ttl, expires, downloads = (parameters.get(name) for name in FIELDS)
     if ttl is not None and expires is not None:
         raise RefusedError(400, "ttl and expires are both given: give only one of them")
-    end: datetime | None = None
-    if ttl is not None:
-        end = _parse_ttl(ttl, now)
-    elif expires is not None:
-        end = _parse_expires(expires, now)
-    return Lifetime(expires=end, downloads=None if downloads is None else _parse_downloads(downloads))
+    return Lifetime(
+        ttl=None if ttl is None else _parse_ttl(ttl),
+        expires=None if expires is None else _parse_expires(expires, now),
+        downloads=None if downloads is None else _parse_downloads(downloads),
+    )
 
 
-def _parse_ttl(ttl: str, now: datetime) -> datetime:
+def _parse_ttl(ttl: str) -> timedelta:
     found = _TTL.fullmatch(ttl)
     seconds = int(found[1]) * _UNITS[found[2]] if found else 0
     if not 0 < seconds <= _MAX_SECONDS:
         raise RefusedError(400, f"ttl is {ttl[:40]!a}: give seconds, or a number with m, h or d, such as 12h")
-    return now + timedelta(seconds=seconds)
+    return timedelta(seconds=seconds)
 
 
 def _parse_expires(text: str, now: datetime) -> datetime:

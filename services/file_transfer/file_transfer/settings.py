@@ -105,8 +105,8 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
 
 def _postgres(environment: Mapping[str, str]) -> PostgresSettings:
     return PostgresSettings(
-        hosts=tuple(_addresses(environment, "POSTGRES_HOSTS")),
-        password=_file_content(environment, "POSTGRES_PASSWORD_FILE"),
+        hosts=tuple(_addresses(environment, "POSTGRES_HOSTS", 5432)),
+        password=_file_content(environment, "POSTGRES_PASSWORD_FILE", "password"),
         connections=_number(environment, "POSTGRES_CONNECTIONS", 4),
         standbys=_number(environment, "POSTGRES_STANDBYS", 1, minimum=0),
     )
@@ -114,8 +114,8 @@ def _postgres(environment: Mapping[str, str]) -> PostgresSettings:
 
 def _seaweedfs(environment: Mapping[str, str]) -> SeaweedFsSettings:
     return SeaweedFsSettings(
-        masters=tuple(f"{host}:{port}" for host, port in _addresses(environment, "SEAWEEDFS_MASTERS")),
-        volume_servers=tuple(f"{host}:{port}" for host, port in _addresses(environment, "SEAWEEDFS_VOLUME_SERVERS")),
+        masters=_joined(_addresses(environment, "SEAWEEDFS_MASTERS", 9333)),
+        volume_servers=_joined(_addresses(environment, "SEAWEEDFS_VOLUME_SERVERS", 8080)),
         copies=_number(environment, "COPIES", 2, maximum=10),
         node=environment.get("NODE_ID", ""),
     )
@@ -130,8 +130,8 @@ def _s3(environment: Mapping[str, str]) -> S3Settings:
         bucket=_required(environment, "S3_BUCKET"),
         region=_required(environment, "S3_REGION", "us-east-1"),
         prefix=environment.get(f"{_PREFIX}S3_PREFIX", ""),
-        access_key=_file_content(environment, "S3_ACCESS_KEY_FILE"),
-        secret_key=_file_content(environment, "S3_SECRET_KEY_FILE"),
+        access_key=_file_content(environment, "S3_ACCESS_KEY_FILE", "key"),
+        secret_key=_file_content(environment, "S3_SECRET_KEY_FILE", "key"),
     )
 
 
@@ -143,20 +143,25 @@ def _required(environment: Mapping[str, str], name: str, default: str = "") -> s
     return value
 
 
-def _file_content(environment: Mapping[str, str], name: str) -> str:
+def _file_content(environment: Mapping[str, str], name: str, content: str) -> str:
     path = _required(environment, name)
     try:
         return Path(path).read_text().strip()
     except OSError as error:
-        raise SettingsError(f'{_PREFIX}{name} is "{path}": {error.strerror}; name a file with the key') from None
+        raise SettingsError(f'{_PREFIX}{name} is "{path}": {error.strerror}; name a file with the {content}') from None
 
 
-def _addresses(environment: Mapping[str, str], name: str) -> Iterator[tuple[str, int]]:
+def _addresses(environment: Mapping[str, str], name: str, usual_port: int) -> Iterator[tuple[str, int]]:
     for address in _required(environment, name).split(","):
         host, _, port = address.strip().rpartition(":")
         if not host or not port.isdecimal():
-            raise SettingsError(f'{_PREFIX}{name} has "{address}": list addresses such as host-1:5432,host-2:5432')
+            example = f"host-1:{usual_port},host-2:{usual_port}"
+            raise SettingsError(f'{_PREFIX}{name} has "{address}": list addresses such as {example}')
         yield host, int(port)
+
+
+def _joined(addresses: Iterator[tuple[str, int]]) -> tuple[str, ...]:
+    return tuple(f"{host}:{port}" for host, port in addresses)
 
 
 def _tokens(environment: Mapping[str, str]) -> Tokens | None:

@@ -2,12 +2,14 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from uuid import UUID
 
 from file_transfer import metrics
 from file_transfer.catalogue import Catalogue
-from file_transfer.index import contents, garbage, usage
+from file_transfer.index import garbage, usage
+from file_transfer.index.database import Database
 from file_transfer.stored_file import now
 
 _EVERY = timedelta(seconds=10)
@@ -25,12 +27,19 @@ def sweep(catalogue: Catalogue) -> int:
     while database.write(lambda connection: garbage.collect(connection, now(), grace)):
         pass
     deleted = 0
-    while ids := database.write(lambda connection: garbage.claim(connection, now())):
-        keys = database.read(lambda connection: garbage.keys(connection, ids))
+    while True:
+        ids, keys = database.write(lambda connection: garbage.claim(connection, now()))
+        if not ids:
+            return deleted
         catalogue.store.delete(keys)
-        database.write(lambda connection: contents.forget(connection, ids))
         deleted += len(keys)
-    return deleted
+        while keys := _forget(database, ids, keys):
+            catalogue.store.delete(keys)
+            deleted += len(keys)
+
+
+def _forget(database: Database, ids: Sequence[UUID], keys: Sequence[str]) -> list[str]:
+    return database.write(lambda connection: garbage.forget(connection, ids, keys, now()))
 
 
 class Sweeper:

@@ -91,8 +91,10 @@ class TusRoutes:
 
     def _append(self, identifier: str, offset: int) -> Upload:
         with self._slots.take():
-            content = bodies.blocks(request.environ["wsgi.input"], headers.content_length())
-            upload = self._uploads.append(identifier, offset, content, headers.REQUEST.get("Upload-Checksum"))
+            size = headers.content_length()
+            content = bodies.blocks(request.environ["wsgi.input"], size)
+            checksum = headers.REQUEST.get("Upload-Checksum")
+            upload = self._uploads.append(identifier, offset, content, checksum, None if size < 0 else size)
         metrics.RECEIVED.inc(upload.offset - offset)
         return upload
 

@@ -18,6 +18,7 @@ from file_transfer.hashing import ConcurrentHash
 from file_transfer.incoming import Reservation
 from file_transfer.index import contents, files
 from file_transfer.index import uploads as table
+from file_transfer.index.database import write_repeatedly
 from file_transfer.resumable_sha256 import ResumableSha256
 from file_transfer.stored_file import StoredFile, now
 from file_transfer.upload import Upload
@@ -58,7 +59,7 @@ class Uploads:
             condition.check_change(self._catalogue.find(name))
         self._catalogue.check_writable()
         self._database.write(lambda connection: table.create(connection, upload, limits.quota))
-        return upload if length else self._record(upload, upload, [])
+        return upload if length else self._record(upload, upload, [], [])
 
     def look_up(self, identifier: str) -> Upload:
         """Return the upload.
@@ -67,13 +68,12 @@ class Uploads:
             UnknownUploadError: there is no such upload.
         """
         upload = self._find(identifier)
-        if upload.sha256:
-            # To be told that the upload is complete is an acknowledgement, so it needs a write that both hosts have.
-            self._catalogue.write_repeatedly(lambda connection: table.renew(connection, upload.id, now() + KEPT))
-        return upload
+        return self._confirmed(upload) if upload.sha256 else upload
 
-    def append(self, identifier: str, offset: int, content: Iterator[Data], checksum: str | None) -> Upload:
-        """Append bytes at the offset. The last byte publishes the file.
+    def append(
+        self, identifier: str, offset: int, content: Iterator[Data], checksum: str | None, size: int | None = None
+    ) -> Upload:
+        """Append bytes at the offset, `size` of them if that is known. The last byte publishes the file.
 
         If the connection breaks, the bytes received so far are kept, unless the request has a checksum.
 
@@ -89,7 +89,8 @@ class Uploads:
         content = iter(content)
         while upload.offset < upload.length:
             before = upload.offset
-            upload, cut_short = self._append_once(upload, content, expected)
+            left = None if size is None else min(size - (before - offset), upload.length - before)
+            upload, cut_short = self._append_once(upload, content, expected, left)
             if cut_short and upload.offset < upload.length:
                 raise cut_short
             if upload.offset - before < _CHECKPOINT or expected:
@@ -107,18 +108,17 @@ class Uploads:
             raise UnknownUploadError(identifier)
 
     def _append_once(
-        self, upload: Upload, content: Iterator[Data], expected: tuple[str, bytes] | None
+        self, upload: Upload, content: Iterator[Data], expected: tuple[str, bytes] | None, left: int | None
     ) -> tuple[Upload, CutShortError | None]:
         """Append up to a checkpoint. Return the upload after it, and the error if the connection broke."""
-        reservation = Reservation(
-            self._database, self._catalogue.store, self._catalogue.limits, upload.id, upload.length - upload.offset
-        )
+        limits = self._catalogue.limits
+        reservation = Reservation(self._database, self._catalogue.store, limits, upload.id, left)
         try:
             appended, chunks, cut_short = self._receive(upload, content, expected, reservation)
             if appended.offset == upload.offset:
                 self._discard(reservation)
                 return upload, cut_short
-            return self._record(upload, appended, chunks), cut_short
+            return self._record(upload, appended, chunks, reservation.chosen), cut_short
         except (table.UploadChangedError, contents.LeaseLostError):
             self._discard(reservation)
             raise RefusedError(409, "another request is changing this upload: ask for its offset with HEAD") from None
@@ -164,21 +164,26 @@ class Uploads:
         appended = replace(upload, offset=upload.offset + size, hash_state=whole.state, expires=now() + KEPT)
         return appended, chunks, cut_short
 
-    def _record(self, before: Upload, appended: Upload, chunks: list[Chunk]) -> Upload:
-        """Record the appended chunks, and publish the file if they are the last ones, in one transaction."""
+    def _record(self, before: Upload, appended: Upload, chunks: list[Chunk], reserved: list[str]) -> Upload:
+        """Record the appended chunks, and publish the file if they are the last ones, in one transaction.
+
+        Keys that were reserved for them and not used become garbage.
+        """
         complete = appended.offset == appended.length
         sha256 = ResumableSha256(appended.hash_state).hexdigest() if complete else None
         file = self._file(appended, sha256) if sha256 else None
-        recorded = (None, sha256) if complete else (appended.hash_state, None)
+        recorded = (appended.offset, *((None, sha256) if complete else (appended.hash_state, None)))
 
         def change(connection: Connection) -> None:
             found = table.find(connection, before.id, now(), lock=True)
-            if found and found.offset > before.offset and (found.hash_state, found.sha256) == recorded:
+            if found and (found.offset, found.hash_state, found.sha256) == recorded:
                 # An earlier attempt succeeded, but perhaps on one host only. This makes the commit wait.
                 table.renew(connection, before.id, appended.expires)
                 return
             table.advance(connection, appended, before.offset)
-            contents.place(connection, chunks, before.offset)
+            contents.place(connection, appended.id, chunks, before.offset)
+            if len(reserved) > len(chunks):
+                contents.discard_keys(connection, reserved, now() + contents.LEASE)
             if file:
                 files.publish(
                     connection,
@@ -192,21 +197,22 @@ class Uploads:
         try:
             if file:
                 digests.check(_sha256(appended), file.sha256)
-            self._catalogue.write_repeatedly(change)
+            write_repeatedly(self._database, change)
         except RefusedError:  # the file cannot be published, however often it is sent
             self._database.write(lambda connection: table.remove(connection, before.id, now()))
             raise
         return replace(appended, sha256=sha256)
 
     def _file(self, upload: Upload, sha256: str) -> StoredFile:
-        requested = lifetime.parse(upload.metadata, now())
+        published = now()
+        requested = lifetime.parse(upload.metadata, published)
         return StoredFile(
             name=_name(upload),
             version=upload.id,
             size=upload.length,
             sha256=sha256,
-            modified=now(),
-            expires=requested.expires,
+            modified=published,
+            expires=requested.end(published),
             downloads_left=requested.downloads,
         )
 
@@ -216,6 +222,19 @@ class Uploads:
             self._database.write(
                 lambda connection: contents.discard_keys(connection, reservation.chosen, now() + contents.LEASE)
             )
+
+    def _confirmed(self, upload: Upload) -> Upload:
+        """Return a published upload as both hosts have it: to be told that it is complete is an acknowledgement."""
+
+        def renew(connection: Connection) -> Upload | None:
+            found = table.find(connection, upload.id, now(), lock=True)
+            table.renew(connection, upload.id, now() + KEPT)
+            return found
+
+        confirmed = write_repeatedly(self._database, renew)
+        if confirmed is None:
+            raise UnknownUploadError(upload.id.hex)
+        return confirmed
 
     def _find(self, identifier: str) -> Upload:
         try:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, case, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, insert, select, update
 
 from file_transfer.chunks import Chunk, StorageUnavailableError
 from file_transfer.index import usage
@@ -32,9 +32,15 @@ _PUBLISH = (
     update(contents).where(contents.c.id == bindparam("content")).values(state=LIVE, due=None, size=bindparam("final"))
 )
 _PLACE = (
-    update(chunks).where(chunks.c.key == bindparam("chunk")).values(start=bindparam("first"), size=bindparam("length"))
+    update(chunks)
+    .where(chunks.c.key == bindparam("chunk"), chunks.c.content_id == bindparam("content"))
+    .values(start=bindparam("first"), size=bindparam("length"))
 )
-_DISCARD = update(contents).where(contents.c.id == bindparam("content")).values(state=GARBAGE, due=bindparam("when"))
+_DISCARD = (
+    update(contents)
+    .where(contents.c.id == bindparam("content"), contents.c.state == bindparam("before"))
+    .values(state=GARBAGE, due=bindparam("when"))
+)
 _LOCKED = select(contents.c.size, contents.c.state).where(contents.c.id == bindparam("content")).with_for_update()
 _OF_CONTENT = (
     select(chunks.c.key, chunks.c.size, chunks.c.start)
@@ -87,14 +93,18 @@ def renew(connection: Connection, content: UUID, *, until: datetime, size: int =
         raise _lease_lost()
 
 
-def place(connection: Connection, content_chunks: Sequence[Chunk], start: int) -> None:
-    """Record the reserved chunks as the bytes from position `start` of their content."""
+def place(connection: Connection, content: UUID, content_chunks: Sequence[Chunk], start: int) -> None:
+    """Record the chunks, which were reserved for the content, as its bytes from position `start`.
+
+    Raises:
+        LeaseLostError: one of them is garbage, since the lease has ended.
+    """
     rows = []
     for chunk in content_chunks:
-        rows.append({"chunk": chunk.key, "first": start, "length": chunk.size})
+        rows.append({"chunk": chunk.key, "content": content, "first": start, "length": chunk.size})
         start += chunk.size
-    if rows:
-        connection.execute(_PLACE, rows)
+    if rows and connection.execute(_PLACE, rows).rowcount != len(rows):
+        raise _lease_lost()
 
 
 def publish(connection: Connection, content: UUID, size: int, now: datetime) -> None:
@@ -108,37 +118,33 @@ def publish(connection: Connection, content: UUID, size: int, now: datetime) -> 
         raise _lease_lost()
     connection.execute(_PUBLISH, {"content": content, "final": size})
     usage.add(connection, size=size - row.size)
-    unused = select(chunks.c.key).where(chunks.c.content_id == content, chunks.c.start.is_(None))
-    discard_keys(connection, connection.execute(unused).scalars().all(), now + LEASE)
+    _discard_unused(connection, chunks.c.content_id == content, now + LEASE)
 
 
 def discard_keys(connection: Connection, keys: Sequence[str], due: datetime) -> None:
-    """Make reserved chunks garbage, to be deleted when `due`. Their content stays as it is."""
-    if not keys:
-        return
-    garbage = uuid.uuid4()
-    connection.execute(insert(contents), {"id": garbage, "state": GARBAGE, "size": 0, "due": due})
-    move = update(chunks).where(chunks.c.key == bindparam("chunk"), chunks.c.start.is_(None))
-    connection.execute(move.values(content_id=garbage), [{"chunk": key} for key in keys])
+    """Make garbage of those of the keys that are not used, to be deleted when `due`. Their content stays as it is."""
+    _discard_unused(connection, chunks.c.key.in_(keys), due)
+
+
+def _discard_unused(connection: Connection, wanted: ColumnElement[bool], due: datetime) -> None:
+    unused = and_(wanted, chunks.c.start.is_(None))
+    if connection.execute(select(chunks.c.key).where(unused).limit(1)).first():
+        garbage = uuid.uuid4()
+        connection.execute(insert(contents), {"id": garbage, "state": GARBAGE, "size": 0, "due": due})
+        connection.execute(update(chunks).where(unused).values(content_id=garbage))
 
 
 def abandon(connection: Connection, content: UUID, due: datetime) -> None:
     """Make garbage of content that is being received, to be deleted when `due`. Published content stays as it is."""
     row = connection.execute(_LOCKED, {"content": content}).one_or_none()
     if row is not None and row.state == RECEIVING:
-        _make_garbage(connection, content, row.size, due)
+        connection.execute(_DISCARD, {"content": content, "before": RECEIVING, "when": due})
+        usage.add(connection, size=-row.size)
 
 
 def retire(connection: Connection, content: UUID, due: datetime) -> None:
-    """Make garbage of a published file's content, to be deleted when `due`."""
-    row = connection.execute(_LOCKED, {"content": content}).one_or_none()
-    if row is not None and row.state == LIVE:
-        _make_garbage(connection, content, row.size, due)
-
-
-def _make_garbage(connection: Connection, content: UUID, size: int, due: datetime) -> None:
-    connection.execute(_DISCARD, {"content": content, "when": due})
-    usage.add(connection, size=-size)
+    """Make garbage of a published file's content, to be deleted when `due`. The usage is left to the caller."""
+    connection.execute(_DISCARD, {"content": content, "before": LIVE, "when": due})
 
 
 def _lease_lost() -> LeaseLostError:
@@ -149,9 +155,3 @@ def find_chunks(connection: Connection, content: UUID, start: int, size: int) ->
     """Return the chunks that hold `size` bytes from position `start`, and where in the first of them they begin."""
     found = connection.execute(_OF_CONTENT, {"content": content, "first": start, "end": start + size}).all()
     return [Chunk(row.key, row.size) for row in found], start - found[0].start if found else 0
-
-
-def forget(connection: Connection, ids: Sequence[UUID]) -> None:
-    """Delete the rows of garbage whose chunks have been deleted."""
-    connection.execute(delete(chunks).where(chunks.c.content_id.in_(ids)))
-    connection.execute(delete(contents).where(contents.c.id.in_(ids)))

@@ -9,6 +9,8 @@ from file_transfer.chunks import StorageUnavailableError
 
 T = TypeVar("T")
 
+_ATTEMPTS = 3
+
 
 class OutcomeUnknownError(StorageUnavailableError):
     """The connection broke during a commit, or the commit took too long. It may have succeeded, now or later."""
@@ -52,3 +54,13 @@ class Database(Protocol):
 
     def close(self) -> None:
         """Close all connections, and stop the database's threads."""
+
+
+def write_repeatedly(database: Database, change: Callable[[Connection], T]) -> T:
+    """Run a transaction that may be repeated after it has succeeded, until it is known to have succeeded."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return database.write(change)
+        except OutcomeUnknownError:
+            continue
+    return database.write(change)

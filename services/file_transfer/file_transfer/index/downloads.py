@@ -17,6 +17,9 @@ from file_transfer.stored_file import StoredFile
 HELD = timedelta(minutes=5)
 """How long a download stays held after its last renewal. A replica that is killed holds it for this long."""
 
+_REMEMBERED = timedelta(days=1)
+"""How long a download is remembered that is held no longer. If it ends later, it does not count."""
+
 
 class FileChangedError(Exception):
     """The file has been removed or replaced."""
@@ -31,19 +34,23 @@ def hold(connection: Connection, file: StoredFile, now: datetime) -> UUID | None
     row = files.locked(connection, file.name)
     if row is None or row.version != file.version:
         raise FileChangedError
-    held = connection.execute(
-        select(func.count()).where(downloads.c.version == file.version, downloads.c.expires > now)
-    ).scalar_one()
-    if held >= row.downloads_left:
-        return None
     identifier = uuid4()
+    if _held_by_others(connection, file, identifier, now) >= row.downloads_left:
+        return None
     connection.execute(insert(downloads), {"id": identifier, "version": file.version, "expires": now + HELD})
     return identifier
 
 
-def renew(connection: Connection, identifier: UUID, now: datetime) -> None:
-    """Hold the download for longer."""
+def renew(connection: Connection, file: StoredFile, identifier: UUID, now: datetime) -> bool:
+    """Hold the download for longer. Return False if it was not held any more, and others hold all that are left."""
+    row = files.locked(connection, file.name)
+    if row is None or row.version != file.version:
+        own = select(downloads.c.id).where(downloads.c.id == identifier, downloads.c.expires > now)
+        return connection.execute(own).first() is not None
+    if _held_by_others(connection, file, identifier, now) >= row.downloads_left:
+        return False
     connection.execute(update(downloads).where(downloads.c.id == identifier).values(expires=now + HELD))
+    return True
 
 
 def release(connection: Connection, identifier: UUID) -> None:
@@ -69,5 +76,12 @@ def take(connection: Connection, file: StoredFile, identifier: UUID, now: dateti
 
 
 def forget_expired(connection: Connection, now: datetime) -> None:
-    """Forget downloads whose replica has not renewed them."""
-    connection.execute(delete(downloads).where(downloads.c.expires <= now))
+    """Forget downloads that have not been held for long."""
+    connection.execute(delete(downloads).where(downloads.c.expires <= now - _REMEMBERED))
+
+
+def _held_by_others(connection: Connection, file: StoredFile, identifier: UUID, now: datetime) -> int:
+    others = select(func.count()).where(
+        downloads.c.version == file.version, downloads.c.expires > now, downloads.c.id != identifier
+    )
+    return connection.execute(others).scalar_one()

@@ -37,16 +37,16 @@ def find(connection: Connection, name: str, now: datetime) -> StoredFile | None:
 
 def page(connection: Connection, prefix: str, after: str, limit: int, now: datetime) -> list[StoredFile]:
     """Return up to `limit` files whose names begin with `prefix` and sort after `after`, in byte order."""
+    # One bound only, since SQLite reads from the first one that it finds.
+    first = files.c.name > after if after >= prefix else files.c.name >= prefix
     query = (
         select(*_DESCRIPTION)
-        .where(files.c.name > after, or_(files.c.expires.is_(None), files.c.expires > now))
+        .where(first, or_(files.c.expires.is_(None), files.c.expires > now))
         .order_by(files.c.name)
         .limit(limit)
     )
-    if prefix:
-        query = query.where(files.c.name >= prefix)
-        if end := _end_of_prefix(prefix):
-            query = query.where(files.c.name < end)
+    if end := _end_of_prefix(prefix):
+        query = query.where(files.c.name < end)
     return [_file(row) for row in connection.execute(query)]
 
 
@@ -75,15 +75,17 @@ def publish(
     current = None if row is None else _file(row)
     visible = None if current is None or current.is_expired(now) else current
     condition.check_change(visible)
+    # The room for content in chunks was reserved before it was sent.
+    more = len(file.data or b"") - (0 if row is None else row.size)
+    usage.reserve(connection, more, quota, files=int(row is None))
     if file.data is None:
         contents.publish(connection, file.version, file.size, now)
-    if row is None or current is None:
+    if row is None:
         connection.execute(insert(files), _values(file))
     else:
-        _discard(connection, row, now + reader_grace)
+        if not row.is_small:
+            contents.retire(connection, row.version, now + reader_grace)
         connection.execute(_REPLACE, _new_values(file))
-    # The room for content in chunks was reserved before it was sent.
-    usage.reserve(connection, 0 if file.data is None else file.size, quota, files=1)
     return visible is None
 
 
@@ -129,13 +131,9 @@ def locked(connection: Connection, name: str) -> Row[*tuple[Any, ...]] | None:
 def drop(connection: Connection, row: Row[*tuple[Any, ...]], due: datetime) -> None:
     """Delete a locked row of a file. Its content becomes garbage that may be deleted when `due`."""
     connection.execute(_REMOVE, {"wanted": row.name})
-    _discard(connection, row, due)
-
-
-def _discard(connection: Connection, row: Row[*tuple[Any, ...]], due: datetime) -> None:
     if not row.is_small:
         contents.retire(connection, row.version, due)
-    usage.add(connection, size=-row.size if row.is_small else 0, files=-1)
+    usage.add(connection, size=-row.size, files=-1)
 
 
 def _file(row: Row[*tuple[Any, ...]], data: bytes | None = None) -> StoredFile:

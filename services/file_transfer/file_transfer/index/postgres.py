@@ -80,6 +80,7 @@ class PostgresDatabase:
     def close(self) -> None:
         """See `Database.close`."""
         self._hosts.close()
+        self._deadlines.close()
 
     def _commit(self, host: PostgresHost, change: Callable[[Connection], T]) -> T:
         notices: list[str] = []

@@ -91,11 +91,12 @@ class PostgresHost:
     def learn(self, rows: Sequence[tuple[bool, str | None, datetime | None]]) -> None:
         """Take in the answer to a probe."""
         now = time.monotonic()
-        known, self._standbys = self._standbys, {}
+        standbys = {}
         for _, name, replied in rows:
             if name is not None and replied is not None:
-                unchanged = name in known and known[name][0] == replied
-                self._standbys[name] = known[name] if unchanged else (replied, now)
+                known = self._standbys.get(name)
+                standbys[name] = known if known and known[0] == replied else (replied, now)
+        self._standbys = standbys  # replaced whole, since other threads read it at any time
         self.is_primary = not rows[0][0]
         self.answered = now
 
@@ -160,6 +161,7 @@ class PostgresHosts:
             thread.join()
         for host in self._hosts:
             host.engine.dispose()
+        self._deadlines.close()
 
     def _watch(self, host: PostgresHost) -> None:
         connection: psycopg.Connection | None = None

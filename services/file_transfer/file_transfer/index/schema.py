@@ -69,7 +69,8 @@ files = Table(
     # The content itself if it is small. Otherwise it is in chunks.
     Column("data", LargeBinary),
 )
-Index("files_expires", files.c.expires, postgresql_where=files.c.expires.is_not(None))
+_EXPIRES = files.c.expires.is_not(None)
+Index("files_expires", files.c.expires, postgresql_where=_EXPIRES, sqlite_where=_EXPIRES)
 
 contents = Table(
     "contents",
@@ -81,7 +82,8 @@ contents = Table(
     # When the lease of received content ends, or when garbage may be deleted. Live content is never due.
     Column("due", Moment),
 )
-Index("contents_due", contents.c.due, postgresql_where=contents.c.due.is_not(None))
+_IS_DUE = contents.c.due.is_not(None)
+Index("contents_due", contents.c.due, postgresql_where=_IS_DUE, sqlite_where=_IS_DUE)
 
 chunks = Table(
     "chunks",

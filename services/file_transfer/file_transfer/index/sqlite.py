@@ -4,13 +4,14 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 
 from file_transfer.chunks import StorageFullError, StorageUnavailableError
@@ -43,7 +44,7 @@ class SqliteDatabase:
         try:
             with self._readers.connect() as connection:
                 return query(connection)
-        except OperationalError as error:
+        except (OperationalError, PoolTimeoutError) as error:
             raise _translated(error) from error
 
     def write(self, change: Callable[[Connection], T]) -> T:
@@ -90,43 +91,38 @@ class SqliteDatabase:
             self._commit(batch)
 
     def _commit(self, batch: list[_Change]) -> None:
-        """Run the changes in one transaction. One that fails is undone alone, and does not affect the others."""
-        done: list[tuple[Future[Any], Any]] = []
+        """Run the changes in one transaction. One that fails is undone alone, and does not affect the others.
+
+        Nobody is told anything before the commit, since a refusal may be due to another change of the batch.
+        """
+        tell: list[Callable[[], None]] = []
         try:
             with self._writer.connect() as connection, connection.begin():
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
-                for change, outcome in batch:
-                    try:
-                        with _savepoint(connection):
-                            done.append((outcome, change(connection)))
-                    except BaseException as error:  # noqa: BLE001 - whoever waits for this change gets it
-                        outcome.set_exception(error)
+                tell.extend(_run_alone(connection, change, outcome) for change, outcome in batch)
                 connection.exec_driver_sql("COMMIT")
         except BaseException as error:  # noqa: BLE001 - those who wait get it, or they would wait for ever
-            for _, outcome in batch:
-                if not outcome.done():
-                    outcome.set_exception(error)
-            return
-        for outcome, result in done:
-            outcome.set_result(result)
+            tell = [partial(outcome.set_exception, error) for _, outcome in batch]
+        for told in tell:
+            told()
 
 
-class _savepoint:  # noqa: N801 - used like a function
-    """A part of a transaction that is undone if it raises."""
+def _run_alone(connection: Connection, change: Callable[[Connection], T], outcome: Future[T]) -> Callable[[], None]:
+    """Run a change as a part of a transaction, and return how to tell its outcome. If it fails, only it is undone.
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.exec_driver_sql("SAVEPOINT one_change")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind:
-            # A full disk may have ended the whole transaction already.
-            with suppress(OperationalError):
-                self._connection.exec_driver_sql("ROLLBACK TO one_change")
-        with suppress(OperationalError):
-            self._connection.exec_driver_sql("RELEASE one_change")
+    If it cannot be undone, the whole transaction fails: a full disk, for example, ends all of it.
+    """
+    connection.exec_driver_sql("SAVEPOINT one_change")
+    try:
+        tell = partial(outcome.set_result, change(connection))
+    except BaseException as error:  # noqa: BLE001 - whoever waits for this change gets it
+        tell = partial(outcome.set_exception, error)
+        try:
+            connection.exec_driver_sql("ROLLBACK TO one_change")
+        except OperationalError:
+            raise error from None
+    connection.exec_driver_sql("RELEASE one_change")
+    return tell
 
 
 def _engine(path: Path, pool_size: int) -> Engine:
@@ -151,8 +147,8 @@ def _engine(path: Path, pool_size: int) -> Engine:
     return engine
 
 
-def _translated(error: OperationalError) -> Exception:
-    original = error.orig
+def _translated(error: OperationalError | PoolTimeoutError) -> Exception:
+    original = getattr(error, "orig", error)
     if isinstance(original, sqlite3.Error) and getattr(original, "sqlite_errorcode", 0) in _FULL:
         return StorageFullError(28, "there is no space left for the index")
     return StorageUnavailableError(f"the index: {original}")

@@ -19,7 +19,8 @@ _LOCK = select(usage.c.shard).where(usage.c.shard == 0).with_for_update()
 def add(connection: Connection, *, size: int = 0, files: int = 0) -> None:
     """Count `size` more bytes and `files` more files; both may be negative."""
     if size or files:
-        shard = random.randrange(USAGE_SHARDS)  # noqa: S311 - spreads load
+        # One row for each connection, so that no two transactions wait for each other's rows.
+        shard = connection.info.setdefault("usage", random.randrange(USAGE_SHARDS))  # noqa: S311 - spreads load
         connection.execute(_ADD, {"to": shard, "more_bytes": size, "more_files": files})
 
 

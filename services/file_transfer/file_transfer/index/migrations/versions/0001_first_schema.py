@@ -23,7 +23,8 @@ def upgrade() -> None:
         sa.Column("downloads_left", sa.Integer),
         sa.Column("data", sa.LargeBinary),
     )
-    op.create_index("files_expires", "files", ["expires"], postgresql_where=sa.text("expires IS NOT NULL"))
+    expires = sa.text("expires IS NOT NULL")
+    op.create_index("files_expires", "files", ["expires"], postgresql_where=expires, sqlite_where=expires)
     op.create_table(
         "contents",
         sa.Column("id", sa.Uuid, primary_key=True),
@@ -31,7 +32,8 @@ def upgrade() -> None:
         sa.Column("size", sa.BigInteger, nullable=False),
         sa.Column("due", sa.BigInteger),
     )
-    op.create_index("contents_due", "contents", ["due"], postgresql_where=sa.text("due IS NOT NULL"))
+    is_due = sa.text("due IS NOT NULL")
+    op.create_index("contents_due", "contents", ["due"], postgresql_where=is_due, sqlite_where=is_due)
     op.create_table(
         "chunks",
         sa.Column("key", sa.Text, primary_key=True),

@@ -1,0 +1,109 @@
+"""The index in SQLite: changes share a transaction, and each is done whole or not at all."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import wait_until
+from sqlalchemy import Connection, select, update
+
+from file_transfer.chunks import StorageFullError, StorageUnavailableError
+from file_transfer.errors import RefusedError
+from file_transfer.index.migrate import migrate
+from file_transfer.index.schema import usage
+from file_transfer.index.sqlite import SqliteDatabase
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[SqliteDatabase]:
+    opened = SqliteDatabase(tmp_path / "index.sqlite")
+    migrate(opened)
+    yield opened
+    opened.close()
+
+
+def count_files(shard: int) -> Callable[[Connection], None]:
+    return lambda connection: connection.execute(update(usage).where(usage.c.shard == shard).values(files=1))
+
+
+def counted(database: SqliteDatabase) -> list[int]:
+    query = select(usage.c.shard).where(usage.c.files == 1).order_by(usage.c.shard)
+    return list(database.read(lambda connection: connection.execute(query).scalars().all()))
+
+
+def run_together(database: SqliteDatabase, *changes: Callable[[Connection], Any]) -> list[Exception | None]:
+    """Run the changes in one transaction, and return the error of each."""
+    begun, go_on = threading.Event(), threading.Event()
+    errors: list[Exception | None] = [None] * len(changes)
+
+    def hold_up(_: Connection) -> None:
+        begun.set()
+        assert go_on.wait(30)
+
+    def run(number: int) -> None:
+        try:
+            database.write(changes[number])
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            errors[number] = error
+
+    threads = [threading.Thread(target=database.write, args=(hold_up,))]
+    threads[0].start()
+    assert begun.wait(30)
+    for number in range(len(changes)):
+        threads.append(threading.Thread(target=run, args=(number,)))
+        threads[-1].start()
+        wait_until(lambda: database._changes.qsize() == number + 1)  # noqa: B023 - used at once
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    return errors
+
+
+def test_a_change_that_fails_is_undone_alone(database: SqliteDatabase) -> None:
+    def refused(connection: Connection) -> None:
+        count_files(2)(connection)
+        raise RefusedError(412, "refused")
+
+    errors = run_together(database, count_files(1), refused, count_files(3))
+
+    assert [type(error) for error in errors] == [type(None), RefusedError, type(None)]
+    assert counted(database) == [1, 3]
+
+
+def test_a_change_that_cannot_be_undone_fails_all_that_share_its_transaction(database: SqliteDatabase) -> None:
+    def refused(connection: Connection) -> None:
+        count_files(2)(connection)
+        connection.exec_driver_sql("RELEASE one_change")  # what an error of the disk does, too
+        raise RefusedError(412, "refused")
+
+    errors = run_together(database, count_files(1), refused, count_files(3))
+
+    assert all(errors)
+    assert counted(database) == []
+
+
+def test_a_full_disk_is_reported_and_leaves_nothing_half_done(database: SqliteDatabase) -> None:
+    def fill(connection: Connection) -> None:
+        count_files(2)(connection)
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        connection.exec_driver_sql("CREATE TABLE filling AS SELECT zeroblob(1000000)")
+
+    errors = run_together(database, count_files(1), fill, count_files(3))
+
+    assert isinstance(errors[1], StorageFullError)
+    done = [number for number, error in ((1, errors[0]), (3, errors[2])) if error is None]
+    assert counted(database) == done
+
+
+def test_readers_that_wait_for_too_long_are_told_that_it_is_not_available(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("file_transfer.index.sqlite._BUSY_SECONDS", 0.1)
+    database = SqliteDatabase(tmp_path / "index.sqlite", connections=1)
+
+    with pytest.raises(StorageUnavailableError):
+        database.read(lambda _: database.check())
+    database.close()
