@@ -54,6 +54,15 @@ def test_memory_does_not_grow_with_the_file(server: Server, tmp_path: Path) -> N
     assert server.memory() < 96 * MIB
 
 
+def test_a_client_that_sends_its_whole_body_first_is_told_why_it_was_refused(server: Server) -> None:
+    with server.connect() as connection:
+        head = f"PUT /files/x?unknown=1 HTTP/1.1\r\nHost: x\r\nContent-Length: {12 * MIB}\r\n\r\n"
+        connection.sendall(head.encode() + bytes(12 * MIB))
+        answer = connection.makefile("rb").readline()
+
+    assert answer.startswith(b"HTTP/1.1 4")
+
+
 def chunk_files(tmp_path: Path) -> list[Path]:
     return [path for path in (tmp_path / "data" / "chunks").rglob("*") if path.is_file()]
 
