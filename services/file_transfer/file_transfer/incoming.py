@@ -124,7 +124,7 @@ class IncomingFile:
         if self._reservation:
             # Published content stays. If the index cannot be changed now, the lease ends by itself.
             with suppress(StorageUnavailableError):
-                self._database.write(lambda connection: contents.abandon(connection, self._version, now()))
+                self._database.write(lambda connection: contents.abandon(connection, [self._version], now()))
 
     @property
     def sha256(self) -> str:

@@ -36,11 +36,6 @@ _PLACE = (
     .where(chunks.c.key == bindparam("chunk"), chunks.c.content_id == bindparam("content"))
     .values(start=bindparam("first"), size=bindparam("length"))
 )
-_DISCARD = (
-    update(contents)
-    .where(contents.c.id == bindparam("content"), contents.c.state == bindparam("before"))
-    .values(state=GARBAGE, due=bindparam("when"))
-)
 _LOCKED = select(contents.c.size, contents.c.state).where(contents.c.id == bindparam("content")).with_for_update()
 _OF_CONTENT = (
     select(chunks.c.key, chunks.c.size, chunks.c.start)
@@ -134,17 +129,23 @@ def _discard_unused(connection: Connection, wanted: ColumnElement[bool], due: da
         connection.execute(update(chunks).where(unused).values(content_id=garbage))
 
 
-def abandon(connection: Connection, content: UUID, due: datetime) -> None:
+def abandon(connection: Connection, ids: Sequence[UUID], due: datetime) -> None:
     """Make garbage of content that is being received, to be deleted when `due`. Published content stays as it is."""
-    row = connection.execute(_LOCKED, {"content": content}).one_or_none()
-    if row is not None and row.state == RECEIVING:
-        connection.execute(_DISCARD, {"content": content, "before": RECEIVING, "when": due})
-        usage.add(connection, size=-row.size)
+    receiving = select(contents.c.id, contents.c.size).where(contents.c.id.in_(ids), contents.c.state == RECEIVING)
+    rows = connection.execute(receiving.with_for_update()).all()
+    if rows:
+        _make_garbage(connection, [row.id for row in rows], RECEIVING, due)
+        usage.add(connection, size=-sum(row.size for row in rows))
 
 
-def retire(connection: Connection, content: UUID, due: datetime) -> None:
-    """Make garbage of a published file's content, to be deleted when `due`. The usage is left to the caller."""
-    connection.execute(_DISCARD, {"content": content, "before": LIVE, "when": due})
+def retire(connection: Connection, ids: Sequence[UUID], due: datetime) -> None:
+    """Make garbage of published files' content, to be deleted when `due`. The usage is left to the caller."""
+    _make_garbage(connection, ids, LIVE, due)
+
+
+def _make_garbage(connection: Connection, ids: Sequence[UUID], before: str, due: datetime) -> None:
+    wanted = update(contents).where(contents.c.id.in_(ids), contents.c.state == before)
+    connection.execute(wanted.values(state=GARBAGE, due=due))
 
 
 def _lease_lost() -> LeaseLostError:
