@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, insert, select, update
 
 from file_transfer.chunks import Chunk, StorageUnavailableError
 from file_transfer.index import usage
@@ -113,20 +113,27 @@ def publish(connection: Connection, content: UUID, size: int, now: datetime) -> 
         raise _lease_lost()
     connection.execute(_PUBLISH, {"content": content, "final": size})
     usage.add(connection, size=size - row.size)
-    _discard_unused(connection, chunks.c.content_id == content, now + LEASE)
+    unused = and_(chunks.c.content_id == content, chunks.c.start.is_(None))
+    if connection.execute(select(chunks.c.key).where(unused).limit(1)).first():
+        connection.execute(update(chunks).where(unused).values(content_id=_new_garbage(connection, now + LEASE)))
 
 
 def discard_keys(connection: Connection, keys: Sequence[str], due: datetime) -> None:
-    """Make garbage of those of the keys that are not used, to be deleted when `due`. Their content stays as it is."""
-    _discard_unused(connection, chunks.c.key.in_(keys), due)
+    """Make garbage of those of the keys that are not used, to be deleted when `due`. Their content stays as it is.
+
+    Keys that were swept already are recorded again: something may have been stored under them after that.
+    """
+    connection.execute(delete(chunks).where(chunks.c.key.in_(keys), chunks.c.start.is_(None)))
+    used = set(connection.execute(select(chunks.c.key).where(chunks.c.key.in_(keys))).scalars())
+    if unused := [key for key in keys if key not in used]:
+        garbage = _new_garbage(connection, due)
+        connection.execute(insert(chunks), [{"key": key, "content_id": garbage, "size": 0} for key in unused])
 
 
-def _discard_unused(connection: Connection, wanted: ColumnElement[bool], due: datetime) -> None:
-    unused = and_(wanted, chunks.c.start.is_(None))
-    if connection.execute(select(chunks.c.key).where(unused).limit(1)).first():
-        garbage = uuid.uuid4()
-        connection.execute(insert(contents), {"id": garbage, "state": GARBAGE, "size": 0, "due": due})
-        connection.execute(update(chunks).where(unused).values(content_id=garbage))
+def _new_garbage(connection: Connection, due: datetime) -> UUID:
+    garbage = uuid.uuid4()
+    connection.execute(insert(contents), {"id": garbage, "state": GARBAGE, "size": 0, "due": due})
+    return garbage
 
 
 def abandon(connection: Connection, ids: Sequence[UUID], due: datetime) -> None:
