@@ -5,7 +5,6 @@ import pulumi
 import settings as configuration
 from components import (
     alertmanager,
-    connections,
     data_hosts,
     grafana,
     influxdb,
@@ -142,7 +141,7 @@ else:
                 debian_image=settings.images.debian,
                 volume_image=settings.images.haproxy,  # every host has this image, because the edge runs on every host
                 password=postgres_password,
-                connections=connections.in_all(file_service.replicas),
+                replicas=file_service.replicas,
                 ready_timeout=settings.ready_timeout,
                 registry=registry,
             ),

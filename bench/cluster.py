@@ -3,9 +3,10 @@
     python -m bench.cluster [ROUNDS]
 
 Deploys the cluster on its own hosts, with an additional filer in its default configuration. In each round, curl uploads
-and downloads 1 GiB with each of the two, through the edge of the host without the filer. After the rounds, eight files
-of 1 GiB are uploaded to the file service at once. Prints one line of JSON per round, the peak memory of the object
-store's programs in MiB by host, and last the ratios of the medians and the memory on the manager.
+and downloads 1 GiB with each of the two, through the edge of the host without the filer, and wrk does the same with
+files of 16 KiB over 64 connections. After the rounds, eight files of 1 GiB are uploaded to the file service at once.
+Prints one line of JSON per round (seconds, and requests a second), the peak memory of the programs of index and store
+in MiB by host, and last the ratios of the medians and the memory on the manager.
 """
 
 import json
@@ -18,7 +19,7 @@ import time
 from pathlib import Path
 
 from bench import own_hosts
-from bench.files import SIZE, random_file
+from bench.files import CONNECTIONS, SIZE, random_file, wrk
 from bench.own_hosts import ADDRESSES
 from components import seaweedfs
 from components.edge import haproxy_config
@@ -28,9 +29,20 @@ PARALLEL = 8
 COPIES = 2
 FILER, EDGE = "bench-filer", "bench-edge"
 FILER_PORT, EDGE_PORT = 8888, 5999
-STORE = (seaweedfs.VOLUME_SERVER, seaweedfs.master_name("master"))
+STORE = (
+    seaweedfs.VOLUME_SERVER,
+    seaweedfs.master_name("master"),
+    "etcd-master",
+    "postgres-master",
+    "postgres-slave",
+)
 
-_URLS = {"ours": f"http://{ADDRESSES['slave']}:5001/files/", "filer": f"http://{ADDRESSES['slave']}:{EDGE_PORT}/bench/"}
+_SERVERS = {
+    "ours": (f"http://{ADDRESSES['slave']}:5001", "/files/"),
+    "filer": (f"http://{ADDRESSES['slave']}:{EDGE_PORT}", "/bench/"),
+}
+_URLS = {name: server + path for name, (server, path) in _SERVERS.items()}
+_COLUMNS = ("upload", "download", "small_up", "small_down")
 
 
 def add_filer() -> None:
@@ -91,6 +103,14 @@ def download(name: str) -> list[str]:
     return [*_curl(), "-o", "/dev/null", f"{_URLS[name]}large-0"]
 
 
+def small(name: str) -> dict[str, float]:
+    """Upload and download small files, and return how many a second."""
+    server, path = _SERVERS[name]
+    up = wrk(server, "up", path, "0")
+    down = wrk(server, "down", path, str(min(1000, int(up["sent"]) - CONNECTIONS)))
+    return {"small_up": up["requests"] / up["seconds"], "small_down": down["requests"] / down["seconds"]}
+
+
 def delete(name: str, number: int = 0) -> None:
     """Delete the file. SeaweedFS frees its space some time later."""
     subprocess.run([*_curl(), "-X", "DELETE", f"{_URLS[name]}large-{number}"], check=True)
@@ -120,7 +140,7 @@ def store_tasks() -> list[str]:
 def measure(rounds: int) -> None:
     """Run all rounds and print the figures. This must run in the lab's network, where the hosts can be reached."""
     add_filer()
-    found: dict[str, list[float]] = {f"{name}_{way}": [] for name in _URLS for way in ("upload", "download")}
+    found: dict[str, list[float]] = {f"{name}_{column}": [] for name in _URLS for column in _COLUMNS}
     with tempfile.TemporaryDirectory(dir=cache_dir(), prefix="bench-cluster-") as folder:
         file = random_file(Path(folder))
         for number in range(rounds):
@@ -129,6 +149,9 @@ def measure(rounds: int) -> None:
                 found[f"{name}_upload"].append(timed(upload(name, file)))
                 found[f"{name}_download"].append(timed(download(name)))
                 delete(name)
+                os.sync()
+                for column, requests in small(name).items():
+                    found[f"{name}_{column}"].append(requests)
             print(json.dumps({key: round(values[-1], 2) for key, values in found.items()}), flush=True)
         filer_alone = peak_mib(FILER)["master"]
         os.sync()
@@ -147,6 +170,8 @@ def measure(rounds: int) -> None:
     print(
         f"upload/filer={medians['filer_upload'] / medians['ours_upload']:.2f} "
         f"download/filer={medians['filer_download'] / medians['ours_download']:.2f} "
+        f"small_up/filer={medians['ours_small_up'] / medians['filer_small_up']:.2f} "
+        f"small_down/filer={medians['ours_small_down'] / medians['filer_small_down']:.2f} "
         f"store_mib={store:.0f} filer_alone_mib={filer_alone:.0f}"
     )
 

@@ -1,4 +1,4 @@
-"""How many connections to PostgreSQL each worker of the file service may open, and how many that is in all.
+"""How many connections to PostgreSQL the file service may open, and how much memory they take.
 
 The numbers change in steps, so that scaling the service within a step restarts nothing.
 """
@@ -6,21 +6,45 @@ The numbers change in steps, so that scaling the service within a step restarts 
 WORKERS = 2
 """Worker processes of a replica."""
 
-_MOST_OF_A_WORKER = 4
-_IN_ALL = 64
 _SMALLEST_STEP = 8
+_MANY_REPLICAS = 16
+_OF_A_WORKER = 3
+_PROBES = 1  # the connection with which each worker looks at each host
+_FIRST_MIB = 73  # PostgreSQL and Patroni before the first connection, without the cache of files
+_MIB_EACH = 1.65  # of a connection under load, measured with a million names
 
 
 def of_a_worker(replicas: int) -> int:
-    """Return the most connections that one worker may open, so that all together need no more than `in_all` says."""
-    return max(1, min(_MOST_OF_A_WORKER, _IN_ALL // (_step(replicas) * WORKERS)))
+    """Return the most connections that one worker may open for its requests.
+
+    With many replicas it is one. More would only wait for each other in the database.
+    """
+    return _OF_A_WORKER if _step(replicas) <= _MANY_REPLICAS else 1
 
 
-def in_all(replicas: int) -> int:
-    """Return how many connections this number of replicas may open in all, even during an update."""
-    return _step(replicas) * WORKERS * of_a_worker(replicas)
+def in_use(replicas: int) -> int:
+    """Return the most connections that this number of replicas has open, even during an update."""
+    return _workers(replicas) * (of_a_worker(replicas) + _PROBES)
+
+
+def allowed(replicas: int) -> int:
+    """Return how many connections PostgreSQL must allow.
+
+    While the standby is away, a commit may wait in PostgreSQL after its worker has given it up and opened another
+    connection. Workers begin no write without a standby, so this happens once to each connection.
+    """
+    return in_use(replicas) + _workers(replicas) * of_a_worker(replicas)
+
+
+def memory(replicas: int) -> int:
+    """Return the memory in MiB that PostgreSQL needs with all connections in use."""
+    return round(_FIRST_MIB + _MIB_EACH * in_use(replicas))
+
+
+def _workers(replicas: int) -> int:
+    return WORKERS * (_step(replicas) + 1)  # an update runs one replica more
 
 
 def _step(replicas: int) -> int:
-    """Return a power of two that is greater than the number of replicas, of which an update runs one more."""
-    return max(_SMALLEST_STEP, 1 << replicas.bit_length())
+    """Return the largest number of replicas in the step."""
+    return max(_SMALLEST_STEP, 1 << (replicas - 1).bit_length())

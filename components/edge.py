@@ -21,6 +21,10 @@ _FORM_BYTES = 2**20  # allowance for what a multipart form adds around the file
 _SLOTS = 64
 """The edge reserves slots for replicas in steps of this many, so that scaling within a step does not change it."""
 
+_SILENT_SECONDS = 15
+"""How long a replica may be silent on a connection. A killed one does not always close its connections. One that is
+alive may stop reading for as long as it tries to store a chunk."""
+
 HEALTHCHECK = (
     "bash",
     "-c",
@@ -173,6 +177,9 @@ defaults
   timeout http-keep-alive 15s
   timeout client 120s
   timeout server 120s
+  option srvtcpka
+  srvtcpka-idle 3s
+  srvtcpka-intvl 2s
 {_error_responses()}
 resolvers docker
   nameserver dns 127.0.0.11:53
@@ -204,7 +211,7 @@ backend replicas
   balance leastconn
   option httpchk GET /readyz
   http-check expect status 200
-  default-server resolvers docker init-addr none check inter 1s fall 2 rise 1
+  default-server resolvers docker init-addr none check inter 1s fall 2 rise 1 tcp-ut {_SILENT_SECONDS}s
   server-template replica 1-{slots} tasks.{backend}:{backend_port}
 
 frontend health

@@ -99,6 +99,7 @@ class FileService(pulumi.ComponentResource):
                 volumes={name: "/data"} if storage.on_host else {},
                 tmpfs={"/tmp": 64},  # noqa: S108 - a path in the container
                 constraints=[storage.on_host.constraint] if storage.on_host else [],
+                most_per_host=0 if storage.on_host else most_per_host(args.replicas, hosts=len(args.hosts)),
                 healthcheck=Healthcheck(command=["python3", "-m", "file_transfer.healthcheck"], interval=5, timeout=5),
                 resources=Resources(cpus=1.0, memory=512, reserved_cpus=0.1, reserved_memory=128),
                 stop_grace=args.grace + _AFTER_GRACE,
@@ -128,3 +129,12 @@ class FileService(pulumi.ComponentResource):
             )
             for file_name, content in contents.items()
         ]
+
+
+def most_per_host(replicas: int, *, hosts: int) -> int:
+    """Return how many replicas may be on one host, with room for one more, which an update starts first.
+
+    Without a limit, all replicas would stay on the hosts that are left when one has gone and come back. If that is the
+    only manager, nothing would start replicas elsewhere when it goes.
+    """
+    return -(-(replicas + 1) // hosts)

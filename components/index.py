@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pulumi
 
+from components import connections
 from components.etcd import Etcd, EtcdArgs
 from components.host import Host
 from components.image import RegistryArgs, ServiceImage, ServiceImageArgs
@@ -20,8 +21,8 @@ _CONTEXT = Path("services/postgres")  # relative, so that Pulumi's state is the 
 class IndexArgs:
     """`hosts` have one PostgreSQL each, and `etcd_hosts` one member of etcd.
 
-    `debian_image` is the base of the image of both, and `volume_image` any image with a `chown`. `connections` is how
-    many the file service may open in all. `ready_timeout` is in seconds.
+    `debian_image` is the base of the image of both, and `volume_image` any image with a `chown`. `replicas` is how many
+    replicas the file service has, which all open connections. `ready_timeout` is in seconds.
     """
 
     cluster: SwarmCluster
@@ -31,7 +32,7 @@ class IndexArgs:
     debian_image: str
     volume_image: str
     password: pulumi.Output[str]
-    connections: int
+    replicas: int
     ready_timeout: int
     registry: RegistryArgs | None = None
 
@@ -76,7 +77,8 @@ class Index(pulumi.ComponentResource):
                 image=pulumi.Output.all(image.reference, etcd.ready).apply(lambda known: str(known[0])),
                 volume_image=args.volume_image,
                 password=args.password,
-                connections=args.connections,
+                connections=connections.allowed(args.replicas),
+                memory=connections.memory(args.replicas),
                 ready_timeout=args.ready_timeout,
             ),
             opts=child,

@@ -97,8 +97,8 @@ class ObjectStore(pulumi.ComponentResource):
             seaweedfs.volume_server_command(self._masters),
             Healthcheck.by_wget(seaweedfs.VOLUME_PORT, "/healthz", start_period=30),
             cpus=1.0,
-            memory=144,
-            heap=104,
+            memory=128,
+            heap=88,
             node_id_variable="NODE_ID",
             after=volumes,
         )

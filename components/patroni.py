@@ -27,7 +27,7 @@ _RESERVED_CONNECTIONS = 16  # Patroni, its standbys' base backups, rewinds, the 
 def shared_config(*, standbys: int, connections: int) -> str:
     """Return the settings that Patroni keeps in etcd for all hosts, as YAML.
 
-    `standbys` is the number of hosts without the primary, `connections` how many the file service may open in all.
+    `standbys` is the number of hosts without the primary, `connections` how many the file service may need in all.
     With a standby, a change is acknowledged only when a standby shows it to readers and has it on its disk. There is no
     such standby when the primary is alone, so then nothing is acknowledged.
     """
@@ -44,7 +44,8 @@ def config(*, standbys: int, connections: int) -> str:
         "log": {"level": "INFO", "deduplicate_heartbeat_logs": True},
         "watchdog": {"mode": "off"},  # a container has none
         "restapi": {"listen": f"0.0.0.0:{API_PORT}"},
-        "etcd3": {"host": f"{etcd_member.NAME}:{etcd_member.CLIENT_PORT}"},
+        # In `hosts`, unlike in `host`, a name is resolved again when no member answers. A new task has a new address.
+        "etcd3": {"hosts": [f"{etcd_member.NAME}:{etcd_member.CLIENT_PORT}"]},
         "bootstrap": {
             "dcs": _shared(standbys=standbys, connections=connections),
             # Names are ordered by their bytes.
@@ -160,7 +161,7 @@ def _parameters(connections: int) -> dict[str, Any]:
         "max_wal_size": "512MB",
         "min_wal_size": "64MB",
         # Memory: the task's limit is small, and every statement of the file service is short.
-        "shared_buffers": "32MB",
+        "shared_buffers": "24MB",
         "work_mem": "2MB",
         "maintenance_work_mem": "16MB",
         "autovacuum_max_workers": 1,

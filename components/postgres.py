@@ -22,8 +22,8 @@ _UID = 10002  # has a name in the image, which PostgreSQL needs
 class PostgresArgs:
     """`hosts` run one PostgreSQL each, and `image` has it. etcd is on the same `network`.
 
-    `connections` is how many the file service may open in all. `volume_image` is any image with a `chown`.
-    `ready_timeout` is in seconds.
+    It allows this number of `connections` of the file service, within `memory` MiB. `volume_image` is any image with a
+    `chown`. `ready_timeout` is in seconds.
     """
 
     cluster: SwarmCluster
@@ -33,6 +33,7 @@ class PostgresArgs:
     volume_image: str
     password: pulumi.Output[str]
     connections: int
+    memory: int
     ready_timeout: int
 
 
@@ -110,7 +111,7 @@ class Postgres(pulumi.ComponentResource):
                 # It says that Patroni works, not that PostgreSQL does. A standby that waits for its primary, and a
                 # primary that replays its log, must not be killed, and Swarm gives names to healthy tasks only.
                 healthcheck=Healthcheck.by_wget(patroni.API_PORT, "/liveness", interval=2, start_period=120),
-                resources=Resources(cpus=1.0, memory=176, reserved_cpus=0.1, reserved_memory=96),
+                resources=Resources(cpus=1.0, memory=args.memory, reserved_cpus=0.1, reserved_memory=args.memory // 2),
                 update_order="stop-first",  # two tasks would corrupt the volume
                 stop_grace=60,
                 ready_timeout=args.ready_timeout,

@@ -65,7 +65,7 @@ def volume_server_command(masters: Collection[str]) -> list[str]:
     """
     arguments = [
         "-ip.bind=0.0.0.0", f"-port={VOLUME_PORT}", f"-dir={DATA}", "-max=0", f"-master={addresses(masters)}",
-        "-index=memory", "-readMode=local", "-minFreeSpace=1GiB", "-preStopSeconds=1", "-concurrentUploadLimitMB=64",
+        "-index=memory", "-readMode=local", "-minFreeSpace=1GiB", "-preStopSeconds=1", "-concurrentUploadLimitMB=32",
         "-concurrentDownloadLimitMB=64", f"-metricsPort={METRICS_PORT}",
     ]  # fmt: skip
     return [

@@ -60,9 +60,10 @@ class SwarmServiceArgs:
 
     `command` is the whole command line. `ports` maps a port of the host to one of the container. `volumes` maps a
     volume's name to a path, `host_paths` a path of the host to the path where the task may read it, and `tmpfs` a path
-    to its size in MiB. `aliases` are further names of the service on its networks, which other services may share.
-    `node_id_variable` names an environment variable that gets the node's id. The program must exit within `stop_grace`
-    seconds of SIGTERM. `ready_timeout` is in seconds. `after` are resources that must exist first.
+    to its size in MiB. `most_per_host` limits the tasks on one host; 0 does not. `aliases` are further names of the
+    service on its networks, which other services may share. `node_id_variable` names an environment variable that gets
+    the node's id. The program must exit within `stop_grace` seconds of SIGTERM. `ready_timeout` is in seconds. `after`
+    are resources that must exist first.
     """
 
     cluster: SwarmCluster
@@ -83,6 +84,7 @@ class SwarmServiceArgs:
     tmpfs: Mapping[str, int] = field(default_factory=dict)
     ports: Mapping[int, int] = field(default_factory=dict)
     constraints: Sequence[str] = ()
+    most_per_host: int = 0
     aliases: Sequence[str] = ()
     update_order: Literal["start-first", "stop-first"] = "start-first"
     stop_grace: int = 30
@@ -163,7 +165,9 @@ class SwarmService(pulumi.ComponentResource):
                 docker.ServiceTaskSpecNetworksAdvancedArgs(id=network.network_id, aliases=list(args.aliases) or None)
                 for network in args.networks
             ],
-            placement=docker.ServiceTaskSpecPlacementArgs(constraints=[*args.constraints, _ALWAYS]),
+            placement=docker.ServiceTaskSpecPlacementArgs(
+                constraints=[*args.constraints, _ALWAYS], max_replicas=args.most_per_host or None
+            ),
             resources=docker.ServiceTaskSpecResourcesArgs(
                 limits=docker.ServiceTaskSpecResourcesLimitsArgs(
                     nano_cpus=int(limits.cpus * 1e9), memory_bytes=limits.memory * _MIB

@@ -1,6 +1,7 @@
 """The deployed cluster, as the end-to-end tests use it: settings, Pulumi, hosts, metrics and transfers."""
 
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from lab.paths import Lab
 from monitoring import influxdb_client
 
 _TIMEOUT = 120
+_POLL_SECONDS = 0.1
 _ADDRESSES = {"master": "192.168.50.2", "slave": "192.168.50.3", "third": "192.168.50.4"}
 
 
@@ -154,6 +156,12 @@ class Cluster:
         finally:
             hosts.up(self.lab, host)
 
+    def drop_page_cache(self) -> None:
+        """Drop what the kernel holds of the hosts' disks, if it is this machine's kernel and this user may do so."""
+        control = Path("/proc/sys/vm/drop_caches")
+        if os.access(control, os.W_OK):
+            control.write_text("3\n")
+
     def specification(self, service: str) -> dict[str, Any]:
         """Return the service's specification, without the parts that Swarm and the provider sometimes change."""
         (found,) = json.loads(self.on("master", f"docker service inspect {service}"))
@@ -173,18 +181,10 @@ class Cluster:
         listed = self.on("master", f"docker service ps --quiet --filter desired-state=running {service}")
         return set(listed.split())
 
-    def move_volume(self, volume: str, *, old: str, new: str) -> None:
-        """Copy a volume that no container uses any more to another host, as docs/operations.md says."""
-        folder = f"/var/lib/docker/volumes/{volume}/_data"
-        self.eventually(lambda: not self.on(old, f"docker ps --quiet --filter volume={volume}"), seconds=120)
-        self.on(new, f"docker volume create {volume}")
-        content = self.on(old, f"sudo tar -C {folder} --numeric-owner -cf - . | base64", timeout=120)
-        self.on(new, f"base64 -d <<'END' | sudo tar -C {folder} --numeric-owner -xpf -\n{content}\nEND\n", timeout=120)
-
     def replicas(self, service: str) -> str:
         # A filter by name would also match services whose names only begin with this one.
         listed = self.on("master", "docker service ls --format '{{.Name}} {{.Replicas}}'").splitlines()
-        return dict(line.split(" ", 1) for line in listed)[service]
+        return dict(line.split()[:2] for line in listed)[service]
 
     def names(self, kind: str, beginning: str = "") -> list[str]:
         """Names of the swarm's configs or secrets."""
@@ -274,6 +274,7 @@ class Cluster:
         deadline = time.monotonic() + seconds
         while not holds():
             assert time.monotonic() < deadline, f"not so within {seconds} s: {shown()}"
+            time.sleep(_POLL_SECONDS)
 
     def upload(self, name: str, content: bytes, *, through: str) -> None:
         answer = requests.post(f"{self.url(through)}/upload", files={"file": (name, content)}, timeout=_TIMEOUT)

@@ -1,7 +1,7 @@
 """The cluster that the end-to-end tests share. It is started once, and the last test file destroys it."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from lab.paths import Lab
 
 ROOT = Path(__file__).parent.parent.parent
 LAB = Lab(name="test", checkout=ROOT)
+RECORDED = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +23,18 @@ def cluster() -> Cluster:
     cluster = Cluster(LAB, pulumi_cli.install())
     cluster.up()
     return cluster
+
+
+@pytest.fixture(scope="session")
+def record(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Return a function that adds a line to the end of the run's output, such as a time that was measured."""
+    return request.config.stash.setdefault(RECORDED, []).append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what the tests recorded."""
+    for line in config.stash.get(RECORDED, []):
+        terminalreporter.write_line(f"measured: {line}")
 
 
 @pytest.hookimpl(wrapper=True)

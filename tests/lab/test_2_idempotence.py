@@ -22,7 +22,8 @@ def test_a_second_up_after_a_refresh_changes_nothing(cluster: Cluster) -> None:
 
 def test_the_exported_state_has_no_secrets_and_no_local_paths(cluster: Cluster) -> None:
     passwords = [
-        cluster.secret(name) for name in ("operator_password", "influxdb_writer_password", "influxdb_reader_password")
+        cluster.secret(name)
+        for name in ("operator_password", "influxdb_writer_password", "influxdb_reader_password", "postgres_password")
     ]
     token = cluster.on("master", "docker swarm join-token --quiet worker").strip()
 

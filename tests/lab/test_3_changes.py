@@ -23,7 +23,7 @@ def test_scaling_is_one_readable_update_in_place(cluster: Cluster) -> None:
     with cluster.configured(file_service={"replicas": 4}):
         assert sorted(cluster.planned()) == [
             ("update", COMMAND, "prometheus-files", ("stdin",)),  # the expected number of replicas
-            ("update", SERVICE, "files", ("mode.replicated.replicas",)),
+            ("update", SERVICE, "files", ("mode.replicated.replicas", "taskSpec.placement.maxReplicas")),
         ]
         cluster.up()
         # Swarm also counts replicas that are being stopped, as long as they still serve.

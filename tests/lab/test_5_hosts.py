@@ -53,29 +53,11 @@ def test_a_host_that_is_added_joins_can_lead_the_swarm_and_is_gone_once_removed(
 
 
 def test_data_that_would_be_left_behind_is_named_and_nothing_is_touched(cluster: Cluster) -> None:
-    with cluster.configured(monitoring={"host": "slave"}, file_service={"storage_host": "slave"}):
+    with cluster.configured(monitoring={"host": "slave"}):
         failed = cluster.pulumi("preview", check=False)
 
     assert failed.returncode != 0
     assert 'monitoring.host: "slave" lacks data that is on "master"' in failed.stdout
-    assert 'file_service.storage_host: "slave" lacks data that is on "master"' in failed.stdout
-
-
-def test_moving_the_index_as_the_docs_say_keeps_every_file(cluster: Cluster) -> None:
-    cluster.upload("before-the-move", b"kept", through="slave")
-
-    for old, new in (("master", "slave"), ("slave", "master")):
-        for service in ("files", "object-store"):
-            cluster.on("master", f"docker service scale {service}=0", timeout=120)
-        cluster.move_volume("object-store", old=old, new=new)
-        with cluster.configured(file_service={"storage_host": new}):
-            cluster.up("--refresh")
-            assert cluster.download("before-the-move", back="master") == b"kept"
-            cluster.upload(f"on-{new}", new.encode(), through="slave")
-            assert "object-store" not in cluster.on(old, "docker volume ls --format '{{.Name}}'").split()
-    cluster.pulumi("preview", "--expect-no-changes")
-
-    assert cluster.download("on-slave", back="master") == b"slave"
 
 
 def test_a_port_that_somebody_else_holds_is_named_and_nothing_is_touched(cluster: Cluster) -> None:

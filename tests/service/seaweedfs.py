@@ -43,9 +43,13 @@ class Cluster:
     def store(self, *, node: str = "node0", **options: Any) -> SeaweedFsStore:
         return SeaweedFsStore([self.master], COPIES, node, **options)
 
+    def folder(self, name: str) -> Path:
+        """Where the server keeps its data."""
+        return self._folder / name
+
     def start(self, name: str) -> None:
         port = self.ports[name]
-        data = self._folder / name
+        data = self.folder(name)
         data.mkdir(exist_ok=True)
         address = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-port={port}"]
         if name == "master":
@@ -98,7 +102,9 @@ class Cluster:
         for name, process in self._processes.items():
             assert process.poll() is None, (self._folder / f"{name}.log").read_text()[-3000:]
         try:
-            return self.connected() == {"node0", "node1"}
+            return self.connected() == {"node0", "node1"} and all(
+                requests.get(f"http://{self.address(name)}/healthz", timeout=5).ok for name in ("node0", "node1")
+            )
         except requests.ConnectionError:
             return False
 
@@ -112,13 +118,17 @@ class Cluster:
                 found[name] = response.content
         return found
 
+    def read_only_volumes(self, name: str) -> list[int]:
+        volumes = requests.get(f"http://{self.address(name)}/status", timeout=5).json()["Volumes"]
+        return [volume["Id"] for volume in volumes if volume["ReadOnly"]]
+
     def delete_copy(self, name: str, key: str) -> None:
         url = f"http://{self.address(name)}/{key}?type=replicate"
         assert requests.delete(url, timeout=5).status_code in (202, 404)
 
     def stored_bytes(self) -> int:
         """Return the size of all volumes on the disk of both volume servers."""
-        return sum(path.stat().st_size for name in ("node0", "node1") for path in (self._folder / name).glob("*.dat"))
+        return sum(path.stat().st_size for name in ("node0", "node1") for path in self.folder(name).glob("*.dat"))
 
     def close(self) -> None:
         for name in list(self._processes):

@@ -92,13 +92,18 @@ def test_a_download_first_asks_the_servers_that_answered_last(cluster: Cluster, 
     assert [address for _, address, _ in requested] == [cluster.address("node0")]
 
 
-def test_without_the_master_downloads_go_on_of_chunks_never_read_before_too(cluster: Cluster) -> None:
+def test_without_the_master_downloads_go_on_of_chunks_never_read_before_too(
+    cluster: Cluster, requested: Requests
+) -> None:
     store = cluster.store()
     store.check_writable()
     chunks = keep(cluster.store(), CONTENT)
     cluster.kill("master")
 
     assert read(store, chunks) == CONTENT
+    requested.clear()
+    assert read(store, chunks) == CONTENT
+    assert cluster.master not in {address for _, address, _ in requested}, "it is known to be down"
     store.check()
     with pytest.raises(StorageUnavailableError, match="no SeaweedFS master answers"):
         store.check_writable()

@@ -158,7 +158,7 @@ def test_all_members_of_etcd_share_the_name_that_patroni_knows(run_program: Run,
     for name in services(recorder, "etcd-"):
         (network,) = recorder.services()[name]["taskSpec"]["networksAdvanceds"]
         assert network == {"id": "storage-net-id", "aliases": ["etcd"]}
-    assert config(recorder, "postgres-config")["etcd3"] == {"host": "etcd:2379"}
+    assert config(recorder, "postgres-config")["etcd3"] == {"hosts": ["etcd:2379"]}
 
 
 def test_more_managers_restart_no_member_of_etcd(run_program: Run, values: dict[str, Any], recorder: Recorder) -> None:
@@ -189,18 +189,30 @@ def test_each_waits_for_what_it_needs(run_program: Run, values: dict[str, Any]) 
 # Connections
 
 
-@pytest.mark.parametrize("replicas", [1, 3, 7, 8, 15, 16, 31, 32, 100, _MAX_REPLICAS])
+@pytest.mark.parametrize("replicas", [1, 3, 7, 8, 9, 16, 17, 32, 33, 100, _MAX_REPLICAS])
 def test_postgresql_allows_the_connections_of_all_replicas_and_one_more(replicas: int) -> None:
-    of_all = (replicas + 1) * connections.WORKERS * connections.of_a_worker(replicas)
+    workers = (replicas + 1) * connections.WORKERS
+    open_at_once = workers * (connections.of_a_worker(replicas) + 1)  # one more to look at the host
+    given_up = workers * connections.of_a_worker(replicas)
 
-    assert 1 <= connections.of_a_worker(replicas) <= 4
-    assert of_all <= connections.in_all(replicas)
-    shared = yaml.safe_load(patroni.shared_config(standbys=1, connections=connections.in_all(replicas)))
-    assert shared["postgresql"]["parameters"]["max_connections"] > connections.in_all(replicas)
+    assert connections.of_a_worker(replicas) >= 1
+    assert open_at_once + given_up <= connections.allowed(replicas)
+    shared = yaml.safe_load(patroni.shared_config(standbys=1, connections=connections.allowed(replicas)))
+    assert shared["postgresql"]["parameters"]["max_connections"] > connections.allowed(replicas)
 
 
 def test_a_few_more_replicas_change_nothing() -> None:
-    assert {(connections.of_a_worker(replicas), connections.in_all(replicas)) for replicas in range(1, 8)} == {(4, 64)}
+    assert {
+        (connections.of_a_worker(replicas), connections.allowed(replicas), connections.memory(replicas))
+        for replicas in range(1, 9)
+    } == {(3, 126, 192)}
+
+
+def test_more_replicas_give_postgresql_more_memory(run_program: Run, values: dict[str, Any]) -> None:
+    recorder = run_program({**values, "file_service": {"replicas": 9}})
+
+    limits = recorder.services()["postgres-master"]["taskSpec"]["resources"]["limits"]
+    assert limits["memoryBytes"] == connections.memory(9) * 2**20 > connections.memory(8) * 2**20
 
 
 def test_replicas_are_told_their_connections(run_program: Run, values: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from recorder import PASSWORDS, Recorder, revealed
 
 import settings
 from components import seaweedfs
+from components.file_service import most_per_host
 
 Run = Callable[..., Recorder]
 STORE = ("etcd-", "object-store-", "postgres-")
@@ -150,6 +151,17 @@ def test_replicas_run_on_any_host_and_every_host_has_the_image(run_program: Run,
     assert files["taskSpec"]["placement"]["constraints"] == ["node.platform.os==linux"]
     assert not [m for m in files["taskSpec"]["containerSpec"]["mounts"] if m["type"] == "volume"]
     assert {"files-image-master", "files-image-slave"} <= {r.name for r in recorder.resources}
+
+
+@pytest.mark.parametrize(("replicas", "hosts", "most"), [(3, 2, 2), (4, 2, 3), (3, 3, 2), (1, 2, 1), (3, 1, 4)])
+def test_no_host_runs_all_replicas_and_an_update_has_room_for_one_more(replicas: int, hosts: int, most: int) -> None:
+    assert most_per_host(replicas, hosts=hosts) == most
+
+
+def test_swarm_spreads_the_replicas(run_program: Run, values: dict[str, Any]) -> None:
+    assert run_program(values).services()["files"]["taskSpec"]["placement"]["maxReplicas"] == most_per_host(
+        3, hosts=len(values["hosts"])
+    )
 
 
 def test_missing_copies_are_made_automatically() -> None:

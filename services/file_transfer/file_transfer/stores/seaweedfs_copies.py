@@ -25,7 +25,6 @@ _RECENT_SECONDS = 5
 
 _IN_FLIGHT_BYTES = 16 * 1024 * 1024
 _THREADS = 32
-_HEADERS = {"Content-Type": "application/octet-stream"}  # anything else is compressed if it looks like text
 _WRITTEN = (200, 201, 204)
 _DELETED = (202, 404)
 _NOT_FOUND = 404
@@ -115,9 +114,7 @@ class Copies:
 
     def _put(self, server: VolumeServer, key: str, content: bytearray) -> None:
         path = f"/{key}?{self._options}"
-        response = self._client.request(
-            "PUT", server.address, path, body=content, headers=_HEADERS, seconds=_PUT_SECONDS
-        )
+        response = self._client.request("PUT", server.address, path, body=content, seconds=_PUT_SECONDS)
         if response.status in _WRITTEN:
             return
         if b"no space left" in response.body:

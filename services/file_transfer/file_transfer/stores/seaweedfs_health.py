@@ -16,6 +16,7 @@ _SECONDS = 1
 _THREADS = 16
 _OK = 200
 _SPACE_KEPT_SECONDS = 10
+_NEVER = float("-inf")
 
 
 class Health:
@@ -27,8 +28,8 @@ class Health:
         self._locations = locations
         self._copies = copies
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="health")
-        self._lock = threading.Lock()
-        self._space: tuple[float, int | None] = (float("-inf"), None)
+        self._asking = threading.Lock()
+        self._space: tuple[float, int | None] = (_NEVER, None)
 
     def check(self) -> None:
         """See `ChunkStore.check`."""
@@ -49,19 +50,20 @@ class Health:
         problems = self._problems(server.address for server in self._locations.known())
         self._need(problems)
         connected = {server.address for server in connecting.result()}
-        problems |= self._problems(connected - problems.keys())
         self._need({address: problem for address, problem in problems.items() if address in connected})
         with suppress(StorageFullError):  # an upload says so itself
             self._masters.assign(1, self._copies)
 
     def free_bytes(self) -> int | None:
         """Return how many bytes can be stored with all their copies, as of some seconds ago."""
-        with self._lock:
-            asked, space = self._space
-            if monotonic() - asked > _SPACE_KEPT_SECONDS:
-                space = self._ask_for_space()
-                self._space = monotonic(), space
-            return space
+        asked, _ = self._space
+        # One thread asks at a time. The others use the old answer, if there is one.
+        if monotonic() - asked > _SPACE_KEPT_SECONDS and self._asking.acquire(blocking=asked == _NEVER):
+            try:
+                self._space = monotonic(), self._ask_for_space()
+            finally:
+                self._asking.release()
+        return self._space[1]
 
     def _problems(self, addresses: Iterable[str]) -> dict[str, str]:
         """Ask all these volume servers at once, and return what is wrong with each; nothing is an empty string."""

@@ -1,0 +1,187 @@
+"""What happens when something is gone, under load: what was acknowledged is there, and no manual step is needed."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+import requests
+from cluster import Cluster
+from load import Load
+
+HOSTS = ("master", "slave")
+DOWNLOADS_GO_ON_SECONDS = 10
+REFUSED_SECONDS = 2
+NOTICED_SECONDS = 10
+OBSERVED_SECONDS = 15
+
+PRIMARY, STANDBY = "the primary", "the standby"
+
+
+@pytest.fixture(scope="module")
+def load(cluster: Cluster) -> Iterator[Load]:
+    load = Load()
+    with load.running(*urls(cluster)):
+        cluster.eventually(lambda: len(load.acknowledged) > 60, shown=load.described)
+    yield load
+    for name in load.acknowledged:
+        requests.delete(f"{cluster.url('master')}/files/{name}", timeout=60)
+
+
+def urls(cluster: Cluster) -> list[str]:
+    return [cluster.url(host) for host in HOSTS]
+
+
+def postgres_roles(cluster: Cluster) -> dict[str, str]:
+    """Return the role of the PostgreSQL on each host, as Patroni says."""
+    found = {}
+    for host in HOSTS:
+        (container,) = cluster.containers(f"postgres-{host}", host)
+        answer = cluster.on(host, f"docker exec {container} wget -q -O - http://127.0.0.1:8008/patroni")
+        found[host] = json.loads(answer)["role"]
+    return found
+
+
+def unhealthy(cluster: Cluster) -> list[str]:
+    """Return the services of which fewer tasks run than should."""
+    listed = cluster.on("master", "docker service ls --format '{{.Name}} {{.Replicas}}'").splitlines()
+    counts = {line.split()[0]: line.split()[1].split("/") for line in listed}
+    return [name for name, (running, wanted) in counts.items() if running != wanted]
+
+
+def recover(cluster: Cluster, load: Load) -> float:
+    """Wait until all services run and uploads and downloads succeed through both addresses; return the seconds."""
+    began = time.monotonic()
+
+    def all_is_well() -> bool:
+        return not unhealthy(cluster)
+
+    cluster.eventually(all_is_well, seconds=180, shown=lambda: (unhealthy(cluster), load.described()))
+    healthy = time.monotonic()
+    for upload in (True, False):
+        cluster.eventually(
+            lambda upload=upload: load.succeeded_since(healthy, upload=upload) == set(urls(cluster)),
+            seconds=60,
+            shown=load.described,
+        )
+    return time.monotonic() - began
+
+
+def refused_from(load: Load, gone: float) -> float:
+    """Return after how many seconds without the host every upload was refused at once, by 503 with Retry-After."""
+    uploads = sorted((t for t in load.transfers if t.upload and t.began > gone), key=lambda t: t.began)
+    assert uploads
+    proper = [t.status == 503 and bool(t.retry_after) and t.seconds < REFUSED_SECONDS for t in uploads]
+    others = [t.began - gone for t, is_proper in zip(uploads, proper, strict=True) if not is_proper]
+    assert proper[-1], load.described()
+    return max(others, default=0)
+
+
+def broken_until(load: Load, gone: float) -> float:
+    """Return how many seconds after the loss the last download began that failed."""
+    return max((t.began - gone for t in load.transfers if not t.upload and not t.ok), default=0)
+
+
+@pytest.mark.parametrize(("host", "other"), [("slave", "master"), ("master", "slave")])
+def test_without_a_host_downloads_go_on_through_the_other_and_uploads_are_refused(
+    cluster: Cluster, load: Load, host: str, other: str, record: Callable[[str], None]
+) -> None:
+    if host == "master":
+        # Otherwise all replicas may be there, where they went while the other host was gone.
+        assert cluster.containers("files", other), "no replica is on the other host"
+    url = cluster.url(other)
+    roles = postgres_roles(cluster)
+    with load.running(url):
+        gone = time.monotonic()
+        with cluster.stopped(host):
+            cluster.eventually(lambda: time.monotonic() > gone + NOTICED_SECONDS + OBSERVED_SECONDS)
+            until, refused = broken_until(load, gone), refused_from(load, gone)
+            gone_is = f"without {host}, the {roles[host]}"
+            record(f"{gone_is}: downloads fail until {until:.1f} s, uploads fail at once from {refused:.1f} s")
+            assert until <= DOWNLOADS_GO_ON_SECONDS, load.described()
+            assert refused <= NOTICED_SECONDS, load.described()
+            late = [t for t in load.transfers if t.upload and t.ok and t.began > gone + NOTICED_SECONDS]
+            assert not late, f"acknowledged on one host: {late}"
+            assert load.lost(url) == []
+        back = time.monotonic()
+        load.use(*urls(cluster))
+        recover(cluster, load)
+        record(f"{host} is back: all runs after {time.monotonic() - back:.1f} s")
+    cluster.eventually(lambda: sorted(postgres_roles(cluster).values()) == ["primary", "replica"])
+    assert load.lost(*urls(cluster)) == []
+
+
+KILLED = ["files", PRIMARY, STANDBY, "etcd-master", "object-store-volume", "object-store-master-master"]
+
+
+@pytest.mark.parametrize("service", KILLED)
+def test_a_killed_container_comes_back_and_nothing_is_missing(
+    cluster: Cluster, load: Load, service: str, record: Callable[[str], None]
+) -> None:
+    host, name = place(cluster, service)
+    (container, *_) = cluster.containers(name, host)
+    before = cluster.tasks(name)
+    with killed(cluster, load, host, f"docker kill --signal KILL {container} >/dev/null", service, record):
+        cluster.eventually(lambda: cluster.tasks(name) != before)
+
+
+@pytest.mark.parametrize("role", [PRIMARY, STANDBY])
+@pytest.mark.parametrize("process", ["bin/patroni", "bin/postgres -D"])
+def test_a_killed_process_of_the_index_comes_back_and_nothing_is_missing(
+    cluster: Cluster, load: Load, process: str, role: str, record: Callable[[str], None]
+) -> None:
+    def pid() -> str:
+        """Return the process's id; empty while there is none."""
+        for container in cluster.containers(name, host):
+            for line in cluster.on(host, f"docker top {container} -eo pid,args || true").splitlines():
+                if process in line:
+                    return line.split()[0]
+        return ""
+
+    host, name = place(cluster, role)
+    old = pid()
+    with killed(cluster, load, host, f"sudo kill -9 {old}", f"{process} of {role}", record):
+        cluster.eventually(lambda: pid() not in ("", old))
+
+
+def place(cluster: Cluster, service: str) -> tuple[str, str]:
+    """Return a host that runs the service and the service's name."""
+    if service in (PRIMARY, STANDBY):
+        role = "primary" if service == PRIMARY else "replica"
+        (host,) = [host for host, found in postgres_roles(cluster).items() if found == role]
+        return host, f"postgres-{host}"
+    return next(host for host in HOSTS if cluster.containers(service, host)), service
+
+
+@contextmanager
+def killed(
+    cluster: Cluster, load: Load, host: str, command: str, what: str, record: Callable[[str], None]
+) -> Iterator[None]:
+    """Run the command, which kills something, under load. Recover after the block, and look for what is missing."""
+    with load.running(*urls(cluster)):
+        cluster.eventually(lambda: len(load.transfers) > 10)
+        gone = time.monotonic()
+        cluster.on(host, command)
+        yield
+        recover(cluster, load)
+        seconds = time.monotonic() - gone
+    failed = [t for t in load.transfers if t.began + t.seconds > gone and not t.ok]
+    up, down = (max((t.began + t.seconds - gone for t in failed if t.upload == u), default=0) for u in (True, False))
+    record(f"{what}: last failed upload {up:.1f} s, download {down:.1f} s, all is well after {seconds:.1f} s")
+    record(f"{what}: {load.described()}")
+    assert load.lost(*urls(cluster)) == []
+
+
+def test_after_a_power_cut_everything_acknowledged_is_there(
+    cluster: Cluster, load: Load, record: Callable[[str], None]
+) -> None:
+    with load.running(*urls(cluster)):
+        began = len(load.acknowledged)
+        cluster.eventually(lambda: len(load.acknowledged) > began + 50, shown=load.described)
+        with cluster.stopped("master"), cluster.stopped("slave"):
+            cluster.drop_page_cache()
+        back = time.monotonic()
+        recover(cluster, load)
+        record(f"after a power cut: all runs {time.monotonic() - back:.1f} s after both hosts have started")
+    assert load.lost(*urls(cluster)) == []
