@@ -179,3 +179,14 @@ def test_the_space_for_a_file_is_what_all_its_copies_can_use() -> None:
     assert space_for_copies([5, 5, 5], 2) == 7
     assert space_for_copies([10, 10, 1], 3) == 1
     assert space_for_copies([10], 2) is None
+
+
+def test_a_key_whose_number_was_assigned_again_can_be_deleted(seaweedfs_cluster: Cluster) -> None:
+    """A restarted master does so with numbers under which nothing had been stored."""
+    store = seaweedfs_cluster.store()
+    (chunk,) = keep(store, b"kept")
+    cookie = int(chunk.key[-8:], 16)
+
+    store.delete([f"{chunk.key[:-8]}{cookie ^ 1:08x}"])
+
+    assert read(store, [chunk]) == b"kept"
