@@ -66,20 +66,16 @@ def volume_server_command(masters: Collection[str]) -> list[str]:
     count, so repair would never end. It answers only for chunks that it has itself: the file service asks for copies
     elsewhere on its own.
 
-    Before it starts, volumes whose last writes were interrupted are repaired. If that fails, it starts all the same, and
-    writes to other volumes.
+    Before it starts, volumes whose last writes were interrupted are repaired. If that fails, it starts all the same,
+    and writes to other volumes.
     """
     arguments = [
         "-ip.bind=0.0.0.0", f"-port={VOLUME_PORT}", f"-dir={DATA}", "-max=0", f"-master={addresses(masters)}",
         "-index=memory", "-readMode=local", "-minFreeSpace=1GiB", "-preStopSeconds=1", "-concurrentUploadLimitMB=32",
         "-concurrentDownloadLimitMB=64", f"-metricsPort={METRICS_PORT}",
     ]  # fmt: skip
-    return [
-        "sh",
-        "-c",
-        f"sh {REPAIR} {DATA}; "
-        f'exec weed -logtostderr=true volume {_OWN_ADDRESS} -id="$NODE_ID" -publicUrl="$NODE_ID" {" ".join(arguments)}',
-    ]
+    server = f'weed -logtostderr=true volume {_OWN_ADDRESS} -id="$NODE_ID" -publicUrl="$NODE_ID" {" ".join(arguments)}'
+    return ["sh", "-c", f"sh {REPAIR} {DATA}; exec {server}"]
 
 
 def addresses(masters: Collection[str]) -> str:
