@@ -176,7 +176,6 @@ defaults
   timeout http-request 15s
   timeout http-keep-alive 15s
   timeout client 120s
-  timeout client-fin 2s
   timeout server 120s
   option srvtcpka
   srvtcpka-idle 3s
