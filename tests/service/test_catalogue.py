@@ -338,6 +338,46 @@ def test_the_chunks_of_a_killed_transfer_are_swept_when_its_lease_ends(
     assert names(catalogue) == []
 
 
+def test_what_is_stored_after_its_key_was_swept_is_deleted_too(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replica can be frozen for longer than its lease, and go on."""
+    deleted: list[str] = []
+    delete = catalogue.store.delete
+
+    def record(keys: list[str]) -> None:
+        deleted.extend(keys)
+        delete(keys)
+
+    monkeypatch.setattr(catalogue.store, "delete", record)
+    with pytest.raises(LeaseLostError), catalogue.receive() as frozen:  # noqa: PT012
+        frozen.write(b"x" * 5 * MIB)
+        later(monkeypatch, contents.LEASE + timedelta(seconds=1))
+        sweep.sweep(catalogue)
+        before = set(deleted)
+        frozen.write(b"y")
+        catalogue.publish({"late": frozen}, FOREVER)
+    deleted.clear()
+    later(monkeypatch, 3 * contents.LEASE)
+    sweep.sweep(catalogue)
+
+    assert before <= set(deleted)
+    assert chunk_rows(catalogue) == 0
+
+
+def test_a_chunk_that_a_server_may_still_store_is_deleted_later(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(StorageUnavailableError), catalogue.receive() as failed:  # noqa: PT012
+        failed.write(b"x" * 5 * MIB)
+        raise StorageUnavailableError("no answer in time")
+
+    assert sweep.sweep(catalogue) == 0
+    later(monkeypatch, contents.LEASE + timedelta(seconds=1))
+    assert sweep.sweep(catalogue) > 0
+    assert chunk_rows(catalogue) == 0
+
+
 def test_a_running_transfer_renews_its_lease(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     with catalogue.receive() as slow:
         slow.write(b"x" * MIB)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from file_transfer import app, incoming
 from file_transfer.catalogue import Catalogue
-from file_transfer.chunks import ChunkStore
+from file_transfer.chunks import ChunkStore, StorageUnavailableError
 from file_transfer.index import usage
 from file_transfer.index.database import Database
 from file_transfer.limits import Limits
@@ -459,6 +459,29 @@ def test_what_is_declared_too_large_is_refused_before_it_is_sent(limited: Limite
     assert client.put("name", b"x", length=11).status == 413
     assert client.put("name", b"x" * 11, length=-1).status == 413
     assert client.put("name", b"x" * 10).status == 201
+
+
+@pytest.mark.parametrize("small", [0, 10_000], ids=["in the store", "in the index"])
+def test_a_disk_that_is_almost_full_takes_nothing(
+    limited: Limited, monkeypatch: pytest.MonkeyPatch, store: ChunkStore, small: int
+) -> None:
+    monkeypatch.setattr(incoming, "SMALL_BYTES", small)
+    monkeypatch.setattr(store, "free_bytes", lambda: 1_000_000)
+
+    assert limited(min_free=1_000_000).put("name", b"x").status == 507
+    assert limited(min_free=999_999).put("name", b"x").status == 201
+
+
+def test_old_knowledge_does_not_refuse_an_upload(database: Database, store: ChunkStore) -> None:
+    """A standby whose primary is gone may not have the file that If-Match expects."""
+
+    def check_writable() -> None:
+        raise StorageUnavailableError("no primary")
+
+    catalogue = Catalogue(database, store, Limits(max_file=2**20), check_writable)
+    client = Client(app.create(catalogue, max_transfers=MAX_TRANSFERS))
+
+    assert client.put("name", CONTENT, if_match=TAG).status == 503
 
 
 @pytest.mark.parametrize("small", [0, 10_000], ids=["in the store", "in the index"])

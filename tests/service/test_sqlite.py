@@ -2,6 +2,8 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,11 @@ from sqlalchemy import Connection, select, update
 
 from file_transfer.chunks import StorageFullError, StorageUnavailableError
 from file_transfer.errors import RefusedError
+from file_transfer.index import files
 from file_transfer.index.migrate import migrate
 from file_transfer.index.schema import usage
 from file_transfer.index.sqlite import SqliteDatabase
+from file_transfer.stored_file import StoredFile, now
 
 
 @pytest.fixture
@@ -107,3 +111,33 @@ def test_readers_that_wait_for_too_long_are_told_that_it_is_not_available(
     with pytest.raises(StorageUnavailableError):
         database.read(lambda _: database.check())
     database.close()
+
+
+def test_the_write_ahead_log_stays_small_while_somebody_always_reads(
+    database: SqliteDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = 2**20
+    monkeypatch.setattr("file_transfer.index.sqlite._LOG_BYTES", limit)
+    monkeypatch.setattr(database, "_largest_log", limit)
+    is_written = threading.Event()
+
+    def publish(number: int) -> None:
+        file = StoredFile(name=f"{number:04}", size=1, sha256="00" * 32, modified=now(), data=bytes(2**16))
+        database.write(lambda connection: files.publish(connection, file, now=now(), reader_grace=timedelta(0)))
+
+    def read() -> None:
+        while not is_written.is_set():
+            database.read(lambda connection: files.page(connection, "", "", 1000, now()))
+
+    log, sizes = tmp_path / "index.sqlite-wal", []
+    for number in range(50):
+        publish(number)
+    with ThreadPoolExecutor(3) as pool:
+        for _ in range(3):
+            pool.submit(read)
+        for number in range(50, 250):
+            publish(number)
+            sizes.append(log.stat().st_size)
+        is_written.set()
+
+    assert max(sizes) < 8 * limit

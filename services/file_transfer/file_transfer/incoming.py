@@ -9,6 +9,8 @@ from time import monotonic
 from typing import Self
 from uuid import UUID, uuid4
 
+from sqlalchemy import Connection
+
 from file_transfer.chunks import Chunk, ChunkStore, Data, IncomingContent, StorageUnavailableError
 from file_transfer.hashing import ConcurrentHash
 from file_transfer.index import contents
@@ -78,6 +80,19 @@ class Reservation:
         if monotonic() - self._renewed > contents.LEASE / timedelta(seconds=1) / 4:
             self._reserve()
 
+    def discard(self, failure: type[BaseException] | None) -> None:
+        """Make garbage of the content unless it was published. `failure` is why it was not."""
+        # A server that did not answer in time may still store a chunk.
+        may_be_late = failure is not None and issubclass(failure, StorageUnavailableError)
+        due = now() + contents.LEASE if may_be_late else now()
+
+        def change(connection: Connection) -> None:
+            contents.abandon(connection, [self._content], due)
+            if may_be_late:
+                contents.discard_keys(connection, self.chosen, due)
+
+        self._database.write(change)
+
     def _reserve(self, *, keys: list[str] | None = None, size: int = 0) -> None:
         self.chosen += keys or []
         self._renewed = monotonic()
@@ -118,13 +133,13 @@ class IncomingFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._hashing.wait()
         self._stack.close()
         if self._reservation:
             # Published content stays. If the index cannot be changed now, the lease ends by itself.
             with suppress(StorageUnavailableError):
-                self._database.write(lambda connection: contents.abandon(connection, self._version, now()))
+                self._reservation.discard(kind)
 
     @property
     def sha256(self) -> str:
@@ -159,8 +174,14 @@ class IncomingFile:
             self._reservation.renew()
 
     def finish(self) -> None:
-        """Make the bytes durable, so that none stay in memory. Publishing does it if it has not been done."""
-        if self._content and not self.chunks:
+        """Make the bytes durable, so that none stay in memory. Publishing does it if it has not been done.
+
+        Raises:
+            RefusedError: 507 if a limit leaves no space for a small file in the index.
+        """
+        if not self._content:
+            self._limits.check_free(self._store, self.size)
+        elif not self.chunks:
             self.chunks = self._content.keep()
 
     def described(self, name: str, lifetime: Lifetime) -> StoredFile:

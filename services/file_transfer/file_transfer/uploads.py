@@ -55,9 +55,9 @@ class Uploads:
         limits.check_size(length)
         limits.check_free(self._catalogue.store, length)
         condition = _condition(upload)
+        self._catalogue.check_writable()  # if there is no primary, what the index says may be old
         if condition != conditions.NONE:
             condition.check_change(self._catalogue.find(name))
-        self._catalogue.check_writable()
         self._database.write(lambda connection: table.create(connection, upload, limits.quota))
         return upload if length else self._record(upload, upload, [], [])
 

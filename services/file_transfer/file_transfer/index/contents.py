@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, insert, select, update
 
 from file_transfer.chunks import Chunk, StorageUnavailableError
 from file_transfer.index import usage
@@ -35,11 +35,6 @@ _PLACE = (
     update(chunks)
     .where(chunks.c.key == bindparam("chunk"), chunks.c.content_id == bindparam("content"))
     .values(start=bindparam("first"), size=bindparam("length"))
-)
-_DISCARD = (
-    update(contents)
-    .where(contents.c.id == bindparam("content"), contents.c.state == bindparam("before"))
-    .values(state=GARBAGE, due=bindparam("when"))
 )
 _LOCKED = select(contents.c.size, contents.c.state).where(contents.c.id == bindparam("content")).with_for_update()
 _OF_CONTENT = (
@@ -118,33 +113,46 @@ def publish(connection: Connection, content: UUID, size: int, now: datetime) -> 
         raise _lease_lost()
     connection.execute(_PUBLISH, {"content": content, "final": size})
     usage.add(connection, size=size - row.size)
-    _discard_unused(connection, chunks.c.content_id == content, now + LEASE)
+    unused = and_(chunks.c.content_id == content, chunks.c.start.is_(None))
+    if connection.execute(select(chunks.c.key).where(unused).limit(1)).first():
+        connection.execute(update(chunks).where(unused).values(content_id=_new_garbage(connection, now + LEASE)))
 
 
 def discard_keys(connection: Connection, keys: Sequence[str], due: datetime) -> None:
-    """Make garbage of those of the keys that are not used, to be deleted when `due`. Their content stays as it is."""
-    _discard_unused(connection, chunks.c.key.in_(keys), due)
+    """Make garbage of those of the keys that are not used, to be deleted when `due`. Their content stays as it is.
+
+    Keys that were swept already are recorded again: something may have been stored under them after that.
+    """
+    connection.execute(delete(chunks).where(chunks.c.key.in_(keys), chunks.c.start.is_(None)))
+    used = set(connection.execute(select(chunks.c.key).where(chunks.c.key.in_(keys))).scalars())
+    if unused := [key for key in keys if key not in used]:
+        garbage = _new_garbage(connection, due)
+        connection.execute(insert(chunks), [{"key": key, "content_id": garbage, "size": 0} for key in unused])
 
 
-def _discard_unused(connection: Connection, wanted: ColumnElement[bool], due: datetime) -> None:
-    unused = and_(wanted, chunks.c.start.is_(None))
-    if connection.execute(select(chunks.c.key).where(unused).limit(1)).first():
-        garbage = uuid.uuid4()
-        connection.execute(insert(contents), {"id": garbage, "state": GARBAGE, "size": 0, "due": due})
-        connection.execute(update(chunks).where(unused).values(content_id=garbage))
+def _new_garbage(connection: Connection, due: datetime) -> UUID:
+    garbage = uuid.uuid4()
+    connection.execute(insert(contents), {"id": garbage, "state": GARBAGE, "size": 0, "due": due})
+    return garbage
 
 
-def abandon(connection: Connection, content: UUID, due: datetime) -> None:
+def abandon(connection: Connection, ids: Sequence[UUID], due: datetime) -> None:
     """Make garbage of content that is being received, to be deleted when `due`. Published content stays as it is."""
-    row = connection.execute(_LOCKED, {"content": content}).one_or_none()
-    if row is not None and row.state == RECEIVING:
-        connection.execute(_DISCARD, {"content": content, "before": RECEIVING, "when": due})
-        usage.add(connection, size=-row.size)
+    receiving = select(contents.c.id, contents.c.size).where(contents.c.id.in_(ids), contents.c.state == RECEIVING)
+    rows = connection.execute(receiving.with_for_update()).all()
+    if rows:
+        _make_garbage(connection, [row.id for row in rows], RECEIVING, due)
+        usage.add(connection, size=-sum(row.size for row in rows))
 
 
-def retire(connection: Connection, content: UUID, due: datetime) -> None:
-    """Make garbage of a published file's content, to be deleted when `due`. The usage is left to the caller."""
-    connection.execute(_DISCARD, {"content": content, "before": LIVE, "when": due})
+def retire(connection: Connection, ids: Sequence[UUID], due: datetime) -> None:
+    """Make garbage of published files' content, to be deleted when `due`. The usage is left to the caller."""
+    _make_garbage(connection, ids, LIVE, due)
+
+
+def _make_garbage(connection: Connection, ids: Sequence[UUID], before: str, due: datetime) -> None:
+    wanted = update(contents).where(contents.c.id.in_(ids), contents.c.state == before)
+    connection.execute(wanted.values(state=GARBAGE, due=due))
 
 
 def _lease_lost() -> LeaseLostError:

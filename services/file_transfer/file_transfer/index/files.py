@@ -1,5 +1,6 @@
 """Published files. All functions run inside a transaction of the caller."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -83,8 +84,7 @@ def publish(
     if row is None:
         connection.execute(insert(files), _values(file))
     else:
-        if not row.is_small:
-            contents.retire(connection, row.version, now + reader_grace)
+        _retire(connection, [row], now + reader_grace)
         connection.execute(_REPLACE, _new_values(file))
     return visible is None
 
@@ -118,8 +118,10 @@ def remove_expired(connection: Connection, now: datetime, limit: int, reader_gra
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
-    for row in rows:
-        drop(connection, row, now + reader_grace)
+    if rows:
+        connection.execute(delete(files).where(files.c.name.in_([row.name for row in rows])))
+        _retire(connection, rows, now + reader_grace)
+        usage.add(connection, size=-sum(row.size for row in rows), files=-len(rows))
     return len(rows)
 
 
@@ -131,9 +133,13 @@ def locked(connection: Connection, name: str) -> Row[*tuple[Any, ...]] | None:
 def drop(connection: Connection, row: Row[*tuple[Any, ...]], due: datetime) -> None:
     """Delete a locked row of a file. Its content becomes garbage that may be deleted when `due`."""
     connection.execute(_REMOVE, {"wanted": row.name})
-    if not row.is_small:
-        contents.retire(connection, row.version, due)
+    _retire(connection, [row], due)
     usage.add(connection, size=-row.size, files=-1)
+
+
+def _retire(connection: Connection, rows: Sequence[Row[*tuple[Any, ...]]], due: datetime) -> None:
+    if versions := [row.version for row in rows if not row.is_small]:
+        contents.retire(connection, versions, due)
 
 
 def _file(row: Row[*tuple[Any, ...]], data: bytes | None = None) -> StoredFile:

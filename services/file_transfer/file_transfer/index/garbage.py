@@ -16,7 +16,7 @@ from file_transfer.index.schema import contents as contents_table
 CLAIM = timedelta(minutes=5)
 """How long a sweeper may take to delete what it has claimed. After that, another one may claim it."""
 
-_BATCH = 100
+_BATCH = 500
 
 _KEYS = 1000
 """How many chunks are deleted before they are forgotten, which has to be done well before the claim ends."""
@@ -40,8 +40,8 @@ def collect(connection: Connection, now: datetime, reader_grace: timedelta) -> i
         .scalars()
         .all()
     )
-    for content in abandoned:
-        contents.abandon(connection, content, now)
+    if abandoned:
+        contents.abandon(connection, abandoned, now)
     return found + len(abandoned)
 
 

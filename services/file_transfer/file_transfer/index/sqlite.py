@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -20,6 +21,10 @@ T = TypeVar("T")
 
 _BUSY_SECONDS = 10
 _MOST_AT_ONCE = 64
+_LOG_BYTES = 64 * 1024 * 1024
+"""The size of the write-ahead log from which on it is emptied."""
+
+_CHECKPOINT_SECONDS = 1
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
 
 _Change = tuple[Callable[[Connection], Any], Future[Any]]
@@ -36,6 +41,8 @@ class SqliteDatabase:
         self._readers = _engine(path, pool_size=connections)
         self._writer = _engine(path, pool_size=1)
         self._changes: SimpleQueue[_Change | None] = SimpleQueue()
+        self._log = Path(f"{path}-wal")
+        self._largest_log = _LOG_BYTES
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
@@ -89,6 +96,7 @@ class SqliteDatabase:
                     break
                 batch.append(following)
             self._commit(batch)
+            self._limit_log()
 
     def _commit(self, batch: list[_Change]) -> None:
         """Run the changes in one transaction. One that fails is undone alone, and does not affect the others.
@@ -105,6 +113,22 @@ class SqliteDatabase:
             tell = [partial(outcome.set_exception, error) for _, outcome in batch]
         for told in tell:
             told()
+
+    def _limit_log(self) -> None:
+        """Empty a large write-ahead log. SQLite does so only if nobody reads, which on a busy machine is never."""
+        with suppress(OSError, OperationalError):
+            size = self._log.stat().st_size
+            if size <= self._largest_log:
+                return
+            self._largest_log = size + _LOG_BYTES  # for the next attempt, if this one fails
+            with self._writer.connect() as connection:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {_CHECKPOINT_SECONDS * 1000}")
+                try:
+                    is_busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+                finally:
+                    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+            if not is_busy:
+                self._largest_log = _LOG_BYTES
 
 
 def _run_alone(connection: Connection, change: Callable[[Connection], T], outcome: Future[T]) -> Callable[[], None]:
@@ -142,7 +166,7 @@ def _engine(path: Path, pool_size: int) -> Engine:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # a commit is on the disk before anybody is told
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA journal_size_limit = 67108864")
+        connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
 
     return engine
 

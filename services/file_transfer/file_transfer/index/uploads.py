@@ -1,6 +1,7 @@
 """Resumable uploads. All functions run inside a transaction of the caller."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -103,15 +104,20 @@ def remove(connection: Connection, identifier: UUID, now: datetime) -> bool:
     row = connection.execute(_LOCKED, {"wanted": identifier}).one_or_none()
     if row is None:
         return False
-    connection.execute(delete(uploads).where(uploads.c.id == identifier))
-    # Its chunks stay for a while, since a request may still be writing some.
-    contents.abandon(connection, identifier, now + contents.LEASE)
+    _remove(connection, [identifier], now)
     return True
+
+
+def _remove(connection: Connection, ids: Sequence[UUID], now: datetime) -> None:
+    connection.execute(delete(uploads).where(uploads.c.id.in_(ids)))
+    # Their chunks stay for a while, since a request may still be writing some.
+    contents.abandon(connection, ids, now + contents.LEASE)
 
 
 def remove_expired(connection: Connection, now: datetime, limit: int) -> int:
     """Remove up to `limit` uploads that have expired, and return how many."""
-    expired = connection.execute(
-        select(uploads.c.id).where(uploads.c.expires <= now).limit(limit).with_for_update(skip_locked=True)
-    ).scalars()
-    return sum(remove(connection, identifier, now) for identifier in expired.all())
+    expired = select(uploads.c.id).where(uploads.c.expires <= now).limit(limit).with_for_update(skip_locked=True)
+    ids = connection.execute(expired).scalars().all()
+    if ids:
+        _remove(connection, ids, now)
+    return len(ids)

@@ -19,14 +19,19 @@ from file_transfer.stores.seaweedfs_masters import VolumeServer
 
 _PUT_SECONDS = 5
 _GET_SECONDS = 4
-_DELETE_SECONDS = 2
+_DELETE_SECONDS = 5
 _RECENT_SECONDS = 5
 """How old the knowledge of a volume's copies may be when one is written or deleted."""
 
-_IN_FLIGHT_BYTES = 16 * 1024 * 1024
+_IN_FLIGHT_BYTES = 8 * 1024 * 1024
+"""What one process sends at the same time. More is not faster, and a volume server needs twice of it in memory."""
+
 _THREADS = 32
 _WRITTEN = (200, 201, 204)
 _DELETED = (202, 404)
+_OTHER_CHUNK = b"Cookie does not match"
+"""A master that was restarted assigns the numbers again under which nothing had been stored yet. The end of a key,
+which SeaweedFS calls its cookie, then differs, so this key has no chunk."""
 _NOT_FOUND = 404
 
 
@@ -109,7 +114,7 @@ class Copies:
             for server in self.servers(key):
                 path = f"/{key}?type=replicate"
                 response = self._client.request("DELETE", server.address, path, seconds=_DELETE_SECONDS)
-                if response.status not in _DELETED:
+                if response.status not in _DELETED and _OTHER_CHUNK not in response.body:
                     raise StorageUnavailableError(f"{server.address} cannot delete {key}: {response.error()}")
 
     def _put(self, server: VolumeServer, key: str, content: bytearray) -> None:
