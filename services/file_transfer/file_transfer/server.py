@@ -1,6 +1,7 @@
 """The server: gunicorn with threads, which streams request bodies and sends files with sendfile."""
 
 import fcntl
+import os
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,8 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
 
     def run(self) -> None:
         """Serve until SIGTERM."""
+        # This process serves nothing, but its gauges would count as a worker's whose checks all fail.
+        multiprocess.mark_process_dead(os.getpid())  # type: ignore[no-untyped-call] # not annotated there
         DrainingArbiter(self, self._drain, self._configured.drain_seconds).run()
 
 
