@@ -6,6 +6,7 @@ ask them directly. They are on a network of their own and publish no port.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pulumi
 
@@ -20,6 +21,7 @@ from components.swarm_service import Healthcheck, Resources, SwarmService, Swarm
 from components.volume import OwnedVolume, OwnedVolumeArgs
 
 _UID = 65534
+_REPAIR = Path(__file__).parent / "repair_volumes.sh"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +94,11 @@ class ObjectStore(pulumi.ComponentResource):
             )
             for host in args.hosts
         ]
+        repair = SwarmFile(
+            f"{self._name}-repair-volumes",
+            SwarmFileArgs(cluster=args.cluster, content=_REPAIR.read_text(), path=seaweedfs.REPAIR),
+            opts=self._child,
+        )
         return self._service(
             seaweedfs.VOLUME_SERVER,
             seaweedfs.volume_server_command(self._masters),
@@ -100,6 +107,7 @@ class ObjectStore(pulumi.ComponentResource):
             memory=128,
             heap=88,
             node_id_variable="NODE_ID",
+            files=[repair],
             after=volumes,
         )
 

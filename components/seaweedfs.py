@@ -9,6 +9,9 @@ VOLUME_SERVER = "object-store-volume"
 METRICS_PORT = 9327
 VOLUME_PORT = 8080
 DATA = "/data"
+REPAIR = "/etc/seaweedfs/repair_volumes.sh"
+"""The path of the script that repairs volumes whose last writes were interrupted."""
+
 
 _MASTER_PORT = 9333
 _OWN_ADDRESS = """-ip="$(hostname -i | cut -d ' ' -f 1)\""""
@@ -62,17 +65,17 @@ def volume_server_command(masters: Collection[str]) -> list[str]:
     deletions (with a Bloom filter), and SeaweedFS discards a new copy whose estimate differs from the first copy's
     count, so repair would never end. It answers only for chunks that it has itself: the file service asks for copies
     elsewhere on its own.
+
+    Before it starts, volumes whose last writes were interrupted are repaired. If that fails, it starts all the same,
+    and writes to other volumes.
     """
     arguments = [
         "-ip.bind=0.0.0.0", f"-port={VOLUME_PORT}", f"-dir={DATA}", "-max=0", f"-master={addresses(masters)}",
         "-index=memory", "-readMode=local", "-minFreeSpace=1GiB", "-preStopSeconds=1", "-concurrentUploadLimitMB=32",
         "-concurrentDownloadLimitMB=64", f"-metricsPort={METRICS_PORT}",
     ]  # fmt: skip
-    return [
-        "sh",
-        "-c",
-        f'exec weed -logtostderr=true volume {_OWN_ADDRESS} -id="$NODE_ID" -publicUrl="$NODE_ID" {" ".join(arguments)}',
-    ]
+    server = f'weed -logtostderr=true volume {_OWN_ADDRESS} -id="$NODE_ID" -publicUrl="$NODE_ID" {" ".join(arguments)}'
+    return ["sh", "-c", f"sh {REPAIR} {DATA}; exec {server}"]
 
 
 def addresses(masters: Collection[str]) -> str:

@@ -14,10 +14,11 @@ import requests
 
 KIB = 2**10
 MIB = 2**20
-_SMALL, _LARGE = (900, 100 * KIB), (6 * MIB,)
-"""Sizes: a file that the index keeps itself, one that is one chunk, and one that is several."""
+_SIZES = ((900, 100 * KIB), (900, 100 * KIB), (5 * MIB,))
+"""What each uploading thread sends: files that the index keeps itself, files of one chunk, and files of several."""
 
-_PAUSE_SECONDS = 0.2  # between two transfers of a thread, so that the load leaves the machine some room
+_PAUSE_SECONDS = 0.2
+_LARGE_PAUSE_SECONDS = 1  # between two transfers of a thread, so that the load leaves the machine some room
 _TIMEOUT = 30
 _READERS = 8
 _ATTEMPTS = 5
@@ -55,8 +56,7 @@ class Load:
         """Keep uploading and downloading through these addresses during the block."""
         self.transfers, self._through = [], urls
         end = threading.Event()
-        sizes = (_SMALL, _SMALL, _LARGE)
-        threads = [threading.Thread(target=self._upload, args=(end, kind)) for kind in sizes]
+        threads = [threading.Thread(target=self._upload, args=(end, sizes)) for sizes in _SIZES]
         threads += [threading.Thread(target=self._download, args=(end,)) for _ in range(2)]
         for thread in threads:
             thread.start()
@@ -97,7 +97,7 @@ class Load:
         )
 
     def _upload(self, end: threading.Event, sizes: Sequence[int]) -> None:
-        while not end.wait(_PAUSE_SECONDS):
+        while not end.wait(_PAUSE_SECONDS if max(sizes) < MIB else _LARGE_PAUSE_SECONDS):
             with self._lock:
                 self._names += 1
                 name = f"load-{self._names}"

@@ -126,8 +126,9 @@ def test_a_killed_container_comes_back_and_nothing_is_missing(
         cluster.eventually(lambda: cluster.tasks(name) != before)
 
 
-@pytest.mark.parametrize("role", [PRIMARY, STANDBY])
-@pytest.mark.parametrize("process", ["bin/patroni", "bin/postgres -D"])
+@pytest.mark.parametrize(
+    ("process", "role"), [("bin/patroni", PRIMARY), ("bin/postgres -D", PRIMARY), ("bin/postgres -D", STANDBY)]
+)
 def test_a_killed_process_of_the_index_comes_back_and_nothing_is_missing(
     cluster: Cluster, load: Load, process: str, role: str, record: Callable[[str], None]
 ) -> None:

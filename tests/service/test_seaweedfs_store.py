@@ -12,6 +12,7 @@ from seaweedfs import Cluster, Requests, is_writable
 
 from file_transfer.chunks import MissingChunkError, StorageFullError, StorageUnavailableError
 from file_transfer.stores.incoming import CHUNK_BYTES
+from file_transfer.stores.seaweedfs import SeaweedFsStore
 from file_transfer.stores.seaweedfs_client import Client, Response
 from file_transfer.stores.seaweedfs_health import space_for_copies
 
@@ -139,9 +140,20 @@ def test_an_upload_whose_place_failed_does_not_get_another_key_there(cluster: Cl
     assert sum("/dir/assign" in path for _, _, path in requested) == 2
 
 
+def is_full(store: SeaweedFsStore) -> bool:
+    try:
+        store.choose_keys(1)
+    except StorageFullError:
+        return True
+    except StorageUnavailableError:
+        return False
+    return False
+
+
 def test_full_volume_servers_are_reported_as_full(tmp_path: Path) -> None:
     with seaweedfs.running(tmp_path, volume_options=["-minFreeSpace=100"]) as cluster:
         store = cluster.store()
+        wait_until(lambda: is_full(store))  # the volume servers tell the master after their first look at the disk
         with pytest.raises(StorageFullError, match="no space left"):
             keep(store, b"content")
         store.check_writable()  # so that an upload is answered with the reason, and not with "try again"

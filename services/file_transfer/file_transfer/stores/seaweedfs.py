@@ -26,6 +26,8 @@ _PATIENCE_SECONDS = 8
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 1
 _THREADS = 32
+_DELETING_THREADS = 4
+"""Few, since a volume server reads the whole chunk into memory before it deletes it."""
 
 
 class SeaweedFsStore:
@@ -59,7 +61,7 @@ class SeaweedFsStore:
         self._health = Health(client, leader, self._locations, copies)
         self._reading = ThreadPoolExecutor(_THREADS, thread_name_prefix="read")
         self._writing = ThreadPoolExecutor(_THREADS, thread_name_prefix="write")
-        self._deleting = ThreadPoolExecutor(_THREADS, thread_name_prefix="delete")
+        self._deleting = ThreadPoolExecutor(_DELETING_THREADS, thread_name_prefix="delete")
 
     def choose_keys(self, size: int | None) -> list[str]:
         """See `ChunkStore.choose_keys`."""

@@ -19,11 +19,13 @@ from file_transfer.stores.seaweedfs_masters import VolumeServer
 
 _PUT_SECONDS = 5
 _GET_SECONDS = 4
-_DELETE_SECONDS = 2
+_DELETE_SECONDS = 5
 _RECENT_SECONDS = 5
 """How old the knowledge of a volume's copies may be when one is written or deleted."""
 
-_IN_FLIGHT_BYTES = 16 * 1024 * 1024
+_IN_FLIGHT_BYTES = 8 * 1024 * 1024
+"""What one process sends at the same time. More is not faster, and a volume server needs twice of it in memory."""
+
 _THREADS = 32
 _WRITTEN = (200, 201, 204)
 _DELETED = (202, 404)
