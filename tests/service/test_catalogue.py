@@ -12,7 +12,7 @@ import pytest
 from client import BOUNDARY, FORM, Client, file_form
 from sqlalchemy import Connection, func, select
 
-from file_transfer import app, held_download, incoming, sweep
+from file_transfer import app, held_download, incoming, reservation, sweep
 from file_transfer import catalogue as catalogue_module
 from file_transfer.catalogue import Catalogue, UnknownFileError
 from file_transfer.chunks import MissingChunkError, StorageUnavailableError, blocks
@@ -125,7 +125,7 @@ def test_a_reader_that_is_too_late_is_told(catalogue: Catalogue, monkeypatch: py
 
 
 def later(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
-    for module in (sweep, catalogue_module, incoming, held_download):
+    for module in (sweep, catalogue_module, incoming, reservation, held_download):
         monkeypatch.setattr(module, "now", lambda: now() + by)
 
 
@@ -382,7 +382,7 @@ def test_a_running_transfer_renews_its_lease(catalogue: Catalogue, monkeypatch: 
     with catalogue.receive() as slow:
         slow.write(b"x" * MIB)
         later(monkeypatch, contents.LEASE - timedelta(seconds=1))
-        monkeypatch.setattr(incoming, "monotonic", lambda: float("inf"))
+        monkeypatch.setattr(reservation, "monotonic", lambda: float("inf"))
         slow.write(b"y")
         later(monkeypatch, contents.LEASE + timedelta(seconds=1))
         sweep.sweep(catalogue)
@@ -398,7 +398,7 @@ def test_what_is_finished_stays_while_the_rest_of_its_form_arrives(
     first, second = (file_form(name, b"x" * MIB) for name in ("first", "second"))
     form = first.removesuffix(f"--{BOUNDARY}--\r\n".encode()) + second
     seconds = count(step=contents.LEASE // timedelta(seconds=1))
-    monkeypatch.setattr(incoming, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr(reservation, "monotonic", lambda: next(seconds))
 
     class Slow(io.BytesIO):
         def read(self, _: int | None = -1) -> bytes:

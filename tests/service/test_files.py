@@ -13,7 +13,7 @@ from client import BOUNDARY, FORM, MAX_TRANSFERS, Client, file_form
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from file_transfer import app, incoming
+from file_transfer import app, incoming, reservation
 from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import ChunkStore, StorageUnavailableError
 from file_transfer.index import usage
@@ -525,7 +525,7 @@ def test_a_refused_or_broken_upload_frees_its_room_at_once(limited: Limited, dat
 def test_a_file_of_unknown_length_is_measured_against_the_quota(
     limited: Limited, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(incoming, "_ROOM", 40_000)
+    monkeypatch.setattr(reservation, "_ROOM", 40_000)
     client = limited(quota=100_000)
 
     assert client.put("large", b"x" * 120_000, length=-1).status == 507

@@ -13,6 +13,7 @@ from running import wait_until
 from sqlalchemy import Connection, select, text, update
 
 from file_transfer.chunks import StorageUnavailableError
+from file_transfer.errors import RefusedError
 from file_transfer.index import files, migrate
 from file_transfer.index.database import OutcomeUnknownError
 from file_transfer.index.postgres import PostgresDatabase
@@ -159,6 +160,28 @@ def test_a_connection_lost_during_the_commit_is_not_a_success(
 
     with pytest.raises(OutcomeUnknownError):
         database.write(end_own_connection)
+
+
+def test_undoing_a_change_does_not_wait_for_ever(database: PostgresDatabase, own_cluster: Postgres) -> None:
+    failures: list[Exception] = []
+
+    def hang_and_fail(connection: Connection) -> None:
+        connection.execute(update(usage).values(files=1))
+        own_cluster.primary.signal(signal.SIGSTOP)
+        raise RefusedError(412, "refused")
+
+    def write() -> None:
+        try:
+            database.write(hang_and_fail)
+        except RefusedError as error:
+            failures.append(error)
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    writer.join(30)
+    own_cluster.primary.signal(signal.SIGCONT)
+
+    assert len(failures) == 1
 
 
 def test_several_replicas_migrate_at_once(own_cluster: Postgres) -> None:

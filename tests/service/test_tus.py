@@ -18,12 +18,12 @@ from file_transfer.bodies import CutShortError
 from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import ChunkStore, StorageUnavailableError
 from file_transfer.errors import RefusedError
-from file_transfer.incoming import Reservation
 from file_transfer.index import uploads as index_uploads
 from file_transfer.index import usage
 from file_transfer.index.database import Database, OutcomeUnknownError
 from file_transfer.index.schema import chunks
 from file_transfer.limits import Limits
+from file_transfer.reservation import Reservation
 from file_transfer.resumable_sha256 import ResumableSha256
 from file_transfer.stored_file import now
 from file_transfer.upload import Upload

@@ -43,10 +43,6 @@ class ConcurrentHash:
         self.wait()
         return self._hash.digest()
 
-    def hexdigest(self) -> str:
-        """Return the digest of all bytes so far, in hex."""
-        return self.digest().hex()
-
     def wait(self) -> None:
         """Wait until the hash has all bytes, so that the caller may use it and reuse its buffers."""
         if self._pending:

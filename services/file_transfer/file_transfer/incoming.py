@@ -1,111 +1,20 @@
 """A file that is being received. Its chunks are reserved in the index before they are stored."""
 
 import hashlib
-from collections import deque
 from contextlib import ExitStack, suppress
-from datetime import timedelta
-from threading import Lock
-from time import monotonic
 from typing import Self
-from uuid import UUID, uuid4
-
-from sqlalchemy import Connection
+from uuid import uuid4
 
 from file_transfer.chunks import Chunk, ChunkStore, Data, IncomingContent, StorageUnavailableError
 from file_transfer.hashing import ConcurrentHash
-from file_transfer.index import contents
 from file_transfer.index.database import Database
 from file_transfer.lifetime import Lifetime
 from file_transfer.limits import Limits
+from file_transfer.reservation import Reservation
 from file_transfer.stored_file import StoredFile, now
 
 SMALL_BYTES = 32 * 1024
 """Up to this size, content is kept in the index itself: one transaction instead of two, and nothing in the store."""
-
-_ROOM = 64 * 1024 * 1024
-"""The bytes that are reserved at a time for content of unknown size."""
-
-
-class Reservation:
-    """The keys and the room that are reserved in the index for content, and the lease on them.
-
-    `quota` is in bytes; 0 means none. `size` is the number of bytes that the content will have, if that is known.
-    """
-
-    def __init__(self, database: Database, store: ChunkStore, limits: Limits, content: UUID, size: int | None) -> None:
-        self._database = database
-        self._store = store
-        self._limits = limits
-        self._content = content
-        self._size = size
-        self._covered = 0
-        self._chunk_bytes = store.chunk_bytes or 0
-        self._keys: deque[str] = deque()
-        self._choosing = Lock()
-        self._renewed = monotonic()
-        self.chosen: list[str] = []
-        """All keys that were reserved, used or not."""
-
-    def create(self, size: int) -> None:
-        """Create the content in the index, with room for `size` bytes."""
-        self._limits.check_free(self._store, size)
-        self._database.write(
-            lambda connection: contents.create(
-                connection, self._content, until=now() + contents.LEASE, size=size, quota=self._limits.quota
-            )
-        )
-
-    def next_key(self, *, fresh: bool = False) -> str:
-        """See `NextKey`. Several threads may call it."""
-        with self._choosing:
-            if fresh:
-                self._covered -= len(self._keys) * self._chunk_bytes
-                self._keys.clear()
-            if not self._keys:
-                self._limits.check_free(self._store, 0)
-                left = None if self._size is None else max(self._size - self._covered, 1)
-                keys = self._store.choose_keys(left)
-                self._reserve(keys=keys)
-                self._keys.extend(keys)
-                self._covered += len(keys) * self._chunk_bytes
-            return self._keys.popleft()
-
-    def add_room(self) -> None:
-        """Reserve room for more bytes of content whose size is unknown."""
-        self._limits.check_free(self._store, _ROOM)
-        self._reserve(size=_ROOM)
-
-    def renew(self) -> None:
-        """Renew the lease, unless that was done a short while ago."""
-        if monotonic() - self._renewed > contents.LEASE / timedelta(seconds=1) / 4:
-            self._reserve()
-
-    def discard(self, failure: type[BaseException] | None) -> None:
-        """Make garbage of the content unless it was published. `failure` is why it was not."""
-        # A server that did not answer in time may still store a chunk.
-        may_be_late = failure is not None and issubclass(failure, StorageUnavailableError)
-        due = now() + contents.LEASE if may_be_late else now()
-
-        def change(connection: Connection) -> None:
-            contents.abandon(connection, [self._content], due)
-            if may_be_late:
-                contents.discard_keys(connection, self.chosen, due)
-
-        self._database.write(change)
-
-    def _reserve(self, *, keys: list[str] | None = None, size: int = 0) -> None:
-        self.chosen += keys or []
-        self._renewed = monotonic()
-        self._database.write(
-            lambda connection: contents.reserve(
-                connection,
-                self._content,
-                keys=keys or [],
-                until=now() + contents.LEASE,
-                size=size,
-                quota=self._limits.quota,
-            )
-        )
 
 
 class IncomingFile:
@@ -163,8 +72,7 @@ class IncomingFile:
             return
         content = self._content or self._begin()
         while self._reservation and self.size > self._room:
-            self._reservation.add_room()
-            self._room += _ROOM
+            self._room += self._reservation.add_room()
         content.write(data)
         self.renew()
 
@@ -201,8 +109,7 @@ class IncomingFile:
     def _begin(self) -> IncomingContent:
         """Reserve the content in the index, and begin to write it to the store."""
         reservation = Reservation(self._database, self._store, self._limits, self._version, self._declared)
-        self._room = _ROOM if self._declared is None else self._declared
-        reservation.create(self._room)
+        self._room = reservation.create()
         self._reservation = reservation
         self._content = self._stack.enter_context(self._store.receive(reservation.next_key))
         self._content.write(bytes(self._small))

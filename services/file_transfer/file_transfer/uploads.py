@@ -15,10 +15,10 @@ from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import Chunk, Data, StorageUnavailableError
 from file_transfer.errors import RefusedError
 from file_transfer.hashing import ConcurrentHash
-from file_transfer.incoming import Reservation
 from file_transfer.index import contents, files
 from file_transfer.index import uploads as table
 from file_transfer.index.database import write_repeatedly
+from file_transfer.reservation import Reservation
 from file_transfer.resumable_sha256 import ResumableSha256
 from file_transfer.stored_file import StoredFile, now
 from file_transfer.upload import Upload

@@ -5,7 +5,7 @@ would wait until there is one again. Reads go to the primary, or to a standby wh
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar, cast
 
 import psycopg
@@ -101,7 +101,12 @@ class PostgresDatabase:
     @contextmanager
     def _connection(self, host: PostgresHost, seconds: float) -> Iterator[Connection]:
         with host.engine.connect() as connection, self._deadlines.limit(_driver(connection).fileno(), seconds):
-            yield connection
+            try:
+                yield connection
+            except BaseException:
+                with suppress(DBAPIError):
+                    connection.rollback()  # here, since it would be done later without a time limit
+                raise
 
     def _failed(self, host: PostgresHost, error: Exception) -> None:
         if isinstance(error, OperationalError) or isinstance(getattr(error, "orig", None), _READ_ONLY):

@@ -30,8 +30,8 @@ _THREADS = 32
 _WRITTEN = (200, 201, 204)
 _DELETED = (202, 404)
 _OTHER_CHUNK = b"Cookie does not match"
-"""A master that was restarted assigns the numbers again under which nothing had been stored yet. The end of a key,
-which SeaweedFS calls its cookie, then differs, so this key has no chunk."""
+"""A master that was restarted assigns numbers again under which nothing had been stored yet. The end of the key, which
+SeaweedFS calls its cookie, then differs, so the key has no chunk."""
 _NOT_FOUND = 404
 
 

@@ -1,0 +1,136 @@
+"""Everything at once: publish, replace, remove, expire, resume and sweep, with leases that end at any time.
+
+Whatever happens in between, each file is whole, nothing that is used is deleted, and nothing else stays.
+"""
+
+import hashlib
+import random
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from datetime import timedelta
+
+import pytest
+from memory_store import MemoryStore
+from sqlalchemy import Table, func, select
+
+from file_transfer import incoming, reservation, sweep, uploads
+from file_transfer.catalogue import Catalogue, UnknownFileError
+from file_transfer.chunks import MissingChunkError, StorageUnavailableError, blocks
+from file_transfer.errors import RefusedError
+from file_transfer.index import contents, schema, usage
+from file_transfer.index.database import Database
+from file_transfer.lifetime import Lifetime
+from file_transfer.limits import Limits
+from file_transfer.ranges import Range
+from file_transfer.stored_file import StoredFile, now
+
+NAMES = ("a", "b", "c")
+THREADS = 8
+ACTIONS = 60
+EXPECTED = (RefusedError, UnknownFileError, uploads.UnknownUploadError, StorageUnavailableError)
+
+
+class Client:
+    """A client that does one thing after the other, at random."""
+
+    def __init__(self, catalogue: Catalogue, seed: int) -> None:
+        self._catalogue = catalogue
+        self._chance = random.Random(seed)
+        self._uploads = uploads.Uploads(catalogue)
+
+    def act(self) -> None:
+        actions = [self._put, self._put, self._remove, self._read, self._read, self._resume, self._sweep]
+        with suppress(*EXPECTED):
+            self._chance.choice(actions)()
+
+    def _put(self) -> None:
+        content = self._chance.randbytes(self._chance.choice([1, 10, 999, 2500, 5000]))
+        lifetime = Lifetime(ttl=self._chance.choice([None, None, timedelta(milliseconds=20)]))
+        with self._catalogue.receive(self._chance.choice([None, len(content)])) as file:
+            for first in range(0, len(content), 700):
+                file.write(content[first : first + 700])
+            self._catalogue.publish({self._chance.choice(NAMES): file}, lifetime)
+
+    def _resume(self) -> None:
+        content = self._chance.randbytes(self._chance.choice([10, 3000]))
+        identifier = self._uploads.create(len(content), {"filename": self._chance.choice(NAMES)}).id.hex
+        if self._chance.random() < 0.2:
+            self._uploads.remove(identifier)
+        # Two requests at once, as after a connection that the client believes to be broken.
+        with ThreadPoolExecutor(2) as pool:
+            for _ in range(2):
+                pool.submit(self._append, identifier, content)
+
+    def _append(self, identifier: str, content: bytes) -> None:
+        with suppress(*EXPECTED):
+            offset = 0
+            while offset < len(content):
+                part = content[offset : offset + 1300]
+                offset = self._uploads.append(identifier, offset, iter([part]), None, len(part)).offset
+
+    def _remove(self) -> None:
+        self._catalogue.remove(self._chance.choice(NAMES))
+
+    def _read(self) -> None:
+        check_content(self._catalogue, self._catalogue.look_up(self._chance.choice(NAMES)))
+
+    def _sweep(self) -> None:
+        sweep.sweep(self._catalogue)
+
+
+def check_content(catalogue: Catalogue, file: StoredFile) -> None:
+    """Check that the file is whole, unless it has been replaced or removed meanwhile."""
+    if file.data is not None:
+        content = file.data
+    else:
+        try:
+            with closing(catalogue.open(file, Range(0, file.size))) as opened:
+                content = b"".join(blocks(opened))
+        except MissingChunkError:
+            current = catalogue.find(file.name)
+            assert current is None or current.version != file.version
+            return
+    assert hashlib.sha256(content).hexdigest() == file.sha256
+
+
+@pytest.mark.parametrize("quota", [0, 40_000])
+def test_files_stay_whole_and_nothing_else_stays(
+    database: Database, monkeypatch: pytest.MonkeyPatch, quota: int
+) -> None:
+    monkeypatch.setattr(incoming, "SMALL_BYTES", 100)
+    monkeypatch.setattr(reservation, "_ROOM", 1000)
+    monkeypatch.setattr(contents, "LEASE", timedelta(milliseconds=30))
+    monkeypatch.setattr(uploads, "KEPT", timedelta(milliseconds=100))
+    store = MemoryStore()
+    catalogue = Catalogue(database, store, Limits(max_file=10_000, quota=quota))
+
+    def run(seed: int) -> None:
+        client = Client(catalogue, seed)
+        for _ in range(ACTIONS):
+            client.act()
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(run, range(THREADS)))
+    files = catalogue.page("", "", 1000)
+    for file in files:
+        found = catalogue.find(file.name)
+        if found:
+            check_content(catalogue, found)
+
+    much_later = now() + timedelta(days=2)
+    monkeypatch.setattr(sweep, "now", lambda: much_later)
+    sweep.sweep(catalogue)
+    kept = [catalogue.look_up(file.name) for file in catalogue.page("", "", 1000)]
+    for file in kept:
+        check_content(catalogue, file)
+    assert database.read(usage.total) == (sum(file.size for file in kept), len(kept))
+    large = [file for file in kept if file.data is None]
+    assert count(database, schema.contents) == len(large)
+    assert count(database, schema.uploads) == 0
+    keys = database.read(lambda connection: set(connection.execute(select(schema.chunks.c.key)).scalars()))
+    assert keys == store.stored.keys()
+
+
+def count(database: Database, table: Table) -> int:
+    query = select(func.count()).select_from(table)
+    return database.read(lambda connection: connection.execute(query).scalar_one())
