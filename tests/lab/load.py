@@ -21,7 +21,7 @@ _PAUSE_SECONDS = 0.2
 _LARGE_PAUSE_SECONDS = 1  # between two transfers of a thread, so that the load leaves the machine some room
 _TIMEOUT = 30
 _READERS = 8
-_ATTEMPTS = 5
+_PATIENCE_SECONDS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,9 +148,9 @@ def get(url: str, name: str, digest: str) -> Transfer:
 
 def _get_repeatedly(url: str, name: str, digest: str) -> Transfer:
     """Get a file as a client does: again, as long as the response is to try again."""
-    for _ in range(_ATTEMPTS):
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
         transfer = get(url, name, digest)
-        if transfer.status != 503:
-            break
+        if transfer.status != 503 or time.monotonic() > deadline:
+            return transfer
         time.sleep(1)
-    return transfer

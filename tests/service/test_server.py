@@ -54,6 +54,23 @@ def test_memory_does_not_grow_with_the_file(server: Server, tmp_path: Path) -> N
     assert server.memory() < 96 * MIB
 
 
+@pytest.mark.parametrize("part", ["index", "store"])
+@pytest.mark.parametrize("state", ["readable", "writable"])
+def test_metrics_say_whether_index_and_store_work(server: Server, part: str, state: str) -> None:
+    metrics = requests.get(f"{server.url}/metrics", timeout=10).text
+
+    assert f"\nfile_transfer_{part}_{state} 1.0\n" in metrics
+
+
+def test_a_client_that_sends_its_whole_body_first_is_told_why_it_was_refused(server: Server) -> None:
+    with server.connect() as connection:
+        head = f"PUT /files/x?unknown=1 HTTP/1.1\r\nHost: x\r\nContent-Length: {12 * MIB}\r\n\r\n"
+        connection.sendall(head.encode() + bytes(12 * MIB))
+        answer = connection.makefile("rb").readline()
+
+    assert answer.startswith(b"HTTP/1.1 4")
+
+
 def chunk_files(tmp_path: Path) -> list[Path]:
     return [path for path in (tmp_path / "data" / "chunks").rglob("*") if path.is_file()]
 

@@ -13,26 +13,21 @@ from file_transfer.index.migrate import SchemaTooNewError
 
 def main() -> None:
     """Read the settings and serve until SIGTERM."""
-    try:
-        configured = settings.load()
-        if not configured.postgres:
-            _make_writable_folder(configured.data)
-        _run(configured)
-    except (settings.SettingsError, SchemaTooNewError, StorageUnavailableError) as error:
-        sys.exit(f"file_transfer: {error}")
-
-
-def _run(configured: settings.Settings) -> None:
     master = os.getpid()
     counters = tempfile.mkdtemp(prefix="file-transfer-metrics-")
-    # The Prometheus client reads this variable when it is imported, so all that measures is imported only now.
+    # The Prometheus client reads this variable when it is imported, so what counts anything is imported only now.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = counters
     from file_transfer import backends  # noqa: PLC0415
     from file_transfer.server import Server  # noqa: PLC0415
 
     try:
+        configured = settings.load()
+        if not configured.postgres:
+            _make_writable_folder(configured.data)
         backends.migrate(configured)
         Server(configured, Path(counters)).run()
+    except (settings.SettingsError, SchemaTooNewError, StorageUnavailableError) as error:
+        sys.exit(f"file_transfer: {error}")
     finally:
         if os.getpid() == master:  # a worker that exits gets here too, but the other workers still need the folder
             shutil.rmtree(counters, ignore_errors=True)

@@ -1,11 +1,12 @@
 """The server: gunicorn with threads, which streams request bodies and sends files with sendfile."""
 
 import fcntl
+import os
 from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
-from gunicorn.http import wsgi
+from gunicorn.http import parser, wsgi
 from prometheus_client import multiprocess
 
 from file_transfer import app, backends, settings
@@ -17,6 +18,11 @@ from file_transfer.limits import Limits
 from file_transfer.sweep import Sweeper
 
 wsgi.SERVER = "file-transfer"  # gunicorn always sends a Server header, and has no setting for it
+
+# After it has refused a request, gunicorn reads what is left of the body, for up to five seconds, and then resets the
+# connection. With the default of 64 KiB, most clients that send everything before they read would not learn the reason,
+# and HAProxy 3.0 sometimes keeps such a client waiting until `timeout client`.
+parser._DRAIN_MAX_BYTES = 16 * 2**20  # noqa: SLF001 - gunicorn has no setting for it
 
 
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
@@ -69,6 +75,8 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
 
     def run(self) -> None:
         """Serve until SIGTERM."""
+        # This process serves nothing, but its gauges would count as a worker's whose checks all fail.
+        multiprocess.mark_process_dead(os.getpid())  # type: ignore[no-untyped-call] # not annotated there
         DrainingArbiter(self, self._drain, self._configured.drain_seconds).run()
 
 
