@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 from running import wait_until
 
-from file_transfer.index.postgres_hosts import PostgresSettings
+from file_transfer.settings import PostgresSettings
 
 PASSWORD = "password-of-the-tests"
 USER = "file_transfer"

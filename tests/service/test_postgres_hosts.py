@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from file_transfer.index.postgres_hosts import PostgresHost, PostgresSettings
+from file_transfer.index.postgres_hosts import PostgresHost
+from file_transfer.settings import PostgresSettings
 from file_transfer.stored_file import now
 
 SETTINGS = PostgresSettings(hosts=(("127.0.0.1", 1),), password="", connections=1, standbys=1)

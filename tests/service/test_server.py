@@ -170,6 +170,17 @@ def test_a_dead_server_is_not_healthy(server: Server) -> None:
     assert health.returncode == 1
 
 
+def test_the_health_check_is_cheap() -> None:
+    """It runs every few seconds, so it must not import what only the server needs."""
+    program = "import sys, file_transfer.healthcheck; print(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(SERVICE)}
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    ).stdout.split()
+
+    assert not {"sqlalchemy", "psycopg", "bottle", "gunicorn", "prometheus_client", "obstore"} & set(loaded)
+
+
 def test_metrics_are_summed_over_workers(server: Server) -> None:
     for _ in range(20):
         requests.get(f"{server.url}/files", timeout=10)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from file_transfer import tokens
-from file_transfer.index.postgres_hosts import PostgresSettings
 from file_transfer.tokens import Tokens
 
 _PREFIX = "FILE_TRANSFER_"
@@ -32,12 +31,26 @@ class S3Settings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PostgresSettings:
+    """A PostgreSQL cluster: `hosts` as (name, port), and the most connections of one process to each of them.
+
+    A write needs this number of synchronous `standbys`; with 0, the primary alone is enough.
+    """
+
+    hosts: tuple[tuple[str, int], ...]
+    password: str = field(repr=False)
+    connections: int
+    standbys: int
+    user: str = "file_transfer"
+    database: str = "file_transfer"
+
+
+@dataclass(frozen=True, kw_only=True)
 class SeaweedFsSettings:
     """A SeaweedFS cluster: its `masters` as HOST:PORT, and on how many volume servers each chunk is stored.
 
-    `volume_servers` are names as HOST:PORT that have the addresses of all volume servers.
-
-    `node` is the id of the node that this replica runs on; a volume server on the same node is asked first.
+    `volume_servers` are names as HOST:PORT that have the addresses of all volume servers. `node` is the id of the node
+    that this replica runs on; a volume server on the same node is asked first.
     """
 
     masters: tuple[str, ...]

@@ -17,7 +17,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from file_transfer.chunks import StorageFullError, StorageUnavailableError
 from file_transfer.index.database import OutcomeUnknownError
 from file_transfer.index.deadline import Deadlines
-from file_transfer.index.postgres_hosts import PostgresHost, PostgresHosts, PostgresSettings
+from file_transfer.index.postgres_hosts import PostgresHost, PostgresHosts
+from file_transfer.settings import PostgresSettings
 
 T = TypeVar("T")
 

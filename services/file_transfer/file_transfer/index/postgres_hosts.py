@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +13,7 @@ from sqlalchemy.pool import QueuePool
 
 from file_transfer.chunks import StorageUnavailableError
 from file_transfer.index.deadline import Deadlines
+from file_transfer.settings import PostgresSettings
 
 _EVERY_SECONDS = 1.0
 _PROBE_SECONDS = 2.0
@@ -33,43 +33,12 @@ FROM (VALUES (1)) AS always LEFT JOIN pg_stat_replication ON state = 'streaming'
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class PostgresSettings:
-    """How to reach the cluster: `hosts` as (name, port), and the most connections of this process to each of them.
-
-    A write needs this number of synchronous `standbys`; with 0, the primary alone is enough.
-    """
-
-    hosts: tuple[tuple[str, int], ...]
-    password: str = field(repr=False)
-    connections: int
-    standbys: int
-    user: str = "file_transfer"
-    database: str = "file_transfer"
-
-    def parameters(self, host: str, port: int) -> dict[str, Any]:
-        """Return libpq's connection parameters for one host."""
-        return {
-            "host": host,
-            "port": port,
-            "user": self.user,
-            "password": self.password,
-            "dbname": self.database,
-            "connect_timeout": 2,
-            "tcp_user_timeout": 5000,  # milliseconds
-            "keepalives_idle": 5,
-            "keepalives_interval": 2,
-            "keepalives_count": 3,
-            "application_name": "file-transfer",
-        }
-
-
 class PostgresHost:
     """One host: its pool of connections, and what it said last."""
 
     def __init__(self, settings: PostgresSettings, host: str, port: int) -> None:
         self.name = f"{host}:{port}"
-        self.parameters = settings.parameters(host, port)
+        self.parameters = _parameters(settings, host, port)
         self.engine = _engine(self.parameters, settings)
         self.is_primary = False
         self.answered = float("-inf")
@@ -191,6 +160,23 @@ class PostgresHosts:
                     connection.close()
             return None
         return connection
+
+
+def _parameters(settings: PostgresSettings, host: str, port: int) -> dict[str, Any]:
+    """Return libpq's connection parameters for one host."""
+    return {
+        "host": host,
+        "port": port,
+        "user": settings.user,
+        "password": settings.password,
+        "dbname": settings.database,
+        "connect_timeout": 2,
+        "tcp_user_timeout": 5000,  # milliseconds
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "application_name": "file-transfer",
+    }
 
 
 def _engine(parameters: Mapping[str, Any], settings: PostgresSettings) -> Engine:
