@@ -195,8 +195,10 @@ class Cluster:
         """Ids of a service's running containers on a host."""
         return self.on(host, f"docker ps -q --filter label=com.docker.swarm.service.name={service}").split()
 
-    def own_images(self, host: str) -> list[str]:
-        return self.on(host, "docker image ls --format '{{.Repository}}:{{.Tag}}' 'localhost/swarm-transfer/*'").split()
+    def own_images(self, host: str, program: str) -> list[str]:
+        """Return the images of a program that the host has built."""
+        repository = f"localhost/swarm-transfer/{program}"
+        return self.on(host, f"docker image ls --format '{{{{.Repository}}}}:{{{{.Tag}}}}' {repository}").split()
 
     def leftovers(self, host: str) -> list[str]:
         """Return containers, images, volumes and networks on a host, without the three networks of every engine."""

@@ -109,17 +109,17 @@ def test_a_changed_secret_moves_the_service_and_takes_the_old_one_away(cluster: 
 
 
 def test_a_changed_program_is_a_new_image_and_only_the_last_one_is_kept_beside_it(cluster: Cluster) -> None:
-    before = cluster.own_images("master")
+    before = cluster.own_images("master", "file-transfer")
 
     with cluster.edited("services/file_transfer/file_transfer/__init__.py", '\n"""Changed."""\n'):
         cluster.up()
-        changed = cluster.own_images("master")
+        changed = cluster.own_images("master", "file-transfer")
         cluster.upload("after-the-change", b"works", through="slave")
     cluster.up()
 
     assert len(before) == 1
     assert len(changed) == 2
-    assert set(cluster.own_images("master")) == set(changed) > set(before)
+    assert set(cluster.own_images("master", "file-transfer")) == set(changed) > set(before)
     assert cluster.download("after-the-change", back="master") == b"works"
 
 
