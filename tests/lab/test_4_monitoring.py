@@ -338,11 +338,13 @@ def test_an_outage_of_three_minutes_leaves_no_gap(cluster: Cluster, outage: Outa
 
 
 def test_a_transfer_is_counted_for_its_host_and_its_container(outage: Outage) -> None:
-    # The edge forwards the file to a replica, which sends it to both hosts' storage.
+    # The edge forwards the file to a replica, which sends it to both hosts' volume servers.
     assert outage.host_bytes["slave", "receive"] >= SENT_BYTES
     for node, direction in itertools.product(NODES, ("receive", "transmit")):
-        # Prometheus counts the same interfaces as the kernel, for a slightly longer time.
-        assert outage.counters[node, direction] == pytest.approx(outage.host_bytes[node, direction], rel=0.1)
+        # Prometheus counts the same interfaces as the kernel, for a longer time. If the replica is on the slave, the
+        # master sends hardly anything of the file, so what both count beside it must not matter.
+        counted = pytest.approx(outage.host_bytes[node, direction], rel=0.1, abs=0.1 * SENT_BYTES)
+        assert outage.counters[node, direction] == counted
     for direction in ("receive", "transmit"):
         assert outage.counters["edge", "slave", direction] == pytest.approx(SENT_BYTES, rel=0.1)
         assert outage.counters["edge", "master", direction] < 0.1 * SENT_BYTES
