@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 _ARGUMENTS = (
     "--no-sandbox",  # root cannot use the sandbox
@@ -18,6 +18,7 @@ _ARGUMENTS = (
 
 @contextmanager
 def chromium(program: str) -> Iterator[Browser]:
+    expect.set_options(timeout=30_000)  # milliseconds; a busy machine needs more than the default of five seconds
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
         yield browser
