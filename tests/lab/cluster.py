@@ -172,9 +172,9 @@ class Cluster:
         return specification
 
     def service_ids(self) -> set[str]:
-        """Return the ids of all services except the object store's masters, which depend on the managers."""
+        """Return the ids of all services except the object store's masters and etcd, which depend on the managers."""
         listed = self.on("master", "docker service ls --format '{{.Name}} {{.ID}}'").splitlines()
-        return {line.split()[1] for line in listed if not line.startswith("object-store-master-")}
+        return {line.split()[1] for line in listed if not line.startswith(("object-store-master-", "etcd-"))}
 
     def tasks(self, service: str) -> set[str]:
         """Return the ids of the tasks that should run."""
