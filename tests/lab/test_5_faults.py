@@ -43,6 +43,11 @@ def postgres_roles(cluster: Cluster) -> dict[str, str]:
     return found
 
 
+def alerts(cluster: Cluster) -> set[str]:
+    """Return the names of the alerts that fire or are about to."""
+    return {series["metric"]["alertname"] for series in cluster.prometheus("ALERTS")}
+
+
 def unhealthy(cluster: Cluster) -> list[str]:
     """Return the services of which fewer tasks run than should."""
     listed = cluster.on("master", "docker service ls --format '{{.Name}} {{.Replicas}}'").splitlines()
@@ -104,11 +109,14 @@ def test_without_a_host_downloads_go_on_through_the_other_and_uploads_are_refuse
             late = [t for t in load.transfers if t.upload and t.ok and t.began > gone + NOTICED_SECONDS]
             assert not late, f"acknowledged on one host: {late}"
             assert load.lost(url) == []
+            if host != "master":  # which has Prometheus
+                cluster.eventually(lambda: "FilesWithFewCopies" in alerts(cluster), seconds=90)
         back = time.monotonic()
         load.use(*urls(cluster))
         recover(cluster, load)
         record(f"{host} is back: all runs after {time.monotonic() - back:.1f} s")
     cluster.eventually(lambda: sorted(postgres_roles(cluster).values()) == ["primary", "replica"])
+    cluster.eventually(lambda: "FilesWithFewCopies" not in alerts(cluster), seconds=90)
     assert load.lost(*urls(cluster)) == []
 
 

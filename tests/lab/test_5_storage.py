@@ -67,17 +67,18 @@ def ready(cluster: Cluster) -> bool:
         return False
 
 
-def test_a_large_file_that_goes_in_through_one_node_comes_out_of_the_other(cluster: Cluster) -> None:
+@pytest.mark.parametrize("size", [1, 5 * MIB + 3, 2048 * MIB], ids=["1 B", "5 MiB", "2 GiB"])
+def test_what_goes_in_through_one_node_comes_out_of_the_other(cluster: Cluster, size: int) -> None:
     digest = hashlib.sha256()
 
     def sent() -> Iterator[bytes]:
-        for block in blocks(1024 * MIB + 3):
+        for block in blocks(size):
             digest.update(block)
             yield block
 
-    assert put(cluster, "large", sent(), through="slave").status_code == 201
-    assert digest_of(cluster, "large", back="master") == digest.hexdigest()
-    assert requests.delete(f"{cluster.url('slave')}/files/large", timeout=60).status_code == 204
+    assert put(cluster, "sized", sent(), through="slave").status_code == 201
+    assert digest_of(cluster, "sized", back="master") == digest.hexdigest()
+    assert requests.delete(f"{cluster.url('slave')}/files/sized", timeout=60).status_code == 204
 
 
 def test_every_file_is_on_two_hosts_and_a_lost_copy_is_replaced(cluster: Cluster) -> None:
@@ -111,7 +112,7 @@ def in_volume_server(cluster: Cluster, host: str, script: str) -> str:
     return cluster.on(host, f"docker exec {container} sh -c '{script}'")
 
 
-def test_index_and_object_store_stay_within_its_memory_limits(cluster: Cluster) -> None:
+def test_index_and_object_store_stay_within_their_memory_limits(cluster: Cluster) -> None:
     def send(number: int) -> None:
         sent.append(put(cluster, f"parallel-{number}", blocks(128 * MIB), through=HOSTS[number % 2]).status_code)
 

@@ -487,6 +487,24 @@ def lost_answers(monkeypatch: pytest.MonkeyPatch, database: Database, count: int
     monkeypatch.setattr(database, "write", write_and_lose)
 
 
+@pytest.mark.parametrize(("size", "transactions"), [(5, 1), (5 * MIB, 2)])
+def test_an_upload_waits_for_few_transactions(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, size: int, transactions: int
+) -> None:
+    write, seen = catalogue.database.write, []
+
+    def write_and_count(change: Callable[[Connection], object]) -> object:
+        seen.append(change)
+        return write(change)
+
+    monkeypatch.setattr(catalogue.database, "write", write_and_count)
+    with catalogue.receive(size) as incoming_file:
+        incoming_file.write(b"x" * size)
+        catalogue.publish({"name": incoming_file}, FOREVER)
+
+    assert len(seen) == transactions
+
+
 @pytest.mark.parametrize("size", [5, 5 * MIB])
 def test_publishing_is_repeated_until_its_outcome_is_known(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, size: int

@@ -23,15 +23,15 @@ MIB = 2**20
 
 @pytest.fixture(params=["directory", "cluster", "s3"])
 def real(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    with serving(tmp_path, **variables(request, tmp_path)) as running:
+    with serving(tmp_path, **variables(request, request.param, tmp_path)) as running:
         yield running
 
 
-def variables(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    if request.param == "directory":
+def variables(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> dict[str, str]:
+    if kind == "directory":
         return {}
     index: Postgres = request.getfixturevalue("postgres_cluster")
-    if request.param == "s3":
+    if kind == "s3":
         store: ObjectStore = request.getfixturevalue("s3_gateway")
         return {"STORAGE": "s3", **index.variables(tmp_path), **store.variables(tmp_path)}
     return cluster_variables(index, request.getfixturevalue("seaweedfs_cluster"), tmp_path)
@@ -121,14 +121,15 @@ def test_another_worker_resumes_an_upload_whose_worker_was_killed(real: Server, 
     assert hashlib.sha256(requests.get(f"{real.url}/files/killed", timeout=30).content).hexdigest() == sha256(sent)
 
 
-def test_memory_does_not_grow_with_transfers_to_a_cluster(
-    postgres_cluster: Postgres, seaweedfs_cluster: Cluster, tmp_path: Path
+@pytest.mark.parametrize("kind", ["cluster", "s3"])
+def test_memory_does_not_grow_with_transfers_to_other_servers(
+    request: pytest.FixtureRequest, kind: str, tmp_path: Path
 ) -> None:
     large = tmp_path / "large"
     with large.open("wb") as file:
         file.truncate(300 * MIB)
 
-    with serving(tmp_path, WORKERS="1", **cluster_variables(postgres_cluster, seaweedfs_cluster, tmp_path)) as server:
+    with serving(tmp_path, WORKERS="1", **variables(request, kind, tmp_path)) as server:
         assert curl("-f", "-T", str(large), f"{server.url}/files/large").returncode == 0
         assert curl("-f", "-o", "/dev/null", f"{server.url}/files/large").returncode == 0
 

@@ -18,6 +18,7 @@ from file_transfer.catalogue import Catalogue, UnknownFileError
 from file_transfer.chunks import MissingChunkError, StorageUnavailableError, blocks
 from file_transfer.errors import RefusedError
 from file_transfer.index import contents, schema, usage
+from file_transfer.index.contents import LeaseLostError
 from file_transfer.index.database import Database
 from file_transfer.lifetime import Lifetime
 from file_transfer.limits import Limits
@@ -27,7 +28,7 @@ from file_transfer.stored_file import StoredFile, now
 NAMES = ("a", "b", "c")
 THREADS = 8
 ACTIONS = 60
-EXPECTED = (RefusedError, UnknownFileError, uploads.UnknownUploadError, StorageUnavailableError)
+EXPECTED = (RefusedError, UnknownFileError, uploads.UnknownUploadError, StorageUnavailableError, LeaseLostError)
 
 
 class Client:

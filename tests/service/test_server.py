@@ -76,8 +76,10 @@ def chunk_files(tmp_path: Path) -> list[Path]:
 
 
 def test_a_client_that_disconnects_leaves_nothing(server: Server, tmp_path: Path) -> None:
-    connection, _ = server.begin_upload("half")
-    connection.close()
+    with server.connect() as connection:
+        head = f"PUT /files/half HTTP/1.1\r\nHost: x\r\nContent-Length: {3 * MIB}\r\n\r\n"
+        connection.sendall(head.encode() + bytes(2 * MIB))
+        wait_until(lambda: chunk_files(tmp_path) != [])
 
     wait_until(lambda: chunk_files(tmp_path) == [])
     assert server.files() == {}

@@ -12,6 +12,7 @@ from file_transfer.chunks import MissingChunkError, StorageFullError, StorageUna
 from file_transfer.errors import RefusedError, kind_of
 from file_transfer.file_routes import FileRoutes
 from file_transfer.form_routes import FormRoutes
+from file_transfer.index.contents import LeaseLostError
 from file_transfer.slots import Slots
 from file_transfer.tokens import DELETE, READ, WRITE, Tokens
 from file_transfer.tus_routes import TusRoutes
@@ -159,6 +160,8 @@ def _with_error_responses(handler: Handler) -> Handler:
         except MissingChunkError as error:
             request.environ["wsgi.errors"].write(f"storage: {error}\n")
             return responses.error(500, "the content of the file is missing in the storage", "missing")
+        except LeaseLostError as error:
+            return responses.error(503, str(error), "lease")
         except StorageUnavailableError as error:
             request.environ["wsgi.errors"].write(f"storage: {error}\n")
             return responses.error(503, "the storage is not available: try again in a moment", "storage")

@@ -88,7 +88,10 @@ class Catalogue:
                 published[name] = file, is_new
             return {name: published[name] for name in described}
 
-        return write_repeatedly(self.database, change)
+        published = write_repeatedly(self.database, change)
+        for incoming in received.values():
+            incoming.is_published = True
+        return published
 
     def find(self, name: str) -> StoredFile | None:
         """Return the file, or None if there is none."""

@@ -23,7 +23,6 @@ class Check:
     def __init__(self, check: Callable[[], None], gauge: Gauge) -> None:
         self._check = check
         self._gauge = gauge
-        self._stop = threading.Event()
         self._failure = "it has not been checked yet"
         self._checked = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="health", daemon=True)
@@ -33,17 +32,14 @@ class Check:
         self._look()
         self._thread.start()
 
-    def stop(self) -> None:
-        """Stop the repetition."""
-        self._stop.set()
-
     def failure(self) -> str:
         """Return why the check fails; empty if it does not."""
         silent = time.monotonic() - self._checked
         return self._failure or (f"no answer for {silent:.0f} s" if silent > _BELIEVED_SECONDS else "")
 
     def _run(self) -> None:
-        while not self._stop.wait(_EVERY_SECONDS):
+        while True:
+            time.sleep(_EVERY_SECONDS)
             self._look()
 
     def _look(self) -> None:
@@ -74,11 +70,6 @@ class Health:
         """Begin to check."""
         for check in (*self._reading.values(), *self._writing.values()):
             check.start()
-
-    def stop(self) -> None:
-        """Stop checking."""
-        for check in (*self._reading.values(), *self._writing.values()):
-            check.stop()
 
     def check_readable(self) -> None:
         """Check that files can be downloaded.

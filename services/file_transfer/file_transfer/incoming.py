@@ -38,6 +38,8 @@ class IncomingFile:
         self._stack = ExitStack()
         self.size = 0
         self.chunks: list[Chunk] = []
+        self.is_published = False
+        """Whether the index is known to have published the file."""
 
     def __enter__(self) -> Self:
         return self
@@ -45,8 +47,9 @@ class IncomingFile:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._hashing.wait()
         self._stack.close()
-        if self._reservation:
-            # Published content stays. If the index cannot be changed now, the lease ends by itself.
+        if self._reservation and not self.is_published:
+            # If it was published and the answer was lost, the content stays. If the index cannot be changed now, the
+            # lease ends by itself.
             with suppress(StorageUnavailableError):
                 self._reservation.discard(kind)
 

@@ -2,8 +2,8 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from uuid import UUID
 
 from file_transfer import metrics
@@ -12,7 +12,7 @@ from file_transfer.index import garbage, usage
 from file_transfer.index.database import Database
 from file_transfer.stored_file import now
 
-_EVERY = timedelta(seconds=10)
+_EVERY_SECONDS = 10
 
 
 def sweep(catalogue: Catalogue) -> int:
@@ -51,20 +51,15 @@ class Sweeper:
     def __init__(self, catalogue: Catalogue, is_elected: Callable[[], bool]) -> None:
         self._catalogue = catalogue
         self._is_elected = is_elected
-        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Stop the thread, after the sweep that may be running."""
-        self._stop.set()
-        self._thread.join()
-
     def _run(self) -> None:
-        while not self._stop.wait(_EVERY / timedelta(seconds=1)):
+        while True:
+            time.sleep(_EVERY_SECONDS)
             try:
                 if self._is_elected():
                     self._measure()

@@ -15,7 +15,6 @@ class Upload:
 
     id: UUID
     length: int
-    created: datetime
     expires: datetime
     metadata: dict[str, str] = field(default_factory=dict)
     offset: int = 0

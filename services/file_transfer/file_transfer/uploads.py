@@ -49,7 +49,7 @@ class Uploads:
                 large (413) or there is no space for it (507).
         """
         limits = self._catalogue.limits
-        upload = Upload(id=uuid4(), length=length, metadata=metadata, created=now(), expires=now() + KEPT)
+        upload = Upload(id=uuid4(), length=length, metadata=metadata, expires=now() + KEPT)
         name, _ = _name(upload), _sha256(upload)
         lifetime.parse(metadata, now())
         limits.check_size(length)

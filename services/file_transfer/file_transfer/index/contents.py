@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, and_, bindparam, case, delete, insert, select, update
 
-from file_transfer.chunks import Chunk, StorageUnavailableError
+from file_transfer.chunks import Chunk
 from file_transfer.index import usage
 from file_transfer.index.schema import GARBAGE, LIVE, RECEIVING, Moment, chunks, contents
 
@@ -48,18 +48,24 @@ _OF_CONTENT = (
 )
 
 
-class LeaseLostError(StorageUnavailableError):
-    """The content's lease has ended, so its chunks may be deleted at any time. It has to be sent again."""
+class LeaseLostError(Exception):
+    """The content's lease has ended, so its chunks may be deleted at any time. It has to be sent again.
+
+    Trying to store it once more is of no use, so this is no StorageUnavailableError.
+    """
 
 
-def create(connection: Connection, content: UUID, *, until: datetime, size: int, quota: int) -> None:
-    """Create content that is about to be received, and reserve `size` bytes of the quota for it.
+def create(
+    connection: Connection, content: UUID, *, until: datetime, size: int, quota: int, keys: Iterable[str] = ()
+) -> None:
+    """Create content that is about to be received, and reserve keys and `size` bytes of the quota for it.
 
     Raises:
         RefusedError: 507 if the quota does not allow it.
     """
     usage.reserve(connection, size, quota)
     connection.execute(insert(contents), {"id": content, "state": RECEIVING, "size": size, "due": until})
+    _insert_keys(connection, content, keys)
 
 
 def reserve(
@@ -73,9 +79,7 @@ def reserve(
     """
     usage.reserve(connection, size, quota)
     renew(connection, content, until=until, size=size)
-    rows = [{"key": key, "content_id": content, "size": 0} for key in keys]
-    if rows:
-        connection.execute(insert(chunks), rows)
+    _insert_keys(connection, content, keys)
 
 
 def renew(connection: Connection, content: UUID, *, until: datetime, size: int = 0) -> None:
@@ -126,8 +130,12 @@ def discard_keys(connection: Connection, keys: Sequence[str], due: datetime) -> 
     connection.execute(delete(chunks).where(chunks.c.key.in_(keys), chunks.c.start.is_(None)))
     used = set(connection.execute(select(chunks.c.key).where(chunks.c.key.in_(keys))).scalars())
     if unused := [key for key in keys if key not in used]:
-        garbage = _new_garbage(connection, due)
-        connection.execute(insert(chunks), [{"key": key, "content_id": garbage, "size": 0} for key in unused])
+        _insert_keys(connection, _new_garbage(connection, due), unused)
+
+
+def _insert_keys(connection: Connection, content: UUID, keys: Iterable[str]) -> None:
+    if rows := [{"key": key, "content_id": content, "size": 0} for key in keys]:
+        connection.execute(insert(chunks), rows)
 
 
 def _new_garbage(connection: Connection, due: datetime) -> UUID:

@@ -14,11 +14,8 @@ from file_transfer.stored_file import StoredFile
 
 _DESCRIPTION = tuple(column for column in files.c if column is not files.c.data)
 _BY_NAME = select(files).where(files.c.name == bindparam("wanted"))
-_CURRENT = (
-    select(*_DESCRIPTION, files.c.data.is_not(None).label("is_small"))
-    .where(files.c.name == bindparam("wanted"))
-    .with_for_update()
-)
+_LOCKABLE = select(*_DESCRIPTION, files.c.data.is_not(None).label("is_small"))
+_CURRENT = _LOCKABLE.where(files.c.name == bindparam("wanted")).with_for_update()
 _REPLACE = (
     update(files)
     .where(files.c.name == bindparam("wanted"))
@@ -68,7 +65,7 @@ def publish(
         RefusedError: 412 if the condition does not hold, 507 if the quota does not allow a small file.
         LeaseLostError: the content's lease has ended.
     """
-    row = connection.execute(_CURRENT, {"wanted": file.name}).one_or_none()
+    row = locked(connection, file.name)
     if row is not None and row.version == file.version:
         # An earlier attempt succeeded, but perhaps on one host only. This change makes the commit wait for the other.
         connection.execute(_REPLACE, _new_values(file))
@@ -101,7 +98,7 @@ def remove(
     Raises:
         RefusedError: 412 if the condition does not hold.
     """
-    row = connection.execute(_CURRENT, {"wanted": name}).one_or_none()
+    row = locked(connection, name)
     if row is None or (file := _file(row)).is_expired(now):
         return False
     condition.check_change(file)
@@ -112,11 +109,7 @@ def remove(
 def remove_expired(connection: Connection, now: datetime, limit: int, reader_grace: timedelta) -> int:
     """Remove up to `limit` files that have expired, and return how many."""
     rows = connection.execute(
-        select(*_DESCRIPTION, files.c.data.is_not(None).label("is_small"))
-        .where(files.c.expires <= now)
-        .order_by(files.c.expires)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
+        _LOCKABLE.where(files.c.expires <= now).order_by(files.c.expires).limit(limit).with_for_update(skip_locked=True)
     ).all()
     if rows:
         connection.execute(delete(files).where(files.c.name.in_([row.name for row in rows])))

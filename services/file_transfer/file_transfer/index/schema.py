@@ -103,7 +103,6 @@ uploads = Table(
     Column("id", Uuid, primary_key=True),
     Column("length", BigInteger, nullable=False),
     Column("position", BigInteger, nullable=False),
-    Column("created", Moment, nullable=False),
     Column("expires", Moment, nullable=False),
     Column("details", Text, nullable=False),
     # The state of the SHA-256 of the bytes so far, then the SHA-256 itself once the file is published.

@@ -37,7 +37,6 @@ class SqliteDatabase:
     """
 
     def __init__(self, path: Path, connections: int = 16) -> None:
-        self._path = path
         self._readers = _engine(path, pool_size=connections)
         self._writer = _engine(path, pool_size=1)
         self._changes: SimpleQueue[_Change | None] = SimpleQueue()
