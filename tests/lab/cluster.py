@@ -252,7 +252,18 @@ class Cluster:
         return dict(json.loads(answer)["data"])
 
     def described(self) -> str:
-        """Describe nodes, services, tasks, and Prometheus's last log lines and targets, to explain a failure."""
+        """Describe what may explain a failure: problems the file service logged, nodes, services, tasks, and targets.
+
+        The likeliest explanation is first, since long reports are cut.
+        """
+        problems = self.on(
+            "master",
+            "for service in files object-store-volume $(docker service ls --format '{{.Name}}' "
+            "| grep -e object-store-master -e postgres- -e etcd-); do "
+            "docker service logs --timestamps --since 5m $service 2>&1 "
+            "| grep -v '{\"time\"' | tail -n 25 | cut -c -300; done",
+            timeout=120,
+        )
         listed = self.on(
             "master",
             "docker node ls; docker service ls --format '{{.Name}} {{.Replicas}}'; "
@@ -263,7 +274,7 @@ class Cluster:
             f"{target['labels']} {target['scrapeUrl']} {target['health']} {target['lastScrape']} {target['lastError']}"
             for target in self._prometheus("targets", state="active")["activeTargets"]
         ]
-        return "\n".join([listed, *targets])
+        return "\n".join([problems, listed, *targets])
 
     # Transfers
 
@@ -280,9 +291,9 @@ class Cluster:
 
     def upload(self, name: str, content: bytes, *, through: str) -> None:
         answer = requests.post(f"{self.url(through)}/upload", files={"file": (name, content)}, timeout=_TIMEOUT)
-        answer.raise_for_status()
+        assert answer.ok, f"{answer.status_code}: {answer.text}"
 
     def download(self, name: str, *, back: str) -> bytes:
         answer = requests.post(f"{self.url(back)}/download", data={"name": name}, timeout=_TIMEOUT)
-        answer.raise_for_status()
+        assert answer.ok, f"{answer.status_code}: {answer.text}"
         return answer.content

@@ -261,11 +261,12 @@ def test_a_rolling_update_under_load_interrupts_no_transfer(cluster: Cluster) ->
             if end.is_set():
                 return
             try:
-                put(cluster, name, iter_mib(content), through=through).raise_for_status()
+                stored = put(cluster, name, iter_mib(content), through=through)
+                assert stored.ok, f"{stored.status_code}: {stored.text}"
                 if cluster.download(name, back="master" if through == "slave" else "slave") != content:
                     failures.append("the downloaded content differs")
-            except requests.RequestException as error:
-                failures.append(f"{error}: {error.response.text if error.response is not None else ''}")
+            except (requests.RequestException, AssertionError) as error:
+                failures.append(f"{name} through {through}: {error}")
             transfers.append(number)
 
     threads = [threading.Thread(target=transfer, args=(number,)) for number in range(4)]
