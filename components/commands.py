@@ -244,8 +244,15 @@ echo 'volume {volume} is in use: it stays' >&2
 def leave_etcd(*, member: str) -> str:
     """Take the member of this name, whose service has the same one, out of etcd's cluster if it runs on this host."""
     return f"""set -eu
-for task in $(docker ps --quiet --filter label=com.docker.swarm.service.name={shlex.quote(member)}); do
-  docker exec "$task" sh /opt/postgres/leave_etcd.sh {shlex.quote(member)} >&2
+task() {{ docker ps --quiet --filter label=com.docker.swarm.service.name={shlex.quote(member)}; }}
+leave() {{ docker exec "$(task)" sh /opt/postgres/leave_etcd.sh {shlex.quote(member)} >&2; }}
+[ -n "$(task)" ] || exit 0
+# A container ends when its member has left, and may take the script with it. The next one finds that all is done.
+attempts=30
+until leave; do
+  attempts=$((attempts - 1))
+  [ $attempts -gt 0 ] || exit 1
+  sleep 1
 done
 """
 

@@ -1,16 +1,26 @@
 #!/bin/sh
 # Takes a member out of etcd's cluster before its service is removed: leave_etcd.sh NAME. The last member stays.
+#
+# etcd ends when it is no longer a member, and this container with it. So this script may be killed after the removal,
+# and has to be run again in the next container.
 set -eu
 url=http://$1:2380
-attempts=30
-while listed=$(etcdctl --endpoints http://127.0.0.1:2379 --command-timeout 3s member list); do
-  id=$(echo "$listed" | awk -F ', ' -v url="$url" '$4 == url { print $1 }')
-  # A member cannot be asked to remove itself: it stops before it answers.
-  others=$(echo "$listed" | awk -F ', ' -v url="$url" '$4 != url && $5 { printf "%s%s", comma, $5; comma = "," }')
-  if [ -z "$id" ] || [ -z "$others" ]; then exit 0; fi
-  if etcdctl --endpoints "$others" --command-timeout 5s member remove "$id"; then exit 0; fi
+# shellcheck source=services/postgres/etcd_cluster.sh
+. /opt/postgres/etcd_cluster.sh
+
+attempts=5
+until cluster=$(find_cluster); do
   attempts=$((attempts - 1))
-  [ $attempts -gt 0 ] || exit 1
+  if [ $attempts -le 0 ]; then
+    echo "the cluster has no majority, so $1 cannot leave it" >&2
+    exit 0
+  fi
   sleep 1
 done
-echo "the cluster has no majority, so $1 cannot leave it" >&2
+entry=$(own_entry)
+# A member cannot be asked to remove itself: it stops before it answers.
+others=$(ctl member list | awk -F ', ' -v url="$url" '$4 != url && $5 { printf "%s%s", comma, $5; comma = "," }')
+if [ -n "$entry" ] && [ -n "$others" ]; then
+  touch /data/left
+  etcdctl --endpoints "$others" --command-timeout 5s member remove "${entry% *}"
+fi

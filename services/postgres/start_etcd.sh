@@ -2,32 +2,15 @@
 # Starts a member of etcd: start_etcd.sh NAME new|join FLAG…
 #
 # A member that is not in the cluster joins it, also one that has lost its data. Only `new` makes a cluster, and only
-# after nobody has answered for some seconds. All members have the DNS name `etcd`; their own is NAME.
+# after nobody has answered for some seconds. NAME is the member's DNS name.
 set -eu
 name=$1 mode=$2
 shift 2
 data=/data/etcd
+left=/data/left # exists from when the member leaves the cluster: see leave_etcd.sh
 url=http://$name:2380
-
-# Prints an address at which the cluster answers.
-find_cluster() {
-  for address in $(getent ahostsv4 etcd | awk '{ print $1 }' | sort -u); do
-    if etcdctl --endpoints "http://$address:2379" --command-timeout 3s member list >/dev/null 2>&1; then
-      echo "http://$address:2379"
-      return
-    fi
-  done
-  return 1
-}
-
-ctl() {
-  etcdctl --endpoints "$cluster" --command-timeout 5s "$@"
-}
-
-# Prints this member's id, and whether it still is a learner: one that has no vote until it has all data.
-own_entry() {
-  ctl member list | awk -F ', ' -v url="$url" '$4 == url { print $1, $6 }'
-}
+# shellcheck source=services/postgres/etcd_cluster.sh
+. /opt/postgres/etcd_cluster.sh
 
 # Until it has a vote, the cluster works as it did before, whatever happens to this member.
 gain_vote() {
@@ -47,8 +30,13 @@ join() {
   known=$(ctl member list | awk -F ', ' '{ split($4, part, "[/:]+"); printf "%s%s=%s", comma, part[2], $4; comma = "," }')
 }
 
-if cluster=$(find_cluster); then
-  [ -n "$(own_entry)" ] || rm -rf $data # it left the cluster
+if cluster=$(find_cluster) && [ -z "$(own_entry)" ]; then
+  if [ -e $left ]; then
+    # Swarm starts it again because etcd has ended. It must not join again before its service is removed.
+    rm $left
+    sleep 60
+  fi
+  rm -rf $data
 fi
 if [ -d $data/member ]; then
   known=$name=$url

@@ -25,6 +25,16 @@ _TIMEOUT = 120
 _POLL_SECONDS = 0.1
 _ADDRESSES = {"master": "192.168.50.2", "slave": "192.168.50.3", "third": "192.168.50.4"}
 
+_PROBLEMS = """
+for service in files object-store postgres etcd prometheus; do
+  for container in $(docker ps --all --quiet --filter "name=^$service"); do
+    docker logs --timestamps --since 5m "$container" 2>&1 |
+      grep -v -e '{"time"' -e 'no action' | tail -n 20 | cut -c -300
+  done
+done
+"""
+"""Prints what the programs on a host logged lately, except the file service's lines for single requests."""
+
 
 class Cluster:
     """A lab's cluster, deployed from a copy of the checkout, so that a test may edit the program."""
@@ -252,29 +262,23 @@ class Cluster:
         return dict(json.loads(answer)["data"])
 
     def described(self) -> str:
-        """Describe what may explain a failure: problems the file service logged, nodes, services, tasks, and targets.
+        """Describe what may explain a failure: what programs logged, nodes, services, tasks, and Prometheus's targets.
 
         The likeliest explanation is first, since long reports are cut.
         """
-        problems = self.on(
-            "master",
-            "for service in files object-store-volume $(docker service ls --format '{{.Name}}' "
-            "| grep -e object-store-master -e postgres- -e etcd-); do "
-            "docker service logs --timestamps --since 5m $service 2>&1 "
-            "| grep -v '{\"time\"' | tail -n 25 | cut -c -300; done",
-            timeout=120,
-        )
+        # Not `docker service logs`, which waits for ever for the logs of a host that was killed.
+        logs = "".join(self.on(host["name"], _PROBLEMS, timeout=120) for host in self.hosts)
         listed = self.on(
             "master",
             "docker node ls; docker service ls --format '{{.Name}} {{.Replicas}}'; "
             "docker node ps --no-trunc --format '{{.Name}} on {{.Node}}: {{.CurrentState}} {{.Error}}' "
-            "$(docker node ls -q) | sort -u; docker service logs --raw --tail 20 prometheus 2>&1",
+            "$(docker node ls -q) | sort -u",
         )
         targets = [
             f"{target['labels']} {target['scrapeUrl']} {target['health']} {target['lastScrape']} {target['lastError']}"
             for target in self._prometheus("targets", state="active")["activeTargets"]
         ]
-        return "\n".join([problems, listed, *targets])
+        return "\n".join([logs, listed, *targets])
 
     # Transfers
 

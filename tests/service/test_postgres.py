@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select, text, update
 
 from file_transfer.chunks import StorageUnavailableError
 from file_transfer.errors import RefusedError
-from file_transfer.index import files, migrate
+from file_transfer.index import files, migrate, postgres_hosts
 from file_transfer.index.database import OutcomeUnknownError
 from file_transfer.index.postgres import PostgresDatabase
 from file_transfer.index.schema import usage
@@ -45,9 +45,10 @@ def names(database: PostgresDatabase) -> list[str]:
     return [file.name for file in database.read(lambda connection: files.page(connection, "", "", 100, now()))]
 
 
-def test_writes_are_refused_at_once_while_there_is_no_standby(
-    database: PostgresDatabase, own_cluster: Postgres
+def test_writes_are_refused_at_once_while_there_is_no_standby_for_long(
+    database: PostgresDatabase, own_cluster: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(postgres_hosts, "_WRITABLE_AGAIN_SECONDS", 0)
     own_cluster.standby.kill()
     wait_until(lambda: refuses(database))
 
@@ -58,6 +59,21 @@ def test_writes_are_refused_at_once_while_there_is_no_standby(
     own_cluster.standby.start()
     wait_until(lambda: not refuses(database))
     publish(database, "stored")
+    assert names(database) == ["stored"]
+
+
+def test_a_write_waits_for_a_standby_that_is_away_for_a_moment(
+    database: PostgresDatabase, own_cluster: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_hosts, "_WRITABLE_AGAIN_SECONDS", 60)
+    own_cluster.standby.kill()
+    wait_until(lambda: refuses(database))
+    writer = threading.Thread(target=publish, args=(database, "stored"))
+    writer.start()
+
+    own_cluster.standby.start()
+    writer.join(60)
+
     assert names(database) == ["stored"]
 
 

@@ -1,6 +1,7 @@
 """Uploads and downloads while SeaweedFS's servers are gone, hang or move."""
 
 import os
+import threading
 
 import pytest
 from reserved_keys import ReservedKeys, keep, read
@@ -60,6 +61,20 @@ def test_an_upload_goes_on_if_the_volume_server_is_back_in_time(
     assert read(store, chunks) == CONTENT
     assert all(len(cluster.copies(chunk.key)) == 2 for chunk in chunks)
     assert {chunk.key for chunk in chunks} <= set(keys.reserved)
+
+
+def test_keys_are_chosen_once_the_masters_are_back(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "_PATIENCE_SECONDS", 60)
+    store = cluster.store()
+    cluster.kill("master")
+    chosen: list[str] = []
+    choosing = threading.Thread(target=lambda: chosen.extend(store.choose_keys(1)))
+    choosing.start()
+
+    cluster.start("master")
+    choosing.join(60)
+
+    assert len(chosen) == 1
 
 
 def test_a_volume_server_that_hangs_stops_uploads_and_delays_downloads_once(cluster: Cluster) -> None:

@@ -17,6 +17,7 @@ SCRIPTS = {
     "tokens": commands.print_join_tokens(),
     "join": commands.join_swarm(),
     "leave": commands.leave_swarm(),
+    "leave etcd": commands.leave_etcd(member="etcd-master"),
     "configure": commands.configure_node(node_id="n1", role="worker", labels={"disk": "ssd", "a b": "it's"}),
     "retire": commands.retire_node(node_id="n1", drain_timeout=600),
     "remove images": commands.remove_images(["localhost/x:1", "y@sha256:0"]),
@@ -54,6 +55,9 @@ case $call in
   "network rm docker_gwbridge") exit 1 ;;
   "ps --all --quiet --filter ancestor="*|"ps --all --quiet --filter volume="*) cat "$state/ended" ;;
   "rm "*) : >"$state/ended"; echo "$call" >>"$state/changes" ;;
+  "ps --quiet --filter label=com.docker.swarm.service.name=etcd-master") cat "$state/etcd" ;;
+  "exec c"*" sh /opt/postgres/leave_etcd.sh etcd-master") # c1 ends meanwhile, and Swarm starts c2; c3 never leaves
+    echo "$call" >>"$state/changes"; case $2 in c1) echo c2 >"$state/etcd"; exit 137 ;; c3) exit 1 ;; esac ;;
   "image ls --format {{.Repository}}:{{.Tag}} localhost/x") printf 'localhost/x:%s\n' 1 2 3 ;;
   "image inspect "*) ! grep -q "image rm $3" "$state/changes" 2>/dev/null ;;
   *) echo "unexpected: docker $call" >&2; exit 64 ;;
@@ -84,6 +88,7 @@ class Host:
         (folder / "node-state").write_text("inactive\n")
         (folder / "label").write_text("\n")
         (folder / "ended").write_text("")
+        (folder / "etcd").write_text("")
 
     def run(self, script: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         known = {"PATH": f"{self._folder / 'bin'}:{os.environ['PATH']}", "FAKE_STATE": str(self._folder)}
@@ -157,6 +162,29 @@ def test_leaving_twice_leaves_once(host: Host) -> None:
     assert host.run(SCRIPTS["leave"]).returncode == 0
     assert host.run(SCRIPTS["leave"]).returncode == 0
     assert host.changes == ["swarm leave --force"]
+
+
+@pytest.mark.parametrize(
+    ("container", "asked"),
+    [
+        ("", []),
+        ("c2", ["c2"]),
+        ("c1", ["c1", "c2"]),  # its own removal ended the container and the script in it
+    ],
+)
+def test_a_member_of_etcd_leaves_even_if_its_container_ends_meanwhile(
+    host: Host, container: str, asked: list[str]
+) -> None:
+    host.set("etcd", f"{container}\n" if container else "")
+
+    assert host.run(SCRIPTS["leave etcd"]).returncode == 0
+    assert [change.split()[1] for change in host.changes] == asked
+
+
+def test_a_member_of_etcd_that_cannot_leave_is_an_error(host: Host) -> None:
+    host.set("etcd", "c3\n")
+
+    assert host.run(SCRIPTS["leave etcd"]).returncode == 1
 
 
 def test_join_tokens_are_printed_as_one_json_object(host: Host) -> None:

@@ -15,6 +15,8 @@ from file_transfer.index.database import Database
 
 _EVERY_SECONDS = 1.0
 _BELIEVED_SECONDS = 10.0
+_TOLERATED_SECONDS = 3.0
+"""How long a check may fail before it counts. A busy disk or a restart is no reason to refuse transfers."""
 
 
 class Check:
@@ -24,33 +26,40 @@ class Check:
         self._check = check
         self._gauge = gauge
         self._failure = "it has not been checked yet"
+        self._failing_since = float("-inf")
         self._checked = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="health", daemon=True)
 
     def start(self) -> None:
         """Check once, then begin to repeat it in the background."""
-        self._look()
+        self.look()
         self._thread.start()
 
     def failure(self) -> str:
-        """Return why the check fails; empty if it does not."""
-        silent = time.monotonic() - self._checked
-        return self._failure or (f"no answer for {silent:.0f} s" if silent > _BELIEVED_SECONDS else "")
+        """Return why the check has failed for some seconds; empty if it has not."""
+        now = time.monotonic()
+        silent = now - self._checked
+        if self._failure and now - self._failing_since > _TOLERATED_SECONDS:
+            return self._failure
+        return f"no answer for {silent:.0f} s" if silent > _BELIEVED_SECONDS else ""
 
-    def _run(self) -> None:
-        while True:
-            time.sleep(_EVERY_SECONDS)
-            self._look()
-
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Check now."""
         try:
             self._check()
         except Exception as error:  # noqa: BLE001 - whatever failed is the reason
+            if not self._failure:
+                self._failing_since = time.monotonic()
             self._failure = str(error) or type(error).__name__
         else:
             self._failure = ""
         self._gauge.set(not self._failure)
         self._checked = time.monotonic()
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(_EVERY_SECONDS)
+            self.look()
 
 
 class Health:

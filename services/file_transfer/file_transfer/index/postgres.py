@@ -55,7 +55,7 @@ class PostgresDatabase:
         """See `Database.write`. On a connection that turns out to be broken, it is tried once more."""
         conflicts = failures = 0
         while True:
-            host = self._hosts.writable()
+            host = self._hosts.writable(is_patient=True)
             try:
                 return self._commit(host, change)
             except (DBAPIError, PoolTimeoutError) as error:

@@ -23,6 +23,9 @@ _FORGET_SECONDS = 4.0
 _SILENT_SECONDS = 2.5
 """How long a standby may be silent. PostgreSQL is configured so that it sends something every second."""
 
+_WRITABLE_AGAIN_SECONDS = 5.0
+"""How long a write waits for a primary with a standby, counted from when there last was one."""
+
 _POOL_SECONDS = 5.0
 _START_SECONDS = 5.0
 _LOOK_SECONDS = 1.0
@@ -79,6 +82,7 @@ class PostgresHosts:
         self._deadlines = Deadlines()
         self._learned = threading.Condition()
         self._stopped = threading.Event()
+        self._last_writable = float("-inf")
         self._threads = [
             threading.Thread(target=self._watch, args=(host,), name=f"probe-{host.name}", daemon=True)
             for host in self._hosts
@@ -100,19 +104,24 @@ class PostgresHosts:
             raise StorageUnavailableError(f"no PostgreSQL host answers: {failures}")
         return sorted(alive, key=lambda host: not host.is_primary)
 
-    def writable(self) -> PostgresHost:
-        """Return the primary.
+    def writable(self, *, is_patient: bool = False) -> PostgresHost:
+        """Return the primary. If `is_patient`, wait if there was one a moment ago: it may only be slow or restarting.
 
         Raises:
             StorageUnavailableError: there is none, or it has too few synchronous standbys.
         """
-        primaries = [host for host in self._hosts if host.is_alive and host.is_primary]
-        if not primaries:
-            raise StorageUnavailableError("PostgreSQL has no primary at the moment")
-        primary = max(primaries, key=PostgresHost.standbys)
-        if primary.standbys() < self._settings.standbys:
-            raise StorageUnavailableError("PostgreSQL has no synchronous standby at the moment")
-        return primary
+        while True:
+            try:
+                primary = self._find_writable()
+            except StorageUnavailableError:
+                left = self._last_writable + _WRITABLE_AGAIN_SECONDS - time.monotonic()
+                if not is_patient or left <= 0:
+                    raise
+                with self._learned:
+                    self._learned.wait(min(left, _EVERY_SECONDS))
+            else:
+                self._last_writable = time.monotonic()
+                return primary
 
     def look_again(self, host: PostgresHost) -> None:
         """Ask the host at once, after a connection to it has failed, and wait a moment for its answer."""
@@ -131,6 +140,15 @@ class PostgresHosts:
         for host in self._hosts:
             host.engine.dispose()
         self._deadlines.close()
+
+    def _find_writable(self) -> PostgresHost:
+        primaries = [host for host in self._hosts if host.is_alive and host.is_primary]
+        if not primaries:
+            raise StorageUnavailableError("PostgreSQL has no primary at the moment")
+        primary = max(primaries, key=PostgresHost.standbys)
+        if primary.standbys() < self._settings.standbys:
+            raise StorageUnavailableError("PostgreSQL has no synchronous standby at the moment")
+        return primary
 
     def _watch(self, host: PostgresHost) -> None:
         connection: psycopg.Connection | None = None

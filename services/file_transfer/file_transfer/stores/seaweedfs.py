@@ -3,11 +3,13 @@
 A key is a file id of SeaweedFS, which a master chooses: the number of a volume, a comma, the chunk's own number in hex.
 """
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from time import monotonic, sleep
+from typing import TypeVar
 
 from file_transfer.chunks import Chunk, Content, NextKey, StorageUnavailableError
 from file_transfer.stores.incoming import CHUNK_BYTES, IncomingChunks, batch
@@ -20,8 +22,10 @@ from file_transfer.stores.seaweedfs_keys import Keys
 from file_transfer.stores.seaweedfs_locations import Locations
 from file_transfer.stores.seaweedfs_masters import Masters
 
+T = TypeVar("T")
+
 _PATIENCE_SECONDS = 8
-"""How long storing a chunk is tried before the upload fails."""
+"""How long choosing keys and storing a chunk are tried before the upload fails."""
 
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 1
@@ -65,7 +69,7 @@ class SeaweedFsStore:
 
     def choose_keys(self, size: int | None) -> list[str]:
         """See `ChunkStore.choose_keys`."""
-        return self._keys.choose(batch(size))
+        return self._persist(lambda: self._keys.choose(batch(size)))
 
     @contextmanager
     def receive(self, next_key: NextKey) -> Iterator[IncomingChunks]:
@@ -101,18 +105,26 @@ class SeaweedFsStore:
 
     def _put(self, next_key: NextKey, content: bytearray) -> str:
         """Store a chunk and return its key. If that fails, try again elsewhere for some seconds."""
-        began, pause, is_later = monotonic(), _FIRST_PAUSE_SECONDS, False
+        attempts = itertools.count()
+
+        def put() -> str:
+            key = next_key(fresh=next(attempts) > 0)
+            self._copies.put(key, content)
+            return key
+
+        return self._persist(put)
+
+    def _persist(self, attempt: Callable[[], T]) -> T:
+        """Try until it works, for some seconds: the masters may be making new volumes, or a server restarts."""
+        began, pause = monotonic(), _FIRST_PAUSE_SECONDS
         while True:
             try:
-                key = next_key(fresh=is_later)
-                self._copies.put(key, content)
+                return attempt()
             except StorageUnavailableError:
                 # Chunks that have waited for others to fail find that the store has been down for long enough.
                 outage = self._locations.outage_seconds(self._copies_of_each)
                 if max(monotonic() - began, outage) > _PATIENCE_SECONDS:
                     raise
                 self._keys.drop_spare()
-            else:
-                return key
             sleep(pause)
-            pause, is_later = min(2 * pause, _LONGEST_PAUSE_SECONDS), True
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
