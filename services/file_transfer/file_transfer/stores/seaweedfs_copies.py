@@ -59,6 +59,7 @@ class Copies:
             )
         for server in servers:
             if self._client.is_down(server.address):
+                self._locations.doubt(_volume(key))  # it may have a new address
                 raise StorageUnavailableError(f"the volume server {server.address} does not answer")
         return servers
 
