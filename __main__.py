@@ -22,13 +22,13 @@ from components.file_service import PORT, FileService, FileServiceArgs
 from components.file_storage import BucketArgs, DirectoryArgs, IndexClientArgs, ObjectStoreStorageArgs, StorageArgs
 from components.grafana import Grafana, GrafanaArgs
 from components.host import Host, HostArgs
-from components.image import RegistryArgs
 from components.index import Index, IndexArgs
 from components.influxdb import InfluxDb, InfluxDbArgs
 from components.object_store import ObjectStore, ObjectStoreArgs
 from components.overlay import OverlayNetwork, OverlayNetworkArgs
 from components.prometheus import Prometheus, PrometheusArgs
 from components.quorum import voters
+from components.registry import Registry
 from components.swarm import SwarmCluster, SwarmClusterArgs
 from components.tokens import TokenArgs
 from monitoring import promtool
@@ -90,8 +90,25 @@ hosts = {
     )
     for host in settings.hosts
 }
+registry = (
+    Registry(
+        address=settings.registry.address,
+        username=settings.registry.username,
+        password=configuration.secret(settings.registry.password),
+    )
+    if settings.registry
+    else None
+)
 cluster = SwarmCluster(
-    "swarm", SwarmClusterArgs(hosts=list(hosts.values()), stack=pulumi.get_stack(), data_hosts=holders_of)
+    "swarm",
+    SwarmClusterArgs(
+        hosts=list(hosts.values()),
+        stack=pulumi.get_stack(),
+        data_hosts=holders_of,
+        registry=registry,
+        volume_image=settings.images.haproxy,  # every host has it, because the edge runs on every host
+        ready_timeout=settings.ready_timeout,
+    ),
 )
 network = OverlayNetwork(
     "cluster-net",
@@ -102,20 +119,11 @@ network = OverlayNetwork(
         encrypted=settings.network.encrypted,
     ),
 )
-registry = (
-    RegistryArgs(
-        address=settings.registry.address,
-        username=settings.registry.username,
-        password=configuration.secret(settings.registry.password),
-    )
-    if settings.registry
-    else None
-)
 scraped = [network]
 services: list[pulumi.Output[str]] = []
 storage: StorageArgs
 if file_service.storage == "directory":
-    storage = DirectoryArgs(host=hosts[holders_of[data_hosts.FILES][0]], image=settings.images.haproxy)
+    storage = DirectoryArgs(host=hosts[holders_of[data_hosts.FILES][0]])
 else:
     assert settings.postgres_password  # noqa: S101 - the settings are validated
     postgres_password = configuration.secret(settings.postgres_password)
@@ -139,11 +147,8 @@ else:
                 hosts=[hosts[name] for name in holders_of[data_hosts.INDEX]],
                 etcd_hosts=[hosts[host.name] for host in voters(settings.managers)],
                 debian_image=settings.images.debian,
-                volume_image=settings.images.haproxy,  # every host has this image, because the edge runs on every host
                 password=postgres_password,
                 replicas=file_service.replicas,
-                ready_timeout=settings.ready_timeout,
-                registry=registry,
             ),
         ).ready
     )
@@ -162,9 +167,7 @@ else:
                     network=storage_network,
                     hosts=list(hosts.values()),
                     image=settings.images.seaweedfs,
-                    volume_image=settings.images.haproxy,
                     copies=file_service.copies,
-                    ready_timeout=settings.ready_timeout,
                 ),
             ).ready
         )
@@ -190,8 +193,6 @@ files = FileService(
             name: TokenArgs(token=configuration.secret(holder.token), scopes=holder.scopes)
             for name, holder in settings.tokens.items()
         },
-        ready_timeout=settings.ready_timeout,
-        registry=registry,
     ),
 )
 edge = Edge(
@@ -207,7 +208,6 @@ edge = Edge(
         backend_ready=files.ready,
         max_file_bytes=file_service.max_file_bytes,
         operator_password=configuration.secret(settings.operator_password),
-        ready_timeout=settings.ready_timeout,
         consoles={configuration.PUBLISHED_PORTS[name]: f"{name}:{module.PORT}" for name, module in consoles.items()},
         certificate=configuration.secret(settings.edge_certificate) if settings.edge_certificate else None,
     ),
@@ -221,7 +221,6 @@ exporters = Exporters(
         node_exporter_image=settings.images.node_exporter,
         cadvisor_image=settings.images.cadvisor,
         housekeeping=monitoring.scrape_interval,
-        ready_timeout=settings.ready_timeout,
     ),
 )
 api_network = OverlayNetwork(
@@ -230,9 +229,7 @@ api_network = OverlayNetwork(
 )
 docker_api = DockerApi(
     "docker-api",
-    DockerApiArgs(
-        cluster=cluster, network=api_network, image=settings.images.haproxy, ready_timeout=settings.ready_timeout
-    ),
+    DockerApiArgs(cluster=cluster, network=api_network, image=settings.images.haproxy),
 )
 databases = {
     database: InfluxDb(
@@ -246,7 +243,6 @@ databases = {
             retention=monitoring.retention,
             writer_password=configuration.secret(settings.influxdb_writer_password),
             reader_password=configuration.secret(settings.influxdb_reader_password),
-            ready_timeout=settings.ready_timeout,
             ports={port: influxdb.PORT} if database in database_ports else {},
         ),
     )
@@ -260,7 +256,6 @@ alerts = Alertmanager(
         host=hosts[holders_of[data_hosts.MONITORING][0]],
         image=settings.images.alertmanager,
         config=pulumi.Output.secret(alertmanager_configuration(settings.alerting)),
-        ready_timeout=settings.ready_timeout,
     ),
 )
 metrics = Prometheus(
@@ -273,7 +268,6 @@ metrics = Prometheus(
         files=prometheus_folder,
         writer_password=configuration.secret(settings.influxdb_writer_password),
         databases_ready=pulumi.Output.all(*[database.ready for database in databases.values()]),
-        ready_timeout=settings.ready_timeout,
     ),
 )
 services += [files.ready, edge.ready, docker_api.ready, alerts.ready, metrics.ready]
@@ -290,7 +284,6 @@ if monitoring.grafana:
                 databases={f"influxdb-{database}": database for database in databases},
                 reader_password=configuration.secret(settings.influxdb_reader_password),
                 operator_password=configuration.secret(settings.operator_password),
-                ready_timeout=settings.ready_timeout,
             ),
         ).ready
     )

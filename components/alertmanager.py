@@ -20,17 +20,13 @@ _DATA = "/alertmanager"
 
 @dataclass(frozen=True, kw_only=True)
 class AlertmanagerArgs:
-    """`config` is Alertmanager's configuration file, a secret because it contains receivers' addresses and passwords.
-
-    `ready_timeout` is in seconds.
-    """
+    """`config` is the text of the configuration file, a secret because it has receivers' addresses and passwords."""
 
     cluster: SwarmCluster
     network: OverlayNetwork
     host: Host
     image: str
     config: pulumi.Output[str]
-    ready_timeout: int
 
 
 class Alertmanager(pulumi.ComponentResource):
@@ -43,7 +39,7 @@ class Alertmanager(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         data = OwnedVolume(
             f"{name}-data",
-            OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=name, owner=_UID, image=args.image),
+            OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=name, owner=_UID),
             opts=child,
         )
         config = SwarmSecret(
@@ -73,7 +69,6 @@ class Alertmanager(pulumi.ComponentResource):
                 healthcheck=Healthcheck.by_wget(PORT, "/-/ready"),
                 resources=Resources(cpus=0.25, memory=128, reserved_cpus=0.02, reserved_memory=32),
                 update_order="stop-first",  # two tasks on one volume would overwrite each other's silences
-                ready_timeout=args.ready_timeout,
                 after=[data],
             ),
             opts=child,

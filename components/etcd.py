@@ -19,17 +19,12 @@ _HEAP_MIB = 56
 
 @dataclass(frozen=True, kw_only=True)
 class EtcdArgs:
-    """`hosts` run one member each: one or three. `image` has etcd, `volume_image` is any image with a `chown`.
-
-    `ready_timeout` is in seconds.
-    """
+    """`hosts` run one member each: one or three. `image` has etcd."""
 
     cluster: SwarmCluster
     network: OverlayNetwork
     hosts: Sequence[Host]
     image: pulumi.Input[str]
-    volume_image: str
-    ready_timeout: int
 
 
 class Etcd(pulumi.ComponentResource):
@@ -47,7 +42,7 @@ class Etcd(pulumi.ComponentResource):
         services = []
         for host in args.hosts:
             member = etcd_member.service_name(host.target.name)
-            owned = OwnedVolumeArgs(cluster=args.cluster, host=host, name=member, owner=_UID, image=args.volume_image)
+            owned = OwnedVolumeArgs(cluster=args.cluster, host=host, name=member, owner=_UID)
             volume = OwnedVolume(f"{member}-data", owned, opts=child)
             service = SwarmService(
                 member,
@@ -71,7 +66,6 @@ class Etcd(pulumi.ComponentResource):
                     ),
                     resources=Resources(cpus=0.5, memory=80, reserved_cpus=0.05, reserved_memory=40),
                     update_order="stop-first",  # two tasks would corrupt the volume
-                    ready_timeout=args.ready_timeout,
                     after=[volume],
                 ),
                 opts=child,

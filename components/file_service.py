@@ -8,7 +8,7 @@ import pulumi
 
 from components.file_storage import DirectoryArgs, StorageArgs, storage_of
 from components.host import Host
-from components.image import RegistryArgs, ServiceImage, ServiceImageArgs
+from components.image import ServiceImage, ServiceImageArgs
 from components.overlay import OverlayNetwork
 from components.swarm import SwarmCluster
 from components.swarm_file import SwarmSecret, SwarmSecretArgs
@@ -29,7 +29,7 @@ _AFTER_GRACE = 10  # seconds that a replica gets after `grace` to exit before Sw
 class FileServiceArgs:
     """Sizes are in bytes; a `quota_bytes` or `min_free_bytes` of 0 means no limit.
 
-    `grace` is how long running transfers may go on when a replica is stopped; it and `ready_timeout` are in seconds.
+    `grace` is how long running transfers may go on when a replica is stopped, in seconds.
     `storage_ready` are services that must run first.
     `tokens` are the tokens that give access, by name: with None everybody may use the service, with {} nobody.
     """
@@ -44,10 +44,8 @@ class FileServiceArgs:
     quota_bytes: int
     min_free_bytes: int
     grace: int
-    ready_timeout: int
     storage_ready: Sequence[pulumi.Output[str]] = ()
     tokens: Mapping[str, TokenArgs] | None = None
-    registry: RegistryArgs | None = None
 
 
 class FileService(pulumi.ComponentResource):
@@ -67,11 +65,11 @@ class FileService(pulumi.ComponentResource):
         image = ServiceImage(
             f"{name}-image",
             ServiceImageArgs(
+                cluster=args.cluster,
                 repository="swarm-transfer/file-transfer",
                 context=_CONTEXT,
                 hosts=[storage.on_host] if storage.on_host else args.hosts,
                 build_args={"PYTHON_IMAGE": args.python_image},
-                registry=args.registry,
             ),
             opts=self._child,
         )
@@ -103,7 +101,6 @@ class FileService(pulumi.ComponentResource):
                 healthcheck=Healthcheck(command=["python3", "-m", "file_transfer.healthcheck"], interval=5, timeout=5),
                 resources=Resources(cpus=1.0, memory=512, reserved_cpus=0.1, reserved_memory=128),
                 stop_grace=args.grace + _AFTER_GRACE,
-                ready_timeout=args.ready_timeout,
                 after=self._volumes(args.storage),
             ),
             opts=self._child,
@@ -115,9 +112,7 @@ class FileService(pulumi.ComponentResource):
         """Create the directory's volume, because Swarm would create a missing one itself, owned by root."""
         if not isinstance(storage, DirectoryArgs):
             return []
-        owned = OwnedVolumeArgs(
-            cluster=self._args.cluster, host=storage.host, name=self._name, owner=_UID, image=storage.image
-        )
+        owned = OwnedVolumeArgs(cluster=self._args.cluster, host=storage.host, name=self._name, owner=_UID)
         return [OwnedVolume(f"{self._name}-volume", owned, opts=self._child)]
 
     def _secrets(self, contents: Mapping[str, pulumi.Output[str]]) -> list[SwarmSecret]:

@@ -15,10 +15,9 @@ _SECRETS = "/run/secrets"
 
 @dataclass(frozen=True, kw_only=True)
 class DirectoryArgs:
-    """Index and content in one volume on one host, where all replicas then run. `image` is any image with a `chown`."""
+    """Index and content in one volume on one host, where all replicas then run."""
 
     host: Host
-    image: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,10 +27,7 @@ _SCRIPT = Path("monitoring/influxdb/start.sh")
 
 @dataclass(frozen=True, kw_only=True)
 class InfluxDbArgs:
-    """`retention` is an InfluxDB duration such as "30d"; `ports` maps a port of the host to the database's.
-
-    `ready_timeout` is in seconds.
-    """
+    """`retention` is an InfluxDB duration such as "30d"; `ports` maps a port of the host to the database's."""
 
     cluster: SwarmCluster
     network: OverlayNetwork
@@ -40,7 +37,6 @@ class InfluxDbArgs:
     retention: str
     writer_password: pulumi.Output[str]
     reader_password: pulumi.Output[str]
-    ready_timeout: int
     ports: Mapping[int, int] = field(default_factory=dict)
 
 
@@ -58,7 +54,7 @@ class InfluxDb(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         volume = OwnedVolume(
             f"{name}-data",
-            OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=name, owner=_UID, image=args.image),
+            OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=name, owner=_UID),
             opts=child,
         )
         start = SwarmFile(
@@ -96,7 +92,6 @@ class InfluxDb(pulumi.ComponentResource):
                 resources=Resources(cpus=1.0, memory=512, reserved_cpus=0.1, reserved_memory=128),
                 update_order="stop-first",  # two tasks would corrupt the volume
                 stop_grace=60,
-                ready_timeout=args.ready_timeout,
                 after=[volume],
             ),
             opts=child,

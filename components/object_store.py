@@ -26,18 +26,13 @@ _REPAIR = Path(__file__).parent / "repair_volumes.sh"
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectStoreArgs:
-    """`hosts` store the data, each chunk on `copies` of them.
-
-    `volume_image` is any image with a `chown`. `ready_timeout` is in seconds.
-    """
+    """`hosts` store the data, each chunk on `copies` of them."""
 
     cluster: SwarmCluster
     network: OverlayNetwork
     hosts: Sequence[Host]
     image: str
-    volume_image: str
     copies: int
-    ready_timeout: int
 
 
 class ObjectStore(pulumi.ComponentResource):
@@ -88,7 +83,7 @@ class ObjectStore(pulumi.ComponentResource):
             host.command(
                 f"{self._name}-data-{host.target.name}",
                 parent=self,
-                create=create_volume(volume=seaweedfs.VOLUME_SERVER, owner=_UID, image=args.volume_image),
+                create=create_volume(volume=seaweedfs.VOLUME_SERVER, owner=_UID, image=args.cluster.volume_image),
                 delete=remove_volume(volume=seaweedfs.VOLUME_SERVER),
                 after=[args.cluster.node_of[host.target.name]],
             )
@@ -132,7 +127,7 @@ class ObjectStore(pulumi.ComponentResource):
         """
         args = self._args
         if host:
-            owned = OwnedVolumeArgs(cluster=args.cluster, host=host, name=name, owner=_UID, image=args.volume_image)
+            owned = OwnedVolumeArgs(cluster=args.cluster, host=host, name=name, owner=_UID)
             after = [*after, OwnedVolume(f"{name}-data", owned, opts=self._child)]
         return SwarmService(
             name,
@@ -153,7 +148,6 @@ class ObjectStore(pulumi.ComponentResource):
                 healthcheck=healthcheck,
                 resources=Resources(cpus=cpus, memory=memory, reserved_cpus=cpus / 10, reserved_memory=memory // 2),
                 update_order="stop-first",  # two tasks would corrupt the volume
-                ready_timeout=args.ready_timeout,
                 after=after,
             ),
             opts=self._child,

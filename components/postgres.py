@@ -22,19 +22,16 @@ _UID = 10002  # has a name in the image, which PostgreSQL needs
 class PostgresArgs:
     """`hosts` run one PostgreSQL each, and `image` has it. etcd is on the same `network`.
 
-    It allows this number of `connections` of the file service, within `memory` MiB. `volume_image` is any image with a
-    `chown`. `ready_timeout` is in seconds.
+    It allows this number of `connections` of the file service, within `memory` MiB.
     """
 
     cluster: SwarmCluster
     network: OverlayNetwork
     hosts: Sequence[Host]
     image: pulumi.Input[str]
-    volume_image: str
     password: pulumi.Output[str]
     connections: int
     memory: int
-    ready_timeout: int
 
 
 class Postgres(pulumi.ComponentResource):
@@ -87,7 +84,7 @@ class Postgres(pulumi.ComponentResource):
     ) -> SwarmService:
         args = self._args
         name = patroni.service_name(host.target.name)
-        owned = OwnedVolumeArgs(cluster=args.cluster, host=host, name=name, owner=_UID, image=args.volume_image)
+        owned = OwnedVolumeArgs(cluster=args.cluster, host=host, name=name, owner=_UID)
         volume = OwnedVolume(f"{name}-data", owned, opts=self._child)
         return SwarmService(
             name,
@@ -114,7 +111,6 @@ class Postgres(pulumi.ComponentResource):
                 resources=Resources(cpus=1.0, memory=args.memory, reserved_cpus=0.1, reserved_memory=args.memory // 2),
                 update_order="stop-first",  # two tasks would corrupt the volume
                 stop_grace=60,
-                ready_timeout=args.ready_timeout,
                 after=[volume],
             ),
             opts=self._child,

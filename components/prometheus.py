@@ -25,8 +25,7 @@ _DATA = "/prometheus"
 class PrometheusArgs:
     """`networks` must reach the exporters and the Docker API; `files` maps a path to a configuration file's content.
 
-    `databases_ready` resolves once the InfluxDBs are ready, because a sample that they refuse is lost. `ready_timeout`
-    is in seconds.
+    `databases_ready` resolves once the InfluxDBs are ready, because a sample that they refuse is lost.
     """
 
     cluster: SwarmCluster
@@ -36,7 +35,6 @@ class PrometheusArgs:
     files: Mapping[str, str]
     writer_password: pulumi.Output[str]
     databases_ready: pulumi.Output[list[str]]
-    ready_timeout: int
 
 
 class Prometheus(pulumi.ComponentResource):
@@ -54,9 +52,7 @@ class Prometheus(pulumi.ComponentResource):
         data, config = (
             OwnedVolume(
                 f"{name}-{kind}",
-                OwnedVolumeArgs(
-                    cluster=args.cluster, host=args.host, name=f"{name}-{kind}", owner=_UID, image=args.image
-                ),
+                OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=f"{name}-{kind}", owner=_UID),
                 opts=child,
             )
             for kind in ("data", "config")
@@ -98,7 +94,6 @@ class Prometheus(pulumi.ComponentResource):
                 resources=Resources(cpus=1.0, memory=1024, reserved_cpus=0.2, reserved_memory=256),
                 update_order="stop-first",  # two tasks would corrupt the volume
                 stop_grace=60,
-                ready_timeout=args.ready_timeout,
                 after=[data, delivered],
             ),
             opts=child,
