@@ -166,6 +166,7 @@ else:
                     cluster=cluster,
                     network=storage_network,
                     hosts=list(hosts.values()),
+                    master_hosts=[hosts[host.name] for host in voters(settings.managers)],
                     image=settings.images.seaweedfs,
                     copies=file_service.copies,
                 ),

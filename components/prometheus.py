@@ -8,9 +8,10 @@ import pulumi
 from components.commands import deliver_prometheus_files
 from components.host import Host
 from components.overlay import OverlayNetwork
+from components.single_writer import single_writer_service
 from components.swarm import SwarmCluster
 from components.swarm_file import SwarmSecret, SwarmSecretArgs
-from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
+from components.swarm_service import Healthcheck, Resources, SwarmServiceArgs
 from components.volume import OwnedVolume, OwnedVolumeArgs
 from monitoring.configuration import delivery
 
@@ -49,13 +50,10 @@ class Prometheus(pulumi.ComponentResource):
     def __init__(self, name: str, args: PrometheusArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:prometheus:Prometheus", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        data, config = (
-            OwnedVolume(
-                f"{name}-{kind}",
-                OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=f"{name}-{kind}", owner=_UID),
-                opts=child,
-            )
-            for kind in ("data", "config")
+        config = OwnedVolume(
+            f"{name}-config",
+            OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=f"{name}-config", owner=_UID),
+            opts=child,
         )
         delivered = args.host.command(
             f"{name}-files",
@@ -69,14 +67,13 @@ class Prometheus(pulumi.ComponentResource):
             SwarmSecretArgs(cluster=args.cluster, content=args.writer_password, file_name="influxdb-writer", uid=_UID),
             opts=child,
         )
-        service = SwarmService(
+        service = single_writer_service(
             name,
             SwarmServiceArgs(
                 cluster=args.cluster,
                 networks=args.networks,
                 image=pulumi.Output.all(args.image, args.databases_ready).apply(lambda known: str(known[0])),
                 user=f"{_UID}:{_UID}",
-                replicas=1,
                 command=[
                     "/bin/prometheus",
                     f"--config.file={_FOLDER}/live/prometheus.yml",
@@ -86,17 +83,18 @@ class Prometheus(pulumi.ComponentResource):
                     "--log.level=warn",
                 ],
                 secrets=[password],
-                volumes={f"{name}-data": _DATA, f"{name}-config": _FOLDER},
-                constraints=[args.host.constraint],
+                volumes={f"{name}-config": _FOLDER},
                 healthcheck=Healthcheck(
                     command=["promtool", "check", "ready", f"--url=http://127.0.0.1:{PORT}"], start_period=300
                 ),
                 resources=Resources(cpus=1.0, memory=1024, reserved_cpus=0.2, reserved_memory=256),
-                update_order="stop-first",  # two tasks would corrupt the volume
                 stop_grace=60,
-                after=[data, delivered],
+                after=[delivered],
             ),
-            opts=child,
+            host=args.host,
+            data=_DATA,
+            volume=f"{name}-data",
+            parent=self,
         )
         self.ready = service.ready
         self.register_outputs({"ready": self.ready})
