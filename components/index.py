@@ -41,6 +41,7 @@ class Index(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: IndexArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:index:Index", name, {}, opts)
+        self.args = args
         child = pulumi.ResourceOptions(parent=self)
         image = ServiceImage(
             "postgres-image",

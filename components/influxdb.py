@@ -92,6 +92,11 @@ class InfluxDb(pulumi.ComponentResource):
         self.register_outputs({"ready": self.ready})
 
 
+def service_name(database: str) -> str:
+    """Return the name of the service that has this database; its volume has the same one."""
+    return f"influxdb-{database}"
+
+
 def environment(*, database: str, retention: str) -> dict[str, str]:
     """Return the environment with InfluxDB's settings and the start script's; there is no configuration file."""
     return {

@@ -25,11 +25,10 @@ _REPAIR = Path(__file__).parent / "repair_volumes.sh"
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectStoreArgs:
-    """`hosts` store the data, each chunk on `copies` of them. `master_hosts`, one or three, run a master each."""
+    """Each chunk is on `copies` hosts. `master_hosts`, one or three, run a master each."""
 
     cluster: SwarmCluster
     network: OverlayNetwork
-    hosts: Sequence[Host]
     master_hosts: Sequence[Host]
     image: str
     copies: int
@@ -46,15 +45,15 @@ class ObjectStore(pulumi.ComponentResource):
     def __init__(self, name: str, args: ObjectStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:objectstore:ObjectStore", name, {}, opts)
         self._name = name
-        self._args = args
+        self.args = args
         self._child = pulumi.ResourceOptions(parent=self)
-        self._masters = {seaweedfs.master_name(host.target.name): host for host in args.master_hosts}
+        self.masters = {seaweedfs.master_name(host.target.name): host for host in args.master_hosts}
         services = [*self._create_masters(), self._create_volume_servers()]
         self.ready = pulumi.Output.all(*[service.ready for service in services]).apply(lambda _: name)
         self.register_outputs({"ready": self.ready})
 
     def _create_masters(self) -> list[SwarmService]:
-        args = self._args
+        args = self.args
         config = SwarmFile(
             f"{self._name}-master-config",
             SwarmFileArgs(cluster=args.cluster, content=seaweedfs.master_config(), path="/etc/seaweedfs/master.toml"),
@@ -64,7 +63,7 @@ class ObjectStore(pulumi.ComponentResource):
             single_writer_service(
                 name,
                 self._program(
-                    seaweedfs.master_command(name, self._masters, args.copies),
+                    seaweedfs.master_command(name, self.masters, args.copies),
                     # The check must not ask for a leader. Masters find each other by DNS names, which Swarm gives to
                     # healthy tasks only, so without a leader they would never become healthy.
                     Healthcheck.by_wget(seaweedfs.METRICS_PORT, "/metrics", start_period=30),
@@ -77,11 +76,11 @@ class ObjectStore(pulumi.ComponentResource):
                 data=seaweedfs.DATA,
                 parent=self,
             )
-            for name, host in self._masters.items()
+            for name, host in self.masters.items()
         ]
 
     def _create_volume_servers(self) -> SwarmService:
-        args = self._args
+        args = self.args
         volumes = [
             host.command(
                 f"{self._name}-data-{host.target.name}",
@@ -90,7 +89,7 @@ class ObjectStore(pulumi.ComponentResource):
                 delete=remove_volume(volume=seaweedfs.VOLUME_SERVER),
                 after=[args.cluster.node_of[host.target.name]],
             )
-            for host in args.hosts
+            for host in args.cluster.hosts
         ]
         repair = SwarmFile(
             f"{self._name}-repair-volumes",
@@ -98,7 +97,7 @@ class ObjectStore(pulumi.ComponentResource):
             opts=self._child,
         )
         program = self._program(
-            seaweedfs.volume_server_command(self._masters),
+            seaweedfs.volume_server_command(self.masters),
             Healthcheck.by_wget(seaweedfs.VOLUME_PORT, "/healthz", start_period=30),
             repair,
             cpus=1.0,
@@ -132,7 +131,7 @@ class ObjectStore(pulumi.ComponentResource):
 
         `memory` is a task's limit and `heap` the limit of Go's garbage collector within it, both in MiB.
         """
-        args = self._args
+        args = self.args
         return SwarmServiceArgs(
             cluster=args.cluster,
             networks=[args.network],

@@ -93,8 +93,13 @@ class Prometheus(pulumi.ComponentResource):
             ),
             host=args.host,
             data=_DATA,
-            volume=f"{name}-data",
+            volume=data_volume(name),
             parent=self,
         )
         self.ready = service.ready
         self.register_outputs({"ready": self.ready})
+
+
+def data_volume(name: str) -> str:
+    """Return the name of the volume with the data of the Prometheus of this name."""
+    return f"{name}-data"

@@ -69,6 +69,10 @@ class SwarmCluster(pulumi.ComponentResource):
         self.node_ids = pulumi.Output.all(**ids)
         self.register_outputs({"node_ids": self.node_ids})
 
+    def host(self, name: str) -> Host:
+        """Return the host of this name."""
+        return next(host for host in self.hosts if host.target.name == name)
+
     def on_manager(
         self,
         parent: pulumi.Resource,
