@@ -43,7 +43,7 @@ class ObjectStore(pulumi.ComponentResource):
     ready: pulumi.Output[str]
 
     def __init__(self, name: str, args: ObjectStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("swarm:objectstore:ObjectStore", name, {}, opts)
+        super().__init__("swarm:object_store:ObjectStore", name, {}, opts)
         self._name = name
         self.args = args
         self._child = pulumi.ResourceOptions(parent=self)
