@@ -20,7 +20,7 @@ from components.swarm_file import SwarmFile, SwarmFileArgs
 from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
 
 _UID = 65534
-_REPAIR = Path(__file__).parent / "repair_volumes.sh"
+_REPAIR = Path(__file__).parent / "scripts" / "repair_volumes.sh"
 
 
 @dataclass(frozen=True, kw_only=True)

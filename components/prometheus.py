@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.commands import deliver_prometheus_files
+from components.commands import PROMETHEUS_FOLDER, deliver_prometheus_files
 from components.host import Host
 from components.overlay import OverlayNetwork
 from components.single_writer import single_writer_service
@@ -18,7 +18,6 @@ from monitoring.configuration import delivery
 PORT = 9090
 
 _UID = 65534
-_FOLDER = "/etc/prometheus"
 _DATA = "/prometheus"
 
 
@@ -76,14 +75,14 @@ class Prometheus(pulumi.ComponentResource):
                 user=f"{_UID}:{_UID}",
                 command=[
                     "/bin/prometheus",
-                    f"--config.file={_FOLDER}/live/prometheus.yml",
+                    f"--config.file={PROMETHEUS_FOLDER}/live/prometheus.yml",
                     f"--storage.tsdb.path={_DATA}",
                     "--storage.tsdb.retention.time=15d",
                     f"--web.listen-address=:{PORT}",
                     "--log.level=warn",
                 ],
                 secrets=[password],
-                volumes={f"{name}-config": _FOLDER},
+                volumes={f"{name}-config": PROMETHEUS_FOLDER},
                 healthcheck=Healthcheck(
                     command=["promtool", "check", "ready", f"--url=http://127.0.0.1:{PORT}"], start_period=300
                 ),
