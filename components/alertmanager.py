@@ -6,10 +6,10 @@ import pulumi
 
 from components.host import Host
 from components.overlay import OverlayNetwork
+from components.single_writer import single_writer_service
 from components.swarm import SwarmCluster
 from components.swarm_file import SwarmSecret, SwarmSecretArgs
-from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
-from components.volume import OwnedVolume, OwnedVolumeArgs
+from components.swarm_service import Healthcheck, Resources, SwarmServiceArgs
 
 PORT = 9093
 
@@ -20,17 +20,13 @@ _DATA = "/alertmanager"
 
 @dataclass(frozen=True, kw_only=True)
 class AlertmanagerArgs:
-    """`config` is Alertmanager's configuration file, a secret because it contains receivers' addresses and passwords.
-
-    `ready_timeout` is in seconds.
-    """
+    """`config` is the text of the configuration file, a secret because it has receivers' addresses and passwords."""
 
     cluster: SwarmCluster
     network: OverlayNetwork
     host: Host
     image: str
     config: pulumi.Output[str]
-    ready_timeout: int
 
 
 class Alertmanager(pulumi.ComponentResource):
@@ -41,24 +37,18 @@ class Alertmanager(pulumi.ComponentResource):
     def __init__(self, name: str, args: AlertmanagerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:alertmanager:Alertmanager", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        data = OwnedVolume(
-            f"{name}-data",
-            OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=name, owner=_UID, image=args.image),
-            opts=child,
-        )
         config = SwarmSecret(
             f"{name}-config",
             SwarmSecretArgs(cluster=args.cluster, content=args.config, file_name=_CONFIG, uid=_UID),
             opts=child,
         )
-        service = SwarmService(
+        service = single_writer_service(
             name,
             SwarmServiceArgs(
                 cluster=args.cluster,
                 networks=[args.network],
                 image=args.image,
                 user=f"{_UID}:{_UID}",
-                replicas=1,
                 command=[
                     "/bin/alertmanager",
                     f"--config.file=/run/secrets/{_CONFIG}",
@@ -68,15 +58,12 @@ class Alertmanager(pulumi.ComponentResource):
                     "--log.level=warn",
                 ],
                 secrets=[config],
-                volumes={name: _DATA},
-                constraints=[args.host.constraint],
                 healthcheck=Healthcheck.by_wget(PORT, "/-/ready"),
                 resources=Resources(cpus=0.25, memory=128, reserved_cpus=0.02, reserved_memory=32),
-                update_order="stop-first",  # two tasks on one volume would overwrite each other's silences
-                ready_timeout=args.ready_timeout,
-                after=[data],
             ),
-            opts=child,
+            host=args.host,
+            data=_DATA,
+            parent=self,
         )
         self.ready = service.ready
         self.register_outputs({"ready": self.ready})

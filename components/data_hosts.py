@@ -7,7 +7,6 @@ not change unless the operator has moved the data.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from components import patroni
 from components.commands import HOLDS_LABEL
 from components.probe import Probe
 
@@ -15,7 +14,6 @@ MONITORING = "monitoring"
 FILES = "files"
 INDEX = "index"
 
-_MONITORING_VOLUMES = frozenset({"alertmanager", "influxdb-containers", "influxdb-vms", "prometheus-data"})
 _COPIED = frozenset({INDEX})
 _MOVING = '"Moving data" in docs/operations.md'
 
@@ -47,39 +45,6 @@ class CopiedData:
     setting: str
     chosen: Sequence[str] | None
     default: Sequence[str]
-
-
-def kinds(
-    *,
-    storage: str,
-    managers: Sequence[str],
-    workers: Sequence[str] = (),
-    monitoring_host: str | None = None,
-    storage_host: str | None = None,
-    index_hosts: Sequence[str] | None = None,
-) -> list[Data | CopiedData]:
-    """Return the kinds of data that do not live on every host with these settings."""
-    first = managers[0]
-    metrics = Data(
-        kind=MONITORING,
-        volumes=_MONITORING_VOLUMES,
-        setting="monitoring.host",
-        chosen=monitoring_host,
-        default=first,
-    )
-    if storage == "directory":
-        setting, volumes = "file_service.storage_host", frozenset({"files"})
-        return [metrics, Data(kind=FILES, volumes=volumes, setting=setting, chosen=storage_host, default=first)]
-    return [
-        metrics,
-        CopiedData(
-            kind=INDEX,
-            volume=patroni.service_name,
-            setting="file_service.index_hosts",
-            chosen=index_hosts,
-            default=patroni.default_hosts(managers, workers),
-        ),
-    ]
 
 
 def locate(data: Data | CopiedData, probes: Mapping[str, Probe]) -> tuple[list[str], list[str]]:

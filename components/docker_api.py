@@ -18,12 +18,11 @@ _LISTS = ("_ping", "networks", "nodes", "services", "tasks")
 
 @dataclass(frozen=True, kw_only=True)
 class DockerApiArgs:
-    """`network` should be internal, with Prometheus as the only other service on it. `ready_timeout` is in seconds."""
+    """`network` should be internal, with Prometheus as the only other service on it."""
 
     cluster: SwarmCluster
     network: OverlayNetwork
     image: str
-    ready_timeout: int
 
 
 class DockerApi(pulumi.ComponentResource):
@@ -56,7 +55,6 @@ class DockerApi(pulumi.ComponentResource):
                 healthcheck=Healthcheck(command=["bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{PORT}"], interval=10),
                 resources=Resources(cpus=0.25, memory=128, reserved_cpus=0.02, reserved_memory=32),
                 stop_grace=10,
-                ready_timeout=args.ready_timeout,
             ),
             opts=child,
         )

@@ -40,7 +40,7 @@ class EdgeArgs:
     """The edge listens on `port` of every host and forwards to the service `backend` at `backend_port`.
 
     `consoles` maps further ports of the hosts, open to the operator only, to a "SERVICE:PORT" behind each. With a
-    `certificate` (PEM, followed by its private key) every port speaks TLS. `ready_timeout` is in seconds.
+    `certificate` (PEM, followed by its private key) every port speaks TLS.
     """
 
     cluster: SwarmCluster
@@ -53,7 +53,6 @@ class EdgeArgs:
     backend_ready: pulumi.Output[str]
     max_file_bytes: int
     operator_password: pulumi.Output[str]
-    ready_timeout: int
     consoles: Mapping[int, str] = field(default_factory=dict)
     certificate: pulumi.Output[str] | None = None
 
@@ -113,7 +112,6 @@ class Edge(pulumi.ComponentResource):
                 healthcheck=Healthcheck(command=HEALTHCHECK, interval=2),
                 resources=Resources(cpus=1.0, memory=256, reserved_cpus=0.1, reserved_memory=64),
                 update_order="stop-first",  # only one task can hold the host's port
-                ready_timeout=args.ready_timeout,
             ),
             opts=child,
         )
@@ -128,7 +126,7 @@ class Edge(pulumi.ComponentResource):
             scheme = "https" if args.certificate is not None else "http"
             urls = [f"{scheme}://{host.target.address}:{args.port}/readyz" for host in args.cluster.hosts]
             manager = args.cluster.first_manager.target
-            await asyncio.to_thread(readiness.wait_for_answers, manager, urls, timeout=args.ready_timeout)
+            await asyncio.to_thread(readiness.wait_for_answers, manager, urls, timeout=args.cluster.ready_timeout)
         return names[0]
 
 

@@ -9,9 +9,9 @@ from components import etcd_member
 from components.commands import leave_etcd
 from components.host import Host
 from components.overlay import OverlayNetwork
+from components.single_writer import single_writer_service
 from components.swarm import SwarmCluster
-from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
-from components.volume import OwnedVolume, OwnedVolumeArgs
+from components.swarm_service import Healthcheck, Resources, SwarmServiceArgs
 
 _UID = 10003
 _HEAP_MIB = 56
@@ -19,17 +19,12 @@ _HEAP_MIB = 56
 
 @dataclass(frozen=True, kw_only=True)
 class EtcdArgs:
-    """`hosts` run one member each: one or three. `image` has etcd, `volume_image` is any image with a `chown`.
-
-    `ready_timeout` is in seconds.
-    """
+    """`hosts` run one member each: one or three. `image` has etcd."""
 
     cluster: SwarmCluster
     network: OverlayNetwork
     hosts: Sequence[Host]
     image: pulumi.Input[str]
-    volume_image: str
-    ready_timeout: int
 
 
 class Etcd(pulumi.ComponentResource):
@@ -43,26 +38,20 @@ class Etcd(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: EtcdArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:etcd:Etcd", name, {}, opts)
-        child = pulumi.ResourceOptions(parent=self)
         services = []
         for host in args.hosts:
             member = etcd_member.service_name(host.target.name)
-            owned = OwnedVolumeArgs(cluster=args.cluster, host=host, name=member, owner=_UID, image=args.volume_image)
-            volume = OwnedVolume(f"{member}-data", owned, opts=child)
-            service = SwarmService(
+            service = single_writer_service(
                 member,
                 SwarmServiceArgs(
                     cluster=args.cluster,
                     networks=[args.network],
                     image=args.image,
                     user=f"{_UID}:{_UID}",
-                    replicas=1,
                     command=etcd_member.command(member, first=host is args.hosts[0]),
                     aliases=[etcd_member.NAME],
                     # Go's garbage collector must know its limit, or the kernel kills the program first.
                     environment={"GOMEMLIMIT": f"{_HEAP_MIB}MiB"},
-                    volumes={member: etcd_member.DATA},
-                    constraints=[host.constraint],
                     # The check must not need a majority. Members find each other by DNS names, which Swarm gives
                     # to healthy tasks only, so without a majority they would never become healthy.
                     # A member that waits for the cluster does not answer yet.
@@ -70,11 +59,10 @@ class Etcd(pulumi.ComponentResource):
                         etcd_member.METRICS_PORT, "/health?serializable=true", interval=2, start_period=120
                     ),
                     resources=Resources(cpus=0.5, memory=80, reserved_cpus=0.05, reserved_memory=40),
-                    update_order="stop-first",  # two tasks would corrupt the volume
-                    ready_timeout=args.ready_timeout,
-                    after=[volume],
                 ),
-                opts=child,
+                host=host,
+                data=etcd_member.DATA,
+                parent=self,
             )
             host.command(f"{member}-leave", parent=self, delete=leave_etcd(member=member), after=[service.service])
             services.append(service)

@@ -28,14 +28,13 @@ _SWARM_LABELS = ",".join(f"com.docker.swarm.{name}" for name in ("service.name",
 
 @dataclass(frozen=True, kw_only=True)
 class ExportersArgs:
-    """`housekeeping` is the interval at which cAdvisor reads the containers' metrics. Both times are in seconds."""
+    """`housekeeping` is the interval at which cAdvisor reads the containers' metrics, in seconds."""
 
     cluster: SwarmCluster
     network: OverlayNetwork
     node_exporter_image: str
     cadvisor_image: str
     housekeeping: int
-    ready_timeout: int
 
 
 class Exporters(pulumi.ComponentResource):
@@ -74,7 +73,6 @@ class Exporters(pulumi.ComponentResource):
                 healthcheck=Healthcheck.by_wget(NODE_EXPORTER_PORT, "/", interval=10),
                 resources=Resources(cpus=0.25, memory=64, reserved_cpus=0.02, reserved_memory=24),
                 stop_grace=10,
-                ready_timeout=args.ready_timeout,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -113,7 +111,6 @@ class Exporters(pulumi.ComponentResource):
                 healthcheck=Healthcheck.by_wget(CADVISOR_PORT, "/healthz", interval=10),
                 resources=Resources(cpus=0.5, memory=192, reserved_cpus=0.05, reserved_memory=64),
                 stop_grace=10,
-                ready_timeout=args.ready_timeout,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -1,14 +1,14 @@
 """The file service: replicas of the Bottle program, and their shared storage."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
 
-from components.file_storage import DirectoryArgs, StorageArgs, storage_of
+from components.file_storage import FileStorage
 from components.host import Host
-from components.image import RegistryArgs, ServiceImage, ServiceImageArgs
+from components.image import ServiceImage, ServiceImageArgs
 from components.overlay import OverlayNetwork
 from components.swarm import SwarmCluster
 from components.swarm_file import SwarmSecret, SwarmSecretArgs
@@ -29,25 +29,20 @@ _AFTER_GRACE = 10  # seconds that a replica gets after `grace` to exit before Sw
 class FileServiceArgs:
     """Sizes are in bytes; a `quota_bytes` or `min_free_bytes` of 0 means no limit.
 
-    `grace` is how long running transfers may go on when a replica is stopped; it and `ready_timeout` are in seconds.
-    `storage_ready` are services that must run first.
+    `grace` is how long running transfers may go on when a replica is stopped, in seconds.
     `tokens` are the tokens that give access, by name: with None everybody may use the service, with {} nobody.
     """
 
     cluster: SwarmCluster
     network: OverlayNetwork
-    storage: StorageArgs
-    hosts: Sequence[Host]
+    storage: FileStorage
     python_image: str
     replicas: int
     max_file_bytes: int
     quota_bytes: int
     min_free_bytes: int
     grace: int
-    ready_timeout: int
-    storage_ready: Sequence[pulumi.Output[str]] = ()
     tokens: Mapping[str, TokenArgs] | None = None
-    registry: RegistryArgs | None = None
 
 
 class FileService(pulumi.ComponentResource):
@@ -63,15 +58,15 @@ class FileService(pulumi.ComponentResource):
         self._name = name
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
-        storage = storage_of(args.storage, replicas=args.replicas)
+        storage = args.storage
         image = ServiceImage(
             f"{name}-image",
             ServiceImageArgs(
+                cluster=args.cluster,
                 repository="swarm-transfer/file-transfer",
                 context=_CONTEXT,
-                hosts=[storage.on_host] if storage.on_host else args.hosts,
+                hosts=[storage.on_host] if storage.on_host else args.cluster.hosts,
                 build_args={"PYTHON_IMAGE": args.python_image},
-                registry=args.registry,
             ),
             opts=self._child,
         )
@@ -82,7 +77,7 @@ class FileService(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=[args.network, *storage.networks],
                 # A replica cannot start before the services that keep its files.
-                image=pulumi.Output.all(image.reference, *args.storage_ready).apply(lambda known: str(known[0])),
+                image=pulumi.Output.all(image.reference, *storage.ready).apply(lambda known: str(known[0])),
                 user=f"{_UID}:{_UID}",
                 replicas=args.replicas,
                 command=["python3", "-m", "file_transfer"],
@@ -99,25 +94,22 @@ class FileService(pulumi.ComponentResource):
                 volumes={name: "/data"} if storage.on_host else {},
                 tmpfs={"/tmp": 64},  # noqa: S108 - a path in the container
                 constraints=[storage.on_host.constraint] if storage.on_host else [],
-                most_per_host=0 if storage.on_host else most_per_host(args.replicas, hosts=len(args.hosts)),
+                most_per_host=0 if storage.on_host else most_per_host(args.replicas, hosts=len(args.cluster.hosts)),
                 healthcheck=Healthcheck(command=["python3", "-m", "file_transfer.healthcheck"], interval=5, timeout=5),
                 resources=Resources(cpus=1.0, memory=512, reserved_cpus=0.1, reserved_memory=128),
                 stop_grace=args.grace + _AFTER_GRACE,
-                ready_timeout=args.ready_timeout,
-                after=self._volumes(args.storage),
+                after=self._volumes(storage.on_host),
             ),
             opts=self._child,
         )
         self.ready = service.ready
         self.register_outputs({"ready": self.ready})
 
-    def _volumes(self, storage: StorageArgs) -> list[OwnedVolume]:
+    def _volumes(self, host: Host | None) -> list[OwnedVolume]:
         """Create the directory's volume, because Swarm would create a missing one itself, owned by root."""
-        if not isinstance(storage, DirectoryArgs):
+        if host is None:
             return []
-        owned = OwnedVolumeArgs(
-            cluster=self._args.cluster, host=storage.host, name=self._name, owner=_UID, image=storage.image
-        )
+        owned = OwnedVolumeArgs(cluster=self._args.cluster, host=host, name=self._name, owner=_UID)
         return [OwnedVolume(f"{self._name}-volume", owned, opts=self._child)]
 
     def _secrets(self, contents: Mapping[str, pulumi.Output[str]]) -> list[SwarmSecret]:

@@ -27,7 +27,7 @@ _DATA = "/var/lib/grafana"
 class GrafanaArgs:
     """`dashboards` maps a file's name to its JSON, and `databases` an InfluxDB service to its database.
 
-    `operator_password` is for `operator`, the only user of Grafana. `ready_timeout` is in seconds.
+    `operator_password` is for `operator`, the only user of Grafana.
     """
 
     cluster: SwarmCluster
@@ -38,7 +38,6 @@ class GrafanaArgs:
     databases: Mapping[str, str]
     reader_password: pulumi.Output[str]
     operator_password: pulumi.Output[str]
-    ready_timeout: int
 
 
 class Grafana(pulumi.ComponentResource):
@@ -96,7 +95,6 @@ class Grafana(pulumi.ComponentResource):
                 constraints=[args.host.constraint],
                 healthcheck=Healthcheck.by_wget(PORT, "/api/health", start_period=60),
                 resources=Resources(cpus=0.5, memory=384, reserved_cpus=0.05, reserved_memory=128),
-                ready_timeout=args.ready_timeout,
             ),
             opts=child,
         )

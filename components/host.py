@@ -42,7 +42,7 @@ class Host(pulumi.ComponentResource):
         )
         # Swarm pulls upstream images by itself and never removes them. This command is deleted after everything that
         # depends on the host, and then removes the images, so that the host is left as it was found.
-        self.images = self.command(f"{name}-images", parent=self, delete=remove_images(args.upstream_images))
+        self.image_removal = self.command(f"{name}-images", parent=self, delete=remove_images(args.upstream_images))
         self.constraint = f"node.labels.{HOST_LABEL}=={args.target.name}"
         """The placement constraint that keeps a service on this host."""
         self.address = pulumi.Output.from_input(args.target.address)

@@ -11,6 +11,7 @@ from docker.utils.build import exclude_paths
 
 from components.commands import remove_repository, remove_superseded_images
 from components.host import Host
+from components.swarm import SwarmCluster
 
 # An engine that lacks an image asks the registry in the image's name. No registry answers at this one, so a missing
 # image fails at once, and nobody else can publish an image under our name.
@@ -18,23 +19,14 @@ _LOCAL_REGISTRY = "localhost"
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegistryArgs:
-    """A registry from which all hosts can pull."""
-
-    address: str
-    username: str
-    password: pulumi.Output[str]
-
-
-@dataclass(frozen=True, kw_only=True)
 class ServiceImageArgs:
     """`context` is the folder with the Dockerfile; `hosts` are the hosts that need the image."""
 
+    cluster: SwarmCluster
     repository: str
     context: Path
     hosts: Sequence[Host]
     build_args: Mapping[str, str] = field(default_factory=dict)
-    registry: RegistryArgs | None = None
 
 
 class ServiceImage(pulumi.ComponentResource):
@@ -45,19 +37,19 @@ class ServiceImage(pulumi.ComponentResource):
     def __init__(self, name: str, args: ServiceImageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:image:ServiceImage", name, {}, opts)
         self._args = args
-        registry = args.registry.address if args.registry else _LOCAL_REGISTRY
+        self._registry = args.cluster.registry
         tag = context_hash(args.context, args.build_args)
-        self._repository = f"{registry}/{args.repository}"
+        self._repository = f"{self._registry.address if self._registry else _LOCAL_REGISTRY}/{args.repository}"
         self._tag = tag
-        builders = args.hosts[:1] if args.registry else args.hosts
+        builders = args.hosts[:1] if self._registry else args.hosts
         images = [self._build(name, host) for host in builders]
         # The reference depends on every build, so that a service waits until the image is on every host.
-        built = pulumi.Output.all(*[image.repo_digest if args.registry else image.image_name for image in images])
+        built = pulumi.Output.all(*[image.repo_digest if self._registry else image.image_name for image in images])
         self.reference = built.apply(lambda references: str(references[0]))
         self.register_outputs({"reference": self.reference})
 
     def _build(self, name: str, host: Host) -> docker.Image:
-        args = self._args
+        args, registry = self._args, self._registry
         at = f"{name}-{host.target.name}"
         # The provider never removes an image from its host, so this command does.
         removal = host.command(
@@ -75,11 +67,11 @@ class ServiceImage(pulumi.ComponentResource):
                 platform="linux/amd64",
                 args=dict(args.build_args),
             ),
-            skip_push=args.registry is None,
+            skip_push=registry is None,
             registry=docker.RegistryArgs(
-                server=args.registry.address, username=args.registry.username, password=args.registry.password
+                server=registry.address, username=registry.username, password=registry.password
             )
-            if args.registry
+            if registry
             else None,
             opts=pulumi.ResourceOptions(parent=self, provider=host.provider, depends_on=[removal]),
         )

@@ -9,7 +9,7 @@ import pulumi
 from components import connections
 from components.etcd import Etcd, EtcdArgs
 from components.host import Host
-from components.image import RegistryArgs, ServiceImage, ServiceImageArgs
+from components.image import ServiceImage, ServiceImageArgs
 from components.overlay import OverlayNetwork
 from components.postgres import Postgres, PostgresArgs
 from components.swarm import SwarmCluster
@@ -21,8 +21,8 @@ _CONTEXT = Path("services/postgres")  # relative, so that Pulumi's state is the 
 class IndexArgs:
     """`hosts` have one PostgreSQL each, and `etcd_hosts` one member of etcd.
 
-    `debian_image` is the base of the image of both, and `volume_image` any image with a `chown`. `replicas` is how many
-    replicas the file service has, which all open connections. `ready_timeout` is in seconds.
+    `debian_image` is the base of the image of both. `replicas` is how many replicas the file service has,
+    which all open connections.
     """
 
     cluster: SwarmCluster
@@ -30,11 +30,8 @@ class IndexArgs:
     hosts: Sequence[Host]
     etcd_hosts: Sequence[Host]
     debian_image: str
-    volume_image: str
     password: pulumi.Output[str]
     replicas: int
-    ready_timeout: int
-    registry: RegistryArgs | None = None
 
 
 class Index(pulumi.ComponentResource):
@@ -44,15 +41,16 @@ class Index(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: IndexArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:index:Index", name, {}, opts)
+        self.args = args
         child = pulumi.ResourceOptions(parent=self)
         image = ServiceImage(
             "postgres-image",
             ServiceImageArgs(
+                cluster=args.cluster,
                 repository="swarm-transfer/postgres",
                 context=_CONTEXT,
                 hosts=list({host.target.name: host for host in [*args.hosts, *args.etcd_hosts]}.values()),
                 build_args={"DEBIAN_IMAGE": args.debian_image},
-                registry=args.registry,
             ),
             opts=child,
         )
@@ -63,8 +61,6 @@ class Index(pulumi.ComponentResource):
                 network=args.network,
                 hosts=args.etcd_hosts,
                 image=image.reference,
-                volume_image=args.volume_image,
-                ready_timeout=args.ready_timeout,
             ),
             opts=child,
         )
@@ -75,11 +71,9 @@ class Index(pulumi.ComponentResource):
                 network=args.network,
                 hosts=args.hosts,
                 image=pulumi.Output.all(image.reference, etcd.ready).apply(lambda known: str(known[0])),
-                volume_image=args.volume_image,
                 password=args.password,
                 connections=connections.allowed(args.replicas),
                 memory=connections.memory(args.replicas),
-                ready_timeout=args.ready_timeout,
             ),
             opts=child,
         )

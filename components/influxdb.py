@@ -8,10 +8,10 @@ import pulumi
 
 from components.host import Host
 from components.overlay import OverlayNetwork
+from components.single_writer import single_writer_service
 from components.swarm import SwarmCluster
 from components.swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSecretArgs
-from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
-from components.volume import OwnedVolume, OwnedVolumeArgs
+from components.swarm_service import Healthcheck, Resources, SwarmServiceArgs
 
 PORT = 8086
 """The port on which the database listens in its container."""
@@ -27,10 +27,7 @@ _SCRIPT = Path("monitoring/influxdb/start.sh")
 
 @dataclass(frozen=True, kw_only=True)
 class InfluxDbArgs:
-    """`retention` is an InfluxDB duration such as "30d"; `ports` maps a port of the host to the database's.
-
-    `ready_timeout` is in seconds.
-    """
+    """`retention` is an InfluxDB duration such as "30d"; `ports` maps a port of the host to the database's."""
 
     cluster: SwarmCluster
     network: OverlayNetwork
@@ -40,7 +37,6 @@ class InfluxDbArgs:
     retention: str
     writer_password: pulumi.Output[str]
     reader_password: pulumi.Output[str]
-    ready_timeout: int
     ports: Mapping[int, int] = field(default_factory=dict)
 
 
@@ -56,11 +52,6 @@ class InfluxDb(pulumi.ComponentResource):
     def __init__(self, name: str, args: InfluxDbArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:influxdb:InfluxDb", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        volume = OwnedVolume(
-            f"{name}-data",
-            OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=name, owner=_UID, image=args.image),
-            opts=child,
-        )
         start = SwarmFile(
             f"{name}-start",
             SwarmFileArgs(cluster=args.cluster, content=_SCRIPT.read_text(), path=_START),
@@ -74,35 +65,36 @@ class InfluxDb(pulumi.ComponentResource):
             )
             for user, password in ((WRITER, args.writer_password), (READER, args.reader_password))
         ]
-        service = SwarmService(
+        service = single_writer_service(
             name,
             SwarmServiceArgs(
                 cluster=args.cluster,
                 networks=[args.network],
                 image=args.image,
                 user=f"{_UID}:{_UID}",
-                replicas=1,
                 command=["sh", _START],
                 environment=environment(database=args.database, retention=args.retention),
                 files=[start],
                 secrets=secrets,
-                volumes={name: _DATA},
                 tmpfs={"/tmp": 16},  # noqa: S108 - a path in the container
                 ports=args.ports,
-                constraints=[args.host.constraint],
                 healthcheck=Healthcheck(
                     command=["curl", "-fsS", "-o", "/dev/null", f"http://127.0.0.1:{PORT}/ping"], start_period=120
                 ),
                 resources=Resources(cpus=1.0, memory=512, reserved_cpus=0.1, reserved_memory=128),
-                update_order="stop-first",  # two tasks would corrupt the volume
                 stop_grace=60,
-                ready_timeout=args.ready_timeout,
-                after=[volume],
             ),
-            opts=child,
+            host=args.host,
+            data=_DATA,
+            parent=self,
         )
         self.ready = service.ready
         self.register_outputs({"ready": self.ready})
+
+
+def service_name(database: str) -> str:
+    """Return the name of the service that has this database; its volume has the same one."""
+    return f"influxdb-{database}"
 
 
 def environment(*, database: str, retention: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ ask them directly. They are on a network of their own and publish no port.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pulumi
@@ -14,147 +14,134 @@ from components import seaweedfs
 from components.commands import create_volume, remove_volume
 from components.host import Host
 from components.overlay import OverlayNetwork
-from components.quorum import voters
+from components.single_writer import single_writer_service
 from components.swarm import SwarmCluster
 from components.swarm_file import SwarmFile, SwarmFileArgs
 from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
-from components.volume import OwnedVolume, OwnedVolumeArgs
 
 _UID = 65534
-_REPAIR = Path(__file__).parent / "repair_volumes.sh"
+_REPAIR = Path(__file__).parent / "scripts" / "repair_volumes.sh"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectStoreArgs:
-    """`hosts` store the data, each chunk on `copies` of them.
-
-    `volume_image` is any image with a `chown`. `ready_timeout` is in seconds.
-    """
+    """Each chunk is on `copies` hosts. `master_hosts`, one or three, run a master each."""
 
     cluster: SwarmCluster
     network: OverlayNetwork
-    hosts: Sequence[Host]
+    master_hosts: Sequence[Host]
     image: str
-    volume_image: str
     copies: int
-    ready_timeout: int
 
 
 class ObjectStore(pulumi.ComponentResource):
     """Runs SeaweedFS so that every chunk is on `copies` hosts before its upload is acknowledged.
 
-    With too few hosts up, uploads are refused. There are three masters if there are three managers, otherwise one.
+    With too few hosts up, uploads are refused.
     """
 
     ready: pulumi.Output[str]
 
     def __init__(self, name: str, args: ObjectStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("swarm:objectstore:ObjectStore", name, {}, opts)
+        super().__init__("swarm:object_store:ObjectStore", name, {}, opts)
         self._name = name
-        self._args = args
+        self.args = args
         self._child = pulumi.ResourceOptions(parent=self)
-        managers = [host for host in args.hosts if host.args.role == "manager"]
-        self._masters = {seaweedfs.master_name(host.target.name): host for host in voters(managers)}
+        self.masters = {seaweedfs.master_name(host.target.name): host for host in args.master_hosts}
         services = [*self._create_masters(), self._create_volume_servers()]
         self.ready = pulumi.Output.all(*[service.ready for service in services]).apply(lambda _: name)
         self.register_outputs({"ready": self.ready})
 
     def _create_masters(self) -> list[SwarmService]:
-        args = self._args
+        args = self.args
         config = SwarmFile(
             f"{self._name}-master-config",
             SwarmFileArgs(cluster=args.cluster, content=seaweedfs.master_config(), path="/etc/seaweedfs/master.toml"),
             opts=self._child,
         )
         return [
-            self._service(
+            single_writer_service(
                 name,
-                seaweedfs.master_command(name, self._masters, args.copies),
-                # The check must not ask for a leader. Masters find each other by DNS names, which Swarm gives to
-                # healthy tasks only, so without a leader they would never become healthy.
-                Healthcheck.by_wget(seaweedfs.METRICS_PORT, "/metrics", start_period=30),
-                cpus=0.5,
-                memory=96,
-                heap=64,
+                self._program(
+                    seaweedfs.master_command(name, self.masters, args.copies),
+                    # The check must not ask for a leader. Masters find each other by DNS names, which Swarm gives to
+                    # healthy tasks only, so without a leader they would never become healthy.
+                    Healthcheck.by_wget(seaweedfs.METRICS_PORT, "/metrics", start_period=30),
+                    config,
+                    cpus=0.5,
+                    memory=96,
+                    heap=64,
+                ),
                 host=host,
-                files=[config],
+                data=seaweedfs.DATA,
+                parent=self,
             )
-            for name, host in self._masters.items()
+            for name, host in self.masters.items()
         ]
 
     def _create_volume_servers(self) -> SwarmService:
-        args = self._args
+        args = self.args
         volumes = [
             host.command(
                 f"{self._name}-data-{host.target.name}",
                 parent=self,
-                create=create_volume(volume=seaweedfs.VOLUME_SERVER, owner=_UID, image=args.volume_image),
+                create=create_volume(volume=seaweedfs.VOLUME_SERVER, owner=_UID, image=args.cluster.volume_image),
                 delete=remove_volume(volume=seaweedfs.VOLUME_SERVER),
                 after=[args.cluster.node_of[host.target.name]],
             )
-            for host in args.hosts
+            for host in args.cluster.hosts
         ]
         repair = SwarmFile(
             f"{self._name}-repair-volumes",
             SwarmFileArgs(cluster=args.cluster, content=_REPAIR.read_text(), path=seaweedfs.REPAIR),
             opts=self._child,
         )
-        return self._service(
-            seaweedfs.VOLUME_SERVER,
-            seaweedfs.volume_server_command(self._masters),
+        program = self._program(
+            seaweedfs.volume_server_command(self.masters),
             Healthcheck.by_wget(seaweedfs.VOLUME_PORT, "/healthz", start_period=30),
+            repair,
             cpus=1.0,
             memory=128,
             heap=88,
-            node_id_variable="NODE_ID",
-            files=[repair],
-            after=volumes,
+        )
+        return SwarmService(
+            seaweedfs.VOLUME_SERVER,
+            replace(
+                program,
+                node_id_variable="NODE_ID",
+                volumes={seaweedfs.VOLUME_SERVER: seaweedfs.DATA},
+                constraints=[],  # it runs on every host
+                update_order="stop-first",  # two tasks on one host would corrupt its volume
+                after=volumes,
+            ),
+            opts=self._child,
         )
 
-    def _service(
+    def _program(
         self,
-        name: str,
-        program: Sequence[str],
+        command: Sequence[str],
         healthcheck: Healthcheck,
+        file: SwarmFile,
         *,
         cpus: float,
         memory: int,
         heap: int,
-        host: Host | None = None,
-        node_id_variable: str = "",
-        files: Sequence[SwarmFile] = (),
-        after: Sequence[pulumi.Resource] = (),
-    ) -> SwarmService:
-        """Create a service for one SeaweedFS program, on `host` or, without one, on every host.
+    ) -> SwarmServiceArgs:
+        """Return what the services of both programs have in common.
 
-        Its data are in a volume with the service's name. `memory` is the task's limit and `heap` the limit of Go's
-        garbage collector within it, both in MiB.
+        `memory` is a task's limit and `heap` the limit of Go's garbage collector within it, both in MiB.
         """
-        args = self._args
-        if host:
-            owned = OwnedVolumeArgs(cluster=args.cluster, host=host, name=name, owner=_UID, image=args.volume_image)
-            after = [*after, OwnedVolume(f"{name}-data", owned, opts=self._child)]
-        return SwarmService(
-            name,
-            SwarmServiceArgs(
-                cluster=args.cluster,
-                networks=[args.network],
-                image=args.image,
-                user=f"{_UID}:{_UID}",
-                replicas=1 if host else None,
-                command=program,
-                # Go's garbage collector must know its limit, or the kernel kills the program first.
-                environment={"GOMEMLIMIT": f"{heap}MiB"},
-                node_id_variable=node_id_variable,
-                files=files,
-                volumes={name: seaweedfs.DATA},
-                tmpfs={"/tmp": 16},  # noqa: S108 - a path in the container
-                constraints=[host.constraint] if host else [],
-                healthcheck=healthcheck,
-                resources=Resources(cpus=cpus, memory=memory, reserved_cpus=cpus / 10, reserved_memory=memory // 2),
-                update_order="stop-first",  # two tasks would corrupt the volume
-                ready_timeout=args.ready_timeout,
-                after=after,
-            ),
-            opts=self._child,
+        args = self.args
+        return SwarmServiceArgs(
+            cluster=args.cluster,
+            networks=[args.network],
+            image=args.image,
+            user=f"{_UID}:{_UID}",
+            command=command,
+            # Go's garbage collector must know its limit, or the kernel kills the program first.
+            environment={"GOMEMLIMIT": f"{heap}MiB"},
+            files=[file],
+            tmpfs={"/tmp": 16},  # noqa: S108 - a path in the container
+            healthcheck=healthcheck,
+            resources=Resources(cpus=cpus, memory=memory, reserved_cpus=cpus / 10, reserved_memory=memory // 2),
         )

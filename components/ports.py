@@ -3,49 +3,23 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from components.data_hosts import MONITORING
 from components.probe import Probe
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedPort:
-    """A TCP port that one of our Swarm services publishes.
+    """A TCP port that one of our Swarm services publishes, and the port on which its tasks listen.
 
     It is published on every host, or with `data_kind` only on the host of that kind of data. `alternative` tells the
     user how to publish another port or none.
     """
 
     number: int
+    target: int
     service: str
     setting: str
     alternative: str
     data_kind: str | None = None
-
-
-def published(*, edge: int, consoles: Mapping[str, int], databases: Mapping[str, int]) -> list[PublishedPort]:
-    """Return all published ports: the edge's, its consoles' by name, and the databases' by service name."""
-    return [
-        PublishedPort(number=edge, service="edge", setting="edge_port", alternative="set another edge_port"),
-        *(
-            PublishedPort(
-                number=port,
-                service="edge",
-                setting="monitoring.publish",
-                alternative=f"remove {console} from monitoring.publish",
-            )
-            for console, port in consoles.items()
-        ),
-        *(
-            PublishedPort(
-                number=port,
-                service=database,
-                setting="monitoring.publish",
-                alternative="remove influxdb from monitoring.publish",
-                data_kind=MONITORING,
-            )
-            for database, port in databases.items()
-        ),
-    ]
 
 
 def taken_ports(

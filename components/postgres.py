@@ -8,10 +8,10 @@ import pulumi
 from components import patroni
 from components.host import Host
 from components.overlay import OverlayNetwork
+from components.single_writer import single_writer_service
 from components.swarm import SwarmCluster
 from components.swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSecretArgs
 from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
-from components.volume import OwnedVolume, OwnedVolumeArgs
 
 PASSWORD = "postgres-password"  # noqa: S105 - a file's name
 
@@ -22,19 +22,16 @@ _UID = 10002  # has a name in the image, which PostgreSQL needs
 class PostgresArgs:
     """`hosts` run one PostgreSQL each, and `image` has it. etcd is on the same `network`.
 
-    It allows this number of `connections` of the file service, within `memory` MiB. `volume_image` is any image with a
-    `chown`. `ready_timeout` is in seconds.
+    It allows this number of `connections` of the file service, within `memory` MiB.
     """
 
     cluster: SwarmCluster
     network: OverlayNetwork
     hosts: Sequence[Host]
     image: pulumi.Input[str]
-    volume_image: str
     password: pulumi.Output[str]
     connections: int
     memory: int
-    ready_timeout: int
 
 
 class Postgres(pulumi.ComponentResource):
@@ -87,9 +84,7 @@ class Postgres(pulumi.ComponentResource):
     ) -> SwarmService:
         args = self._args
         name = patroni.service_name(host.target.name)
-        owned = OwnedVolumeArgs(cluster=args.cluster, host=host, name=name, owner=_UID, image=args.volume_image)
-        volume = OwnedVolume(f"{name}-data", owned, opts=self._child)
-        return SwarmService(
+        return single_writer_service(
             name,
             SwarmServiceArgs(
                 cluster=args.cluster,
@@ -98,24 +93,20 @@ class Postgres(pulumi.ComponentResource):
                     lambda known: str(known[0])
                 ),
                 user=f"{_UID}:{_UID}",
-                replicas=1,
                 command=["sh", "/opt/postgres/start.sh"],
                 environment=patroni.environment(
                     name, [patroni.service_name(other.target.name) for other in args.hosts]
                 ),
                 files=files,
                 secrets=[password],
-                volumes={name: patroni.DATA},
                 tmpfs={"/tmp": 16},  # noqa: S108 - a path in the container
-                constraints=[host.constraint],
                 # It says that Patroni works, not that PostgreSQL does. A standby that waits for its primary, and a
                 # primary that replays its log, must not be killed, and Swarm gives names to healthy tasks only.
                 healthcheck=Healthcheck.by_wget(patroni.API_PORT, "/liveness", interval=2, start_period=120),
                 resources=Resources(cpus=1.0, memory=args.memory, reserved_cpus=0.1, reserved_memory=args.memory // 2),
-                update_order="stop-first",  # two tasks would corrupt the volume
                 stop_grace=60,
-                ready_timeout=args.ready_timeout,
-                after=[volume],
             ),
-            opts=self._child,
+            host=host,
+            data=patroni.DATA,
+            parent=self,
         )

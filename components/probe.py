@@ -6,29 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from components.commands import CLUSTER_LABEL, HOLDS_LABEL, HOST_LABEL
+from components.shell import render
 
-SCRIPT = f"""set -eu
-command -v docker >/dev/null || {{ echo 'docker is not installed' >&2; exit 1; }}
-command -v curl >/dev/null || {{ echo 'curl is not installed' >&2; exit 1; }}
-if docker info --format '{{{{json .DriverStatus}}}}' | grep -q 'io.containerd.snapshotter'; then
-  echo "the engine keeps images in containerd's store" >&2
-  exit 1
-fi
-docker info --format '{{{{json .Swarm}}}}'
-if [ "$(docker info --format '{{{{.Swarm.ControlAvailable}}}}')" = true ]; then
-  docker node inspect self --format 'stack|{{{{index .Spec.Labels "{CLUSTER_LABEL}"}}}}'
-  nodes=$(docker node ls --quiet)
-  # shellcheck disable=SC2086 # the nodes are several words
-  docker node inspect $nodes --format \\
-    'node|{{{{.ID}}}}|{{{{index .Spec.Labels "{HOST_LABEL}"}}}}|{{{{index .Spec.Labels "{HOLDS_LABEL}"}}}}'
-fi
-docker volume ls --format 'volume|{{{{.Name}}}}'
-docker ps --format 'container|{{{{.Names}}}}|{{{{.Label "com.docker.swarm.service.name"}}}}|{{{{.Ports}}}}'
-# State 0A is "listening". There is no tcp6 where IPv6 is off.
-cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | while read -r _ address _ state _; do
-  if [ "$state" = 0A ]; then echo "listening|${{address##*:}}"; fi
-done
-"""
+SCRIPT = render("probe", CLUSTER_LABEL=CLUSTER_LABEL, HOST_LABEL=HOST_LABEL, HOLDS_LABEL=HOLDS_LABEL)
 """Prints Docker's swarm state as JSON, then one line per thing found: its kind and its fields, separated by "|"."""
 
 _PUBLISHED = re.compile(r":(\d+)(?:-(\d+))?->[\d-]+/tcp")

@@ -5,19 +5,19 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.commands import deliver_prometheus_files
+from components.commands import PROMETHEUS_FOLDER, deliver_prometheus_files
 from components.host import Host
 from components.overlay import OverlayNetwork
+from components.single_writer import single_writer_service
 from components.swarm import SwarmCluster
 from components.swarm_file import SwarmSecret, SwarmSecretArgs
-from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
+from components.swarm_service import Healthcheck, Resources, SwarmServiceArgs
 from components.volume import OwnedVolume, OwnedVolumeArgs
 from monitoring.configuration import delivery
 
 PORT = 9090
 
 _UID = 65534
-_FOLDER = "/etc/prometheus"
 _DATA = "/prometheus"
 
 
@@ -25,8 +25,7 @@ _DATA = "/prometheus"
 class PrometheusArgs:
     """`networks` must reach the exporters and the Docker API; `files` maps a path to a configuration file's content.
 
-    `databases_ready` resolves once the InfluxDBs are ready, because a sample that they refuse is lost. `ready_timeout`
-    is in seconds.
+    `databases_ready` resolves once the InfluxDBs are ready, because a sample that they refuse is lost.
     """
 
     cluster: SwarmCluster
@@ -36,7 +35,6 @@ class PrometheusArgs:
     files: Mapping[str, str]
     writer_password: pulumi.Output[str]
     databases_ready: pulumi.Output[list[str]]
-    ready_timeout: int
 
 
 class Prometheus(pulumi.ComponentResource):
@@ -51,15 +49,10 @@ class Prometheus(pulumi.ComponentResource):
     def __init__(self, name: str, args: PrometheusArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:prometheus:Prometheus", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        data, config = (
-            OwnedVolume(
-                f"{name}-{kind}",
-                OwnedVolumeArgs(
-                    cluster=args.cluster, host=args.host, name=f"{name}-{kind}", owner=_UID, image=args.image
-                ),
-                opts=child,
-            )
-            for kind in ("data", "config")
+        config = OwnedVolume(
+            f"{name}-config",
+            OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=f"{name}-config", owner=_UID),
+            opts=child,
         )
         delivered = args.host.command(
             f"{name}-files",
@@ -73,35 +66,39 @@ class Prometheus(pulumi.ComponentResource):
             SwarmSecretArgs(cluster=args.cluster, content=args.writer_password, file_name="influxdb-writer", uid=_UID),
             opts=child,
         )
-        service = SwarmService(
+        service = single_writer_service(
             name,
             SwarmServiceArgs(
                 cluster=args.cluster,
                 networks=args.networks,
                 image=pulumi.Output.all(args.image, args.databases_ready).apply(lambda known: str(known[0])),
                 user=f"{_UID}:{_UID}",
-                replicas=1,
                 command=[
                     "/bin/prometheus",
-                    f"--config.file={_FOLDER}/live/prometheus.yml",
+                    f"--config.file={PROMETHEUS_FOLDER}/live/prometheus.yml",
                     f"--storage.tsdb.path={_DATA}",
                     "--storage.tsdb.retention.time=15d",
                     f"--web.listen-address=:{PORT}",
                     "--log.level=warn",
                 ],
                 secrets=[password],
-                volumes={f"{name}-data": _DATA, f"{name}-config": _FOLDER},
-                constraints=[args.host.constraint],
+                volumes={f"{name}-config": PROMETHEUS_FOLDER},
                 healthcheck=Healthcheck(
                     command=["promtool", "check", "ready", f"--url=http://127.0.0.1:{PORT}"], start_period=300
                 ),
                 resources=Resources(cpus=1.0, memory=1024, reserved_cpus=0.2, reserved_memory=256),
-                update_order="stop-first",  # two tasks would corrupt the volume
                 stop_grace=60,
-                ready_timeout=args.ready_timeout,
-                after=[data, delivered],
+                after=[delivered],
             ),
-            opts=child,
+            host=args.host,
+            data=_DATA,
+            volume=data_volume(name),
+            parent=self,
         )
         self.ready = service.ready
         self.register_outputs({"ready": self.ready})
+
+
+def data_volume(name: str) -> str:
+    """Return the name of the volume with the data of the Prometheus of this name."""
+    return f"{name}-data"

@@ -8,6 +8,7 @@ from pulumi_command.local import Command
 
 from components import commands
 from components.host import Host
+from components.registry import Registry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,11 +16,18 @@ class SwarmClusterArgs:
     """The first manager among `hosts` runs the swarm's commands. The name `stack` marks the swarm as ours.
 
     `data_hosts` maps each kind of data to the names of its hosts.
+
+    Every component finds the rest here: `registry` is where our own images are pushed; without one, they are built on
+    every host that runs them. `volume_image` is any image with a `chown`. `ready_timeout` is how long `pulumi up` waits
+    for a service to run as configured, in seconds.
     """
 
     hosts: Sequence[Host]
     stack: str
     data_hosts: Mapping[str, Collection[str]]
+    volume_image: str
+    ready_timeout: int
+    registry: Registry | None = None
     drain_timeout: int = 600
     """How long a removed host's tasks may take to end, in seconds."""
 
@@ -37,6 +45,9 @@ class SwarmCluster(pulumi.ComponentResource):
         super().__init__("swarm:swarm:SwarmCluster", name, {}, opts)
         self._args = args
         self.hosts = args.hosts
+        self.volume_image = args.volume_image
+        self.ready_timeout = args.ready_timeout
+        self.registry = args.registry
         self.first_manager = next(host for host in args.hosts if host.args.role == "manager")
         membership = self._create_membership(self.first_manager, create=commands.init_swarm(
             address=self.first_manager.target.address, stack=args.stack
@@ -57,6 +68,10 @@ class SwarmCluster(pulumi.ComponentResource):
         self.nodes = list(self.node_of.values())
         self.node_ids = pulumi.Output.all(**ids)
         self.register_outputs({"node_ids": self.node_ids})
+
+    def host(self, name: str) -> Host:
+        """Return the host of this name."""
+        return next(host for host in self.hosts if host.target.name == name)
 
     def on_manager(
         self,
@@ -85,7 +100,7 @@ class SwarmCluster(pulumi.ComponentResource):
             create=create,
             stdin=stdin,
             delete=commands.leave_swarm(),
-            after=[host.images],
+            after=[host.image_removal],
         )
 
     def _create_tokens(self, membership: Command) -> Command:

@@ -62,8 +62,8 @@ class SwarmServiceArgs:
     volume's name to a path, `host_paths` a path of the host to the path where the task may read it, and `tmpfs` a path
     to its size in MiB. `most_per_host` limits the tasks on one host; 0 does not. `aliases` are further names of the
     service on its networks, which other services may share. `node_id_variable` names an environment variable that gets
-    the node's id. The program must exit within `stop_grace` seconds of SIGTERM. `ready_timeout` is in seconds. `after`
-    are resources that must exist first.
+    the node's id. The program must exit within `stop_grace` seconds of SIGTERM. `after` are resources that
+    must exist first.
     """
 
     cluster: SwarmCluster
@@ -72,7 +72,6 @@ class SwarmServiceArgs:
     user: str
     healthcheck: Healthcheck
     resources: Resources
-    ready_timeout: int
     command: Sequence[str]
     replicas: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -137,7 +136,7 @@ class SwarmService(pulumi.ComponentResource):
                 self._args.cluster.first_manager.target,
                 self._name,
                 version=str(known[0]),
-                timeout=self._args.ready_timeout,
+                timeout=self._args.cluster.ready_timeout,
             )
         return self._name
 

@@ -12,16 +12,12 @@ from components.swarm import SwarmCluster
 
 @dataclass(frozen=True, kw_only=True)
 class OwnedVolumeArgs:
-    """`name` is the volume's name in Docker, `owner` the number of the user and group that own it.
-
-    `image` is any image with a `chown`.
-    """
+    """`name` is the volume's name in Docker, `owner` the number of the user and group that own it."""
 
     cluster: SwarmCluster
     host: Host
     name: str
     owner: int
-    image: str
 
 
 class OwnedVolume(pulumi.ComponentResource):
@@ -43,7 +39,7 @@ class OwnedVolume(pulumi.ComponentResource):
         args.host.command(
             f"{placed}-owner",
             parent=self,
-            create=chown_volume(volume=args.name, owner=args.owner, image=args.image),
+            create=chown_volume(volume=args.name, owner=args.owner, image=args.cluster.volume_image),
             delete=release_volume(volume=args.name),
             after=[volume],
         )

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 import images
 from components import certificate
 from monitoring.configuration import alert_names
-from settings.cluster import PUBLISHED_PORTS
+from settings import topology
 from settings.errors import secret_remedy
 
 _HOST_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
@@ -263,8 +263,8 @@ class Settings(_Settings):
             raise ValueError(
                 'monitoring.publish: "grafana" does not run: set monitoring.grafana to true, or do not publish it'
             )
-        for service, port in PUBLISHED_PORTS.items():
-            if port == self.edge_port and service.split("-")[0] in published:
+        for service, port in topology.monitoring_ports(self).items():
+            if port == self.edge_port:
                 raise ValueError(
                     f'edge_port: "{port}" is the port of {service}, which is published: choose another port'
                 )

@@ -12,7 +12,7 @@ from seaweedfs import Cluster
 
 from file_transfer.chunks import Chunk
 
-REPAIR = Path("components/repair_volumes.sh")
+REPAIR = Path("components/scripts/repair_volumes.sh")
 ENTRY_BYTES = 17
 CONTENTS = [os.urandom(size) for size in (1, 100_000, 8, 3, 4096)]
 

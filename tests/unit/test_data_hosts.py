@@ -5,11 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from described import settings_for
 from recorder import FRESH, Recorder
 
-from components.data_hosts import CopiedData, Data, kinds, left_behind, locate
+from components.data_hosts import CopiedData, Data, left_behind, locate
 from components.preflight import PreflightError
 from components.probe import Node, Probe
+from settings import Settings, topology
 
 Run = Callable[..., Recorder]
 
@@ -20,16 +22,21 @@ def host(*volumes: str, nodes: tuple[Node, ...] = ()) -> Probe:
     return Probe(swarm={}, volumes=frozenset(volumes), nodes=nodes)
 
 
+def data(settings: Settings) -> dict[str, Data | CopiedData]:
+    return {found.kind: found for found in topology.plan(settings, stack="lab").data}
+
+
 def monitoring(chosen: str | None = None, *, default: str = "a") -> Data | CopiedData:
-    return kinds(storage="directory", managers=[default], monitoring_host=chosen)[0]
+    managers = sorted("ab", key=lambda name: name != default)
+    return data(settings_for(managers, monitoring={"host": chosen}))["monitoring"]
 
 
-def files(chosen: str | None = None) -> Data | CopiedData:
-    return kinds(storage="directory", managers=["a"], storage_host=chosen)[1]
+def files() -> Data | CopiedData:
+    return data(settings_for("ab", file_service={"storage": "directory"}))["files"]
 
 
-def index(chosen: list[str] | None = None, *, managers: str = "a", workers: str = "bc") -> Data | CopiedData:
-    return kinds(storage="cluster", managers=[*managers], workers=[*workers], index_hosts=chosen)[1]
+def index(chosen: list[str] | None = None, *, managers: str = "a", workers: str = "bcd") -> Data | CopiedData:
+    return data(settings_for(managers, workers, file_service={"copies": 1, "index_hosts": chosen}))["index"]
 
 
 def test_without_data_the_default_host_is_used() -> None:
@@ -138,8 +145,11 @@ def test_a_setting_that_names_no_host_with_the_index_is_refused() -> None:
 
 
 def test_a_bucket_has_an_index_and_no_files_on_any_host() -> None:
-    assert [data.kind for data in kinds(storage="s3", managers=["a"])] == ["monitoring", "index"]
-    assert [data.kind for data in kinds(storage="directory", managers=["a"])] == ["monitoring", "files"]
+    bucket = {"endpoint": "https://s3.example", "bucket": "team", "access_key": "AK"}
+    elsewhere = {"file_service": {"storage": "s3", "s3": bucket}, "storage_key": "storage-Horse-battery"}
+
+    assert data(settings_for("a", **elsewhere)).keys() == {"monitoring", "index"}
+    assert data(settings_for("a", file_service={"storage": "directory"})).keys() == {"monitoring", "files"}
 
 
 def test_removing_a_host_with_data_from_the_list_is_refused() -> None:
@@ -237,8 +247,8 @@ def test_every_volume_of_the_program_is_classified_as_data_or_not(
     run_program: Run, values: dict[str, Any], storage: str
 ) -> None:
     known: set[str] = set()
-    for data in kinds(storage=storage, managers=["master"], workers=["slave"]):
-        known |= data.volumes if isinstance(data, Data) else {data.volume(name) for name in data.default}
+    for kind in data(settings_for(["master"], ["slave"], file_service={"storage": storage})).values():
+        known |= kind.volumes if isinstance(kind, Data) else {kind.volume(name) for name in kind.default}
     made = {
         volume["name"]
         for volume in run_program({**values, "file_service": {"storage": storage}})

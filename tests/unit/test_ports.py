@@ -1,17 +1,25 @@
 """A port that something else holds is reported before anything is changed."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from described import settings_for
 from recorder import FRESH, Recorder
 
-from components.ports import PublishedPort, published, taken_ports
+from components.ports import PublishedPort, taken_ports
 from components.preflight import PreflightError
 from components.probe import Container, Probe
+from settings import topology
 
-PORTS = published(edge=5001, consoles={"grafana": 3000}, databases={"influxdb-vms": 8086})
+
+def ports(*publish: str, edge_port: int = 5001) -> Sequence[PublishedPort]:
+    settings = settings_for("ab", edge_port=edge_port, monitoring={"publish": publish})
+    return topology.plan(settings, stack="lab").ports
+
+
+PORTS = ports("grafana", "influxdb")
 DATA_HOSTS = {"monitoring": ["a"]}
 
 
@@ -23,7 +31,7 @@ def container(name: str, port: int, service: str = "") -> Container:
     return Container(name=name, service=service, ports=frozenset({port}))
 
 
-def problems(ports: list[PublishedPort] = PORTS, **probes: Probe) -> list[str]:
+def problems(ports: Sequence[PublishedPort] = PORTS, **probes: Probe) -> list[str]:
     return taken_ports(ports, probes, DATA_HOSTS)
 
 
@@ -75,11 +83,11 @@ def test_a_database_needs_its_port_only_on_the_host_of_the_monitoring_data() -> 
 def test_the_edge_can_move_to_another_port() -> None:
     edge = container("edge.n1.x", 5001, "edge")
 
-    assert problems(published(edge=6000, consoles={}, databases={}), a=host(5001, containers=(edge,))) == []
+    assert problems(ports(edge_port=6000), a=host(5001, containers=(edge,))) == []
 
 
 def test_unpublished_services_need_no_port() -> None:
-    assert problems(published(edge=5001, consoles={}, databases={}), a=host(3000, 8086, 9090)) == []
+    assert problems(ports(), a=host(3000, 8086, 9090)) == []
 
 
 def test_every_port_that_the_program_publishes_is_checked(

@@ -2,17 +2,18 @@
 
 import json
 import stat
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from described import settings_for
 from recorder import FRESH as FRESH_ANSWER
 
-from components import data_hosts, ports, preflight
+from components import preflight
 from components.preflight import Plan, PreflightError, conflicts, explain
 from components.probe import Probe
 from components.ssh import SshTarget
+from settings import topology
 
 ADDRESSES = {"m1": "10.0.0.1", "m2": "10.0.0.2", "w1": "10.0.0.3"}
 OURS = {"LocalNodeState": "active", "ControlAvailable": True, "Cluster": {"ID": "ours"}}
@@ -130,12 +131,12 @@ def targets(*names: str) -> list[SshTarget]:
     ]
 
 
-PLAN = Plan(
-    stack="lab",
-    managers=["m1"],
-    data=data_hosts.kinds(storage="cluster", managers=["m1"], workers=["w1", "w2"]),
-    ports=ports.published(edge=5001, consoles={}, databases={"influxdb-vms": 8086}),
-)
+def plan(**changes: Any) -> Plan:
+    settings = settings_for(["m1"], ["w1", "w2"], monitoring={"publish": ["influxdb"]}, **changes)
+    return topology.plan(settings, stack="lab")
+
+
+PLAN = plan()
 
 
 def test_all_unreachable_hosts_are_reported_together(fake_ssh: Path) -> None:
@@ -170,10 +171,9 @@ def test_problems_with_data_and_ports_are_reported_together(fake_ssh: Path) -> N
     )
     (fake_ssh / "w1").write_text(f"{FRESH_ANSWER}volume|influxdb-vms\nlistening|1F96\n")
     (fake_ssh / "w2").write_text(f"{FRESH_ANSWER}volume|files\n")
-    plan = replace(PLAN, data=data_hosts.kinds(storage="directory", managers=["m1"], storage_host="m1"))
 
     with pytest.raises(PreflightError) as raised:
-        preflight.check(targets("m1", "w1", "w2"), plan)
+        preflight.check(targets("m1", "w1", "w2"), plan(file_service={"storage": "directory", "storage_host": "m1"}))
 
     beginnings = ["file_service.storage_host: ", 'hosts: "gone" ', "m1: port 5001 ", "w1: port 8086 "]
     for line, beginning in zip(str(raised.value).splitlines()[1:], beginnings, strict=True):
@@ -182,11 +182,10 @@ def test_problems_with_data_and_ports_are_reported_together(fake_ssh: Path) -> N
 
 def test_data_in_another_swarm_is_not_reported(fake_ssh: Path) -> None:
     (fake_ssh / "m1").write_text(f"{json.dumps(THEIRS)}\nstack|another\nnode|n9|theirs|files\nvolume|files\n")
-    plan = replace(PLAN, data=data_hosts.kinds(storage="directory", managers=["m1"], storage_host="w1"))
     (fake_ssh / "w1").write_text(FRESH_ANSWER)
 
     with pytest.raises(PreflightError) as raised:
-        preflight.check(targets("m1", "w1"), plan)
+        preflight.check(targets("m1", "w1"), plan(file_service={"storage": "directory", "storage_host": "w1"}))
 
     (line,) = str(raised.value).splitlines()[1:]
     assert line.startswith("  m1: is in another swarm")

@@ -1,8 +1,7 @@
-"""The probe's script passes shellcheck and changes nothing, and its output is parsed correctly."""
+"""The probe's script changes nothing, and its output is parsed correctly."""
 
 import socket
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,14 +53,6 @@ def run(tmp_path: Path) -> Run:
         return subprocess.run(["sh", "-s"], input=SCRIPT, env=environment, capture_output=True, text=True, check=False)
 
     return run
-
-
-def test_the_script_passes_shellcheck() -> None:
-    shellcheck = Path(sys.prefix) / "bin" / "shellcheck"
-    done = subprocess.run(
-        [str(shellcheck), "--shell=sh", "-"], input=SCRIPT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout
 
 
 def test_a_manager_reports_its_swarm_nodes_volumes_and_containers(run: Run) -> None:

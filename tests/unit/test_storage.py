@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +13,10 @@ from recorder import PASSWORDS, Recorder, revealed
 import settings
 from components import seaweedfs
 from components.file_service import most_per_host
+from file_transfer.settings import S3Settings, Settings, load
 
 Run = Callable[..., Recorder]
 STORE = ("etcd-", "object-store-", "postgres-")
-HOLDERS = {"index": ["master", "slave"]}
 EXTERNAL_BUCKET = {
     "storage": "s3",
     "s3": {"endpoint": "https://s3.example", "bucket": "team", "region": "eu-1", "prefix": "files", "access_key": "AK"},
@@ -37,6 +38,15 @@ def with_hosts(values: dict[str, Any], *roles: str) -> dict[str, Any]:
 def program_of(recorder: Recorder, service: str) -> list[str]:
     """Return the words of the service's command line, also of one that a shell runs."""
     return " ".join(recorder.services()[service]["taskSpec"]["containerSpec"]["commands"]).split()
+
+
+def replica_settings(recorder: Recorder, folder: Path) -> Settings:
+    """Return what a replica reads from the environment and the secrets that the program gives it."""
+    container = recorder.services()["files"]["taskSpec"]["containerSpec"]
+    for secret in container.get("secrets", []):
+        (folder / secret["fileName"]).write_text(secret_named(recorder, secret["secretId"].removesuffix("-id")))
+    environment = {**recorder.environment("files"), **container.get("env", {})}
+    return load({name: value.replace("/run/secrets", str(folder)) for name, value in environment.items()})
 
 
 # The cluster's own object store
@@ -99,10 +109,6 @@ def test_index_and_object_store_publish_nothing_and_are_on_their_own_network(
             assert not service["endpointSpec"].get("ports")
 
 
-def test_masters_send_no_usage_statistics(run_program: Run, values: dict[str, Any]) -> None:
-    assert "-telemetry=false" in program_of(run_program(values), "object-store-master-master")
-
-
 def test_index_and_object_store_are_limited_to_512_mib_on_a_manager_and_320_on_a_worker(
     run_program: Run, values: dict[str, Any]
 ) -> None:
@@ -127,23 +133,6 @@ def test_the_heap_limit_of_every_program_is_below_its_memory_limit(run_program: 
             assert heap < 0.9 * task["resources"]["limits"]["memoryBytes"], name
 
 
-def test_replicas_and_volume_servers_know_their_node(run_program: Run, values: dict[str, Any]) -> None:
-    assert '-publicUrl="$NODE_ID"' in program_of(run_program(values), "object-store-volume")
-
-
-def test_replicas_are_told_where_chunks_are_stored(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program(values)
-
-    assert (
-        recorder.environment("files").items()
-        >= {
-            "FILE_TRANSFER_STORAGE": "cluster",
-            "FILE_TRANSFER_SEAWEEDFS_MASTERS": "object-store-master-master:9333",
-            "FILE_TRANSFER_COPIES": "2",
-        }.items()
-    )
-
-
 def test_replicas_run_on_any_host_and_every_host_has_the_image(run_program: Run, values: dict[str, Any]) -> None:
     recorder = run_program(values)
 
@@ -164,29 +153,27 @@ def test_swarm_spreads_the_replicas(run_program: Run, values: dict[str, Any]) ->
     )
 
 
-def test_missing_copies_are_made_automatically() -> None:
-    assert "volume.fix.replication -apply" in seaweedfs.master_config()
-    assert "sleep_minutes = 1" in seaweedfs.master_config()
+def test_replicas_know_index_and_object_store(run_program: Run, values: dict[str, Any], tmp_path: Path) -> None:
+    recorder = run_program({**values, "file_service": {"copies": 1}})
 
-
-def test_the_tasks_of_index_and_object_store_are_expected(values: dict[str, Any]) -> None:
-    tasks = settings.expected_tasks(settings.parse(values), HOLDERS)
-
-    assert {name: count for name, count in tasks.items() if name.startswith(STORE)} == {
-        "etcd-master": 1,
-        "postgres-master": 1,
-        "postgres-slave": 1,
-        "object-store-volume": 2,
-        "object-store-master-master": 1,
+    told = replica_settings(recorder, tmp_path)
+    assert told.postgres
+    assert told.seaweedfs
+    assert told.postgres.password == PASSWORDS["postgres_password"]
+    assert told.seaweedfs.copies == 1
+    addresses = [*(f"{host}:{port}" for host, port in told.postgres.hosts), *told.seaweedfs.masters]
+    assert {address.partition(":")[0] for address in (*addresses, *told.seaweedfs.volume_servers)} == {
+        name for name in recorder.services() if name.startswith(("postgres-", "object-store-"))
     }
-    directory = settings.parse({**values, "file_service": {"storage": "directory"}})
-    assert not [name for name in settings.expected_tasks(directory, {}) if name.startswith(STORE)]
+    assert told.seaweedfs.node == "{{.Node.ID}}"
 
 
 # A directory, and an external bucket
 
 
-def test_with_a_directory_all_replicas_run_on_its_host(run_program: Run, values: dict[str, Any]) -> None:
+def test_with_a_directory_all_replicas_run_on_its_host(
+    run_program: Run, values: dict[str, Any], tmp_path: Path
+) -> None:
     recorder = run_program({**values, "file_service": {"storage": "directory", "storage_host": "slave"}})
 
     files = recorder.services()["files"]
@@ -194,9 +181,9 @@ def test_with_a_directory_all_replicas_run_on_its_host(run_program: Run, values:
         "node.labels.swarm-transfer.host==slave",
         "node.platform.os==linux",
     ]
-    assert recorder.environment("files")["FILE_TRANSFER_DATA"] == "/data"
-    assert recorder.environment("files")["FILE_TRANSFER_STORAGE"] == "directory"
-    assert not [name for name in recorder.environment("files") if "POSTGRES" in name]
+    (volume,) = [m for m in files["taskSpec"]["containerSpec"]["mounts"] if m["type"] == "volume"]
+    told = replica_settings(recorder, tmp_path)
+    assert (str(told.data), told.postgres, told.seaweedfs, told.s3) == (volume["target"], None, None, None)
     assert not [name for name in recorder.services() if name.startswith(STORE)]
     assert {network["id"] for network in files["taskSpec"]["networksAdvanceds"]} == {"cluster-net-id"}
 
@@ -208,26 +195,16 @@ def test_a_directory_needs_no_secret(values: dict[str, Any]) -> None:
 
 
 def test_an_external_bucket_replaces_the_object_store_but_not_the_index(
-    run_program: Run, values: dict[str, Any]
+    run_program: Run, values: dict[str, Any], tmp_path: Path
 ) -> None:
     key = "storage-Horse-battery"
     recorder = run_program(
         {**values, "file_service": EXTERNAL_BUCKET, "storage_key": key}, secrets=(*PASSWORDS, "storage_key")
     )
 
-    assert (
-        recorder.environment("files").items()
-        >= {
-            "FILE_TRANSFER_STORAGE": "s3",
-            "FILE_TRANSFER_POSTGRES_HOSTS": "postgres-master:5432,postgres-slave:5432",
-            "FILE_TRANSFER_S3_ENDPOINT": "https://s3.example",
-            "FILE_TRANSFER_S3_BUCKET": "team",
-            "FILE_TRANSFER_S3_REGION": "eu-1",
-            "FILE_TRANSFER_S3_PREFIX": "files",
-        }.items()
+    assert replica_settings(recorder, tmp_path).s3 == S3Settings(
+        endpoint="https://s3.example", bucket="team", region="eu-1", prefix="files", access_key="AK", secret_key=key
     )
-    assert secret_named(recorder, "files-access-key") == "AK"
-    assert secret_named(recorder, "files-secret-key") == key
     services = {name for name in recorder.services() if name.startswith(STORE)}
     assert services == {"etcd-master", "postgres-master", "postgres-slave"}
 
@@ -235,19 +212,14 @@ def test_an_external_bucket_replaces_the_object_store_but_not_the_index(
 # The service
 
 
-def test_the_limits_in_the_settings_reach_the_replicas(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program(
-        {**values, "file_service": {"max_file_bytes": 10, "quota_bytes": 20, "min_free_bytes": 30, "grace": 60}}
-    )
+def test_the_limits_in_the_settings_reach_the_replicas(
+    run_program: Run, values: dict[str, Any], tmp_path: Path
+) -> None:
+    limits = {"max_file_bytes": 10, "quota_bytes": 20, "min_free_bytes": 30, "grace": 60}
+    recorder = run_program({**values, "file_service": limits})
 
-    assert {
-        key.removeprefix("FILE_TRANSFER_"): value for key, value in recorder.environment("files").items()
-    }.items() >= {
-        "MAX_FILE_BYTES": "10",
-        "QUOTA_BYTES": "20",
-        "MIN_FREE_BYTES": "30",
-        "GRACE_SECONDS": "60",
-    }.items()
+    told = replica_settings(recorder, tmp_path)
+    assert (told.max_file_bytes, told.quota_bytes, told.min_free_bytes, told.grace_seconds) == (10, 20, 30, 60)
     assert recorder.services()["files"]["taskSpec"]["containerSpec"]["stopGracePeriod"] == "1m10s"
 
 

@@ -1,0 +1,25 @@
+# shellcheck shell=sh
+# On a manager: drains NODE, waits at most DRAIN_TIMEOUT seconds for its tasks, then removes it from the swarm.
+set -eu
+docker node inspect "$NODE" >/dev/null 2>&1 || exit 0
+# The last node's tasks have nowhere to go, and leaving ends the swarm.
+[ "$(docker node ls --quiet | wc -l)" -gt 1 ] || exit 0
+if [ "$(docker node inspect self --format '{{.ID}}')" = "$NODE" ]; then
+  echo 'this host commands the swarm: put another manager first in hosts, pulumi up, then remove this one' >&2
+  exit 1
+fi
+docker node update --availability drain "$NODE" >/dev/null
+waited=0
+# A node that is down does not say when its tasks end.
+while [ "$(docker node inspect "$NODE" --format '{{.Status.State}}')" = ready ] \
+  && docker node ps "$NODE" --format '{{.CurrentState}}' | grep -q '^Running'; do
+  if [ "$waited" -ge "$DRAIN_TIMEOUT" ]; then
+    echo "its tasks did not end within $DRAIN_TIMEOUT seconds:" >&2
+    docker node ps "$NODE" >&2
+    exit 1
+  fi
+  sleep 1
+  waited=$((waited + 1))
+done
+docker node demote "$NODE" >/dev/null
+docker node rm --force "$NODE" >/dev/null

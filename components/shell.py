@@ -1,0 +1,19 @@
+"""Turns a script in the folder `scripts` into the text that runs on a host."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "scripts"
+
+
+def render(*scripts: str, arguments: Sequence[str] = (), folder: Path = FOLDER, **variables: str | int) -> str:
+    """Return the scripts of these names, one after the other, with their variables and arguments.
+
+    The scripts read them as "$NAME" and "$@". Nothing else is put into their text, so every script is a file that
+    shellcheck can check.
+    """
+    assignments = [f"{name}={shlex.quote(str(value))}" for name, value in variables.items()]
+    words = [shlex.join(["set", "--", *arguments])] if arguments else []
+    texts = [(folder / f"{script}.sh").read_text().rstrip("\n") for script in scripts]
+    return "\n".join([*assignments, *words, *texts, ""])

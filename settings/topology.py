@@ -1,0 +1,230 @@
+"""The cluster that the settings describe: its services, its networks, its data, and the ports that it publishes.
+
+All of it is known before anything is registered. Preflight, the alerts' expectations, the wiring and the validation of
+the settings read it here, and a test compares it with what the program registers.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
+
+from components import alertmanager, etcd_member, grafana, influxdb, patroni, prometheus, seaweedfs
+from components.data_hosts import FILES, INDEX, MONITORING, CopiedData, Data
+from components.ports import PublishedPort
+from components.preflight import Plan
+from components.quorum import voters
+
+if TYPE_CHECKING:
+    from settings.models import Settings  # which checks the ports below
+
+CLUSTER_NET, API_NET, STORAGE_NET = "cluster-net", "api-net", "storage-net"
+
+DATABASES = {"vms": 8086, "containers": 8087}
+"""The two InfluxDB databases, and the host's port of each where it is published."""
+
+_CONSOLES = {"prometheus": prometheus.PORT, "alertmanager": alertmanager.PORT, "grafana": grafana.PORT}
+"""The services with pages for the operator. If one is published, it is on every host at its own port."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """One Swarm service: how many tasks it is to have, and the names of the hosts where they may run.
+
+    `networks` are the names of its networks, and `volumes` the volumes with its data. `ports` maps a port of its hosts
+    to the one on which a task listens.
+    """
+
+    name: str
+    tasks: int
+    hosts: Sequence[str]
+    networks: Sequence[str]
+    volumes: frozenset[str] = frozenset()
+    ports: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """One overlay network. Its name in Docker, which Prometheus's configuration has, differs from its resource's."""
+
+    name: str
+    docker_name: str
+    subnet: IPv4Network
+    encrypted: bool = False
+    internal: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topology:
+    """The whole cluster, placed on its hosts.
+
+    `index_hosts` have a PostgreSQL each, and `voting_hosts` a member of every service that decides by majority.
+    `consoles` maps a port of every host to the "SERVICE:PORT" that the edge shows there.
+    """
+
+    services: Mapping[str, Service]
+    networks: Sequence[Network]
+    index_hosts: Sequence[str]
+    voting_hosts: Sequence[str]
+    consoles: Mapping[int, str]
+
+
+def plan(settings: "Settings", *, stack: str) -> Plan:
+    """Return what is asked of the hosts before it is known which of them hold data."""
+    managers = [host.name for host in settings.managers]
+    return Plan(stack=stack, managers=managers, data=_data(settings), ports=list(_ports(settings)))
+
+
+def describe(settings: "Settings", holders: Mapping[str, Sequence[str]]) -> Topology:
+    """Return the cluster on the hosts that hold its data: `holders` are the names of the hosts of each kind."""
+    hosts = [host.name for host in settings.hosts]
+    services = [
+        _files(settings, holders),
+        *_storage(settings, holders),
+        Service(name="edge", tasks=len(hosts), hosts=hosts, networks=[CLUSTER_NET], ports=_ports_of("edge", settings)),
+        *_monitoring(settings, host=holders[MONITORING][0]),
+    ]
+    return Topology(
+        services={service.name: service for service in services},
+        networks=_networks(settings),
+        index_hosts=holders.get(INDEX, []),
+        voting_hosts=_voting_hosts(settings),
+        consoles={port: f"{name}:{port}" for name, port in _CONSOLES.items() if name in settings.monitoring.publish},
+    )
+
+
+def monitoring_ports(settings: "Settings") -> dict[str, int]:
+    """Return the hosts' ports of the monitoring services that are published, by the service's name."""
+    published = settings.monitoring.publish
+    databases = {influxdb.service_name(database): port for database, port in DATABASES.items()}
+    return {
+        **{name: port for name, port in _CONSOLES.items() if name in published},
+        **(databases if "influxdb" in published else {}),
+    }
+
+
+def _files(settings: "Settings", holders: Mapping[str, Sequence[str]]) -> Service:
+    replicas = settings.file_service.replicas
+    if settings.file_service.storage == "directory":
+        return _one("files", holders[FILES][0], networks=[CLUSTER_NET], tasks=replicas)
+    hosts = [host.name for host in settings.hosts]
+    return Service(name="files", tasks=replicas, hosts=hosts, networks=[CLUSTER_NET, STORAGE_NET])
+
+
+def _storage(settings: "Settings", holders: Mapping[str, Sequence[str]]) -> Iterator[Service]:
+    if settings.file_service.storage == "directory":
+        return
+    for host in _voting_hosts(settings):
+        yield _one(etcd_member.service_name(host), host, networks=[STORAGE_NET])
+    for host in holders[INDEX]:
+        yield _one(patroni.service_name(host), host, networks=[STORAGE_NET])
+    if settings.file_service.storage == "s3":
+        return
+    for host in _voting_hosts(settings):
+        yield _one(seaweedfs.master_name(host), host, networks=[STORAGE_NET])
+    server = seaweedfs.VOLUME_SERVER
+    hosts = [host.name for host in settings.hosts]
+    yield Service(name=server, tasks=len(hosts), hosts=hosts, networks=[STORAGE_NET], volumes=frozenset({server}))
+
+
+def _monitoring(settings: "Settings", *, host: str) -> Iterator[Service]:
+    """Yield the monitoring services; those with data are on this host."""
+    everywhere = [each.name for each in settings.hosts]
+    managers = [manager.name for manager in settings.managers]
+    for exporter in ("node-exporter", "cadvisor"):
+        yield Service(name=exporter, tasks=len(everywhere), hosts=everywhere, networks=[CLUSTER_NET])
+    yield Service(name="docker-api", tasks=len(managers), hosts=managers, networks=[API_NET])
+    for database in map(influxdb.service_name, DATABASES):
+        yield _one(database, host, networks=[CLUSTER_NET], ports=_ports_of(database, settings))
+    yield _one("alertmanager", host, networks=[CLUSTER_NET])
+    scraped = [network.name for network in _networks(settings)]
+    yield _one("prometheus", host, networks=scraped, volume=prometheus.data_volume("prometheus"))
+    if settings.monitoring.grafana:
+        yield Service(name="grafana", tasks=1, hosts=[host], networks=[CLUSTER_NET])
+
+
+def _one(
+    name: str,
+    host: str,
+    *,
+    networks: Sequence[str],
+    tasks: int = 1,
+    volume: str = "",
+    ports: Mapping[int, int] | None = None,
+) -> Service:
+    """Return a service that runs only where its data is, in a volume with its name unless another is given."""
+    return Service(
+        name=name, tasks=tasks, hosts=[host], networks=networks, volumes=frozenset({volume or name}), ports=ports or {}
+    )
+
+
+def _networks(settings: "Settings") -> list[Network]:
+    wanted = settings.network
+    cluster = Network(name=CLUSTER_NET, docker_name="ClusterNet", subnet=wanted.subnet, encrypted=wanted.encrypted)
+    storage = Network(
+        name=STORAGE_NET,
+        docker_name="StorageNet",
+        subnet=wanted.storage_subnet,
+        encrypted=wanted.encrypted,
+        internal=True,
+    )
+    api = Network(name=API_NET, docker_name="DockerApiNet", subnet=wanted.api_subnet, internal=True)
+    return [cluster, api] if settings.file_service.storage == "directory" else [cluster, storage, api]
+
+
+def _voting_hosts(settings: "Settings") -> Sequence[str]:
+    return voters([host.name for host in settings.managers])
+
+
+def _data(settings: "Settings") -> list[Data | CopiedData]:
+    """Return the kinds of data that do not live on every host."""
+    wanted = settings.file_service
+    managers = [host.name for host in settings.managers]
+    first = managers[0]
+    metrics = Data(
+        kind=MONITORING,
+        volumes=frozenset().union(*(service.volumes for service in _monitoring(settings, host=first))),
+        setting="monitoring.host",
+        chosen=settings.monitoring.host,
+        default=first,
+    )
+    if wanted.storage == "directory":
+        files = Data(
+            kind=FILES,
+            volumes=_files(settings, {FILES: [first]}).volumes,
+            setting="file_service.storage_host",
+            chosen=wanted.storage_host,
+            default=first,
+        )
+        return [metrics, files]
+    workers = [host.name for host in settings.hosts if host.role == "worker"]
+    index = CopiedData(
+        kind=INDEX,
+        volume=patroni.service_name,
+        setting="file_service.index_hosts",
+        chosen=wanted.index_hosts,
+        default=patroni.default_hosts(managers, workers),
+    )
+    return [metrics, index]
+
+
+def _ports(settings: "Settings") -> Iterator[PublishedPort]:
+    """Yield every port that is published on a host."""
+    edge = settings.edge_port
+    yield PublishedPort(
+        number=edge, target=edge, service="edge", setting="edge_port", alternative="set another edge_port"
+    )
+    for name, port in monitoring_ports(settings).items():
+        console = name in _CONSOLES
+        yield PublishedPort(
+            number=port,
+            target=port if console else influxdb.PORT,
+            service="edge" if console else name,
+            setting="monitoring.publish",
+            alternative=f"remove {name if console else 'influxdb'} from monitoring.publish",
+            data_kind=None if console else MONITORING,
+        )
+
+
+def _ports_of(service: str, settings: "Settings") -> dict[int, int]:
+    return {port.number: port.target for port in _ports(settings) if port.service == service}

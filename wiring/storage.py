@@ -1,0 +1,49 @@
+"""Decides where the files are stored: in the cluster's own object store, a directory of one host, or a bucket."""
+
+from collections.abc import Mapping
+
+from components.file_storage import FileStorage, in_bucket, in_directory, in_object_store
+from components.index import Index, IndexArgs
+from components.object_store import ObjectStore, ObjectStoreArgs
+from components.overlay import OverlayNetwork
+from components.swarm import SwarmCluster
+from settings import Settings, secret
+from settings.topology import STORAGE_NET, Topology
+
+
+def create_storage(
+    settings: Settings, topology: Topology, cluster: SwarmCluster, networks: Mapping[str, OverlayNetwork]
+) -> FileStorage:
+    """Create the services that keep the files, if there are any, and return what the file service needs of them."""
+    if settings.file_service.storage == "directory":
+        (host,) = topology.services["files"].hosts
+        return in_directory(cluster.host(host))
+    assert settings.postgres_password  # noqa: S101 - the settings are validated
+    network = networks[STORAGE_NET]
+    voting_hosts = [cluster.host(name) for name in topology.voting_hosts]
+    index = Index(
+        "index",
+        IndexArgs(
+            cluster=cluster,
+            network=network,
+            hosts=[cluster.host(name) for name in topology.index_hosts],
+            etcd_hosts=voting_hosts,
+            debian_image=settings.images.debian,
+            password=secret(settings.postgres_password),
+            replicas=settings.file_service.replicas,
+        ),
+    )
+    if bucket := settings.file_service.s3:
+        assert settings.storage_key  # noqa: S101 - the settings are validated
+        return in_bucket(index, **bucket.model_dump(), secret_key=secret(settings.storage_key))
+    store = ObjectStore(
+        "object-store",
+        ObjectStoreArgs(
+            cluster=cluster,
+            network=network,
+            master_hosts=voting_hosts,
+            image=settings.images.seaweedfs,
+            copies=settings.file_service.copies,
+        ),
+    )
+    return in_object_store(index, store)
