@@ -5,6 +5,7 @@ import pulumi
 import settings as configuration
 from components import (
     alertmanager,
+    container_api,
     data_hosts,
     grafana,
     influxdb,
@@ -86,6 +87,7 @@ hosts = {
             role=host.role,
             labels=host.labels,
             upstream_images=tuple(sorted(set(settings.images.model_dump().values()))),
+            scratch_volume=container_api.VOLUME,
         ),
     )
     for host in settings.hosts
@@ -213,20 +215,22 @@ edge = Edge(
     ),
 )
 
+api_network = OverlayNetwork(
+    "api-net",
+    OverlayNetworkArgs(cluster=cluster, name="DockerApiNet", subnet=settings.network.api_subnet, internal=True),
+)
 exporters = Exporters(
     "exporters",
     ExportersArgs(
         cluster=cluster,
         network=network,
+        api_network=api_network,
+        haproxy_image=settings.images.haproxy,
         node_exporter_image=settings.images.node_exporter,
         cadvisor_image=settings.images.cadvisor,
         housekeeping=monitoring.scrape_interval,
         ready_timeout=settings.ready_timeout,
     ),
-)
-api_network = OverlayNetwork(
-    "api-net",
-    OverlayNetworkArgs(cluster=cluster, name="DockerApiNet", subnet=settings.network.api_subnet, internal=True),
 )
 docker_api = DockerApi(
     "docker-api",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components import users
 from components.host import Host
 from components.overlay import OverlayNetwork
 from components.swarm import SwarmCluster
@@ -13,7 +14,6 @@ from components.volume import OwnedVolume, OwnedVolumeArgs
 
 PORT = 9093
 
-_UID = 65534
 _CONFIG = "alertmanager.yml"
 _DATA = "/alertmanager"
 
@@ -43,12 +43,14 @@ class Alertmanager(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         data = OwnedVolume(
             f"{name}-data",
-            OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=name, owner=_UID, image=args.image),
+            OwnedVolumeArgs(
+                cluster=args.cluster, host=args.host, name=name, owner=users.ALERTMANAGER, image=args.image
+            ),
             opts=child,
         )
         config = SwarmSecret(
             f"{name}-config",
-            SwarmSecretArgs(cluster=args.cluster, content=args.config, file_name=_CONFIG, uid=_UID),
+            SwarmSecretArgs(cluster=args.cluster, content=args.config, file_name=_CONFIG, uid=users.ALERTMANAGER),
             opts=child,
         )
         service = SwarmService(
@@ -57,7 +59,7 @@ class Alertmanager(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=[args.network],
                 image=args.image,
-                user=f"{_UID}:{_UID}",
+                user=users.alone(users.ALERTMANAGER),
                 replicas=1,
                 command=[
                     "/bin/alertmanager",

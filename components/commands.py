@@ -201,10 +201,10 @@ done
 
 
 def chown_volume(*, volume: str, owner: int, image: str) -> str:
-    """Make this user and group, given as one number, the owner of the volume's top folder."""
+    """Make this user and group, given as one number, the owner of the volume and of all that is in it."""
     return f"""set -eu
-docker run --rm --user 0:0 --cap-drop ALL --cap-add CHOWN --network none --read-only \\
-  --volume {shlex.quote(volume)}:/volume --entrypoint chown {shlex.quote(image)} {owner}:{owner} /volume >/dev/null
+docker run --rm --user 0:0 --cap-drop ALL --cap-add CHOWN --cap-add DAC_READ_SEARCH --network none --read-only \\
+  --volume {shlex.quote(volume)}:/volume --entrypoint chown {shlex.quote(image)} -R {owner}:{owner} /volume >/dev/null
 """
 
 

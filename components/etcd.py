@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components import etcd_member
+from components import etcd_member, users
 from components.commands import leave_etcd
 from components.host import Host
 from components.overlay import OverlayNetwork
@@ -13,7 +13,6 @@ from components.swarm import SwarmCluster
 from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
 from components.volume import OwnedVolume, OwnedVolumeArgs
 
-_UID = 10003
 _HEAP_MIB = 56
 
 
@@ -47,7 +46,9 @@ class Etcd(pulumi.ComponentResource):
         services = []
         for host in args.hosts:
             member = etcd_member.service_name(host.target.name)
-            owned = OwnedVolumeArgs(cluster=args.cluster, host=host, name=member, owner=_UID, image=args.volume_image)
+            owned = OwnedVolumeArgs(
+                cluster=args.cluster, host=host, name=member, owner=users.ETCD, image=args.volume_image
+            )
             volume = OwnedVolume(f"{member}-data", owned, opts=child)
             service = SwarmService(
                 member,
@@ -55,7 +56,7 @@ class Etcd(pulumi.ComponentResource):
                     cluster=args.cluster,
                     networks=[args.network],
                     image=args.image,
-                    user=f"{_UID}:{_UID}",
+                    user=users.alone(users.ETCD),
                     replicas=1,
                     command=etcd_member.command(member, first=host is args.hosts[0]),
                     aliases=[etcd_member.NAME],

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pulumi
 
+from components import users
 from components.host import Host
 from components.overlay import OverlayNetwork
 from components.swarm import SwarmCluster
@@ -19,7 +20,6 @@ PORT = 8086
 WRITER = "writer"
 READER = "reader"
 
-_UID = 65534
 _DATA = "/var/lib/influxdb"
 _START = "/start.sh"
 _SCRIPT = Path("monitoring/influxdb/start.sh")
@@ -56,9 +56,10 @@ class InfluxDb(pulumi.ComponentResource):
     def __init__(self, name: str, args: InfluxDbArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:influxdb:InfluxDb", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
+        uid = users.INFLUXDB[args.database]
         volume = OwnedVolume(
             f"{name}-data",
-            OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=name, owner=_UID, image=args.image),
+            OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=name, owner=uid, image=args.image),
             opts=child,
         )
         start = SwarmFile(
@@ -69,7 +70,7 @@ class InfluxDb(pulumi.ComponentResource):
         secrets = [
             SwarmSecret(
                 f"{name}-{user}",
-                SwarmSecretArgs(cluster=args.cluster, content=password, file_name=user, uid=_UID),
+                SwarmSecretArgs(cluster=args.cluster, content=password, file_name=user, uid=uid),
                 opts=child,
             )
             for user, password in ((WRITER, args.writer_password), (READER, args.reader_password))
@@ -80,7 +81,7 @@ class InfluxDb(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=[args.network],
                 image=args.image,
-                user=f"{_UID}:{_UID}",
+                user=users.alone(uid),
                 replicas=1,
                 command=["sh", _START],
                 environment=environment(database=args.database, retention=args.retention),

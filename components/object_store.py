@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pulumi
 
-from components import seaweedfs
+from components import seaweedfs, users
 from components.commands import create_volume, remove_volume
 from components.host import Host
 from components.overlay import OverlayNetwork
@@ -20,7 +20,6 @@ from components.swarm_file import SwarmFile, SwarmFileArgs
 from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
 from components.volume import OwnedVolume, OwnedVolumeArgs
 
-_UID = 65534
 _REPAIR = Path(__file__).parent / "repair_volumes.sh"
 
 
@@ -88,7 +87,9 @@ class ObjectStore(pulumi.ComponentResource):
             host.command(
                 f"{self._name}-data-{host.target.name}",
                 parent=self,
-                create=create_volume(volume=seaweedfs.VOLUME_SERVER, owner=_UID, image=args.volume_image),
+                create=create_volume(
+                    volume=seaweedfs.VOLUME_SERVER, owner=users.OBJECT_STORE_VOLUME, image=args.volume_image
+                ),
                 delete=remove_volume(volume=seaweedfs.VOLUME_SERVER),
                 after=[args.cluster.node_of[host.target.name]],
             )
@@ -131,8 +132,9 @@ class ObjectStore(pulumi.ComponentResource):
         garbage collector within it, both in MiB.
         """
         args = self._args
+        user = users.OBJECT_STORE_MASTER if host else users.OBJECT_STORE_VOLUME
         if host:
-            owned = OwnedVolumeArgs(cluster=args.cluster, host=host, name=name, owner=_UID, image=args.volume_image)
+            owned = OwnedVolumeArgs(cluster=args.cluster, host=host, name=name, owner=user, image=args.volume_image)
             after = [*after, OwnedVolume(f"{name}-data", owned, opts=self._child)]
         return SwarmService(
             name,
@@ -140,7 +142,7 @@ class ObjectStore(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=[args.network],
                 image=args.image,
-                user=f"{_UID}:{_UID}",
+                user=users.alone(user),
                 replicas=1 if host else None,
                 command=program,
                 # Go's garbage collector must know its limit, or the kernel kills the program first.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components import patroni
+from components import patroni, users
 from components.host import Host
 from components.overlay import OverlayNetwork
 from components.swarm import SwarmCluster
@@ -14,8 +14,6 @@ from components.swarm_service import Healthcheck, Resources, SwarmService, Swarm
 from components.volume import OwnedVolume, OwnedVolumeArgs
 
 PASSWORD = "postgres-password"  # noqa: S105 - a file's name
-
-_UID = 10002  # has a name in the image, which PostgreSQL needs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +76,9 @@ class Postgres(pulumi.ComponentResource):
     def _create_password(self) -> SwarmSecret:
         return SwarmSecret(
             f"{self._name}-password",
-            SwarmSecretArgs(cluster=self._args.cluster, content=self._args.password, file_name=PASSWORD, uid=_UID),
+            SwarmSecretArgs(
+                cluster=self._args.cluster, content=self._args.password, file_name=PASSWORD, uid=users.POSTGRES
+            ),
             opts=self._child,
         )
 
@@ -87,7 +87,9 @@ class Postgres(pulumi.ComponentResource):
     ) -> SwarmService:
         args = self._args
         name = patroni.service_name(host.target.name)
-        owned = OwnedVolumeArgs(cluster=args.cluster, host=host, name=name, owner=_UID, image=args.volume_image)
+        owned = OwnedVolumeArgs(
+            cluster=args.cluster, host=host, name=name, owner=users.POSTGRES, image=args.volume_image
+        )
         volume = OwnedVolume(f"{name}-data", owned, opts=self._child)
         return SwarmService(
             name,
@@ -97,7 +99,7 @@ class Postgres(pulumi.ComponentResource):
                 image=pulumi.Output.all(args.image, *[service.ready for service in after]).apply(
                     lambda known: str(known[0])
                 ),
-                user=f"{_UID}:{_UID}",
+                user=users.alone(users.POSTGRES),
                 replicas=1,
                 command=["sh", "/opt/postgres/start.sh"],
                 environment=patroni.environment(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components import users
 from components.commands import deliver_prometheus_files
 from components.host import Host
 from components.overlay import OverlayNetwork
@@ -16,7 +17,6 @@ from monitoring.configuration import delivery
 
 PORT = 9090
 
-_UID = 65534
 _FOLDER = "/etc/prometheus"
 _DATA = "/prometheus"
 
@@ -55,7 +55,11 @@ class Prometheus(pulumi.ComponentResource):
             OwnedVolume(
                 f"{name}-{kind}",
                 OwnedVolumeArgs(
-                    cluster=args.cluster, host=args.host, name=f"{name}-{kind}", owner=_UID, image=args.image
+                    cluster=args.cluster,
+                    host=args.host,
+                    name=f"{name}-{kind}",
+                    owner=users.PROMETHEUS,
+                    image=args.image,
                 ),
                 opts=child,
             )
@@ -64,13 +68,17 @@ class Prometheus(pulumi.ComponentResource):
         delivered = args.host.command(
             f"{name}-files",
             parent=self,
-            create=deliver_prometheus_files(volume=f"{name}-config", image=args.image, owner=_UID, service=name),
+            create=deliver_prometheus_files(
+                volume=f"{name}-config", image=args.image, owner=users.PROMETHEUS, service=name
+            ),
             stdin=delivery(args.files),
             after=[config],
         )
         password = SwarmSecret(
             f"{name}-influxdb-writer",
-            SwarmSecretArgs(cluster=args.cluster, content=args.writer_password, file_name="influxdb-writer", uid=_UID),
+            SwarmSecretArgs(
+                cluster=args.cluster, content=args.writer_password, file_name="influxdb-writer", uid=users.PROMETHEUS
+            ),
             opts=child,
         )
         service = SwarmService(
@@ -79,7 +87,7 @@ class Prometheus(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=args.networks,
                 image=pulumi.Output.all(args.image, args.databases_ready).apply(lambda known: str(known[0])),
-                user=f"{_UID}:{_UID}",
+                user=users.alone(users.PROMETHEUS),
                 replicas=1,
                 command=[
                     "/bin/prometheus",

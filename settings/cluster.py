@@ -30,7 +30,7 @@ def expected_tasks(settings: "Settings", holders: Mapping[str, Collection[str]])
     return {
         "files": settings.file_service.replicas,
         **_storage_tasks(settings, holders),
-        **dict.fromkeys(("edge", "node-exporter", "cadvisor"), nodes),
+        **dict.fromkeys(("edge", "node-exporter", "cadvisor", "container-api"), nodes),
         "docker-api": len(settings.managers),
         **dict.fromkeys((f"influxdb-{database}" for database in DATABASE_PORTS), 1),
         **dict.fromkeys(("alertmanager", "prometheus"), 1),

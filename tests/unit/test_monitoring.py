@@ -9,7 +9,7 @@ import pytest
 import yaml
 from recorder import PASSWORDS, Recorder, revealed
 
-from components import docker_api, grafana
+from components import grafana
 
 Run = Callable[..., Recorder]
 
@@ -63,24 +63,17 @@ def test_node_exporter_reads_the_hosts_network_from_its_own_namespace(run_progra
     assert "--no-collector.netdev.netlink" in command
 
 
-def test_only_prometheus_shares_a_network_with_the_docker_api(run_program: Run, values: dict[str, Any]) -> None:
+def test_only_prometheus_shares_a_network_with_the_docker_apis(run_program: Run, values: dict[str, Any]) -> None:
     recorder = run_program(values)
 
     assert {name for name, s in recorder.services().items() if "api-net-id" in networks(s)} == {
+        "container-api",
         "docker-api",
         "prometheus",
     }
+    assert networks(recorder.services()["container-api"]) == {"api-net-id"}
     assert networks(recorder.services()["docker-api"]) == {"api-net-id"}
     assert recorder.of_type("docker:index/network:Network")["api-net"]["internal"] is True
-
-
-def test_the_docker_api_allows_reading_lists_only() -> None:
-    config = docker_api.haproxy_config()
-
-    assert "acl read method GET HEAD\n" in config
-    assert "path_reg ^(/v1\\.[0-9]+)?/(_ping|networks|nodes|services|tasks)$" in config
-    assert "status 403" in config
-    assert "if !read or !list" in config
 
 
 def test_each_database_has_its_own_volume_and_is_published_only_if_set(
