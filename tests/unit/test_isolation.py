@@ -1,11 +1,14 @@
 """No service can become root of a host, or read another service's secrets and data: invariants of all services."""
 
+import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from certificates import self_signed
+from pulumi.runtime import rpc
 from recorder import PASSWORDS, Recorder
 
 from components import container_api, engine_filter, users
@@ -75,7 +78,8 @@ def services(request: pytest.FixtureRequest, run_program: Run, values: dict[str,
         file_service["s3"] = {"endpoint": "https://s3.example", "bucket": "files", "access_key": "k"}
         values = {**values, "storage_key": "a-secret-Horse-battery"}
     secrets = (*PASSWORDS, "storage_key")
-    return run_program({**values, "file_service": file_service}, secrets=secrets).services()
+    found: dict[str, dict[str, Any]] = run_program({**values, "file_service": file_service}, secrets=secrets).services()
+    return found
 
 
 def test_every_mount_of_every_service_is_known(run_program: Run, values: dict[str, Any]) -> None:
@@ -154,6 +158,67 @@ def test_a_volume_belongs_to_the_user_of_the_service_that_mounts_it(
         if kind == "volume" and source != container_api.VOLUME  # both of its services run as root
     }
     assert mounted == set(owners.items())
+
+
+def test_no_service_can_gain_a_privilege(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        spec = container(service)
+        assert spec["capDrops"] == ["ALL"], name
+        assert not {"capAdds", "privileges", "sysctl", "groups", "hosts"} & spec.keys(), name
+        assert spec["readOnly"] is True, name
+        for mount in spec.get("mounts", []):
+            assert mount["type"] in ("bind", "tmpfs", "volume"), name
+            assert mount["type"] != "bind" or mount["readOnly"] is True, name
+            assert "bindOptions" not in mount, "what is mounted on the host later must not appear in a container"
+
+
+def test_no_secret_is_in_an_input_that_is_not_secret(run_program: Run, values: dict[str, Any]) -> None:
+    certificate = self_signed(address="192.168.50.2")
+    secrets = {
+        **PASSWORDS,
+        "storage_key": "storage-Horse-battery",
+        "edge_certificate": certificate,
+        "tokens": {"ci": {"token": "token-Horse-battery", "scopes": ["read"]}},
+        "alerting": {"receiver": "webhook", "webhook_url": "https://hook.example/webhook-Horse-battery"},
+    }
+    s3 = {"endpoint": "https://s3.example", "bucket": "files", "access_key": "access-Horse-battery"}
+    settings = {**values, **secrets, "file_service": {"storage": "s3", "s3": s3}}
+    texts = [text.encode() for text in (*PASSWORDS.values(), "storage-Horse", "token-Horse", "webhook-Horse")]
+    key = certificate.partition("-----BEGIN PRIVATE KEY-----")[2].split()[1]
+
+    recorder = run_program(settings, secrets=tuple(secrets))
+
+    secret_inputs = 0
+    for resource in recorder.resources:
+        assert "SWMTKN" not in str(list(in_the_clear(resource.inputs))), resource.name
+        for value in in_the_clear(resource.inputs):
+            for known in (*texts, key.encode()):
+                assert known not in value.encode(), resource.name
+                assert known not in decoded(value), resource.name
+        secret_inputs += rpc._special_sig_key in repr(resource.inputs)
+    assert secret_inputs > 10
+
+
+def in_the_clear(value: Any) -> Iterator[str]:
+    """Yield every text in these inputs that Pulumi does not keep as a secret."""
+    if isinstance(value, dict):
+        if value.get(rpc._special_sig_key) != rpc._special_secret_sig:
+            for key, inner in value.items():
+                yield key
+                yield from in_the_clear(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from in_the_clear(inner)
+    else:
+        yield str(value)
+
+
+def decoded(text: str) -> bytes:
+    """Return the bytes that this is the base64 of, if it is."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return b""
 
 
 def test_our_images_have_the_users_that_need_a_name() -> None:
