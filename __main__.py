@@ -3,7 +3,7 @@
 import pulumi
 
 import settings as configuration
-from components import file_service, preflight
+from components import container_api, file_service, preflight
 from components.edge import Edge, EdgeArgs
 from components.file_service import FileService, FileServiceArgs
 from components.host import Host, HostArgs
@@ -29,6 +29,7 @@ hosts = [
             role=host.role,
             labels=host.labels,
             upstream_images=tuple(sorted(set(settings.images.model_dump().values()))),
+            scratch_volume=container_api.VOLUME,
         ),
     )
     for host in settings.hosts

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from components import users
 from components.commands import deliver_prometheus_files
 from lab import demo
 from lab.paths import Lab
@@ -70,7 +71,9 @@ def _reconfigure(lab: Lab, address: str, count: int) -> None:
     files["prometheus.yml"] = yaml.safe_dump(config)
     inspect = "docker service inspect prometheus --format '{{.Spec.TaskTemplate.ContainerSpec.Image}}'"
     image = demo.ask_host(lab, MASTER, inspect).strip()
-    script = deliver_prometheus_files(volume="prometheus-config", image=image, owner=65534, service="prometheus")
+    script = deliver_prometheus_files(
+        volume="prometheus-config", image=image, owner=users.PROMETHEUS, service="prometheus"
+    )
     demo.ask_host(lab, MASTER, f"printf %s {shlex.quote(delivery(files))} | sh -c {shlex.quote(script)}")
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components import users
 from components.host import Host
 from components.overlay import OverlayNetwork
 from components.single_writer import single_writer_service
@@ -13,7 +14,6 @@ from components.swarm_service import Healthcheck, Resources, SwarmServiceArgs
 
 PORT = 9093
 
-_UID = 65534
 _CONFIG = "alertmanager.yml"
 _DATA = "/alertmanager"
 
@@ -39,7 +39,7 @@ class Alertmanager(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         config = SwarmSecret(
             f"{name}-config",
-            SwarmSecretArgs(cluster=args.cluster, content=args.config, file_name=_CONFIG, uid=_UID),
+            SwarmSecretArgs(cluster=args.cluster, content=args.config, file_name=_CONFIG, uid=users.ALERTMANAGER),
             opts=child,
         )
         service = single_writer_service(
@@ -48,7 +48,7 @@ class Alertmanager(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=[args.network],
                 image=args.image,
-                user=f"{_UID}:{_UID}",
+                user=users.alone(users.ALERTMANAGER),
                 command=[
                     "/bin/alertmanager",
                     f"--config.file=/run/secrets/{_CONFIG}",

@@ -97,7 +97,7 @@ def remove_superseded_images(repository: str, tag: str) -> str:
 
 
 def chown_volume(*, volume: str, owner: int, image: str) -> str:
-    """Make this user and group, given as one number, the owner of the volume's top folder."""
+    """Make this user and group, given as one number, the owner of the volume and of all that is in it."""
     return render("chown_volume", VOLUME=volume, OWNER=owner, IMAGE=image)
 
 

@@ -4,15 +4,14 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components import engine_filter, users
 from components.overlay import OverlayNetwork
 from components.swarm import SwarmCluster
 from components.swarm_file import SwarmFile, SwarmFileArgs
-from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
+from components.swarm_service import Resources, SwarmService, SwarmServiceArgs
 
 PORT = 2375
 
-_CONFIG = "/etc/haproxy/haproxy.cfg"
-_SOCKET = "/var/run/docker.sock"
 _LISTS = ("_ping", "networks", "nodes", "services", "tasks")
 
 
@@ -38,7 +37,7 @@ class DockerApi(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         config = SwarmFile(
             f"{name}-config",
-            SwarmFileArgs(cluster=args.cluster, content=haproxy_config(), path=_CONFIG),
+            SwarmFileArgs(cluster=args.cluster, content=haproxy_config(), path=engine_filter.CONFIG),
             opts=child,
         )
         service = SwarmService(
@@ -47,12 +46,12 @@ class DockerApi(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=[args.network],
                 image=args.image,
-                user="0:0",  # the socket belongs to root; the task has no capabilities
-                command=["haproxy", "-W", "-db", "-f", _CONFIG],
+                user=users.root_in(users.DOCKER_API_GROUP),
+                command=engine_filter.COMMAND,
                 files=[config],
-                host_paths={_SOCKET: _SOCKET},
+                host_paths={engine_filter.SOCKET: engine_filter.SOCKET},
                 constraints=["node.role==manager"],
-                healthcheck=Healthcheck(command=["bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{PORT}"], interval=10),
+                healthcheck=engine_filter.healthcheck(PORT),
                 resources=Resources(cpus=0.25, memory=128, reserved_cpus=0.02, reserved_memory=32),
                 stop_grace=10,
             ),
@@ -63,28 +62,5 @@ class DockerApi(pulumi.ComponentResource):
 
 
 def haproxy_config() -> str:
-    """Return HAProxy's configuration. It allows GET and HEAD of the lists that discovery reads; all else gets 403."""
-    return f"""global
-  log stdout format raw local0 notice
-  maxconn 256
-  hard-stop-after 5s
-
-defaults
-  mode http
-  log global
-  option dontlog-normal
-  timeout connect 5s
-  timeout http-request 5s
-  timeout client 30s
-  timeout server 30s
-
-frontend api
-  bind :{PORT}
-  acl read method GET HEAD
-  acl list path_reg ^(/v1\\.[0-9]+)?/({"|".join(_LISTS)})$
-  http-request return status 403 content-type text/plain string "closed: not a list to read\\n" if !read or !list
-  default_backend engine
-
-backend engine
-  server engine {_SOCKET}
-"""
+    """Return HAProxy's configuration. It lets the lists be read that discovery reads, with any filters."""
+    return engine_filter.haproxy_config(binds=[f":{PORT}"], requests=rf"({'|'.join(_LISTS)})(\?.*)?")

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 
 import pulumi
 
-from components import readiness
+from components import readiness, users
 from components.overlay import OverlayNetwork
 from components.swarm import SwarmCluster
 from components.swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSecretArgs
 from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
 
-_UID = 99  # the user haproxy in the upstream image
 _CONFIG = "/etc/haproxy/haproxy.cfg"
 _OPERATORS = "operators.cfg"
 _CERTIFICATE = "edge.pem"
@@ -89,7 +88,7 @@ class Edge(pulumi.ComponentResource):
         secrets = [
             SwarmSecret(
                 f"{name}-{purpose}",
-                SwarmSecretArgs(cluster=args.cluster, content=content, file_name=file_name, uid=_UID),
+                SwarmSecretArgs(cluster=args.cluster, content=content, file_name=file_name, uid=users.EDGE),
                 opts=child,
             )
             for purpose, file_name, content in (
@@ -104,7 +103,7 @@ class Edge(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=[args.network],
                 image=args.image,
-                user=f"{_UID}:{_UID}",
+                user=users.alone(users.EDGE),
                 command=["haproxy", "-W", "-db", "-f", f"/run/secrets/{_OPERATORS}", "-f", _CONFIG],
                 files=[config],
                 secrets=secrets,

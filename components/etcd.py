@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components import etcd_member
+from components import etcd_member, users
 from components.commands import leave_etcd
 from components.host import Host
 from components.overlay import OverlayNetwork
@@ -13,7 +13,6 @@ from components.single_writer import single_writer_service
 from components.swarm import SwarmCluster
 from components.swarm_service import Healthcheck, Resources, SwarmServiceArgs
 
-_UID = 10003
 _HEAP_MIB = 56
 
 
@@ -47,7 +46,7 @@ class Etcd(pulumi.ComponentResource):
                     cluster=args.cluster,
                     networks=[args.network],
                     image=args.image,
-                    user=f"{_UID}:{_UID}",
+                    user=users.alone(users.ETCD),
                     command=etcd_member.command(member, first=host is args.hosts[0]),
                     aliases=[etcd_member.NAME],
                     # Go's garbage collector must know its limit, or the kernel kills the program first.

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components import container_api, users
+from components.container_api import ContainerApi, ContainerApiArgs
 from components.overlay import OverlayNetwork
 from components.swarm import SwarmCluster
 from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
@@ -11,7 +13,6 @@ from components.swarm_service import Healthcheck, Resources, SwarmService, Swarm
 NODE_EXPORTER_PORT = 9100
 CADVISOR_PORT = 8080
 
-_NOBODY = "65534:65534"
 _HOST = "/host"
 
 # /proc/net always shows the network namespace of the process that reads it, which for node-exporter is its container's.
@@ -22,31 +23,54 @@ _HOST_PROC = {
     **{f"/proc/1/{name}": f"{_HOST}/proc/1/{name}" for name in ("mountinfo", "mounts")},
     "/proc/1/net": f"{_HOST}/proc/net",
 }
+# Where the host's filesystems are mounted is not known here, so node-exporter gets the host's root with all below it.
+# Empty filesystems cover the parts that it does not measure: processes and their files in /proc, sockets in /run,
+# devices, and the folders where people and programs keep secrets. Docker's own folder is closed to it.
+_COVERED = ("dev", "etc", "home", "proc", "root", "run", "sys")
+_UNMEASURED = f"^/({'|'.join(_COVERED)}|var/lib/docker/.+)($|/)"
 _COLLECTORS = ("cpu", "diskstats", "filesystem", "loadavg", "meminfo", "netdev")
+_SERVICE = "container_label_com_docker_swarm_service_name"
 _SWARM_LABELS = ",".join(f"com.docker.swarm.{name}" for name in ("service.name", "task.name"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportersArgs:
-    """`housekeeping` is the interval at which cAdvisor reads the containers' metrics, in seconds."""
+    """`api_network` should be internal, and `haproxy_image` is what stands between cAdvisor and the Engine.
+
+    `housekeeping` is the interval at which cAdvisor reads the containers' metrics, in seconds.
+    """
 
     cluster: SwarmCluster
     network: OverlayNetwork
+    api_network: OverlayNetwork
+    haproxy_image: str
     node_exporter_image: str
     cadvisor_image: str
     housekeeping: int
 
 
 class Exporters(pulumi.ComponentResource):
-    """Runs both exporters on every node, new ones included. They are reachable on the overlay network only."""
+    """Runs both exporters on every node, new ones included. They are reachable on the overlay network only.
+
+    Neither has the Engine's socket. cAdvisor asks the node's container API, which it waits for.
+    """
 
     ready: pulumi.Output[list[str]]
 
     def __init__(self, name: str, args: ExportersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:exporters:Exporters", name, {}, opts)
         self._args = args
-        services = (self._create_node_exporter(), self._create_cadvisor())
-        self.ready = pulumi.Output.all(*[service.ready for service in services])
+        containers = ContainerApi(
+            "container-api",
+            ContainerApiArgs(
+                cluster=args.cluster,
+                network=args.api_network,
+                image=args.haproxy_image,
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        services = (self._create_node_exporter(), self._create_cadvisor(containers.ready))
+        self.ready = pulumi.Output.all(containers.ready, *[service.ready for service in services])
         self.register_outputs({"ready": self.ready})
 
     def _create_node_exporter(self) -> SwarmService:
@@ -57,7 +81,7 @@ class Exporters(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=[args.network],
                 image=args.node_exporter_image,
-                user=_NOBODY,
+                user=users.alone(users.NODE_EXPORTER),
                 command=[
                     "/bin/node_exporter",
                     f"--web.listen-address=:{NODE_EXPORTER_PORT}",
@@ -67,9 +91,11 @@ class Exporters(pulumi.ComponentResource):
                     "--no-collector.netdev.netlink",
                     "--collector.disable-defaults",
                     *(f"--collector.{collector}" for collector in _COLLECTORS),
+                    f"--collector.filesystem.mount-points-exclude={_UNMEASURED}",
                     "--log.level=warn",
                 ],
                 host_paths={**_HOST_PROC, "/": f"{_HOST}/root"},
+                tmpfs={f"{_HOST}/root/{folder}": 1 for folder in _COVERED},
                 healthcheck=Healthcheck.by_wget(NODE_EXPORTER_PORT, "/", interval=10),
                 resources=Resources(cpus=0.25, memory=64, reserved_cpus=0.02, reserved_memory=24),
                 stop_grace=10,
@@ -77,20 +103,25 @@ class Exporters(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _create_cadvisor(self) -> SwarmService:
+    def _create_cadvisor(self, api_ready: pulumi.Output[str]) -> SwarmService:
         args = self._args
+        # Without an Engine, cAdvisor would run on without containers.
+        wait = f'until [ -S {container_api.SOCKET} ]; do sleep 1; done; exec "$0" "$@"'
         return SwarmService(
             "cadvisor",
             SwarmServiceArgs(
                 cluster=args.cluster,
                 networks=[args.network],
-                image=args.cadvisor_image,
-                # The Engine's socket belongs to root. Root without capabilities may read it and /proc, and little else.
-                user="0:0",
+                image=pulumi.Output.all(args.cadvisor_image, api_ready).apply(lambda known: str(known[0])),
+                user=users.root_in(users.CADVISOR_GROUP),  # the Engine's folder of images belongs to root
                 command=[
+                    "sh",
+                    "-c",
+                    wait,
                     "/usr/bin/cadvisor",
                     f"-port={CADVISOR_PORT}",
                     "-logtostderr",
+                    f"-docker=unix://{container_api.SOCKET}",
                     "-docker_only=true",
                     "-enable_metrics=cpu,memory,network",
                     "-store_container_labels=false",
@@ -103,12 +134,20 @@ class Exporters(pulumi.ComponentResource):
                 ],
                 host_paths={
                     "/sys": "/sys",
-                    "/var/run/docker.sock": "/var/run/docker.sock",
                     # cAdvisor reads a container's network counters from /proc/PID/net.
                     "/proc": "/rootfs/proc",
                     "/var/lib/docker/image": "/rootfs/var/lib/docker/image",
                 },
-                healthcheck=Healthcheck.by_wget(CADVISOR_PORT, "/healthz", interval=10),
+                volumes={container_api.VOLUME: container_api.FOLDER},
+                healthcheck=Healthcheck(
+                    # It would say that it is healthy if it had not found the Engine. It does not look again.
+                    command=[
+                        "sh",
+                        "-c",
+                        f"wget -q -O - http://127.0.0.1:{CADVISOR_PORT}/metrics | grep -q '{_SERVICE}=\"[^\"]'",
+                    ],
+                    interval=10,
+                ),
                 resources=Resources(cpus=0.5, memory=192, reserved_cpus=0.05, reserved_memory=64),
                 stop_grace=10,
             ),

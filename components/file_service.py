@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pulumi
 
+from components import users
 from components.file_storage import FileStorage
 from components.host import Host
 from components.image import ServiceImage, ServiceImageArgs
@@ -20,7 +21,6 @@ PORT = 8080
 """The port on which a replica listens."""
 
 _CONTEXT = Path("services/file_transfer")  # relative, so that Pulumi's state is the same in every checkout
-_UID = 10001
 _TOKENS = "tokens"
 _AFTER_GRACE = 10  # seconds that a replica gets after `grace` to exit before Swarm kills it
 
@@ -78,7 +78,7 @@ class FileService(pulumi.ComponentResource):
                 networks=[args.network, *storage.networks],
                 # A replica cannot start before the services that keep its files.
                 image=pulumi.Output.all(image.reference, *storage.ready).apply(lambda known: str(known[0])),
-                user=f"{_UID}:{_UID}",
+                user=users.alone(users.FILE_SERVICE),
                 replicas=args.replicas,
                 command=["python3", "-m", "file_transfer"],
                 environment={
@@ -109,14 +109,16 @@ class FileService(pulumi.ComponentResource):
         """Create the directory's volume, because Swarm would create a missing one itself, owned by root."""
         if host is None:
             return []
-        owned = OwnedVolumeArgs(cluster=self._args.cluster, host=host, name=self._name, owner=_UID)
+        owned = OwnedVolumeArgs(cluster=self._args.cluster, host=host, name=self._name, owner=users.FILE_SERVICE)
         return [OwnedVolume(f"{self._name}-volume", owned, opts=self._child)]
 
     def _secrets(self, contents: Mapping[str, pulumi.Output[str]]) -> list[SwarmSecret]:
         return [
             SwarmSecret(
                 f"{self._name}-{file_name}",
-                SwarmSecretArgs(cluster=self._args.cluster, content=content, file_name=file_name, uid=_UID),
+                SwarmSecretArgs(
+                    cluster=self._args.cluster, content=content, file_name=file_name, uid=users.FILE_SERVICE
+                ),
                 opts=self._child,
             )
             for file_name, content in contents.items()

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import yaml
 
-from components import influxdb, prometheus
+from components import influxdb, prometheus, users
 from components.host import Host
 from components.overlay import OverlayNetwork
 from components.swarm import SwarmCluster
@@ -17,7 +17,6 @@ from components.swarm_service import Healthcheck, Resources, SwarmService, Swarm
 
 PORT = 3000
 
-_UID = 472  # the user grafana in the upstream image
 _PROVISIONING = "/etc/grafana/provisioning"
 _DASHBOARDS = "/etc/grafana/dashboards"
 _DATA = "/var/lib/grafana"
@@ -66,7 +65,7 @@ class Grafana(pulumi.ComponentResource):
         secrets = [
             SwarmSecret(
                 f"{name}-{secret}",
-                SwarmSecretArgs(cluster=args.cluster, content=password, file_name=secret, uid=_UID),
+                SwarmSecretArgs(cluster=args.cluster, content=password, file_name=secret, uid=users.GRAFANA),
                 opts=child,
             )
             for secret, password in (("reader", args.reader_password), ("operator", args.operator_password))
@@ -77,7 +76,7 @@ class Grafana(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=[args.network],
                 image=args.image,
-                user=f"{_UID}:{_UID}",
+                user=users.alone(users.GRAFANA),
                 replicas=1,
                 command=["/run.sh"],  # the image's own start script
                 environment={

@@ -8,18 +8,22 @@ import pulumi
 import pulumi_command as command
 import pulumi_docker as docker
 
-from components.commands import HOST_LABEL, remove_images
+from components.commands import HOST_LABEL, remove_images, remove_volume
 from components.ssh import CONNECT, SshTarget
 
 
 @dataclass(frozen=True, kw_only=True)
 class HostArgs:
-    """How to reach the host, its role in the swarm, and the upstream images to remove from it when it leaves."""
+    """How to reach the host, its role in the swarm, and what to remove from it when it leaves.
+
+    These are the upstream images, and a volume without data, which Swarm creates with the first task that mounts it.
+    """
 
     target: SshTarget
     role: Literal["manager", "worker"]
     labels: Mapping[str, str] = field(default_factory=dict)
     upstream_images: tuple[str, ...] = ()
+    scratch_volume: str = ""
 
 
 class Host(pulumi.ComponentResource):
@@ -42,7 +46,10 @@ class Host(pulumi.ComponentResource):
         )
         # Swarm pulls upstream images by itself and never removes them. This command is deleted after everything that
         # depends on the host, and then removes the images, so that the host is left as it was found.
-        self.image_removal = self.command(f"{name}-images", parent=self, delete=remove_images(args.upstream_images))
+        remove = remove_images(args.upstream_images)
+        if args.scratch_volume:
+            remove += remove_volume(volume=args.scratch_volume)
+        self.image_removal = self.command(f"{name}-images", parent=self, delete=remove)
         self.constraint = f"node.labels.{HOST_LABEL}=={args.target.name}"
         """The placement constraint that keeps a service on this host."""
         self.address = pulumi.Output.from_input(args.target.address)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pulumi
 
+from components import users
 from components.host import Host
 from components.overlay import OverlayNetwork
 from components.single_writer import single_writer_service
@@ -19,7 +20,6 @@ PORT = 8086
 WRITER = "writer"
 READER = "reader"
 
-_UID = 65534
 _DATA = "/var/lib/influxdb"
 _START = "/start.sh"
 _SCRIPT = Path("monitoring/influxdb/start.sh")
@@ -52,6 +52,7 @@ class InfluxDb(pulumi.ComponentResource):
     def __init__(self, name: str, args: InfluxDbArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:influxdb:InfluxDb", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
+        uid = users.INFLUXDB[args.database]
         start = SwarmFile(
             f"{name}-start",
             SwarmFileArgs(cluster=args.cluster, content=_SCRIPT.read_text(), path=_START),
@@ -60,7 +61,7 @@ class InfluxDb(pulumi.ComponentResource):
         secrets = [
             SwarmSecret(
                 f"{name}-{user}",
-                SwarmSecretArgs(cluster=args.cluster, content=password, file_name=user, uid=_UID),
+                SwarmSecretArgs(cluster=args.cluster, content=password, file_name=user, uid=uid),
                 opts=child,
             )
             for user, password in ((WRITER, args.writer_password), (READER, args.reader_password))
@@ -71,7 +72,7 @@ class InfluxDb(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=[args.network],
                 image=args.image,
-                user=f"{_UID}:{_UID}",
+                user=users.alone(uid),
                 command=["sh", _START],
                 environment=environment(database=args.database, retention=args.retention),
                 files=[start],

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pulumi
 
-from components import seaweedfs
+from components import seaweedfs, users
 from components.commands import create_volume, remove_volume
 from components.host import Host
 from components.overlay import OverlayNetwork
@@ -19,7 +19,6 @@ from components.swarm import SwarmCluster
 from components.swarm_file import SwarmFile, SwarmFileArgs
 from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
 
-_UID = 65534
 _REPAIR = Path(__file__).parent / "scripts" / "repair_volumes.sh"
 
 
@@ -68,6 +67,7 @@ class ObjectStore(pulumi.ComponentResource):
                     # healthy tasks only, so without a leader they would never become healthy.
                     Healthcheck.by_wget(seaweedfs.METRICS_PORT, "/metrics", start_period=30),
                     config,
+                    user=users.OBJECT_STORE_MASTER,
                     cpus=0.5,
                     memory=96,
                     heap=64,
@@ -85,7 +85,9 @@ class ObjectStore(pulumi.ComponentResource):
             host.command(
                 f"{self._name}-data-{host.target.name}",
                 parent=self,
-                create=create_volume(volume=seaweedfs.VOLUME_SERVER, owner=_UID, image=args.cluster.volume_image),
+                create=create_volume(
+                    volume=seaweedfs.VOLUME_SERVER, owner=users.OBJECT_STORE_VOLUME, image=args.cluster.volume_image
+                ),
                 delete=remove_volume(volume=seaweedfs.VOLUME_SERVER),
                 after=[args.cluster.node_of[host.target.name]],
             )
@@ -100,6 +102,7 @@ class ObjectStore(pulumi.ComponentResource):
             seaweedfs.volume_server_command(self.masters),
             Healthcheck.by_wget(seaweedfs.VOLUME_PORT, "/healthz", start_period=30),
             repair,
+            user=users.OBJECT_STORE_VOLUME,
             cpus=1.0,
             memory=128,
             heap=88,
@@ -123,6 +126,7 @@ class ObjectStore(pulumi.ComponentResource):
         healthcheck: Healthcheck,
         file: SwarmFile,
         *,
+        user: int,
         cpus: float,
         memory: int,
         heap: int,
@@ -136,7 +140,7 @@ class ObjectStore(pulumi.ComponentResource):
             cluster=args.cluster,
             networks=[args.network],
             image=args.image,
-            user=f"{_UID}:{_UID}",
+            user=users.alone(user),
             command=command,
             # Go's garbage collector must know its limit, or the kernel kills the program first.
             environment={"GOMEMLIMIT": f"{heap}MiB"},

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components import patroni
+from components import patroni, users
 from components.host import Host
 from components.overlay import OverlayNetwork
 from components.single_writer import single_writer_service
@@ -14,8 +14,6 @@ from components.swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSe
 from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
 
 PASSWORD = "postgres-password"  # noqa: S105 - a file's name
-
-_UID = 10002  # has a name in the image, which PostgreSQL needs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +73,9 @@ class Postgres(pulumi.ComponentResource):
     def _create_password(self) -> SwarmSecret:
         return SwarmSecret(
             f"{self._name}-password",
-            SwarmSecretArgs(cluster=self._args.cluster, content=self._args.password, file_name=PASSWORD, uid=_UID),
+            SwarmSecretArgs(
+                cluster=self._args.cluster, content=self._args.password, file_name=PASSWORD, uid=users.POSTGRES
+            ),
             opts=self._child,
         )
 
@@ -92,7 +92,7 @@ class Postgres(pulumi.ComponentResource):
                 image=pulumi.Output.all(args.image, *[service.ready for service in after]).apply(
                     lambda known: str(known[0])
                 ),
-                user=f"{_UID}:{_UID}",
+                user=users.alone(users.POSTGRES),
                 command=["sh", "/opt/postgres/start.sh"],
                 environment=patroni.environment(
                     name, [patroni.service_name(other.target.name) for other in args.hosts]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components import users
 from components.commands import PROMETHEUS_FOLDER, deliver_prometheus_files
 from components.host import Host
 from components.overlay import OverlayNetwork
@@ -17,7 +18,6 @@ from monitoring.configuration import delivery
 
 PORT = 9090
 
-_UID = 65534
 _DATA = "/prometheus"
 
 
@@ -51,19 +51,23 @@ class Prometheus(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         config = OwnedVolume(
             f"{name}-config",
-            OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=f"{name}-config", owner=_UID),
+            OwnedVolumeArgs(cluster=args.cluster, host=args.host, name=f"{name}-config", owner=users.PROMETHEUS),
             opts=child,
         )
         delivered = args.host.command(
             f"{name}-files",
             parent=self,
-            create=deliver_prometheus_files(volume=f"{name}-config", image=args.image, owner=_UID, service=name),
+            create=deliver_prometheus_files(
+                volume=f"{name}-config", image=args.image, owner=users.PROMETHEUS, service=name
+            ),
             stdin=delivery(args.files),
             after=[config],
         )
         password = SwarmSecret(
             f"{name}-influxdb-writer",
-            SwarmSecretArgs(cluster=args.cluster, content=args.writer_password, file_name="influxdb-writer", uid=_UID),
+            SwarmSecretArgs(
+                cluster=args.cluster, content=args.writer_password, file_name="influxdb-writer", uid=users.PROMETHEUS
+            ),
             opts=child,
         )
         service = single_writer_service(
@@ -72,7 +76,7 @@ class Prometheus(pulumi.ComponentResource):
                 cluster=args.cluster,
                 networks=args.networks,
                 image=pulumi.Output.all(args.image, args.databases_ready).apply(lambda known: str(known[0])),
-                user=f"{_UID}:{_UID}",
+                user=users.alone(users.PROMETHEUS),
                 command=[
                     "/bin/prometheus",
                     f"--config.file={PROMETHEUS_FOLDER}/live/prometheus.yml",

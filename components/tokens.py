@@ -1,5 +1,6 @@
-"""The tokens that give access to the file service, as the file that its replicas read."""
+"""The tokens that give access to the file service, as the file that its replicas read: they get only digests."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,14 @@ class TokenArgs:
 
 
 def tokens_file(tokens: Mapping[str, TokenArgs]) -> pulumi.Output[str]:
-    """Return the file's JSON text, which maps each name to its token and scopes. It is a secret if a token is."""
+    """Return the file's JSON text: the SHA-256 and the scopes of each token, by name. It is a secret if a token is."""
     return pulumi.Output.json_dumps(
-        {name: {"token": holder.token, "scopes": list(holder.scopes)} for name, holder in tokens.items()}
+        {
+            name: {"sha256": holder.token.apply(_digest), "scopes": list(holder.scopes)}
+            for name, holder in tokens.items()
+        }
     )
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

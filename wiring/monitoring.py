@@ -61,6 +61,8 @@ def create_monitoring(
         ExportersArgs(
             cluster=cluster,
             network=network,
+            api_network=networks[API_NET],
+            haproxy_image=images.haproxy,
             node_exporter_image=images.node_exporter,
             cadvisor_image=images.cadvisor,
             housekeeping=settings.monitoring.scrape_interval,

@@ -16,7 +16,7 @@ import requests
 from certificates import self_signed
 from cluster import Cluster
 
-from components import commands
+from components import commands, users
 from monitoring import dashboards, influxql
 from monitoring.influxdb_client import Series
 from monitoring.metrics import CONTAINER_METRICS, EIGHT, FILE_METRICS, FURTHER_VM_METRICS, VM_METRICS, Metric
@@ -508,7 +508,7 @@ def test_files_that_promtool_rejects_never_reach_prometheus(cluster: Cluster) ->
         "master", "docker service inspect prometheus --format '{{.Spec.TaskTemplate.ContainerSpec.Image}}'"
     )
     deliver = commands.deliver_prometheus_files(
-        volume="prometheus-config", image=image.strip(), owner=65534, service="prometheus"
+        volume="prometheus-config", image=image.strip(), owner=users.PROMETHEUS, service="prometheus"
     )
     (container,) = cluster.containers("prometheus")
     read = f"docker exec {container} cat /etc/prometheus/live/prometheus.yml"

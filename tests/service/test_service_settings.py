@@ -154,8 +154,8 @@ def test_an_invalid_object_store_is_reported(tmp_path: Path, name: str, value: s
 
 
 def test_invalid_tokens_are_reported(tmp_path: Path) -> None:
-    (tmp_path / "tokens").write_text('{"ci": {"token": "too short", "scopes": ["read"]}}')
+    (tmp_path / "tokens").write_text('{"ci": {"sha256": "too short", "scopes": ["read"]}}')
 
-    with pytest.raises(settings.SettingsError, match="the token of 'ci' has fewer than 16 characters") as refused:
+    with pytest.raises(settings.SettingsError, match="'ci' has no token") as refused:
         settings.load({"FILE_TRANSFER_TOKENS_FILE": str(tmp_path / "tokens")})
     assert "too short" not in str(refused.value)

@@ -1,29 +1,29 @@
 """Tokens and their scopes."""
 
-import json
 from pathlib import Path
 
 import pytest
 from client import MAX_TRANSFERS, Client
+from token_files import sha256, tokens_file
 
 from file_transfer import app, tokens
 from file_transfer.catalogue import Catalogue
 
 TOKENS = {
-    "reader": {"token": "reader-reader-reader", "scopes": ["read"]},
-    "writer": {"token": "writer-writer-writer", "scopes": ["write"]},
-    "owner": {"token": "owner-owner-owner-owner", "scopes": ["read", "write", "delete"]},
+    "reader": ("reader-reader-reader", ["read"]),
+    "writer": ("writer-writer-writer", ["write"]),
+    "owner": ("owner-owner-owner-owner", ["read", "write", "delete"]),
 }
 
 
 @pytest.fixture
 def protected(catalogue: Catalogue, tmp_path: Path) -> Client:
-    (tmp_path / "tokens").write_text(json.dumps(TOKENS))
+    (tmp_path / "tokens").write_text(tokens_file(TOKENS))
     return Client(app.create(catalogue, max_transfers=MAX_TRANSFERS, tokens=tokens.load(tmp_path / "tokens")))
 
 
 def bearer(name: str) -> str:
-    return f"Bearer {TOKENS[name]['token']}"
+    return f"Bearer {TOKENS[name][0]}"
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,13 @@ def bearer(name: str) -> str:
 def test_every_route_requires_its_scope(protected: Client, method: str, path: str, scope: str) -> None:
     refused = protected.request(method, path)
     assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer")
-    for wrong in ("Bearer nonsense", "Basic cmVhZGVyOnJlYWRlcg==", TOKENS[scope]["token"], "Bearer "):
+    for wrong in (
+        "Bearer nonsense",
+        "Basic cmVhZGVyOnJlYWRlcg==",
+        TOKENS[scope][0],
+        f"Bearer {sha256(TOKENS[scope][0])}",
+        "Bearer ",
+    ):
         assert protected.request(method, path, authorization=wrong).status == 401
     for name in TOKENS:
         allowed = name in (scope, "owner")
@@ -70,9 +76,14 @@ def test_a_refusal_names_the_token_and_never_shows_it(protected: Client) -> None
         ("{}", "has no tokens"),
         ("[]", "has no tokens"),
         ('{"a": {}}', "'a' has no token"),
-        ('{"a": {"token": "0123456789abcdef"}}', "'a' has invalid scopes: list one or more of read, write, delete"),
-        ('{"a": {"token": "0123456789abcdef", "scopes": ["all"]}}', "'a' has invalid scopes"),
-        ('{"a": {"token": "0123456789abcdef", "scopes": [["read"]]}}', "'a' has invalid scopes"),
+        ('{"a": {"sha256": "not a digest", "scopes": ["read"]}}', "'a' has no token"),
+        (
+            '{"a": {"token": "0123456789abcdef", "scopes": ["read"]}}',
+            "'a' has no token: give it the token's \"sha256\"",
+        ),
+        (f'{{"a": {{"sha256": "{"0" * 64}"}}}}', "'a' has invalid scopes: list one or more of read, write, delete"),
+        (f'{{"a": {{"sha256": "{"0" * 64}", "scopes": ["all"]}}}}', "'a' has invalid scopes"),
+        (f'{{"a": {{"sha256": "{"0" * 64}", "scopes": [["read"]]}}}}', "'a' has invalid scopes"),
     ],
 )
 def test_invalid_tokens_are_reported(tmp_path: Path, content: str, error: str) -> None:

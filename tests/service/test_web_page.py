@@ -1,7 +1,6 @@
 """The web page, used in a real browser."""
 
 import hashlib
-import json
 import os
 import re
 import subprocess
@@ -18,6 +17,7 @@ from browsing import chromium
 from flaky_proxy import FlakyProxy, flaky_proxy
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect
 from running import serving, wait_until
+from token_files import tokens_file
 
 from file_transfer import web_page
 
@@ -83,11 +83,8 @@ def site(browser: Browser, tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def closed_site(browser: Browser, tmp_path: Path) -> Iterator[Site]:
-    tokens = {
-        "owner": {"token": OWNER, "scopes": ["read", "write", "delete"]},
-        "guest": {"token": GUEST, "scopes": ["read", "write"]},
-    }
-    (tmp_path / "tokens").write_text(json.dumps(tokens))
+    tokens = {"owner": (OWNER, ["read", "write", "delete"]), "guest": (GUEST, ["read", "write"])}
+    (tmp_path / "tokens").write_text(tokens_file(tokens))
     with site_of(browser, tmp_path, TOKENS_FILE=str(tmp_path / "tokens")) as served:
         yield served
 

@@ -17,14 +17,17 @@ HASHED = re.compile(r"^localhost/swarm-transfer/[a-z-]+:[0-9a-f]{12}$")
 PINNED = re.compile(r"^[a-z0-9./:-]+@sha256:[0-9a-f]{64}$")
 
 
-SOCKET_READERS = {"cadvisor", "docker-api"}
-"""Services that read the Engine's socket. It belongs to root, so they run as root without capabilities."""
+ROOTS = {"cadvisor", "container-api", "docker-api"}
+"""Services that read what belongs to root: the Engine's socket or folder. They run as root without capabilities."""
 
 OBJECT_STORE = {"object-store-master-master", "object-store-volume"}
 INDEX = {"etcd-master", "postgres-master", "postgres-slave"}
 
 SINGLE_WRITERS = {"alertmanager", "influxdb-containers", "influxdb-vms", "prometheus", *OBJECT_STORE, *INDEX}
 """Services whose data two simultaneous tasks would corrupt."""
+
+SINGLE_LISTENERS = {"container-api"}
+"""Services whose socket in a volume can belong to one task only."""
 
 
 def with_hosts(values: dict[str, Any], *roles: str) -> dict[str, Any]:
@@ -38,13 +41,13 @@ def with_hosts(values: dict[str, Any], *roles: str) -> dict[str, Any]:
 def test_every_service_is_hardened_limited_and_health_checked(run_program: Run, values: dict[str, Any]) -> None:
     services = run_program(values).services()
 
-    assert set(services) == {"files", "edge", "grafana", "node-exporter", *SOCKET_READERS, *SINGLE_WRITERS}
+    assert set(services) == {"files", "edge", "grafana", "node-exporter", *ROOTS, *SINGLE_WRITERS}
     for name, service in services.items():
         container, task = service["taskSpec"]["containerSpec"], service["taskSpec"]
         assert service["name"] == name, "other services find it by this name"
         assert HASHED.match(container["image"]) or PINNED.match(container["image"])
         assert container["healthcheck"]["tests"][0] == "CMD"
-        assert container["user"].startswith(("0", "root")) == (name in SOCKET_READERS)
+        assert container["user"].startswith(("0", "root")) == (name in ROOTS)
         assert container["readOnly"] is True
         assert container["init"] is True
         assert container["capDrops"] == ["ALL"]
@@ -109,7 +112,7 @@ def test_a_service_with_ports_or_a_single_writer_stops_its_old_task_first(
     run_program: Run, values: dict[str, Any]
 ) -> None:
     for name, service in run_program(values).services().items():
-        holds = bool(service["endpointSpec"].get("ports")) or name in SINGLE_WRITERS
+        holds = bool(service["endpointSpec"].get("ports")) or name in SINGLE_WRITERS | SINGLE_LISTENERS
         assert (service["updateConfig"]["order"] == "stop-first") == holds, name
 
 

@@ -1,8 +1,9 @@
-"""Bearer tokens and their scopes, read from a file that the replica gets as a secret."""
+"""Bearer tokens and their scopes, read from a file with the tokens' SHA-256: it is of no use to whoever reads it."""
 
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from file_transfer.errors import RefusedError
 
 READ, WRITE, DELETE = "read", "write", "delete"
-_MIN_LENGTH = 16
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class TokensError(ValueError):
@@ -52,7 +53,7 @@ class Tokens:
 
 
 def load(path: Path) -> Tokens:
-    """Read tokens from JSON such as `{"ci": {"token": "…", "scopes": ["read", "write"]}}`.
+    """Read tokens from JSON such as `{"ci": {"sha256": "…", "scopes": ["read", "write"]}}`, with 64 hex digits.
 
     Raises:
         TokensError: the file has another content.
@@ -67,11 +68,10 @@ def load(path: Path) -> Tokens:
 
 
 def _token(path: Path, name: str, entry: object) -> Token:
-    if not isinstance(entry, Mapping) or not isinstance(entry.get("token"), str):
-        raise TokensError(f'{path}: {name!a} has no token: give it "token" and "scopes"')
-    if len(entry["token"]) < _MIN_LENGTH:
-        raise TokensError(f"{path}: the token of {name!a} has fewer than {_MIN_LENGTH} characters: make it longer")
+    digest = entry.get("sha256") if isinstance(entry, Mapping) else None
+    if not isinstance(entry, Mapping) or not isinstance(digest, str) or not _SHA256.fullmatch(digest):
+        raise TokensError(f'{path}: {name!a} has no token: give it the token\'s "sha256" (`sha256sum`) and "scopes"')
     scopes = entry.get("scopes")
     if not isinstance(scopes, list) or not scopes or any(scope not in (READ, WRITE, DELETE) for scope in scopes):
         raise TokensError(f"{path}: {name!a} has invalid scopes: list one or more of read, write, delete")
-    return Token(name, hashlib.sha256(entry["token"].encode()).digest(), frozenset(scopes))
+    return Token(name, bytes.fromhex(digest), frozenset(scopes))

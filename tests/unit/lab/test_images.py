@@ -26,6 +26,7 @@ DEBIAN_PROGRAMS = {
 }
 RECIPE_OF_SERVICE = {
     "alertmanager": rootfs.MONITORING,
+    "container-api": rootfs.HAPROXY,
     "docker-api": rootfs.HAPROXY,
     "edge": rootfs.HAPROXY,
     "influxdb-containers": rootfs.MONITORING,

@@ -1,0 +1,77 @@
+"""A read-only part of each node's Docker API, from which cAdvisor on the same node learns what its containers are."""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components import engine_filter, users
+from components.overlay import OverlayNetwork
+from components.swarm import SwarmCluster
+from components.swarm_file import SwarmFile, SwarmFileArgs
+from components.swarm_service import Resources, SwarmService, SwarmServiceArgs
+
+VOLUME = "container-api"
+"""The volume on every node in which the API's socket is. It holds nothing else."""
+
+FOLDER = "/run/container-api"
+"""The path of the volume in both services."""
+
+SOCKET = f"{FOLDER}/docker.sock"
+
+_HEALTH_PORT = 2375
+# What cAdvisor asks for (google/cadvisor, container/docker). It inspects containers by their whole ids, and never asks
+# for their sizes, for which the Engine would read their files.
+_REQUESTS = "_ping|info|version|containers/[0-9a-f]{64}/json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerApiArgs:
+    """`network` should be internal. Nothing is offered on it."""
+
+    cluster: SwarmCluster
+    network: OverlayNetwork
+    image: str
+
+
+class ContainerApi(pulumi.ComponentResource):
+    """Runs HAProxy in front of every node's Docker socket. It lets containers be inspected and refuses all else.
+
+    It listens on a socket in a volume, which cAdvisor mounts too. So each cAdvisor asks its own node's Engine, and
+    nothing on any network can ask.
+    """
+
+    ready: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ContainerApiArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("swarm:container_api:ContainerApi", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        config = SwarmFile(
+            f"{name}-config",
+            SwarmFileArgs(cluster=args.cluster, content=haproxy_config(), path=engine_filter.CONFIG),
+            opts=child,
+        )
+        service = SwarmService(
+            name,
+            SwarmServiceArgs(
+                cluster=args.cluster,
+                networks=[args.network],
+                image=args.image,
+                user=users.root_in(users.CONTAINER_API_GROUP),
+                command=engine_filter.COMMAND,
+                files=[config],
+                host_paths={engine_filter.SOCKET: engine_filter.SOCKET},
+                volumes={VOLUME: FOLDER},
+                healthcheck=engine_filter.healthcheck(_HEALTH_PORT),
+                resources=Resources(cpus=0.25, memory=128, reserved_cpus=0.02, reserved_memory=16),
+                update_order="stop-first",  # the socket's path can have one owner only
+                stop_grace=10,
+            ),
+            opts=child,
+        )
+        self.ready = service.ready
+        self.register_outputs({"ready": self.ready})
+
+
+def haproxy_config(socket: str = SOCKET) -> str:
+    """Return HAProxy's configuration. The port on the loopback address is for the health check."""
+    return engine_filter.haproxy_config(binds=[f"{socket} mode 600", f"127.0.0.1:{_HEALTH_PORT}"], requests=_REQUESTS)

@@ -1,0 +1,237 @@
+"""No service can become root of a host, or read another service's secrets and data: invariants of all services."""
+
+import base64
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from certificates import self_signed
+from pulumi.runtime import rpc
+from recorder import PASSWORDS, Recorder
+
+from components import container_api, engine_filter, users
+
+Run = Callable[..., Recorder]
+ROOT = Path(__file__).parent.parent.parent
+
+FILTERS = {"container-api", "docker-api"}
+"""The only services with the Engine's socket, which is root on the host."""
+
+SOCKET = ("bind", engine_filter.SOCKET, engine_filter.SOCKET)
+API = ("volume", container_api.VOLUME, container_api.FOLDER)
+TMP = ("tmpfs", "", "/tmp")
+
+MOUNTS = {
+    "alertmanager": {("volume", "alertmanager", "/alertmanager")},
+    "cadvisor": {
+        API,
+        ("bind", "/proc", "/rootfs/proc"),
+        ("bind", "/sys", "/sys"),
+        ("bind", "/var/lib/docker/image", "/rootfs/var/lib/docker/image"),
+    },
+    "container-api": {SOCKET, API},
+    "docker-api": {SOCKET},
+    "edge": set(),
+    "etcd-master": {("volume", "etcd-master", "/data")},
+    "files": {TMP},
+    "grafana": {TMP, ("tmpfs", "", "/var/lib/grafana")},
+    "influxdb-containers": {TMP, ("volume", "influxdb-containers", "/var/lib/influxdb")},
+    "influxdb-vms": {TMP, ("volume", "influxdb-vms", "/var/lib/influxdb")},
+    "node-exporter": {
+        ("bind", "/", "/host/root"),
+        *(("tmpfs", "", f"/host/root/{name}") for name in ("dev", "etc", "home", "proc", "root", "run", "sys")),
+        *(("bind", f"/proc/{name}", f"/host/proc/{name}") for name in ("diskstats", "loadavg", "meminfo", "stat")),
+        *(("bind", f"/proc/1/{name}", f"/host/proc/1/{name}") for name in ("mountinfo", "mounts")),
+        ("bind", "/proc/1/net", "/host/proc/net"),
+    },
+    "object-store-master-master": {TMP, ("volume", "object-store-master-master", "/data")},
+    "object-store-volume": {TMP, ("volume", "object-store-volume", "/data")},
+    "postgres-master": {TMP, ("volume", "postgres-master", "/var/lib/postgresql")},
+    "postgres-slave": {TMP, ("volume", "postgres-slave", "/var/lib/postgresql")},
+    "prometheus": {("volume", "prometheus-config", "/etc/prometheus"), ("volume", "prometheus-data", "/prometheus")},
+}
+"""Every mount of every service, as (type, source, path in the container)."""
+
+
+def mounts(service: dict[str, Any]) -> set[tuple[str, str, str]]:
+    listed = service["taskSpec"]["containerSpec"].get("mounts", [])
+    return {(mount["type"], mount.get("source", ""), mount["target"]) for mount in listed}
+
+
+def container(service: dict[str, Any]) -> dict[str, Any]:
+    spec: dict[str, Any] = service["taskSpec"]["containerSpec"]
+    return spec
+
+
+def program_of(service: str) -> str:
+    """Return what a service runs. Several hosts have a service each for one program, and it has the same user there."""
+    return re.sub(r"^(etcd|object-store-master|postgres)-.+", r"\1", service)
+
+
+@pytest.fixture(params=["cluster", "directory", "s3"])
+def services(request: pytest.FixtureRequest, run_program: Run, values: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """All services, with each kind of storage."""
+    file_service: dict[str, Any] = {"storage": request.param}
+    if request.param == "s3":
+        file_service["s3"] = {"endpoint": "https://s3.example", "bucket": "files", "access_key": "k"}
+        values = {**values, "storage_key": "a-secret-Horse-battery"}
+    secrets = (*PASSWORDS, "storage_key")
+    found: dict[str, dict[str, Any]] = run_program({**values, "file_service": file_service}, secrets=secrets).services()
+    return found
+
+
+def test_every_mount_of_every_service_is_known(run_program: Run, values: dict[str, Any]) -> None:
+    found = {name: mounts(service) for name, service in run_program(values).services().items()}
+
+    assert found == MOUNTS
+
+
+def test_only_the_filters_have_the_engines_socket(services: dict[str, dict[str, Any]]) -> None:
+    assert {name for name, service in services.items() if SOCKET in mounts(service)} == FILTERS
+    for name, service in services.items():
+        covered = {target for kind, _, target in mounts(service) if kind == "tmpfs"}
+        for kind, source, target in mounts(service) - {SOCKET}:
+            assert kind != "bind" or not source.startswith(("/run", "/var/run")), name
+            # A folder above the socket's has the socket too, unless something covers it.
+            assert (kind, source) != ("bind", "/var"), name
+            assert (kind, source) != ("bind", "/") or f"{target}/run" in covered, name
+
+
+def test_the_hosts_processes_are_open_only_to_a_service_that_shares_its_user_with_nothing(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    for name, service in services.items():
+        covered = {target for kind, _, target in mounts(service) if kind == "tmpfs"}
+        sees = {
+            (source, target)
+            for kind, source, target in mounts(service)
+            if kind == "bind" and (source == "/proc" or (source == "/" and f"{target}/proc" not in covered))
+        }
+        assert bool(sees) == (name == "cadvisor"), name
+    user = container(services["cadvisor"])["user"]
+    assert user == f"0:{users.CADVISOR_GROUP}", "with group 0, it could enter the filters by /proc/PID/root"
+
+
+def test_no_two_programs_share_a_user(services: dict[str, dict[str, Any]]) -> None:
+    programs: dict[str, set[str]] = {}
+    for name, service in services.items():
+        programs.setdefault(container(service)["user"], set()).add(program_of(name))
+
+    assert all(len(names) == 1 for names in programs.values()), programs
+    numbers = [user.split(":") for user in programs]
+    groups = [group for _, group in numbers]
+    assert len(set(groups)) == len(groups), "a group is shared"
+    own = [uid for uid, _ in numbers if uid != "0"]
+    assert len(set(own)) == len(own), "a user is shared"
+    for uid, group in numbers:
+        assert uid in ("0", group)
+        assert group not in ("0", "65534"), "root's and nobody's are also those of the hosts' processes"
+
+
+def test_only_its_own_service_can_read_a_secret(services: dict[str, dict[str, Any]]) -> None:
+    secrets = 0
+    for name, service in services.items():
+        for secret in container(service).get("secrets", []):
+            secrets += 1
+            uid, group = container(service)["user"].split(":")
+            assert (secret["fileUid"], secret["fileGid"], secret["fileMode"]) == (uid, group, 0o400), name
+    assert secrets > 5
+
+
+@pytest.mark.parametrize("storage", ["cluster", "directory"])
+def test_a_volume_belongs_to_the_user_of_the_service_that_mounts_it(
+    run_program: Run, values: dict[str, Any], storage: str
+) -> None:
+    recorder = run_program({**values, "file_service": {"storage": storage}})
+    owners = {
+        volume: owner
+        for command in recorder.commands().values()
+        for volume, owner in re.findall(r"--volume (\S+):/volume .* -R (\d+:\d+) /volume", command.get("create") or "")
+    }
+
+    mounted = {
+        (source, container(service)["user"])
+        for service in recorder.services().values()
+        for kind, source, _ in mounts(service)
+        if kind == "volume" and source != container_api.VOLUME  # both of its services run as root
+    }
+    assert mounted == set(owners.items())
+
+
+def test_no_service_can_gain_a_privilege(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        spec = container(service)
+        assert spec["capDrops"] == ["ALL"], name
+        assert not {"capAdds", "privileges", "sysctl", "groups", "hosts"} & spec.keys(), name
+        assert spec["readOnly"] is True, name
+        for mount in spec.get("mounts", []):
+            assert mount["type"] in ("bind", "tmpfs", "volume"), name
+            assert mount["type"] != "bind" or mount["readOnly"] is True, name
+            assert "bindOptions" not in mount, "what is mounted on the host later must not appear in a container"
+
+
+def test_no_secret_is_in_an_input_that_is_not_secret(run_program: Run, values: dict[str, Any]) -> None:
+    certificate = self_signed(address="192.168.50.2")
+    secrets = {
+        **PASSWORDS,
+        "storage_key": "storage-Horse-battery",
+        "edge_certificate": certificate,
+        "tokens": {"ci": {"token": "token-Horse-battery", "scopes": ["read"]}},
+        "alerting": {"receiver": "webhook", "webhook_url": "https://hook.example/webhook-Horse-battery"},
+    }
+    s3 = {"endpoint": "https://s3.example", "bucket": "files", "access_key": "access-Horse-battery"}
+    settings = {**values, **secrets, "file_service": {"storage": "s3", "s3": s3}}
+    texts = [text.encode() for text in (*PASSWORDS.values(), "storage-Horse", "token-Horse", "webhook-Horse")]
+    key = certificate.partition("-----BEGIN PRIVATE KEY-----")[2].split()[1]
+
+    recorder = run_program(settings, secrets=tuple(secrets))
+
+    secret_inputs = 0
+    for resource in recorder.resources:
+        assert "SWMTKN" not in str(list(in_the_clear(resource.inputs))), resource.name
+        for value in in_the_clear(resource.inputs):
+            for known in (*texts, key.encode()):
+                assert known not in value.encode(), resource.name
+                assert known not in decoded(value), resource.name
+        secret_inputs += rpc._special_sig_key in repr(resource.inputs)
+    assert secret_inputs > 10
+
+
+def in_the_clear(value: Any) -> Iterator[str]:
+    """Yield every text in these inputs that Pulumi does not keep as a secret."""
+    if isinstance(value, dict):
+        if value.get(rpc._special_sig_key) != rpc._special_secret_sig:
+            for key, inner in value.items():
+                yield key
+                yield from in_the_clear(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from in_the_clear(inner)
+    else:
+        yield str(value)
+
+
+def decoded(text: str) -> bytes:
+    """Return the bytes that this is the base64 of, if it is."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return b""
+
+
+def test_our_images_have_the_users_that_need_a_name() -> None:
+    postgres = (ROOT / "services/postgres/Dockerfile").read_text()
+    files = (ROOT / "services/file_transfer/Dockerfile").read_text()
+
+    assert f"useradd --uid {users.POSTGRES} " in postgres
+    assert f"USER {users.POSTGRES}:{users.POSTGRES}\n" in postgres
+    assert f"USER {users.FILE_SERVICE}:{users.FILE_SERVICE}\n" in files
+
+
+def test_the_scratch_volume_is_removed_with_its_host(run_program: Run, values: dict[str, Any]) -> None:
+    commands = run_program(values).commands()
+
+    for host in ("master", "slave"):
+        assert f"docker volume rm {container_api.VOLUME} " in commands[f"{host}-images"]["delete"]
