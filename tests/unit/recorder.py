@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import re
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,6 +77,20 @@ class Monitor(mocks.MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
         self.mocks.dependencies[request.name] = {urn.rpartition("::")[2] for urn in request.dependencies}
         return super().RegisterResource(request)
+
+
+def inputs_of(script: str) -> tuple[dict[str, str], list[str]]:
+    """Return the variables and the arguments that a script for a host begins with."""
+    variables: dict[str, str] = {}
+    for line in script.splitlines():
+        words = shlex.split(line)
+        if words[:2] == ["set", "--"]:
+            return variables, words[2:]
+        if not re.match(r"[A-Z_]+=", line):
+            break
+        name, _, value = words[0].partition("=")
+        variables[name] = value
+    return variables, []
 
 
 def revealed(value: Any) -> Any:

@@ -137,6 +137,7 @@ def test_init_creates_the_swarm_once_and_prints_the_node_id(host: Host) -> None:
     second = host.run(SCRIPTS["init"])
 
     assert (first.returncode, first.stdout) == (second.returncode, second.stdout) == (0, "n1\n")
+    assert re.findall(r"--(\S+)-addr 192\.168\.50\.2\b", made[0]) == ["advertise", "listen", "data-path"]
     assert len(made) == 2
     assert host.changes == made
 

@@ -1,12 +1,11 @@
 """Data stays on its host whatever the order of hosts, and settings that would lose data are refused."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from described import settings_for
-from recorder import FRESH, Recorder
+from recorder import FRESH, Recorder, inputs_of
 
 from components.data_hosts import CopiedData, Data, left_behind, locate
 from components.preflight import PreflightError
@@ -192,7 +191,8 @@ def placed_on(recorder: Recorder, service: str) -> list[str]:
 
 
 def labels_of(recorder: Recorder, name: str) -> list[str]:
-    return re.findall(r"--label-add (\S+)", recorder.commands()[f"{name}-node"]["create"])
+    _, labels = inputs_of(recorder.commands()[f"{name}-node"]["create"])
+    return labels
 
 
 def test_reordered_hosts_keep_their_data_in_the_whole_program(
@@ -228,7 +228,8 @@ def test_a_volume_on_another_host_is_another_resource(
     assert sorted(on_master.values()) == sorted(on_slave.values())
     assert not on_master.keys() & on_slave.keys()
     for name in on_slave:
-        assert f"volume={on_slave[name]}" in recorder.commands()[f"{name}-owner"]["delete"], "deleted before the volume"
+        variables, _ = inputs_of(recorder.commands()[f"{name}-owner"]["delete"])
+        assert variables["VOLUME"] == on_slave[name], "deleted before the volume"
 
 
 def test_a_refused_setting_registers_no_resource(

@@ -13,6 +13,7 @@ import yaml
 from recorder import PASSWORDS, Recorder, revealed
 
 from components import connections, patroni
+from components.commands import leave_etcd
 from settings.models import _MAX_REPLICAS
 
 Run = Callable[..., Recorder]
@@ -176,7 +177,7 @@ def test_more_managers_restart_no_member_of_etcd(run_program: Run, values: dict[
 def test_a_member_of_etcd_leaves_before_its_service_is_removed(run_program: Run, values: dict[str, Any]) -> None:
     recorder = run_program(values)
 
-    assert "leave_etcd.sh etcd-master" in recorder.commands()["etcd-master-leave"]["delete"]
+    assert recorder.commands()["etcd-master-leave"]["delete"] == leave_etcd(member="etcd-master")
     assert "etcd-master" in recorder.dependencies["etcd-master-leave"]
 
 

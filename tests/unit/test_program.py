@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from recorder import PASSWORDS, Recorder, revealed
 
+from components.commands import init_swarm
+
 Run = Callable[..., Recorder]
 ROOT = Path(__file__).parent.parent.parent
 HASHED = re.compile(r"^localhost/swarm-transfer/[a-z-]+:[0-9a-f]{12}$")
@@ -221,14 +223,13 @@ def test_each_host_joins_with_the_token_of_its_role(run_program: Run, values: di
         "host4-membership": "SWMTKN-manager",
         "host5-membership": "SWMTKN-worker",
     }
-    assert "swarm init" in commands["host3-membership"]["create"]
+    assert commands["host3-membership"]["create"] == init_swarm(address="192.168.50.3", stack="lab")
 
 
 def test_the_swarm_uses_the_hosts_addresses(run_program: Run, values: dict[str, Any]) -> None:
     commands = run_program(values).commands()
 
-    assert "--advertise-addr 192.168.50.2" in commands["master-membership"]["create"]
-    assert "--data-path-addr 192.168.50.2" in commands["master-membership"]["create"]
+    assert commands["master-membership"]["create"] == init_swarm(address="192.168.50.2", stack="lab")
     request = json.loads(revealed(commands["slave-membership"]["stdin"]))
     assert request["AdvertiseAddr"] == request["DataPathAddr"] == "192.168.50.3"
     assert request["RemoteAddrs"] == ["192.168.50.2:2377"]

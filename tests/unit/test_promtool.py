@@ -8,6 +8,7 @@ import pytest
 from recorder import Recorder
 
 from monitoring import configuration, promtool
+from wiring import monitoring as wiring
 
 ARGS = configuration.PrometheusFilesArgs(cluster="lab", scrape_interval="15s", nodes=["master"], tasks={"files": 3})
 
@@ -45,9 +46,7 @@ def test_the_program_registers_nothing_when_a_rule_is_broken(
     run_program: Callable[..., Recorder], values: dict[str, Any], recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rendered = configuration.prometheus_files
-    monkeypatch.setattr(
-        configuration, "prometheus_files", lambda args: {**rendered(args), "rules/vms.yml": "groups: 7"}
-    )
+    monkeypatch.setattr(wiring, "prometheus_files", lambda args: {**rendered(args), "rules/vms.yml": "groups: 7"})
 
     with pytest.raises(promtool.RejectedFilesError):
         run_program(values)
