@@ -49,7 +49,7 @@ class Host(pulumi.ComponentResource):
         remove = remove_images(args.upstream_images)
         if args.scratch_volume:
             remove += remove_volume(volume=args.scratch_volume)
-        self.image_removal = self.command(f"{name}-images", parent=self, delete=remove)
+        self.removal = self.command(f"{name}-images", parent=self, delete=remove)
         self.constraint = f"node.labels.{HOST_LABEL}=={args.target.name}"
         """The placement constraint that keeps a service on this host."""
         self.address = pulumi.Output.from_input(args.target.address)

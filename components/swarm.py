@@ -100,7 +100,7 @@ class SwarmCluster(pulumi.ComponentResource):
             create=create,
             stdin=stdin,
             delete=commands.leave_swarm(),
-            after=[host.image_removal],
+            after=[host.removal],
         )
 
     def _create_tokens(self, membership: Command) -> Command:

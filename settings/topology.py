@@ -131,9 +131,8 @@ def _monitoring(settings: "Settings", *, host: str) -> Iterator[Service]:
     """Yield the monitoring services; those with data are on this host."""
     everywhere = [each.name for each in settings.hosts]
     managers = [manager.name for manager in settings.managers]
-    for exporter in ("node-exporter", "cadvisor"):
-        yield Service(name=exporter, tasks=len(everywhere), hosts=everywhere, networks=[CLUSTER_NET])
-    yield Service(name="container-api", tasks=len(everywhere), hosts=everywhere, networks=[API_NET])
+    for name, network in (("node-exporter", CLUSTER_NET), ("cadvisor", CLUSTER_NET), ("container-api", API_NET)):
+        yield Service(name=name, tasks=len(everywhere), hosts=everywhere, networks=[network])
     yield Service(name="docker-api", tasks=len(managers), hosts=managers, networks=[API_NET])
     for database in map(influxdb.service_name, DATABASES):
         yield _one(database, host, networks=[CLUSTER_NET], ports=_ports_of(database, settings))

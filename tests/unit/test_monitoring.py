@@ -54,15 +54,6 @@ def test_exporters_run_on_every_node_and_publish_nothing(run_program: Run, value
         assert networks(services[name]) == {"cluster-net-id"}
 
 
-def test_node_exporter_reads_the_hosts_network_from_its_own_namespace(run_program: Run, values: dict[str, Any]) -> None:
-    service = run_program(values).services()["node-exporter"]
-    command = service["taskSpec"]["containerSpec"]["commands"]
-
-    assert mounts(service, "bind")["/proc/1/net"] == "/host/proc/net"
-    assert "--path.procfs=/host/proc" in command
-    assert "--no-collector.netdev.netlink" in command
-
-
 def test_only_prometheus_shares_a_network_with_the_docker_apis(run_program: Run, values: dict[str, Any]) -> None:
     recorder = run_program(values)
 

@@ -12,8 +12,8 @@ from settings import topology
 from settings.topology import Topology
 
 Run = Callable[..., Recorder]
-NO_DATA = frozenset({"prometheus-config"})
-"""Volumes that are filled again at each deployment."""
+NO_DATA = frozenset({"container-api", "prometheus-config"})
+"""Volumes that the services and each deployment fill again."""
 
 BUCKET = {
     "file_service": {
