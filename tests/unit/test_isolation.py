@@ -88,6 +88,13 @@ def test_every_mount_of_every_service_is_known(run_program: Run, values: dict[st
     assert found == MOUNTS
 
 
+def test_another_storage_adds_the_files_volume_at_most(services: dict[str, dict[str, Any]]) -> None:
+    directory = {"files": {TMP, ("volume", "files", "/data")}}
+    known = MOUNTS if any(name.startswith("postgres") for name in services) else {**MOUNTS, **directory}
+
+    assert {name: mounts(service) for name, service in services.items()} == {name: known[name] for name in services}
+
+
 def test_only_the_filters_have_the_engines_socket(services: dict[str, dict[str, Any]]) -> None:
     assert {name for name, service in services.items() if SOCKET in mounts(service)} == FILTERS
     for name, service in services.items():
