@@ -19,6 +19,9 @@ from components.volume import OwnedVolume, OwnedVolumeArgs
 PORT = 8080
 """The port on which a replica listens."""
 
+STATUS_PORT = 8081
+"""Its port for health, readiness and metrics, which only the cluster can reach."""
+
 _CONTEXT = Path("services/file_transfer")  # relative, so that Pulumi's state is the same in every checkout
 _UID = 10001
 _TOKENS = "tokens"
@@ -93,6 +96,7 @@ class FileService(pulumi.ComponentResource):
                     "FILE_TRANSFER_QUOTA_BYTES": str(args.quota_bytes),
                     "FILE_TRANSFER_MIN_FREE_BYTES": str(args.min_free_bytes),
                     "FILE_TRANSFER_GRACE_SECONDS": str(args.grace),
+                    "FILE_TRANSFER_STATUS_PORT": str(STATUS_PORT),
                 },
                 node_id_variable=storage.node_id_variable,
                 secrets=self._secrets({**storage.secrets, **tokens}),

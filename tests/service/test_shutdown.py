@@ -43,7 +43,7 @@ def test_metrics_survive_a_worker_that_has_ended(tmp_path: Path) -> None:
         os.kill(worker, signal.SIGTERM)
         wait_until(lambda: server.workers() not in ([], [worker]))
 
-        metrics = requests.get(f"{server.url}/metrics", timeout=30)
+        metrics = requests.get(f"{server.status_url}/metrics", timeout=30)
 
     assert 'route="/files",status="200"} 1.0' in metrics.text
 
