@@ -18,7 +18,8 @@ from components.certificate import certificate_ends
 from components.docker_api import DockerApi, DockerApiArgs
 from components.edge import Edge, EdgeArgs
 from components.exporters import Exporters, ExportersArgs
-from components.file_service import PORT, FileService, FileServiceArgs
+from components.edge_config import Limits
+from components.file_service import PORT, STATUS_PORT, FileService, FileServiceArgs
 from components.file_storage import BucketArgs, DirectoryArgs, IndexClientArgs, ObjectStoreStorageArgs, StorageArgs
 from components.grafana import Grafana, GrafanaArgs
 from components.host import Host, HostArgs
@@ -45,6 +46,7 @@ consoles = {
     for name, module in (("prometheus", prometheus), ("alertmanager", alertmanager), ("grafana", grafana))
     if name in monitoring.publish
 }
+statistics_port = configuration.PUBLISHED_PORTS["edge"] if "edge" in monitoring.publish else None
 database_ports = configuration.DATABASE_PORTS if "influxdb" in monitoring.publish else {}
 holders_of = preflight.check(
     list(targets.values()),
@@ -61,7 +63,10 @@ holders_of = preflight.check(
         ),
         ports=ports.published(
             edge=settings.edge_port,
-            consoles={name: configuration.PUBLISHED_PORTS[name] for name in consoles},
+            consoles={
+                **{name: configuration.PUBLISHED_PORTS[name] for name in consoles},
+                **({"edge": statistics_port} if statistics_port else {}),
+            },
             databases={f"influxdb-{database}": port for database, port in database_ports.items()},
         ),
     ),
@@ -203,12 +208,15 @@ edge = Edge(
         port=settings.edge_port,
         backend="files",
         backend_port=PORT,
+        backend_status_port=STATUS_PORT,
         backend_replicas=file_service.replicas,
         backend_ready=files.ready,
         max_file_bytes=file_service.max_file_bytes,
         operator_password=configuration.secret(settings.operator_password),
         ready_timeout=settings.ready_timeout,
+        limits=Limits(**settings.edge_limits.model_dump()),
         consoles={configuration.PUBLISHED_PORTS[name]: f"{name}:{module.PORT}" for name, module in consoles.items()},
+        statistics_port=statistics_port,
         certificate=configuration.secret(settings.edge_certificate) if settings.edge_certificate else None,
     ),
 )

@@ -17,6 +17,7 @@ PUBLISHED_PORTS = {
     "prometheus": 9090,
     "alertmanager": 9093,
     "grafana": 3000,
+    "edge": 8405,
 }
 """What can be published, and the hosts' port of each."""
 

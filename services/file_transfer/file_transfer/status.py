@@ -4,9 +4,11 @@ However many transfers run, and whatever the storage does, these are answered. O
 as dead, and with it all its transfers. The edge does not route this port.
 """
 
+import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 
 from file_transfer import metrics
 from file_transfer.chunks import StorageUnavailableError
@@ -43,6 +45,11 @@ class StatusServer:
 class _Server(ThreadingHTTPServer):
     request_queue_size = 64
     readiness: Readiness
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as in the base class
+        """Report an error of ours. That a health check leaves early is none."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
