@@ -17,8 +17,8 @@ from components.alertmanager import Alertmanager, AlertmanagerArgs
 from components.certificate import certificate_ends
 from components.docker_api import DockerApi, DockerApiArgs
 from components.edge import Edge, EdgeArgs
-from components.exporters import Exporters, ExportersArgs
 from components.edge_config import Limits
+from components.exporters import Exporters, ExportersArgs
 from components.file_service import PORT, STATUS_PORT, FileService, FileServiceArgs
 from components.file_storage import BucketArgs, DirectoryArgs, IndexClientArgs, ObjectStoreStorageArgs, StorageArgs
 from components.grafana import Grafana, GrafanaArgs

@@ -125,8 +125,10 @@ frontend public
   http-request set-header X-Request-ID %[unique-id]
   http-request set-header X-Forwarded-For %[src]
   http-response set-header X-Request-ID %[unique-id]
-  # Only files have names that need to be encoded. Anything else would be one path here and another one in the service.
-  http-request return status 400 {_TEXT} "error: this path needs no percent encoding\\n" if {{ path_sub % }} !{{ path_beg /files/ }}
+  # Only names of files need to be encoded. Any other encoded path would be one path here and another in the service.
+  acl encoded path_sub %
+  acl of_a_file path_beg /files/
+  http-request return status 400 {_TEXT} "error: this path needs no percent encoding\\n" if encoded !of_a_file
   acl too_large req.hdr(content-length),add(-{max_file_bytes + _FORM_BYTES}) -m int gt 0
   http-request return status 413 {_TEXT} "error: the file is too large\\n" if too_large
   # A replica gets a request with a small body only once all of it has come. Larger ones it must read as they come.
@@ -137,7 +139,8 @@ backend replicas
   balance leastconn
   option httpchk GET /readyz
   http-check expect status 200
-  default-server resolvers docker init-addr none check port {status_port} inter 1s fall 2 rise 1 tcp-ut {_SILENT_SECONDS}s
+  default-server resolvers docker init-addr none check port {status_port} inter 1s fall 2 rise 1
+  default-server tcp-ut {_SILENT_SECONDS}s
   server-template replica 1-{slots} tasks.{backend}:{backend_port}
 
 frontend health

@@ -96,7 +96,6 @@ class FileService(pulumi.ComponentResource):
                     "FILE_TRANSFER_QUOTA_BYTES": str(args.quota_bytes),
                     "FILE_TRANSFER_MIN_FREE_BYTES": str(args.min_free_bytes),
                     "FILE_TRANSFER_GRACE_SECONDS": str(args.grace),
-                    "FILE_TRANSFER_STATUS_PORT": str(STATUS_PORT),
                 },
                 node_id_variable=storage.node_id_variable,
                 secrets=self._secrets({**storage.secrets, **tokens}),

@@ -1,5 +1,6 @@
 """The edge as clients see it: one that takes more than its share is refused, and nobody else notices."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,7 +32,7 @@ def front(tmp_path_factory: pytest.TempPathFactory, server: Server, program: Cal
         yield running
 
 
-def get(edge: Edge, path: str, *more: str) -> bytes:
+def get(path: str, *more: str) -> bytes:
     return "\r\n".join([f"GET {path} HTTP/1.1", "Host: x", *more, "", ""]).encode()
 
 
@@ -58,7 +59,7 @@ def test_the_container_is_healthy_while_all_public_connections_are_taken(front: 
 
 
 def test_an_office_behind_one_address_and_a_benchmark_are_not_refused(front: Edge) -> None:
-    with front.many(40 * 6, get(front, "/healthz")) as browsers:
+    with front.many(40 * 6, get("/healthz")) as browsers:
         assert [connection.recv(12) for connection in browsers] == [b"HTTP/1.1 200"] * 240
 
     def ask(_: int) -> set[int]:
@@ -89,21 +90,21 @@ def test_an_address_with_too_many_requests_is_refused_and_no_other(
     tmp_path: Path, server: Server, program: Callable[[str], str]
 ) -> None:
     with edge(tmp_path, program, server, limits=Limits(requests=50)) as front:
-        asked = get(front, "/healthz") * 60 + get(front, "/healthz", "Connection: close")
+        asked = get("/healthz") * 60 + get("/healthz", "Connection: close")
 
         assert front.answers(asked).count(429) == 11
-        assert front.answers(get(front, "/healthz", "Connection: close"), "127.0.0.3") == [200]
+        assert front.answers(get("/healthz", "Connection: close"), "127.0.0.3") == [200]
 
 
 def test_an_address_that_keeps_being_refused_is_refused_by_the_edge(
     tmp_path: Path, server: Server, program: Callable[[str], str]
 ) -> None:
     with edge(tmp_path, program, server, limits=Limits(errors=20)) as front:
-        found = front.answers(get(front, "/files/unknown") * 30 + get(front, "/healthz", "Connection: close"))
+        found = front.answers(get("/files/unknown") * 30 + get("/healthz", "Connection: close"))
 
         assert found[:20] == [404] * 20
         assert found[-9:] == [429] * 9
-        assert front.answers(get(front, "/healthz", "Connection: close"), "127.0.0.3") == [200]
+        assert front.answers(get("/healthz", "Connection: close"), "127.0.0.3") == [200]
 
 
 def test_the_password_of_the_operator_cannot_be_guessed_quickly(
@@ -122,7 +123,7 @@ def test_the_password_of_the_operator_cannot_be_guessed_quickly(
     ["/edge", "/edge;csv", "/edgeX", "/metrics", "/%6detrics", "/met%ffrics", "/%65dge", "//metrics", "/x/../metrics"],
 )
 def test_no_path_leads_to_the_statistics_or_the_metrics(front: Edge, path: str) -> None:
-    (status,) = front.answers(get(front, path, "Connection: close"))
+    (status,) = front.answers(get(path, "Connection: close"))
 
     assert status in (400, 404)
 
@@ -160,9 +161,10 @@ def test_uploads_that_stop_are_cut_and_others_go_on(tmp_path: Path, program: Cal
         edge(tmp_path, program, server) as front,
         front.many(50, b"PUT /files/x HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n1", ATTACKER) as slow,
     ):
-        wait_until(lambda: server.running_transfers() == 50)
+        wait_until(lambda: server.running_transfers() == 45)  # three quarters of one worker's slots
         assert requests.put(f"{front.url}/files/y", data=b"content", timeout=SECONDS).status_code == 201
         assert requests.get(f"{front.url}/files/y", timeout=SECONDS).content == b"content"
 
-        assert {connection.recv(12) for connection in slow} == {b"HTTP/1.1 408"}
+        found = Counter(connection.recv(12) for connection in slow)
+        assert found == {b"HTTP/1.1 408": 45, b"HTTP/1.1 503": 5}
         wait_until(lambda: server.running_transfers() == 0)

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 import requests
+from catalogues import catalogue_in
 from running import Server, serving, wait_until
+
+from file_transfer import conditions, lifetime
 
 TOKEN = "0123456789abcdef"
 SECONDS = 2
@@ -59,6 +62,21 @@ def test_refused_requests_leave_threads_for_others_before_their_bodies_come(tmp_
 
         assert (early.status_code, late.status_code) == (200, 200)
         assert lines == {b"HTTP/1.1 401 Unauthorized\r\n"}
+
+
+def test_slow_readers_of_long_lists_leave_threads_for_others(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    catalogue = catalogue_in(tmp_path / "data", max_file=1)
+    names = [f"{number:0250}" for number in range(1000)]
+    with ExitStack() as stack:
+        files = {name: stack.enter_context(catalogue.receive()) for name in names}
+        catalogue.publish(files, lifetime.FOREVER, conditions.NONE)
+    catalogue.database.close()
+
+    with serving(tmp_path, WORKERS="1", THREADS="6") as server, many(server, 20, b"GET /files HTTP/1.1\r\n\r\n"):
+        wait_until(lambda: server.running_transfers() == 2)
+
+        assert requests.get(f"{server.url}/files?limit=1", timeout=SECONDS).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ class FormRoutes:
         """Store each part "file" under its file name. If one file is refused, none is published."""
         requested = lifetime.parse(queries.parse(lifetime.FIELDS), now())
         condition = conditions.parse(headers.REQUEST)
-        with self._slots.take(), ExitStack() as stack:
+        with self._slots.take(headers.client()), ExitStack() as stack:
             form = _Form(self._catalogue, stack)
             # The whole form is read before anything is published, since a file that is cut short must not be stored.
             for event in forms.read_parts(
@@ -43,7 +43,7 @@ class FormRoutes:
 
     def download(self) -> HTTPResponse:
         """Return the file whose name is in the field "name"."""
-        with self._slots.take():  # a form that comes slowly must not take one of the threads that are kept free
+        with self._slots.take(headers.client()):  # a slow form must not take one of the threads that are kept free
             name = forms.text_field(
                 request.environ["wsgi.input"], headers.content_type(), headers.content_length(), "name"
             )
