@@ -68,7 +68,6 @@ CHUNKED = b"Transfer-Encoding: chunked"
         put(b"Transfer-Encoding: chunked, chunked") + b"0\r\n\r\n" + HIDDEN,
         put(b"Transfer-Encoding: \x0bchunked") + b"0\r\n\r\n" + HIDDEN,
         put(b"X: y\rTransfer-Encoding: chunked") + b"0\r\n\r\n" + HIDDEN,
-        put(b"X: y\0") + HIDDEN,
         put(CHUNKED) + b"-1\r\n\r\n" + HIDDEN,
         put(CHUNKED) + b"0x1\r\nx\r\n0\r\n\r\n" + HIDDEN,
         put(CHUNKED) + b"1_0\r\n" + b"x" * 16 + b"\r\n0\r\n\r\n" + HIDDEN,
@@ -76,7 +75,6 @@ CHUNKED = b"Transfer-Encoding: chunked"
         put(CHUNKED) + b"1\r\nxyz\r\n0\r\n\r\n" + HIDDEN,
         put(CHUNKED) + b'1;a="\r\n"\r\nx\r\n0\r\n\r\n' + HIDDEN,
         put(CHUNKED) + b"1;" + b"a" * 20_000 + b"\r\nx\r\n0\r\n\r\n" + HIDDEN,
-        put(CHUNKED) + b"1\r\nx\r\n0\r\nContent-Length: 9\r\n\r\n" + HIDDEN,
         put(CHUNKED) + b"1\r\nx\r\n0\r\n" + LINES + b"\r\n" + HIDDEN,
     ],
 )
@@ -92,18 +90,22 @@ def test_an_ambiguous_request_is_refused_and_what_follows_is_no_request(
 @pytest.mark.parametrize(
     "lines",
     [
+        [b"X: y\0"],
         [LINES.strip()],
         [b"X: " + b"a" * 1_000_000],
         [b"a" * 100_000 + b": x"],
         [b"Cookie: " + b"a=b; " * 20_000],
     ],
-    ids=["many", "long", "long-name", "cookies"],
+    ids=["nul", "many", "long", "long-name", "cookies"],
 )
-def test_headers_without_end_are_refused(connected: socket.socket, lines: list[bytes]) -> None:
+def test_invalid_headers_and_headers_without_end_are_refused(connected: socket.socket, lines: list[bytes]) -> None:
     assert answers(connected, put(*lines)) in ([400], [431], [])
 
 
-@pytest.mark.parametrize(("trailer", "expected"), [(b"Authorization: Bearer x", {400}), (b"X-Anything: x", {200, 201})])
+@pytest.mark.parametrize(
+    ("trailer", "expected"),
+    [(b"Authorization: Bearer x", {400}), (b"Content-Length: 9", {400}), (b"X-Anything: x", {200, 201})],
+)
 def test_a_trailer_changes_nothing(connected: socket.socket, trailer: bytes, expected: set[int]) -> None:
     content = put(CHUNKED, b"Connection: close") + b"1\r\nx\r\n0\r\n" + trailer + b"\r\n\r\n"
 
