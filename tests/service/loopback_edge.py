@@ -1,8 +1,9 @@
 """The real HAProxy on loopback, with the edge's configuration, in front of the real file service."""
 
+import resource
 import socket
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import cycle, islice
@@ -38,7 +39,9 @@ class Edge:
 
     @contextmanager
     def many(self, count: int, sent: bytes, *sources: str) -> Iterator[list[socket.socket]]:
-        """Connections that have sent something, from each source in turn, without those that were refused."""
+        """Connections that have sent something, from each source in turn. The edge may have closed some of them."""
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         with ExitStack() as stack:
             opened = []
             for source in islice(cycle(sources or (ATTACKER,)), count):
@@ -66,6 +69,20 @@ def received(connection: socket.socket) -> bytes:
     with suppress(ConnectionError):
         while data := connection.recv(65536):
             found += data
+    return found
+
+
+def open_ones(connections: Iterable[socket.socket]) -> int:
+    """How many of the connections the other side has not closed, and has sent nothing to."""
+    found = 0
+    for connection in connections:
+        connection.settimeout(0)
+        try:
+            connection.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            found += 1
+        except ConnectionError:
+            continue
     return found
 
 
