@@ -5,6 +5,7 @@ import pulumi
 import settings as configuration
 from components import container_api, file_service, preflight
 from components.edge import Edge, EdgeArgs
+from components.edge_config import Limits
 from components.file_service import FileService, FileServiceArgs
 from components.host import Host, HostArgs
 from components.overlay import OverlayNetwork, OverlayNetworkArgs
@@ -94,11 +95,14 @@ edge = Edge(
         port=settings.edge_port,
         backend="files",
         backend_port=file_service.PORT,
+        backend_status_port=file_service.STATUS_PORT,
         backend_replicas=settings.file_service.replicas,
         backend_ready=files.ready,
         max_file_bytes=settings.file_service.max_file_bytes,
         operator_password=secret(settings.operator_password),
+        limits=Limits(**settings.edge_limits.model_dump()),
         consoles=planned.consoles,
+        statistics_port=planned.statistics_port,
         certificate=secret(settings.edge_certificate) if settings.edge_certificate else None,
     ),
 )

@@ -22,7 +22,7 @@ from bench import own_hosts
 from bench.files import CONNECTIONS, SIZE, random_file, wrk
 from bench.own_hosts import ADDRESSES
 from components import seaweedfs
-from components.edge import haproxy_config
+from components.edge_config import Limits, haproxy_config
 from lab.paths import cache_dir
 
 PARALLEL = 8
@@ -48,7 +48,13 @@ _COLUMNS = ("upload", "download", "small_up", "small_down")
 def add_filer() -> None:
     """Deploy a filer without limits on the manager, and an edge for it that differs in ports and health path only."""
     config = haproxy_config(
-        port=EDGE_PORT, backend=FILER, backend_port=FILER_PORT, replicas=1, max_file_bytes=2 * SIZE
+        port=EDGE_PORT,
+        backend=FILER,
+        backend_port=FILER_PORT,
+        status_port=FILER_PORT,
+        replicas=1,
+        max_file_bytes=2 * SIZE,
+        limits=Limits(requests=10**6),  # the filer may serve small files much faster than our service
     ).replace("GET /readyz", "GET /healthz")
     filer = [
         *("weed", "-logtostderr=true", "filer", "-ip.bind=0.0.0.0", f"-port={FILER_PORT}"),

@@ -66,6 +66,7 @@ def all_peers() -> list[Peer]:
             name="ours",
             command=lambda folder, port: [
                 "env", f"FILE_TRANSFER_DATA={folder / 'data'}", f"FILE_TRANSFER_PORT={port}",
+                f"FILE_TRANSFER_STATUS_PORT={port + 1}",
                 "FILE_TRANSFER_DRAIN_SECONDS=0", sys.executable, "-m", "file_transfer",
             ],
             environment={"PYTHONPATH": str(SERVICE)},

@@ -20,6 +20,9 @@ from components.volume import OwnedVolume, OwnedVolumeArgs
 PORT = 8080
 """The port on which a replica listens."""
 
+STATUS_PORT = 8081
+"""Its port for health, readiness and metrics, which only the cluster can reach."""
+
 _CONTEXT = Path("services/file_transfer")  # relative, so that Pulumi's state is the same in every checkout
 _TOKENS = "tokens"
 _AFTER_GRACE = 10  # seconds that a replica gets after `grace` to exit before Swarm kills it

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 
 import images
 from components import certificate
+from components.edge_config import Limits
 from monitoring.configuration import alert_names
 from settings import topology
 from settings.errors import secret_remedy
@@ -128,6 +129,17 @@ class Network(_Settings):
     encrypted: bool = False
 
 
+class EdgeLimits(_Settings):
+    """What one address may use of one host's edge: a whole office can have one."""
+
+    connections: Annotated[int, Field(ge=1, le=4096)] = Limits.connections
+    """Connections at a time, and as many requests at a time."""
+    requests: Annotated[int, Field(ge=1)] = Limits.requests
+    """Requests in 10 seconds."""
+    errors: Annotated[int, Field(ge=1)] = Limits.errors
+    """Requests in 10 seconds that are refused with a status of 400 to 499."""
+
+
 class Monitoring(_Settings):
     """Which metrics are kept, where, for how long, and who can read them."""
 
@@ -137,8 +149,11 @@ class Monitoring(_Settings):
     """Seconds between two scrapes of each task and node."""
     retention: str = "30d"
     """How long both InfluxDBs keep their data."""
-    publish: frozenset[Literal["influxdb", "prometheus", "alertmanager", "grafana"]] = frozenset()
-    """What can be reached from outside: the InfluxDBs on their own host, the others on every host, by the operator."""
+    publish: frozenset[Literal["influxdb", "prometheus", "alertmanager", "grafana", "edge"]] = frozenset()
+    """What can be reached from outside: the InfluxDBs on their own host, the others on every host, by the operator.
+
+    `edge` is the statistics of each host's HAProxy.
+    """
     grafana: bool = True
 
     @field_validator("retention")
@@ -232,6 +247,7 @@ class Settings(_Settings):
     images: Images = Images()
     registry: Registry | None = None
     edge_port: Annotated[int, Field(ge=1, le=65535)] = 5001
+    edge_limits: EdgeLimits = EdgeLimits()
     edge_certificate: SecretStr | None = None
     """With it, the edge speaks TLS. PEM: the certificate, the chain up to its root, and the private key."""
     ready_timeout: Annotated[int, Field(ge=1)] = 300

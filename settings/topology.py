@@ -26,6 +26,9 @@ DATABASES = {"vms": 8086, "containers": 8087}
 _CONSOLES = {"prometheus": prometheus.PORT, "alertmanager": alertmanager.PORT, "grafana": grafana.PORT}
 """The services with pages for the operator. If one is published, it is on every host at its own port."""
 
+_STATISTICS = {"edge": 8405}
+"""The port of the edge's own statistics, if they are published."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
@@ -59,7 +62,8 @@ class Topology:
     """The whole cluster, placed on its hosts.
 
     `index_hosts` have a PostgreSQL each, and `voting_hosts` a member of every service that decides by majority.
-    `consoles` maps a port of every host to the "SERVICE:PORT" that the edge shows there.
+    `consoles` maps a port of every host to the "SERVICE:PORT" that the edge shows there. At `statistics_port` it shows
+    its own statistics.
     """
 
     services: Mapping[str, Service]
@@ -67,6 +71,7 @@ class Topology:
     index_hosts: Sequence[str]
     voting_hosts: Sequence[str]
     consoles: Mapping[int, str]
+    statistics_port: int | None
 
 
 def plan(settings: "Settings", *, stack: str) -> Plan:
@@ -90,6 +95,7 @@ def describe(settings: "Settings", holders: Mapping[str, Sequence[str]]) -> Topo
         index_hosts=holders.get(INDEX, []),
         voting_hosts=_voting_hosts(settings),
         consoles={port: f"{name}:{port}" for name, port in _CONSOLES.items() if name in settings.monitoring.publish},
+        statistics_port=_STATISTICS["edge"] if "edge" in settings.monitoring.publish else None,
     )
 
 
@@ -98,7 +104,7 @@ def monitoring_ports(settings: "Settings") -> dict[str, int]:
     published = settings.monitoring.publish
     databases = {influxdb.service_name(database): port for database, port in DATABASES.items()}
     return {
-        **{name: port for name, port in _CONSOLES.items() if name in published},
+        **{name: port for name, port in {**_CONSOLES, **_STATISTICS}.items() if name in published},
         **(databases if "influxdb" in published else {}),
     }
 
@@ -215,14 +221,14 @@ def _ports(settings: "Settings") -> Iterator[PublishedPort]:
         number=edge, target=edge, service="edge", setting="edge_port", alternative="set another edge_port"
     )
     for name, port in monitoring_ports(settings).items():
-        console = name in _CONSOLES
+        by_edge = name in _CONSOLES or name in _STATISTICS
         yield PublishedPort(
             number=port,
-            target=port if console else influxdb.PORT,
-            service="edge" if console else name,
+            target=port if by_edge else influxdb.PORT,
+            service="edge" if by_edge else name,
             setting="monitoring.publish",
-            alternative=f"remove {name if console else 'influxdb'} from monitoring.publish",
-            data_kind=None if console else MONITORING,
+            alternative=f"remove {name if by_edge else 'influxdb'} from monitoring.publish",
+            data_kind=None if by_edge else MONITORING,
         )
 
 

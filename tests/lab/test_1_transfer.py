@@ -1,7 +1,10 @@
 """Files sent through one node can be fetched through the other, with the two commands that users know."""
 
 import hashlib
+import socket
 import subprocess
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -82,9 +85,30 @@ def test_a_truncated_upload_is_invisible(cluster: Cluster) -> None:
     assert cluster.download("kept", back="slave") == b"the old version"
 
 
-def test_only_the_operator_can_see_metrics_and_the_status_page(cluster: Cluster) -> None:
-    for path in ("/metrics", "/edge"):
-        url = f"{cluster.url('slave')}{path}"
-        assert requests.get(url, timeout=30).status_code == 401
-        assert requests.get(url, auth=("operator", "a wrong password"), timeout=30).status_code == 401
-        assert requests.get(url, auth=("operator", cluster.operator_password()), timeout=30).status_code == 200
+def test_only_the_operator_can_see_the_statistics_and_nobody_the_metrics(cluster: Cluster) -> None:
+    url = f"http://{cluster.address('slave')}:8405/;csv"
+    assert requests.get(url, timeout=30).status_code == 401
+    assert requests.get(url, auth=("operator", "a wrong password"), timeout=30).status_code == 401
+    shown = requests.get(url, auth=("operator", cluster.operator_password()), timeout=30)
+    assert shown.status_code == 200
+    assert "replicas,replica1," in shown.text
+    for path in ("/metrics", "/edge", "/edge;csv"):
+        assert requests.get(f"{cluster.url('slave')}{path}", timeout=30).status_code == 404
+
+
+def test_slow_connections_delay_nobody_else(cluster: Cluster) -> None:
+    form = b"POST /download HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nn"
+    upload = b"PUT /files/slow HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n1"
+    with ExitStack() as stack:
+        for number in range(200):
+            slow = stack.enter_context(socket.create_connection((cluster.address("slave"), 5001), timeout=10))
+            slow.sendall(form if number % 2 else upload)
+
+        for through, back in (("slave", "master"), ("master", "slave"), ("slave", "slave")):
+            began = time.monotonic()
+            cluster.upload("beside slow ones", b"content", through=through)
+            assert cluster.download("beside slow ones", back=back) == b"content"
+            assert time.monotonic() - began < 4
+        for host in ("master", "slave"):
+            for container in cluster.containers("files", host):
+                cluster.on(host, f"docker exec {container} python3 -m file_transfer.healthcheck")

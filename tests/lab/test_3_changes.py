@@ -100,7 +100,7 @@ def test_a_changed_secret_moves_the_service_and_takes_the_old_one_away(cluster: 
     cluster.set_secret("operator_password", new)
     cluster.up()
 
-    url = f"{cluster.url('master')}/metrics"
+    url = f"http://{cluster.address('master')}:8405/"
     assert requests.get(url, auth=("operator", old), timeout=30).status_code == 401
     assert requests.get(url, auth=("operator", new), timeout=30).status_code == 200
     assert len(cluster.names("secret", "edge-operators")) == len(before) == 1

@@ -180,7 +180,7 @@ def test_wrong_credentials_are_refused(cluster: Cluster) -> None:
     assert ask("CREATE USER mallory WITH PASSWORD 'm' WITH ALL PRIVILEGES", None).status_code == 401
 
 
-@pytest.mark.parametrize("port", [2375, 8080, 9090, 9093, 9100])
+@pytest.mark.parametrize("port", [2375, 8080, 8081, 9090, 9093, 9100])
 def test_nothing_else_is_published(cluster: Cluster, port: int) -> None:
     for host in sorted(NODES):
         with pytest.raises(requests.ConnectionError):

@@ -36,7 +36,8 @@ class FakeServer:
     headers: list[dict[str, str]] = field(default_factory=list)
     token: str = ""
     busy: int = 0
-    """How many of the next requests get 503."""
+    """How many of the next requests get `busy_status`."""
+    busy_status: int = 503
     locked: int = 0
     """How many of the next PATCH requests get 423, as if another replica held the upload."""
     dropped_bytes: int = 0
@@ -109,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(401, "a token is needed")
         if self.fake.busy:
             self.fake.busy -= 1
-            return self._refuse(503, "too many transfers are running", {"Retry-After": "7"})
+            return self._refuse(self.fake.busy_status, "too many transfers are running", {"Retry-After": "7"})
         if parts.path == "/files":
             return self._list(query)
         if parts.path.startswith("/files/"):

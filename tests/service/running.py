@@ -1,12 +1,13 @@
 """The real server on loopback, and requests that are sent piece by piece."""
 
 import os
+import random
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ FORM_TYPE = "Content-Type: multipart/form-data; boundary=b"
 @dataclass(frozen=True)
 class Server:
     port: int
+    status_port: int
     process: subprocess.Popen[bytes]
     environment: dict[str, str]
     log: Path
@@ -26,6 +28,11 @@ class Server:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def status_url(self) -> str:
+        """Where health, readiness and metrics are, which the edge does not route."""
+        return f"http://127.0.0.1:{self.status_port}"
 
     def workers(self) -> list[int]:
         parent = str(self.process.pid)
@@ -55,19 +62,36 @@ class Server:
         return connection, body[-10:]
 
     def running_transfers(self) -> int:
-        text = requests.get(f"{self.url}/metrics", timeout=10).text
+        text = requests.get(f"{self.status_url}/metrics", timeout=10).text
         return int(float(text.partition("\nfile_transfer_transfers ")[2].split()[0]))
 
     def files(self) -> dict[str, int]:
         return {file["name"]: file["size"] for file in requests.get(f"{self.url}/files", timeout=10).json()}
 
 
+def free_ports(count: int) -> list[int]:
+    """Ports on which nothing listens, and which the kernel gives to no connection that the tests make."""
+    found: list[int] = []
+    for port in random.sample(range(10_000, 32_000), 1000):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise OSError(f"fewer than {count} ports are free")
+
+
 @contextmanager
 def serving(tmp_path: Path, **variables: str) -> Iterator[Server]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = {"DATA": str(tmp_path / "data"), "PORT": str(port), "DRAIN_SECONDS": "0", **variables}
+    port, status_port = free_ports(2)
+    settings = {
+        "DATA": str(tmp_path / "data"),
+        "PORT": str(port),
+        "STATUS_PORT": str(status_port),
+        "DRAIN_SECONDS": "0",
+        **variables,
+    }
     environment = {
         **os.environ,
         "PYTHONPATH": str(SERVICE),
@@ -78,7 +102,7 @@ def serving(tmp_path: Path, **variables: str) -> Iterator[Server]:
         process = subprocess.Popen(
             [sys.executable, "-m", "file_transfer"], env=environment, stdout=log, stderr=log, start_new_session=True
         )
-    server = Server(port, process, environment, log_file)
+    server = Server(port, status_port, process, environment, log_file)
 
     def is_ready() -> bool:
         assert process.poll() is None, log_file.read_text()

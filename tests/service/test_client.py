@@ -129,9 +129,10 @@ def test_the_client_gives_up_on_unreachable_servers(run: CommandLine) -> None:
     )
 
 
-def test_retry_after_is_honoured(run: CommandLine, server: FakeServer) -> None:
+@pytest.mark.parametrize("status", [408, 429, 502, 503, 504])
+def test_retry_after_is_honoured(run: CommandLine, server: FakeServer, status: int) -> None:
     server.files["x"] = b"content"
-    server.busy = 2
+    server.busy, server.busy_status = 2, status
 
     assert run("get", "x")[0] == 0
     assert run.waits == [7, 7]

@@ -41,7 +41,6 @@ def form(*parts: tuple[str, str]) -> bytes:
         ("GET", "/openapi.json", "this request takes none"),
         ("GET", "/healthz", "this request takes none"),
         ("GET", "/readyz", "this request takes none"),
-        ("GET", "/metrics", "this request takes none"),
     ],
 )
 @pytest.mark.parametrize("query", ["tll=1h", "tll", "tll=", "%74ll=1h"])

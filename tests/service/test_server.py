@@ -57,7 +57,7 @@ def test_memory_does_not_grow_with_the_file(server: Server, tmp_path: Path) -> N
 @pytest.mark.parametrize("part", ["index", "store"])
 @pytest.mark.parametrize("state", ["readable", "writable"])
 def test_metrics_say_whether_index_and_store_work(server: Server, part: str, state: str) -> None:
-    metrics = requests.get(f"{server.url}/metrics", timeout=10).text
+    metrics = requests.get(f"{server.status_url}/metrics", timeout=10).text
 
     assert f"\nfile_transfer_{part}_{state} 1.0\n" in metrics
 
@@ -187,7 +187,7 @@ def test_metrics_are_summed_over_workers(server: Server) -> None:
     for _ in range(20):
         requests.get(f"{server.url}/files", timeout=10)
 
-    text = requests.get(f"{server.url}/metrics", timeout=10).text
+    text = requests.get(f"{server.status_url}/metrics", timeout=10).text
 
     assert text.partition('route="/files",status="200"} ')[2].split()[0] == "20.0"
 

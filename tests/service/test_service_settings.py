@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from file_transfer import settings
+from file_transfer.pace import Pace
 
 
 def test_everything_has_a_default() -> None:
@@ -12,11 +13,13 @@ def test_everything_has_a_default() -> None:
         seaweedfs=None,
         s3=None,
         port=8080,
+        status_port=8081,
         workers=2,
         threads=64,
         max_file_bytes=64 * 2**30,
         quota_bytes=0,
         min_free_bytes=0,
+        pace=Pace(min_bytes=32 * 1024, seconds=30),
         tokens=None,
         grace_seconds=600,
         drain_seconds=3,
@@ -29,6 +32,9 @@ def test_everything_has_a_default() -> None:
         ("PORT", "0", "a whole number, 1 to 65535"),
         ("PORT", "65536", "a whole number, 1 to 65535"),
         ("PORT", "http", "a whole number, 1 to 65535"),
+        ("STATUS_PORT", "0", "a whole number, 1 to 65535"),
+        ("PACE_BYTES", "-1", "a whole number, 0 or more"),
+        ("PACE_SECONDS", "0", "a whole number, 1 or more"),
         ("WORKERS", "0", "a whole number, 1 or more"),
         ("THREADS", "4", "a whole number, 5 or more"),
         ("MAX_FILE_BYTES", "-1", "a whole number, 1 or more"),

@@ -28,7 +28,7 @@ def test_readiness_fails_before_the_server_stops_accepting(tmp_path: Path) -> No
     with serving(tmp_path, DRAIN_SECONDS="20") as server:
         server.process.send_signal(signal.SIGTERM)
 
-        wait_until(lambda: requests.get(f"{server.url}/readyz", timeout=5).status_code == 503)
+        wait_until(lambda: requests.get(f"{server.status_url}/readyz", timeout=5).status_code == 503)
         late = requests.post(f"{server.url}/upload", files={"file": ("late", b"content")}, timeout=10)
         server.process.send_signal(signal.SIGTERM)
 
@@ -43,7 +43,7 @@ def test_metrics_survive_a_worker_that_has_ended(tmp_path: Path) -> None:
         os.kill(worker, signal.SIGTERM)
         wait_until(lambda: server.workers() not in ([], [worker]))
 
-        metrics = requests.get(f"{server.url}/metrics", timeout=30)
+        metrics = requests.get(f"{server.status_url}/metrics", timeout=30)
 
     assert 'route="/files",status="200"} 1.0' in metrics.text
 

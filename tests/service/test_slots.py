@@ -38,3 +38,21 @@ def test_a_disconnected_client_frees_its_slot(connection: socket.socket) -> None
     file.close()
 
     slots.take().give_back()
+
+
+def test_a_client_leaves_a_quarter_of_the_slots_to_others() -> None:
+    slots = Slots(8)
+    taken = [slots.take("192.0.2.1") for _ in range(6)]
+
+    with pytest.raises(RefusedError, match="too many transfers"):
+        slots.take("192.0.2.1")
+    others = [slots.take("192.0.2.2"), slots.take()]
+    taken.pop().give_back()
+    taken.append(slots.take("192.0.2.1"))
+    for slot in (*taken, *others):
+        slot.give_back()
+        slot.give_back()
+
+    assert len([slots.take() for _ in range(8)]) == 8
+    with pytest.raises(RefusedError):
+        slots.take("192.0.2.3")

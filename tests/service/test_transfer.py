@@ -14,9 +14,10 @@ from gunicorn.http.errors import InvalidChunkSize, NoMoreData
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from file_transfer import app
+from file_transfer import app, metrics
 from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import StorageUnavailableError
+from file_transfer.readiness import Readiness
 
 MAX = 2**20
 DIGEST_OF_NOTHING = f"sha-256=:{base64.b64encode(hashlib.sha256().digest()).decode()}:"
@@ -196,7 +197,7 @@ def test_one_transfer_too_many_is_refused_while_health_checks_work(client: Clien
     for refused in (client.download("file"), client.upload("other", b"content")):
         assert (refused.status, refused.headers["retry-after"]) == (503, "5")
     assert client.request("GET", "/healthz").status == 200
-    assert f"file_transfer_transfers {MAX_TRANSFERS}.0" in client.request("GET", "/metrics").text
+    assert f"file_transfer_transfers {MAX_TRANSFERS}.0" in metrics.exposition().decode()
 
     for transfer in running:
         transfer.close()
@@ -212,7 +213,7 @@ def test_refused_transfers_free_their_slots(client: Client) -> None:
 
 
 def test_a_draining_replica_is_not_ready_but_still_serves(catalogue: Catalogue) -> None:
-    ending = Client(app.create(catalogue, max_transfers=1, is_draining=lambda: True))
+    ending = Client(app.create(catalogue, max_transfers=1, readiness=Readiness(lambda: None, lambda: True)))
 
     assert (ending.request("GET", "/readyz").status, ending.request("GET", "/healthz").status) == (503, 200)
     assert ending.upload("late", b"content").status == 201
@@ -222,7 +223,7 @@ def test_a_replica_that_cannot_read_is_alive_but_not_ready(catalogue: Catalogue)
     def check_readable() -> None:
         raise StorageUnavailableError("the index: no PostgreSQL host answers")
 
-    broken = Client(app.create(catalogue, max_transfers=1, check_readable=check_readable))
+    broken = Client(app.create(catalogue, max_transfers=1, readiness=Readiness(check_readable, lambda: False)))
 
     assert (broken.request("GET", "/readyz").status, broken.request("GET", "/healthz").status) == (503, 200)
 
@@ -257,14 +258,14 @@ def test_unknown_paths_and_methods_get_one_line(client: Client) -> None:
 def test_metrics_count_requests_and_bytes(client: Client) -> None:
     client.upload("counted", b"12345")
 
-    text = client.request("GET", "/metrics").text
+    text = metrics.exposition().decode()
 
     assert 'file_transfer_requests_total{method="POST",route="/upload",status="201"}' in text
     assert "file_transfer_received_bytes_total" in text
 
 
-def refused_for(client: Client, reason: str) -> float:
-    found = re.search(rf'file_transfer_errors_total{{reason="{reason}"}} (\S+)', client.request("GET", "/metrics").text)
+def refused_for(reason: str) -> float:
+    found = re.search(rf'file_transfer_errors_total{{reason="{reason}"}} (\S+)', metrics.exposition().decode())
     return float(found[1]) if found else 0
 
 
@@ -288,11 +289,11 @@ def beyond_the_end(client: Client) -> Response:
     ],
 )
 def test_refusals_are_counted_by_reason(client: Client, reason: str, refused: Callable[[Client], Response]) -> None:
-    before = refused_for(client, reason)
+    before = refused_for(reason)
 
     assert refused(client).status >= 400
 
-    assert refused_for(client, reason) == before + 1
+    assert refused_for(reason) == before + 1
 
 
 def test_health_and_readiness_return_200(client: Client) -> None:

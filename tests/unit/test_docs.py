@@ -55,3 +55,15 @@ def test_the_files_that_a_decision_names_are_there(record: Path) -> None:
     named = re.findall(r"`((?:components|lab|monitoring|services|tests)/[\w./]*)`", record.read_text())
 
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_tests_that_the_page_on_security_names_are_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "security.md").read_text()))
+    written = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
+    }
+
+    assert named
+    assert named - written == set()

@@ -1,16 +1,20 @@
 """The edge's HAProxy configuration."""
 
+import base64
 import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from components.edge import haproxy_config, haproxy_users
+from recorder import Recorder
+
+from components.edge_config import haproxy_config, haproxy_users
 
 
 def config(**changes: int) -> str:
     settings = {"port": 5001, "backend_port": 8080, "replicas": 3, "max_file_bytes": 2**30, **changes}
-    return haproxy_config(backend="files", **settings)
+    return haproxy_config(backend="files", status_port=8081, **settings)
 
 
 def test_scaling_within_a_step_does_not_change_the_configuration() -> None:
@@ -21,6 +25,25 @@ def test_there_is_a_slot_for_every_replica() -> None:
     for replicas in (1, 64, 65, 1000):
         (slots,) = re.findall(r"server-template replica 1-(\d+) ", config(replicas=replicas))
         assert int(slots) >= replicas
+
+
+def test_the_health_check_and_the_consoles_have_connections_of_their_own() -> None:
+    def limits(**changes: int) -> list[int]:
+        return [int(number) for number in re.findall(r"^  maxconn (\d+)$", config(**changes), re.MULTILINE)]
+
+    for changes in ({}, {"statistics_port": 8405}):
+        everything, *parts = limits(**changes)
+        assert everything == sum(parts)
+    assert len(limits(statistics_port=8405)) == 4
+
+
+def test_what_one_address_may_use_is_a_setting(run_program: Callable[..., Recorder], values: dict[str, Any]) -> None:
+    limits = {"connections": 11, "requests": 12, "errors": 13}
+    recorder = run_program({**values, "edge_limits": limits})
+    made = recorder.of_type("docker:index/serviceConfig:ServiceConfig")["edge-config"]["data"]
+
+    for rule in ("sc0_conn_cur gt 11", "sc1_conn_cur gt 11", "sc1_http_req_rate gt 12", "sc1_http_err_rate gt 13"):
+        assert rule in base64.b64decode(made).decode()
 
 
 def test_haproxy_accepts_the_configuration(tmp_path: Path, program: Callable[[str], str]) -> None:

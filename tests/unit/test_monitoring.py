@@ -9,6 +9,7 @@ import pytest
 import yaml
 from recorder import PASSWORDS, Recorder, revealed
 
+from components import file_service
 from monitoring.dashboards import dashboards, queries
 
 Run = Callable[..., Recorder]
@@ -84,17 +85,29 @@ def test_each_database_has_its_own_volume_and_is_published_only_if_set(
 
 
 def test_the_edge_publishes_consoles_for_the_operator_only(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program({**values, "monitoring": {"publish": ["prometheus", "alertmanager", "grafana"]}})
+    recorder = run_program({**values, "monitoring": {"publish": ["prometheus", "alertmanager", "grafana", "edge"]}})
     config = base64.b64decode(
         recorder.of_type("docker:index/serviceConfig:ServiceConfig")["edge-config"]["data"]
     ).decode()
 
-    assert published(recorder.services()["edge"]).keys() == {5001, 9090, 9093, 3000}
+    assert published(recorder.services()["edge"]).keys() == {5001, 9090, 9093, 3000, 8405}
     for port, target in ((9090, "prometheus:9090"), (9093, "alertmanager:9093"), (3000, "grafana:3000")):
         section = config[config.index(f"listen console-{port}") :]
         assert section.index("auth realm operator unless { http_auth(operators) }") < section.index(target)
+    public, _, statistics = config.partition("frontend statistics\n  bind :8405\n")
+    assert "stats" not in public
+    assert statistics.index("auth realm operator unless { http_auth(operators) }") < statistics.index("stats enable")
     for name in ("prometheus", "alertmanager", "grafana"):
         assert published(recorder.services()[name]) == {}
+
+
+def test_prometheus_scrapes_the_file_service_at_the_port_that_the_edge_does_not_route(
+    run_program: Run, values: dict[str, Any]
+) -> None:
+    jobs = yaml.safe_load(delivered(run_program(values))["prometheus.yml"])["scrape_configs"]
+    (job,) = [job for job in jobs if job["job_name"] == "file-service"]
+
+    assert f"$1:{file_service.STATUS_PORT}" in [rule.get("replacement") for rule in job["relabel_configs"]]
 
 
 def test_the_settings_and_passwords_reach_the_databases(run_program: Run, values: dict[str, Any]) -> None:

@@ -94,7 +94,7 @@ def test_every_port_that_the_program_publishes_is_checked(
     run_program: Callable[..., Recorder], values: dict[str, Any], answers: dict[str, str]
 ) -> None:
     everything = {**values, "edge_port": 6000}
-    everything["monitoring"] = {"publish": ["influxdb", "prometheus", "alertmanager", "grafana"]}
+    everything["monitoring"] = {"publish": ["influxdb", "prometheus", "alertmanager", "grafana", "edge"]}
     recorder = run_program(everything)
     made = {
         (int(port["publishedPort"]), service["name"])

@@ -13,6 +13,7 @@ from file_transfer.errors import RefusedError, kind_of
 from file_transfer.file_routes import FileRoutes
 from file_transfer.form_routes import FormRoutes
 from file_transfer.index.contents import LeaseLostError
+from file_transfer.readiness import ALWAYS_READY, Readiness
 from file_transfer.slots import Slots
 from file_transfer.tokens import DELETE, READ, WRITE, Tokens
 from file_transfer.tus_routes import TusRoutes
@@ -32,8 +33,7 @@ def create(
     *,
     max_transfers: int,
     tokens: Tokens | None = None,
-    check_readable: Callable[[], None] = lambda: None,
-    is_draining: Callable[[], bool] = lambda: False,
+    readiness: Readiness = ALWAYS_READY,
 ) -> Bottle:
     """Return the application that serves a catalogue.
 
@@ -41,8 +41,7 @@ def create(
         catalogue: the stored files.
         max_transfers: how many transfers this process runs at once. It refuses further ones.
         tokens: the valid tokens. Without any, everybody may do everything.
-        check_readable: raises StorageUnavailableError if files cannot be downloaded. It must not wait for anything.
-        is_draining: whether this replica is shutting down.
+        readiness: whether this replica can serve files and takes more requests.
     """
     app = Bottle(catchall=True)
     app.default_error_handler = _default_error
@@ -52,7 +51,7 @@ def create(
     files = FileRoutes(catalogue, slots)
     forms = FormRoutes(catalogue, slots, files)
     tus = TusRoutes(catalogue, slots)
-    service = _ServiceRoutes(check_readable, is_draining)
+    service = _ServiceRoutes(readiness)
     routes: list[tuple[str, str, str | None, Handler]] = [
         ("POST", "/upload", WRITE, forms.upload),
         ("POST", "/download", READ, forms.download),
@@ -72,7 +71,6 @@ def create(
         ("GET", "/openapi.json", None, service.openapi),
         ("GET", "/healthz", None, service.healthz),
         ("GET", "/readyz", None, service.readyz),
-        ("GET", "/metrics", None, service.metrics),
     ]
     take_queries = (forms.upload, files.list, files.put)
     for method, path, scope, handler in routes:
@@ -82,11 +80,10 @@ def create(
 
 
 class _ServiceRoutes:
-    """The routes about the service itself: the web page, its API, health and metrics."""
+    """The routes about the service itself: the web page, its API, and health. The metrics are on the status port."""
 
-    def __init__(self, check_readable: Callable[[], None], is_draining: Callable[[], bool]) -> None:
-        self._check_readable = check_readable
-        self._is_draining = is_draining
+    def __init__(self, readiness: Readiness) -> None:
+        self._readiness = readiness
         self._openapi = resources.files("file_transfer").joinpath("openapi.json").read_text()
 
     def page(self) -> HTTPResponse:
@@ -104,14 +101,8 @@ class _ServiceRoutes:
 
     def readyz(self) -> HTTPResponse:
         """Return 200 if this replica can serve files and takes more requests."""
-        if self._is_draining():
-            raise RefusedError(503, "this replica is shutting down", kind="draining")
-        self._check_readable()
+        self._readiness.check()
         return responses.text(200, "ready")
-
-    def metrics(self) -> HTTPResponse:
-        """Return the metrics for Prometheus."""
-        return HTTPResponse(metrics.exposition(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
 
 def _authorised(tokens: Tokens | None, scope: str | None, handler: Handler) -> Handler:

@@ -21,6 +21,13 @@ class CutShortError(RefusedError):
         super().__init__(400, f"the body is broken or cut short: {reason}", kind="cut_short")
 
 
+class TooSlowError(CutShortError):
+    """The client sent too slowly. What has been read is what it sent."""
+
+    def __init__(self, reason: str) -> None:
+        RefusedError.__init__(self, 408, f"the body came too slowly: {reason}", kind="too_slow")
+
+
 def blocks(body: BinaryIO, content_length: int) -> Iterator[Data]:
     """Yield the body block by block. Each block is valid until the next one has been read.
 
@@ -29,7 +36,7 @@ def blocks(body: BinaryIO, content_length: int) -> Iterator[Data]:
         content_length: the declared length in bytes, -1 if unknown.
 
     Raises:
-        CutShortError: the body ended early.
+        CutShortError: the body ended early, or came too slowly.
     """
     received = 0
     can_read_socket = isinstance(body, Body) and isinstance(body.reader, LengthReader)
@@ -55,7 +62,7 @@ def _from_socket(body: Body) -> Iterator[Data]:
             size = reader.unreader.sock.recv_into(buffer, 0, socket.MSG_WAITALL)
         except OSError as error:
             body.failed = True
-            raise CutShortError(one_line(error)) from error
+            raise _broken(error) from error
         if not size:
             break
         reader.length -= size
@@ -82,7 +89,7 @@ def read(body: BinaryIO, size: int) -> bytes:
         return body.read(size)
     except (OSError, ParseException) as error:
         # gunicorn finds broken chunked encoding only when it reads it, and raises ParseException.
-        raise CutShortError(one_line(error)) from error
+        raise _broken(error) from error
 
 
 def check_complete(received: int, content_length: int) -> None:
@@ -98,3 +105,8 @@ def check_complete(received: int, content_length: int) -> None:
 def one_line(error: Exception) -> str:
     """Return the error's message on one line."""
     return " ".join(str(error).split()).lower()
+
+
+def _broken(error: Exception) -> CutShortError:
+    kind = TooSlowError if isinstance(error, TimeoutError) else CutShortError
+    return kind(one_line(error))

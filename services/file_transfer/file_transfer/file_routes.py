@@ -23,6 +23,7 @@ from file_transfer import (
 from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import Content, MissingChunkError, blocks
 from file_transfer.errors import RefusedError
+from file_transfer.incoming import SMALL_BYTES
 from file_transfer.ranges import Range, UnsatisfiableError
 from file_transfer.slots import FileBody, Slot, Slots, StreamedBody
 from file_transfer.stored_file import StoredFile, now
@@ -51,7 +52,8 @@ class FileRoutes:
         self._catalogue.check_writable()  # if there is no primary, what the index says may be old
         if condition != conditions.NONE:
             condition.check_change(self._catalogue.find(name))  # early, before the client sends the file in vain
-        with self._slots.take(), self._catalogue.receive(None if length < 0 else length) as incoming_file:
+        slot = self._slots.take(headers.client())
+        with slot, self._catalogue.receive(None if length < 0 else length) as incoming_file:
             for data in bodies.blocks(request.environ["wsgi.input"], length):
                 incoming_file.write(data)
             digests.check(expected, incoming_file.sha256)
@@ -98,14 +100,14 @@ class FileRoutes:
 
     def _send(self, file: StoredFile, byte_range: Range | None = None) -> HTTPResponse:
         """Return the content, which holds a slot until it has been sent."""
-        headers = _headers(file)
+        described = _headers(file)
         if byte_range:
             last = byte_range.start + byte_range.size - 1
-            headers["Content-Length"] = str(byte_range.size)
-            headers["Content-Range"] = f"bytes {byte_range.start}-{last}/{file.size}"
+            described["Content-Length"] = str(byte_range.size)
+            described["Content-Range"] = f"bytes {byte_range.start}-{last}/{file.size}"
         wanted = byte_range or Range(0, file.size)
         with ExitStack() as stack:
-            slot = stack.enter_context(self._slots.take())
+            slot = stack.enter_context(self._slots.take(headers.client()))
             body: StreamedBody | FileBody | bytes
             if file.downloads_left is not None:
                 body = StreamedBody(self._limited(file, wanted), slot)
@@ -116,7 +118,7 @@ class FileRoutes:
                 body = self._body(self._catalogue.open(file, wanted), wanted.size, slot)
                 stack.pop_all()
         metrics.SENT.inc(wanted.size)
-        return HTTPResponse(body, 206 if byte_range else 200, headers)
+        return HTTPResponse(body, 206 if byte_range else 200, described)
 
     def _body(self, content: Content, size: int, slot: Slot) -> StreamedBody | FileBody:
         if isinstance(content, Generator):
@@ -153,14 +155,20 @@ class FileRoutes:
         limit = _limit(query["limit"]) if "limit" in query else _PAGE_SIZE
         found = self._catalogue.page(prefix, after, limit + 1)
         if len(found) <= limit:
-            return _page(found)
+            return _page(self._slots, found)
         found.pop()
         next_query = urlencode({"prefix": prefix, "after": found[-1].name, "limit": limit}, quote_via=quote)
-        return _page(found, Link=f'</files?{next_query}>; rel="next"')
+        return _page(self._slots, found, Link=f'</files?{next_query}>; rel="next"')
 
 
-def _page(files: list[StoredFile], **headers: str) -> HTTPResponse:
-    return responses.json_document(200, [file.to_json() for file in files], **headers)
+def _page(slots: Slots, files: list[StoredFile], **more_headers: str) -> HTTPResponse:
+    """Return a page. A large one holds a slot until it has been sent, since its client may read it slowly."""
+    page = responses.json_document(200, [file.to_json() for file in files], **more_headers)
+    content = page.body.encode()
+    if len(content) > SMALL_BYTES:
+        page.set_header("Content-Length", str(len(content)))
+        page.body = StreamedBody((block for block in (content,)), slots.take(headers.client()))
+    return page
 
 
 def _headers(file: StoredFile) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class FormRoutes:
         """Store each part "file" under its file name. If one file is refused, none is published."""
         requested = lifetime.parse(queries.parse(lifetime.FIELDS), now())
         condition = conditions.parse(headers.REQUEST)
-        with self._slots.take(), ExitStack() as stack:
+        with self._slots.take(headers.client()), ExitStack() as stack:
             form = _Form(self._catalogue, stack)
             # The whole form is read before anything is published, since a file that is cut short must not be stored.
             for event in forms.read_parts(
@@ -43,7 +43,10 @@ class FormRoutes:
 
     def download(self) -> HTTPResponse:
         """Return the file whose name is in the field "name"."""
-        name = forms.text_field(request.environ["wsgi.input"], headers.content_type(), headers.content_length(), "name")
+        with self._slots.take(headers.client()):  # a slow form must not take one of the threads that are kept free
+            name = forms.text_field(
+                request.environ["wsgi.input"], headers.content_type(), headers.content_length(), "name"
+            )
         return self._files.download(name)
 
 
@@ -69,8 +72,10 @@ class _Form:
             self._files[self._name].write(event)
             for file in self._files.values():  # those that are finished wait for the rest of the form
                 file.renew()
-        elif self._sha256 is not None and len(self._sha256) < _MAX_SHA256_BYTES:
+        elif self._sha256 is not None:
             self._sha256 += event
+            if len(self._sha256) > _MAX_SHA256_BYTES:
+                raise RefusedError(400, "sha256 is invalid: send 64 hexadecimal digits")
 
     def files(self) -> dict[str, IncomingFile]:
         """Return all files by name, at the end of the form."""

@@ -29,6 +29,12 @@ def content_length() -> int:
     return length
 
 
+def client() -> str:
+    """Return the client's address as the edge saw it. It is empty if there is no edge."""
+    found: str = request.environ.get("HTTP_X_FORWARDED_FOR", "")
+    return found
+
+
 class _Headers(Mapping[str, str]):
     def __getitem__(self, name: str) -> str:
         return str(request.environ[f"HTTP_{name.upper().replace('-', '_')}"])

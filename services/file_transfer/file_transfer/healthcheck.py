@@ -10,7 +10,7 @@ _TIMEOUT_SECONDS = 4
 
 def main() -> int:
     """Request /healthz once, and return the exit status."""
-    connection = HTTPConnection("127.0.0.1", settings.load().port, timeout=_TIMEOUT_SECONDS)
+    connection = HTTPConnection("127.0.0.1", settings.load().status_port, timeout=_TIMEOUT_SECONDS)
     try:
         connection.request("GET", "/healthz")
         return 0 if connection.getresponse().status == 200 else 1

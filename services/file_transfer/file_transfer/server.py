@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
-from gunicorn.http import parser, wsgi
+from gunicorn.http import wsgi
 from prometheus_client import multiprocess
 
 from file_transfer import app, backends, settings
@@ -15,14 +15,12 @@ from file_transfer.catalogue import Catalogue
 from file_transfer.drain import Drain, DrainingArbiter, unblock_sigterm
 from file_transfer.health import Health
 from file_transfer.limits import Limits
+from file_transfer.readiness import Readiness
+from file_transfer.status import StatusServer
 from file_transfer.sweep import Sweeper
+from file_transfer.worker import Worker
 
 wsgi.SERVER = "file-transfer"  # gunicorn always sends a Server header, and has no setting for it
-
-# After it has refused a request, gunicorn reads what is left of the body, for up to five seconds, and then resets the
-# connection. With the default of 64 KiB, most clients that send everything before they read would not learn the reason,
-# and HAProxy 3.0 sometimes keeps such a client waiting until `timeout client`.
-parser._DRAIN_MAX_BYTES = 16 * 2**20  # noqa: SLF001 - gunicorn has no setting for it
 
 
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
@@ -32,6 +30,9 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
         self._configured = configured
         self._shared = shared
         self._drain = Drain()
+        self.pace = configured.pace
+        """How slowly a client may send a body, for the workers."""
+        self._status = StatusServer(configured.status_port)
         super().__init__()
 
     def load_config(self) -> None:
@@ -40,7 +41,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
             "bind": f"0.0.0.0:{self._configured.port}",
             "workers": self._configured.workers,
             "threads": self._configured.threads,
-            "worker_class": "gthread",
+            "worker_class": Worker,
             "worker_tmp_dir": "/dev/shm",  # noqa: S108 - a heartbeat file, unlinked at once
             "graceful_timeout": self._configured.grace_seconds - self._configured.drain_seconds,
             "timeout": 60,  # for a worker's heartbeat; transfers may take longer
@@ -65,12 +66,13 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
         )
         catalogue = Catalogue(database, store, limits, health.check_writable)
         Sweeper(catalogue, _Election(self._shared / "sweep.lock").is_elected).start()
+        readiness = Readiness(health.check_readable, self._drain.has_begun)
+        self._status.start(readiness)
         return app.create(
             catalogue,
             max_transfers=configured.threads - settings.RESERVED_THREADS,
             tokens=configured.tokens,
-            check_readable=health.check_readable,
-            is_draining=self._drain.has_begun,
+            readiness=readiness,
         )
 
     def run(self) -> None:

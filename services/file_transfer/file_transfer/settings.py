@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from file_transfer import tokens
+from file_transfer.pace import Pace
 from file_transfer.tokens import Tokens
 
 _PREFIX = "FILE_TRANSFER_"
 
 RESERVED_THREADS = 4
-"""Threads of a worker that transfers cannot use. They serve health, readiness, metrics and lists."""
+"""Threads of a worker that transfers cannot use. They serve lists, deletions and the web page."""
 
 
 class SettingsError(ValueError):
@@ -72,11 +73,14 @@ class Settings:
     seaweedfs: SeaweedFsSettings | None
     s3: S3Settings | None
     port: int
+    status_port: int
+    """The port of health, readiness and metrics, which threads of its own serve. Only the cluster should reach it."""
     workers: int
     threads: int
     max_file_bytes: int
     quota_bytes: int
     min_free_bytes: int
+    pace: Pace
     tokens: Tokens | None
     grace_seconds: int
     """The longest time from SIGTERM to the end, which includes `drain_seconds` and the running transfers."""
@@ -99,11 +103,16 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         seaweedfs=_seaweedfs(environment) if storage == "cluster" else None,
         s3=_s3(environment) if storage == "s3" else None,
         port=_number(environment, "PORT", 8080, maximum=65535),
+        status_port=_number(environment, "STATUS_PORT", 8081, maximum=65535),
         workers=_number(environment, "WORKERS", 2),
         threads=_number(environment, "THREADS", 64, minimum=RESERVED_THREADS + 1),
         max_file_bytes=_number(environment, "MAX_FILE_BYTES", 64 * 2**30),
         quota_bytes=_number(environment, "QUOTA_BYTES", 0, minimum=0),
         min_free_bytes=_number(environment, "MIN_FREE_BYTES", 0, minimum=0),
+        pace=Pace(
+            min_bytes=_number(environment, "PACE_BYTES", 32 * 1024, minimum=0),
+            seconds=_number(environment, "PACE_SECONDS", 30),
+        ),
         tokens=_tokens(environment),
         grace_seconds=_number(environment, "GRACE_SECONDS", 600),
         drain_seconds=_number(environment, "DRAIN_SECONDS", 3, minimum=0),

@@ -1,8 +1,10 @@
-"""A limit on the transfers that a worker runs at once, so that a thread is always free for health checks."""
+"""A limit on the transfers that a worker runs at once, so that a thread is always free for short requests."""
 
 import threading
-from collections.abc import Generator, Iterator
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
+from functools import partial
 from itertools import chain
 from socket import IPPROTO_TCP, TCP_CORK, socket
 from typing import BinaryIO, Self
@@ -12,28 +14,45 @@ from file_transfer.metrics import TRANSFERS
 
 
 class Slots:
-    """`count` slots. Each transfer takes one and gives it back at its end."""
+    """`count` slots. Each transfer takes one and gives it back at its end.
+
+    One client gets at most three quarters of them, so that it never takes the last one from all others.
+    """
 
     def __init__(self, count: int) -> None:
-        self._free = threading.BoundedSemaphore(count)
+        self._free = count
+        self._share = max(count * 3 // 4, 1)
+        self._taken: Counter[str] = Counter()
+        self._lock = threading.Lock()
 
-    def take(self) -> "Slot":
-        """Take a slot.
+    def take(self, client: str = "") -> "Slot":
+        """Take a slot for the client with this address. With "" it is not known, and has no share of its own.
 
         Raises:
             RefusedError: 503 if all slots are taken. Waiting for one would block the thread that reports this.
         """
-        if not self._free.acquire(blocking=False):
-            raise RefusedError(503, "too many transfers are running: try again in a moment", kind="busy")
+        with self._lock:
+            if not self._free or (client and self._taken[client] >= self._share):
+                raise RefusedError(503, "too many transfers are running: try again in a moment", kind="busy")
+            self._free -= 1
+            self._taken[client] += 1
         TRANSFERS.inc()
-        return Slot(self._free)
+        return Slot(partial(self._give_back, client))
+
+    def _give_back(self, client: str) -> None:
+        TRANSFERS.dec()
+        with self._lock:
+            self._free += 1
+            self._taken[client] -= 1
+            if not self._taken[client]:
+                del self._taken[client]
 
 
 class Slot:
     """A slot for one transfer. As a context manager it gives itself back at the end."""
 
-    def __init__(self, free: threading.BoundedSemaphore) -> None:
-        self._free: threading.BoundedSemaphore | None = free
+    def __init__(self, give_back: Callable[[], None]) -> None:
+        self._give_back: Callable[[], None] | None = give_back
 
     def __enter__(self) -> Self:
         return self
@@ -43,10 +62,9 @@ class Slot:
 
     def give_back(self) -> None:
         """Free the slot. A second call does nothing."""
-        if self._free:
-            free, self._free = self._free, None
-            TRANSFERS.dec()
-            free.release()
+        if self._give_back:
+            give_back, self._give_back = self._give_back, None
+            give_back()
 
 
 class FileBody:

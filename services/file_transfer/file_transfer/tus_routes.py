@@ -90,7 +90,7 @@ class TusRoutes:
         return handler(identifier)
 
     def _append(self, identifier: str, offset: int) -> Upload:
-        with self._slots.take():
+        with self._slots.take(headers.client()):
             size = headers.content_length()
             content = bodies.blocks(request.environ["wsgi.input"], size)
             checksum = headers.REQUEST.get("Upload-Checksum")

@@ -12,7 +12,7 @@ from file_transfer_client.errors import BrokenError, ClientError, RefusedError
 BLOCK_BYTES = 256 * 1024
 _RECEIVED_BYTES = 64 * 1024  # smaller, since the block during which a connection breaks is lost
 _LONGEST_PAUSE = 60.0  # seconds: a longer Retry-After is cut down to this
-_BUSY = (429, 502, 503, 504)
+_BUSY = (408, 429, 502, 503, 504)
 _MAX_REASON_BYTES = 4096
 _REMEDIES = {
     401: "set FILE_TRANSFER_TOKEN or give --token-file",

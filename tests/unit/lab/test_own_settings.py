@@ -61,7 +61,10 @@ def test_only_the_demo_has_own_settings(tmp_path, name: str):
         ("replicas 4\n", ("not a mapping but 'replicas 4'", "file_service: {replicas: 4}")),
         (
             "replicas: 4\n",
-            ("replicas is not a setting", "remove it, or use one of: alerting, edge_certificate, edge_port"),
+            (
+                "replicas is not a setting",
+                "remove it, or use one of: alerting, edge_certificate, edge_limits, edge_port",
+            ),
         ),
         ("swarm-transfer:edge_port: 1\n", ("swarm-transfer:edge_port is not a setting", "use one of")),
         ("file_service: {replcas: 4}\n", ("file_service.replcas is not a setting", "one of: copies, grace,")),

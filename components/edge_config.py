@@ -1,0 +1,198 @@
+"""HAProxy's configuration for the edge, whose parts keep one client from using up what all clients share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+CERTIFICATE = "edge.pem"
+HEALTH_PORT = 8404
+
+_CONNECTIONS = 4096
+_CONSOLE_CONNECTIONS = 128
+_HEALTH_CONNECTIONS = 16
+
+_FORM_BYTES = 2**20  # allowance for what a multipart form adds around the file
+_SLOTS = 64
+"""The edge reserves slots for replicas in steps of this many, so that scaling within a step does not change it."""
+
+_SILENT_SECONDS = 15
+"""How long a replica may be silent on a connection. A killed one does not always close its connections. One that is
+alive may stop reading for as long as it tries to store a chunk."""
+
+_TEXT = "content-type text/plain string"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one address may use of one edge.
+
+    `connections` at a time, and as many requests at a time; `requests` in 10 seconds; `errors` in 10 seconds, which are
+    requests that were refused with a status of 400 to 499. A whole office can have one address.
+    """
+
+    connections: int = 256
+    requests: int = 50_000
+    errors: int = 1000
+
+
+def haproxy_users(password: str) -> str:
+    """Return HAProxy's user list, with the operator as its only user.
+
+    The password is not escaped: the settings refuse one that would need it.
+    """
+    return f"userlist operators\n  user operator insecure-password '{password}'\n"
+
+
+def haproxy_config(
+    *,
+    port: int,
+    backend: str,
+    backend_port: int,
+    status_port: int,
+    replicas: int,
+    max_file_bytes: int,
+    limits: Limits | None = None,
+    consoles: Mapping[int, str] | None = None,
+    statistics_port: int | None = None,
+    tls: bool = False,
+) -> str:
+    """Return HAProxy's configuration.
+
+    It has a public frontend, replicas that are found by DNS and checked at `status_port`, a health port for the
+    container, and for the operator the consoles and the statistics. Each has a number of connections of its own, so
+    that the public cannot take those of the health check.
+
+    A request whose Content-Length is too large is refused before its body is sent. Without a Content-Length, the
+    service counts the bytes itself.
+    """
+    bind = f" ssl crt /run/secrets/{CERTIFICATE} alpn h2,http/1.1" if tls else ""
+    limited = _limited(limits or Limits())
+    operated = [_console(console, target, bind, limited) for console, target in (consoles or {}).items()]
+    if statistics_port:
+        operated.append(_statistics(statistics_port, bind, limited))
+    slots = -(-replicas // _SLOTS) * _SLOTS
+    return f"""global
+  log stdout format raw local0 info
+  maxconn {_CONNECTIONS + _HEALTH_CONNECTIONS + _CONSOLE_CONNECTIONS * len(operated)}
+  hard-stop-after 25s
+  ssl-default-bind-options ssl-min-ver TLSv1.2
+  tune.h2.max-concurrent-streams 32
+  .if version_atleast(3.0)
+    # Close a connection with this many protocol violations, such as streams that are reset at once.
+    tune.h2.fe.glitches-threshold 1000
+  .endif
+
+defaults
+  mode http
+  log global
+  option httplog
+  option dontlognull
+  option redispatch
+  retries 3
+  retry-on conn-failure
+  timeout connect 5s
+  timeout http-request 10s
+  timeout http-keep-alive 15s
+  timeout client 120s
+  timeout server 120s
+  option srvtcpka
+  srvtcpka-idle 3s
+  srvtcpka-intvl 2s
+{_error_responses()}
+resolvers docker
+  nameserver dns 127.0.0.11:53
+  accepted_payload_size 8192
+  resolve_retries 3
+  timeout resolve 1s
+  timeout retry 1s
+  hold valid 1s
+  hold nx 1s
+  hold other 1s
+  hold timeout 1s
+  hold obsolete 2s
+
+# Who has how many connections and requests now, and sent how many a short while ago.
+backend connections
+  stick-table type ip size 20k expire 30s store conn_cur
+
+backend requests
+  stick-table type ip size 20k expire 30s store conn_cur,http_req_rate(10s),http_err_rate(10s)
+
+frontend public
+  bind :{port}{bind}
+  maxconn {_CONNECTIONS}
+{limited}
+  unique-id-format %[uuid()]
+  http-request set-header X-Request-ID %[unique-id]
+  http-request set-header X-Forwarded-For %[src]
+  http-response set-header X-Request-ID %[unique-id]
+  # Only names of files need to be encoded. Any other encoded path would be one path here and another in the service.
+  acl encoded path_sub %
+  acl of_a_file path_beg /files/
+  http-request return status 400 {_TEXT} "error: this path needs no percent encoding\\n" if encoded !of_a_file
+  acl too_large req.hdr(content-length),add(-{max_file_bytes + _FORM_BYTES}) -m int gt 0
+  http-request return status 413 {_TEXT} "error: the file is too large\\n" if too_large
+  # A replica gets a request with a small body only once all of it has come. Larger ones it must read as they come.
+  http-request wait-for-body time 10s if {{ path /download }} or !{{ method PUT POST PATCH }}
+  default_backend replicas
+
+backend replicas
+  balance leastconn
+  option httpchk GET /readyz
+  http-check expect status 200
+  default-server resolvers docker init-addr none check port {status_port} inter 1s fall 2 rise 1
+  default-server tcp-ut {_SILENT_SECONDS}s
+  server-template replica 1-{slots} tasks.{backend}:{backend_port}
+
+frontend health
+  bind 127.0.0.1:{HEALTH_PORT}
+  maxconn {_HEALTH_CONNECTIONS}
+  monitor-uri /healthz
+{"".join(operated)}"""
+
+
+def _error_responses() -> str:
+    """Return the edge's own error responses, each one line of text like the file service's."""
+    reasons = {
+        408: "the request did not come in time",
+        502: "the replica has gone away: try again",
+        503: "no replica is ready: try again in a moment",
+        504: "the replica does not answer: try again in a moment",
+    }
+    return "".join(
+        f'  http-error status {status} {_TEXT} "error: {reason}\\n" hdr Retry-After 5\n'
+        for status, reason in reasons.items()
+    )
+
+
+def _limited(limits: Limits) -> str:
+    """Return the rules that refuse an address what is more than its share. Each is cheap, and comes before all else."""
+    return f"""  tcp-request connection track-sc0 src table connections
+  tcp-request connection reject if {{ sc0_conn_cur gt {limits.connections} }}
+  http-request track-sc1 src table requests
+  acl busy sc1_conn_cur gt {limits.connections}
+  acl busy sc1_http_req_rate gt {limits.requests}
+  acl busy sc1_http_err_rate gt {limits.errors}
+  http-request return status 429 {_TEXT} "error: too many requests from your address\\n" hdr Retry-After 10 if busy"""
+
+
+def _console(port: int, target: str, bind: str, limited: str) -> str:
+    return f"""
+listen console-{port}
+  bind :{port}{bind}
+  maxconn {_CONSOLE_CONNECTIONS}
+{limited}
+  http-request auth realm operator unless {{ http_auth(operators) }}
+  server console {target} resolvers docker init-addr none
+"""
+
+
+def _statistics(port: int, bind: str, limited: str) -> str:
+    return f"""
+frontend statistics
+  bind :{port}{bind}
+  maxconn {_CONSOLE_CONNECTIONS}
+{limited}
+  http-request auth realm operator unless {{ http_auth(operators) }}
+  stats enable
+  stats uri /
+"""
