@@ -62,7 +62,7 @@ def leave_swarm() -> str:
 def configure_node(*, node_id: str, role: str, labels: Mapping[str, str]) -> str:
     """On a manager: make the node active, with this role and exactly these labels."""
     wanted = [f"{key}={value}" for key, value in sorted(labels.items())]
-    return render("configure_node", NODE=node_id, ROLE=role, arguments=wanted)
+    return render("change_node", "configure_node", NODE=node_id, ROLE=role, arguments=wanted)
 
 
 def retire_node(*, node_id: str, drain_timeout: int) -> str:
@@ -71,7 +71,7 @@ def retire_node(*, node_id: str, drain_timeout: int) -> str:
     Nothing is done for the last node: its tasks have nowhere to go, and leaving ends the swarm. If the node is down,
     the script does not wait for its tasks.
     """
-    return render("retire_node", NODE=node_id, DRAIN_TIMEOUT=drain_timeout)
+    return render("change_node", "retire_node", NODE=node_id, DRAIN_TIMEOUT=drain_timeout)
 
 
 def remove_images(references: Iterable[str]) -> str:

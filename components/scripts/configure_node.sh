@@ -16,4 +16,4 @@ for label in "$@"; do
   shift
 done
 # shellcheck disable=SC2086 # the removals are several words
-docker node update --availability active --role "$ROLE" $removals "$@" "$NODE" >/dev/null
+change_node update --availability active --role "$ROLE" $removals "$@" "$NODE"

@@ -8,7 +8,7 @@ if [ "$(docker node inspect self --format '{{.ID}}')" = "$NODE" ]; then
   echo 'this host commands the swarm: put another manager first in hosts, pulumi up, then remove this one' >&2
   exit 1
 fi
-docker node update --availability drain "$NODE" >/dev/null
+change_node update --availability drain "$NODE"
 waited=0
 # A node that is down does not say when its tasks end.
 while [ "$(docker node inspect "$NODE" --format '{{.Status.State}}')" = ready ] \
@@ -21,5 +21,5 @@ while [ "$(docker node inspect "$NODE" --format '{{.Status.State}}')" = ready ] 
   sleep 1
   waited=$((waited + 1))
 done
-docker node demote "$NODE" >/dev/null
+change_node demote "$NODE"
 docker node rm --force "$NODE" >/dev/null

@@ -44,6 +44,11 @@ case $call in
   "swarm init "*) echo "$call" >>"$state/changes"; echo active >"$state/node-state" ;;
   "swarm leave "*) echo "$call" >>"$state/changes"; echo inactive >"$state/node-state" ;;
   "swarm join-token --quiet "*) echo "SWMTKN-$4" ;;
+  "node update "*busy=yes*) # as long as the node changes by itself
+    if [ -s "$state/busy" ]; then
+      sed -i 1d "$state/busy"; echo 'rpc error: code = Unknown desc = update out of sequence' >&2; exit 1
+    fi
+    echo "$call" >>"$state/changes" ;;
   "node update --label-add swarm-transfer.cluster="*) echo lab >"$state/label"; echo "$call" >>"$state/changes" ;;
   "image rm localhost/x:2") echo 'conflict: in use by a running container' >&2; exit 1 ;;
   "node update "*|"node demote "*|"node rm "*|"image rm "*) echo "$call" >>"$state/changes" ;;
@@ -209,6 +214,16 @@ def test_a_node_gets_exactly_the_given_labels(host: Host) -> None:
     assert "--label-rm disk" not in change
     assert "--label-add disk=ssd" in change
     assert "--label-add a b=it's" in change
+
+
+@pytest.mark.parametrize(("refusals", "succeeds"), [(3, True), (100, False)])
+def test_a_node_that_changes_by_itself_is_changed_again(host: Host, refusals: int, succeeds: bool) -> None:
+    host.set("busy", "once more\n" * refusals)
+
+    done = host.run(commands.configure_node(node_id="n1", role="worker", labels={"busy": "yes"}))
+
+    assert (done.returncode == 0) is succeeds
+    assert len(host.changes) == int(succeeds)
 
 
 def test_a_node_is_drained_before_it_is_removed(host: Host) -> None:
