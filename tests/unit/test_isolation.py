@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from certificates import self_signed
 from pulumi.runtime import rpc
-from recorder import PASSWORDS, Recorder
+from recorder import PASSWORDS, Recorder, inputs_of
 
 from components import container_api, engine_filter, users
 
@@ -152,11 +152,8 @@ def test_a_volume_belongs_to_the_user_of_the_service_that_mounts_it(
     run_program: Run, values: dict[str, Any], storage: str
 ) -> None:
     recorder = run_program({**values, "file_service": {"storage": storage}})
-    owners = {
-        volume: owner
-        for command in recorder.commands().values()
-        for volume, owner in re.findall(r"--volume (\S+):/volume .* -R (\d+:\d+) /volume", command.get("create") or "")
-    }
+    variables = [inputs_of(command.get("create") or "")[0] for command in recorder.commands().values()]
+    owners = {known["VOLUME"]: users.alone(int(known["OWNER"])) for known in variables if "OWNER" in known}
 
     mounted = {
         (source, container(service)["user"])
@@ -241,4 +238,4 @@ def test_the_scratch_volume_is_removed_with_its_host(run_program: Run, values: d
     commands = run_program(values).commands()
 
     for host in ("master", "slave"):
-        assert f"docker volume rm {container_api.VOLUME} " in commands[f"{host}-images"]["delete"]
+        assert f"\nVOLUME={container_api.VOLUME}\n" in commands[f"{host}-images"]["delete"]
