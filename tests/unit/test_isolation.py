@@ -152,8 +152,9 @@ def test_a_volume_belongs_to_the_user_of_the_service_that_mounts_it(
     run_program: Run, values: dict[str, Any], storage: str
 ) -> None:
     recorder = run_program({**values, "file_service": {"storage": storage}})
-    variables = [inputs_of(command.get("create") or "")[0] for command in recorder.commands().values()]
-    owners = {known["VOLUME"]: users.alone(int(known["OWNER"])) for known in variables if "OWNER" in known}
+    scripts = [command.get("create") or "" for command in recorder.commands().values()]
+    variables = [inputs_of(script)[0] for script in scripts if "--entrypoint chown" in script]
+    owners = {known["VOLUME"]: users.alone(int(known["OWNER"])) for known in variables}
 
     mounted = {
         (source, container(service)["user"])
