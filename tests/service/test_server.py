@@ -57,9 +57,11 @@ def test_memory_does_not_grow_with_the_file(server: Server, tmp_path: Path) -> N
 @pytest.mark.parametrize("part", ["index", "store"])
 @pytest.mark.parametrize("state", ["readable", "writable"])
 def test_metrics_say_whether_index_and_store_work(server: Server, part: str, state: str) -> None:
-    metrics = requests.get(f"{server.status_url}/metrics", timeout=10).text
+    def reported() -> str:
+        return requests.get(f"{server.status_url}/metrics", timeout=10).text
 
-    assert f"\nfile_transfer_{part}_{state} 1.0\n" in metrics
+    # The least of all workers' values: one that has just been started has not checked yet.
+    wait_until(lambda: f"\nfile_transfer_{part}_{state} 1.0\n" in reported())
 
 
 def test_a_client_that_sends_its_whole_body_first_is_told_why_it_was_refused(server: Server) -> None:

@@ -73,7 +73,14 @@ def test_slow_readers_of_long_lists_leave_threads_for_others(tmp_path: Path) -> 
         catalogue.publish(files, lifetime.FOREVER, conditions.NONE)
     catalogue.database.close()
 
-    with serving(tmp_path, WORKERS="1", THREADS="6") as server, many(server, 20, b"GET /files HTTP/1.1\r\n\r\n"):
+    with serving(tmp_path, WORKERS="1", THREADS="6") as server, ExitStack() as stack:
+        for _ in range(20):
+            connection = stack.enter_context(socket.socket())
+            # As on a real network, the kernels do not hold the whole list. On loopback, they might.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+            connection.connect(("127.0.0.1", server.port))
+            connection.sendall(b"GET /files HTTP/1.1\r\n\r\n")
         wait_until(lambda: server.running_transfers() == 2)
 
         assert requests.get(f"{server.url}/files?limit=1", timeout=SECONDS).status_code == 200
