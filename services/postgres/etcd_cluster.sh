@@ -1,4 +1,6 @@
-# Functions to ask etcd's cluster. All members have the DNS name `etcd`; the caller's own peer URL is in $url.
+# shellcheck shell=sh disable=SC2154 # the caller sets $url and $cluster
+# Functions to ask etcd's cluster. All members have the DNS name `etcd`. $url is the caller's own peer URL, and $cluster
+# an address at which the cluster answers.
 
 # Prints an address at which the cluster answers. Without a majority it does not.
 find_cluster() {
