@@ -65,7 +65,9 @@ def test(lab: Lab) -> bool:
         with engine.exclusive(lab):
             discard_hosts(lab)
             prepare(lab)
-            command = namespace.command(lab, [str(Path(sys.prefix) / "bin" / "pytest"), "tests/lab", "--durations=20"])
+            command = namespace.command(
+                lab, [str(Path(sys.prefix) / "bin" / "pytest"), "tests/end_to_end", "--durations=20"]
+            )
             return subprocess.run(command, cwd=lab.checkout, check=False).returncode == 0
     except LabError as error:
         print(f"lab: {error}")
