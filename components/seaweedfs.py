@@ -14,9 +14,9 @@ REPAIR = "/etc/seaweedfs/repair_volumes.sh"
 
 
 _MASTER_PORT = 9333
-_ELECTION_SECONDS = 3
-"""How long masters wait for their leader before they elect another, which lets nobody write for 15 s more. SeaweedFS's
-default is 10 s, and sometimes several such times passed until one was elected."""
+# By default, three masters that were one before never elect another leader when the first one is gone. They wait three
+# seconds for their leader, and a new one lets nobody write for 15 s more.
+_ELECTION = ["-raftHashicorp=true", "-electionTimeout=3s"]
 
 _OWN_ADDRESS = """-ip="$(hostname -i | cut -d ' ' -f 1)\""""
 
@@ -53,8 +53,7 @@ def master_command(name: str, masters: Collection[str], copies: int) -> list[str
     """Return the command line of the master of this name, one of `masters`."""
     return [
         "weed", "-logtostderr=true", "master", f"-ip={name}", "-ip.bind=0.0.0.0", f"-port={_MASTER_PORT}",
-        f"-mdir={DATA}", f"-peers={addresses(masters) if len(masters) > 1 else 'none'}",
-        f"-electionTimeout={_ELECTION_SECONDS}s",
+        f"-mdir={DATA}", *([f"-peers={addresses(masters)}", *_ELECTION] if len(masters) > 1 else ["-peers=none"]),
         f"-defaultReplication={replication(copies)}", "-volumeSizeLimitMB=1024", "-telemetry=false",
         f"-metricsPort={METRICS_PORT}",
     ]  # fmt: skip

@@ -84,7 +84,7 @@ def test_a_changed_config_moves_the_service_and_takes_the_old_one_away(cluster: 
 def test_a_changed_network_is_replaced_after_its_services_are_deleted(cluster: Cluster) -> None:
     with cluster.configured(network={"api_subnet": "10.0.21.0/24"}):
         replaced = {name for operation, _, name, _ in cluster.planned() if operation == "replace"}
-        assert replaced == {"api-net", "docker-api", "prometheus"}
+        assert replaced == {"api-net", "container-api", "docker-api", "prometheus"}
         cluster.up()
         cluster.pulumi("preview", "--expect-no-changes")
     cluster.up()

@@ -1,6 +1,5 @@
 """Clients that send slowly or not at all, against the real server: others are served, and slots come back."""
 
-import json
 import socket
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import pytest
 import requests
 from catalogues import catalogue_in
 from running import Server, serving, wait_until
+from token_files import tokens_file
 
 from file_transfer import conditions, lifetime
 
@@ -51,7 +51,7 @@ def test_slow_forms_leave_threads_for_others(tmp_path: Path) -> None:
 
 def test_refused_requests_leave_threads_for_others_before_their_bodies_come(tmp_path: Path) -> None:
     tokens = tmp_path / "tokens"
-    tokens.write_text(json.dumps({"x": {"token": TOKEN, "scopes": ["read"]}}))
+    tokens.write_text(tokens_file({"x": (TOKEN, ["read"])}))
     with (
         serving(tmp_path, WORKERS="1", THREADS="5", TOKENS_FILE=str(tokens)) as server,
         many(server, 60, head("PUT /files/x")) as refused,
