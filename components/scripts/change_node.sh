@@ -1,11 +1,11 @@
 # shellcheck shell=sh
-# Defines change_node, which runs `docker node` with its arguments. A node that has just joined changes by itself at the
-# same time, and the swarm then refuses the change: it is repeated.
+# Defines change_node, which runs `docker node` with its arguments. The swarm refuses a change if the node, which may have
+# just joined, changes by itself at the same time, or if the swarm's leader changes. It is then repeated.
 change_node() {
   attempts=20
   until failure=$(docker node "$@" 2>&1 >/dev/null); do
     case $failure in
-      *'update out of sequence'*) attempts=$((attempts - 1)) ;;
+      *'update out of sequence'* | *'lost leader status'* | *'does not have a leader'*) attempts=$((attempts - 1)) ;;
       *) attempts=0 ;;
     esac
     if [ $attempts -le 0 ]; then

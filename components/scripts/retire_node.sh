@@ -22,4 +22,4 @@ while [ "$(docker node inspect "$NODE" --format '{{.Status.State}}')" = ready ] 
   waited=$((waited + 1))
 done
 change_node demote "$NODE"
-docker node rm --force "$NODE" >/dev/null
+change_node rm --force "$NODE"
