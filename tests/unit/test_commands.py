@@ -61,7 +61,11 @@ case $call in
   "node ps n1"*) echo 'Shutdown 1 second ago' ;;
   "network rm docker_gwbridge") exit 1 ;;
   "ps --all --quiet --filter ancestor="*|"ps --all --quiet --filter volume="*) cat "$state/ended" ;;
-  "rm "*) : >"$state/ended"; echo "$call" >>"$state/changes" ;;
+  "rm "*)
+    if [ -s "$state/busy" ]; then
+      sed -i 1d "$state/busy"; echo 'removal of container c1 is already in progress' >&2; exit 1
+    fi
+    : >"$state/ended"; echo "$call" >>"$state/changes" ;;
   "ps --quiet --filter label=com.docker.swarm.service.name=etcd-master") cat "$state/etcd" ;;
   "exec c"*" sh /opt/postgres/leave_etcd.sh etcd-master") # c1 ends meanwhile, and Swarm starts c2; c3 never leaves
     echo "$call" >>"$state/changes"; case $2 in c1) echo c2 >"$state/etcd"; exit 137 ;; c3) exit 1 ;; esac ;;
@@ -267,6 +271,14 @@ def test_containers_of_ended_tasks_release_their_volume(host: Host) -> None:
 
     assert host.run(SCRIPTS["release volume"]).returncode == 0
     assert host.changes == ["rm c1 c2"]
+
+
+def test_a_container_that_is_being_removed_meanwhile_does_not_matter(host: Host) -> None:
+    host.set("ended", "c1\n")
+    host.set("busy", "once\n")
+
+    assert host.run(SCRIPTS["release volume"]).returncode == 0
+    assert host.changes == ["rm c1"]
 
 
 def test_a_volume_that_no_ended_task_holds_needs_no_release(host: Host) -> None:
