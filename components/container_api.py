@@ -7,8 +7,6 @@ import pulumi
 from components import engine_filter, users
 from components.overlay import OverlayNetwork
 from components.swarm import SwarmCluster
-from components.swarm_file import SwarmFile, SwarmFileArgs
-from components.swarm_service import Resources, SwarmService, SwarmServiceArgs
 
 VOLUME = "container-api"
 """The volume on every node in which the API's socket is. It holds nothing else."""
@@ -44,29 +42,17 @@ class ContainerApi(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ContainerApiArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:container_api:ContainerApi", name, {}, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        config = SwarmFile(
-            f"{name}-config",
-            SwarmFileArgs(cluster=args.cluster, content=haproxy_config(), path=engine_filter.CONFIG),
-            opts=child,
-        )
-        service = SwarmService(
+        service = engine_filter.create_filter(
             name,
-            SwarmServiceArgs(
-                cluster=args.cluster,
-                networks=[args.network],
-                image=args.image,
-                user=users.root_in(users.CONTAINER_API_GROUP),
-                command=engine_filter.COMMAND,
-                files=[config],
-                host_paths={engine_filter.SOCKET: engine_filter.SOCKET},
-                volumes={VOLUME: FOLDER},
-                healthcheck=engine_filter.healthcheck(_HEALTH_PORT),
-                resources=Resources(cpus=0.25, memory=128, reserved_cpus=0.02, reserved_memory=16),
-                update_order="stop-first",  # the socket's path can have one owner only
-                stop_grace=10,
-            ),
-            opts=child,
+            parent=self,
+            cluster=args.cluster,
+            network=args.network,
+            image=args.image,
+            group=users.CONTAINER_API_GROUP,
+            config=haproxy_config(),
+            port=_HEALTH_PORT,
+            volumes={VOLUME: FOLDER},
+            update_order="stop-first",  # the socket's path can have one owner only
         )
         self.ready = service.ready
         self.register_outputs({"ready": self.ready})

@@ -7,8 +7,6 @@ import pulumi
 from components import engine_filter, users
 from components.overlay import OverlayNetwork
 from components.swarm import SwarmCluster
-from components.swarm_file import SwarmFile, SwarmFileArgs
-from components.swarm_service import Resources, SwarmService, SwarmServiceArgs
 
 PORT = 2375
 
@@ -34,28 +32,16 @@ class DockerApi(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: DockerApiArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:docker_api:DockerApi", name, {}, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        config = SwarmFile(
-            f"{name}-config",
-            SwarmFileArgs(cluster=args.cluster, content=haproxy_config(), path=engine_filter.CONFIG),
-            opts=child,
-        )
-        service = SwarmService(
+        service = engine_filter.create_filter(
             name,
-            SwarmServiceArgs(
-                cluster=args.cluster,
-                networks=[args.network],
-                image=args.image,
-                user=users.root_in(users.DOCKER_API_GROUP),
-                command=engine_filter.COMMAND,
-                files=[config],
-                host_paths={engine_filter.SOCKET: engine_filter.SOCKET},
-                constraints=["node.role==manager"],
-                healthcheck=engine_filter.healthcheck(PORT),
-                resources=Resources(cpus=0.25, memory=128, reserved_cpus=0.02, reserved_memory=32),
-                stop_grace=10,
-            ),
-            opts=child,
+            parent=self,
+            cluster=args.cluster,
+            network=args.network,
+            image=args.image,
+            group=users.DOCKER_API_GROUP,
+            config=haproxy_config(),
+            port=PORT,
+            constraints=["node.role==manager"],
         )
         self.ready = service.ready
         self.register_outputs({"ready": self.ready})

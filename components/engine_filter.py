@@ -1,15 +1,64 @@
-"""The configuration of the HAProxy that stands between a service and the Engine's socket, which is root on the host."""
+"""The HAProxy that stands between a service and the Engine's socket, which is root on the host."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
-from components.swarm_service import Healthcheck
+import pulumi
+
+from components import users
+from components.overlay import OverlayNetwork
+from components.swarm import SwarmCluster
+from components.swarm_file import SwarmFile, SwarmFileArgs
+from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
 
 SOCKET = "/var/run/docker.sock"
-CONFIG = "/etc/haproxy/haproxy.cfg"
-COMMAND = ("haproxy", "-W", "-db", "-f", CONFIG)
+_CONFIG = "/etc/haproxy/haproxy.cfg"
+_COMMAND = ("haproxy", "-W", "-db", "-f", _CONFIG)
 
 
-def healthcheck(port: int) -> Healthcheck:
+def create_filter(
+    name: str,
+    *,
+    parent: pulumi.Resource,
+    cluster: SwarmCluster,
+    network: OverlayNetwork,
+    image: str,
+    group: int,
+    config: str,
+    port: int,
+    volumes: Mapping[str, str] | None = None,
+    constraints: Sequence[str] = (),
+    update_order: Literal["start-first", "stop-first"] = "start-first",
+) -> SwarmService:
+    """Run an HAProxy with this configuration in front of the Engine's socket on every node that the constraints allow.
+
+    It runs as root in a group of its own. `port` is one on which it listens, for the health check, and `volumes` maps a
+    volume to its path. The service and its configuration are children of `parent`.
+    """
+    child = pulumi.ResourceOptions(parent=parent)
+    file = SwarmFile(f"{name}-config", SwarmFileArgs(cluster=cluster, content=config, path=_CONFIG), opts=child)
+    return SwarmService(
+        name,
+        SwarmServiceArgs(
+            cluster=cluster,
+            networks=[network],
+            image=image,
+            user=users.root_in(group),
+            command=_COMMAND,
+            files=[file],
+            host_paths={SOCKET: SOCKET},
+            volumes=volumes or {},
+            constraints=constraints,
+            healthcheck=_healthcheck(port),
+            resources=Resources(cpus=0.25, memory=128, reserved_cpus=0.02, reserved_memory=16),
+            update_order=update_order,
+            stop_grace=10,
+        ),
+        opts=child,
+    )
+
+
+def _healthcheck(port: int) -> Healthcheck:
     """Return a check that the Engine answers through the filter, which must listen on this port too."""
     ask = (
         f"exec 3<>/dev/tcp/127.0.0.1/{port} && printf 'GET /_ping HTTP/1.0\\r\\n\\r\\n' >&3 "
