@@ -23,7 +23,7 @@ from http2_frames import (
     send,
 )
 from loopback_edge import ATTACKER, Edge, edge
-from running import Server, serving
+from running import Server, serving, wait_until
 
 from components.edge_config import Limits
 
@@ -109,4 +109,4 @@ def test_requests_of_one_connection_count_like_connections(
             refused |= {stream} if kind == HEADERS else set()
 
         assert refused == set(range(21, 61, 2))
-        assert server.running_transfers() == 10
+        wait_until(lambda: server.running_transfers() == 10)
