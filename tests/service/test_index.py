@@ -136,6 +136,6 @@ def test_the_cost_does_not_grow_with_the_number_of_files(
         query(connection)
         driver.set_progress_handler(None, 1)
 
-    large.read(counted)
+    large.write(counted)
 
     assert 0 < steps < 2000

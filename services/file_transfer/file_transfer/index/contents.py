@@ -12,12 +12,13 @@ from sqlalchemy import Connection, and_, bindparam, case, delete, insert, select
 
 from file_transfer.chunks import Chunk
 from file_transfer.index import usage
+from file_transfer.index.prepared import Prepared
 from file_transfer.index.schema import GARBAGE, LIVE, RECEIVING, Moment, chunks, contents
 
 LEASE = timedelta(minutes=10)
 """How long reserved chunks wait for their transfer to show that it is still running."""
 
-_RENEW = (
+_RENEW = Prepared(
     update(contents)
     .where(contents.c.id == bindparam("content"), contents.c.state == RECEIVING)
     .values(
@@ -28,7 +29,8 @@ _RENEW = (
         size=contents.c.size + bindparam("more"),
     )
 )
-_PUBLISH = (
+_INSERT = Prepared(insert(contents))
+_PUBLISH = Prepared(
     update(contents).where(contents.c.id == bindparam("content")).values(state=LIVE, due=None, size=bindparam("final"))
 )
 _PLACE = (
@@ -36,7 +38,9 @@ _PLACE = (
     .where(chunks.c.key == bindparam("chunk"), chunks.c.content_id == bindparam("content"))
     .values(start=bindparam("first"), size=bindparam("length"))
 )
-_LOCKED = select(contents.c.size, contents.c.state).where(contents.c.id == bindparam("content")).with_for_update()
+_LOCKED = Prepared(
+    select(contents.c.size, contents.c.state).where(contents.c.id == bindparam("content")).with_for_update()
+)
 _OF_CONTENT = (
     select(chunks.c.key, chunks.c.size, chunks.c.start)
     .where(
@@ -64,7 +68,7 @@ def create(
         RefusedError: 507 if the quota does not allow it.
     """
     usage.reserve(connection, size, quota)
-    connection.execute(insert(contents), {"id": content, "state": RECEIVING, "size": size, "due": until})
+    _INSERT.change(connection, {"id": content, "state": RECEIVING, "size": size, "due": until})
     _insert_keys(connection, content, keys)
 
 
@@ -88,7 +92,7 @@ def renew(connection: Connection, content: UUID, *, until: datetime, size: int =
     Raises:
         LeaseLostError: the lease has ended.
     """
-    if not connection.execute(_RENEW, {"content": content, "until": until, "more": size}).rowcount:
+    if not _RENEW.change(connection, {"content": content, "until": until, "more": size}):
         raise _lease_lost()
 
 
@@ -112,10 +116,10 @@ def publish(connection: Connection, content: UUID, size: int, now: datetime) -> 
     Raises:
         LeaseLostError: the lease has ended.
     """
-    row = connection.execute(_LOCKED, {"content": content}).one_or_none()
+    row = _LOCKED.one_or_none(connection, {"content": content})
     if row is None or row.state != RECEIVING:
         raise _lease_lost()
-    connection.execute(_PUBLISH, {"content": content, "final": size})
+    _PUBLISH.change(connection, {"content": content, "final": size})
     usage.add(connection, size=size - row.size)
     unused = and_(chunks.c.content_id == content, chunks.c.start.is_(None))
     if connection.execute(select(chunks.c.key).where(unused).limit(1)).first():
@@ -140,7 +144,7 @@ def _insert_keys(connection: Connection, content: UUID, keys: Iterable[str]) -> 
 
 def _new_garbage(connection: Connection, due: datetime) -> UUID:
     garbage = uuid.uuid4()
-    connection.execute(insert(contents), {"id": garbage, "state": GARBAGE, "size": 0, "due": due})
+    _INSERT.change(connection, {"id": garbage, "state": GARBAGE, "size": 0, "due": due})
     return garbage
 
 

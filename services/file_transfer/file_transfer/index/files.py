@@ -4,31 +4,33 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from file_transfer import conditions
 from file_transfer.conditions import Conditions
 from file_transfer.index import contents, usage
+from file_transfer.index.prepared import Prepared, Row
 from file_transfer.index.schema import files
 from file_transfer.stored_file import StoredFile
 
 _DESCRIPTION = tuple(column for column in files.c if column is not files.c.data)
-_BY_NAME = select(files).where(files.c.name == bindparam("wanted"))
+_BY_NAME = Prepared(select(files).where(files.c.name == bindparam("wanted")))
 _LOCKABLE = select(*_DESCRIPTION, files.c.data.is_not(None).label("is_small"))
-_CURRENT = _LOCKABLE.where(files.c.name == bindparam("wanted")).with_for_update()
-_REPLACE = (
+_CURRENT = Prepared(_LOCKABLE.where(files.c.name == bindparam("wanted")).with_for_update())
+_INSERT = Prepared(insert(files))
+_REPLACE = Prepared(
     update(files)
     .where(files.c.name == bindparam("wanted"))
     .values({column: bindparam(f"new_{column.name}") for column in files.c if column is not files.c.name})
 )
-_REMOVE = delete(files).where(files.c.name == bindparam("wanted"))
+_REMOVE = Prepared(delete(files).where(files.c.name == bindparam("wanted")))
 _LAST_CHARACTER = 0x10FFFF
 _SURROGATES = range(0xD800, 0xE000)
 
 
 def find(connection: Connection, name: str, now: datetime) -> StoredFile | None:
     """Return the file with its small content, or None if there is none or it has expired."""
-    row = connection.execute(_BY_NAME, {"wanted": name}).one_or_none()
+    row = _BY_NAME.one_or_none(connection, {"wanted": name})
     file = None if row is None else _file(row, row.data)
     return None if file is None or file.is_expired(now) else file
 
@@ -68,7 +70,7 @@ def publish(
     row = locked(connection, file.name)
     if row is not None and row.version == file.version:
         # An earlier attempt succeeded, but perhaps on one host only. This change makes the commit wait for the other.
-        connection.execute(_REPLACE, _new_values(file))
+        _REPLACE.change(connection, _new_values(file))
         return True
     current = None if row is None else _file(row)
     visible = None if current is None or current.is_expired(now) else current
@@ -79,10 +81,10 @@ def publish(
     if file.data is None:
         contents.publish(connection, file.version, file.size, now)
     if row is None:
-        connection.execute(insert(files), _values(file))
+        _INSERT.change(connection, _values(file))
     else:
         _retire(connection, [row], now + reader_grace)
-        connection.execute(_REPLACE, _new_values(file))
+        _REPLACE.change(connection, _new_values(file))
     return visible is None
 
 
@@ -118,24 +120,24 @@ def remove_expired(connection: Connection, now: datetime, limit: int, reader_gra
     return len(rows)
 
 
-def locked(connection: Connection, name: str) -> Row[*tuple[Any, ...]] | None:
+def locked(connection: Connection, name: str) -> Row | None:
     """Return the row of the file, which no other transaction can change until this one ends."""
-    return connection.execute(_CURRENT, {"wanted": name}).one_or_none()
+    return _CURRENT.one_or_none(connection, {"wanted": name})
 
 
-def drop(connection: Connection, row: Row[*tuple[Any, ...]], due: datetime) -> None:
+def drop(connection: Connection, row: Row, due: datetime) -> None:
     """Delete a locked row of a file. Its content becomes garbage that may be deleted when `due`."""
-    connection.execute(_REMOVE, {"wanted": row.name})
+    _REMOVE.change(connection, {"wanted": row.name})
     _retire(connection, [row], due)
     usage.add(connection, size=-row.size, files=-1)
 
 
-def _retire(connection: Connection, rows: Sequence[Row[*tuple[Any, ...]]], due: datetime) -> None:
+def _retire(connection: Connection, rows: Sequence[Row], due: datetime) -> None:
     if versions := [row.version for row in rows if not row.is_small]:
         contents.retire(connection, versions, due)
 
 
-def _file(row: Row[*tuple[Any, ...]], data: bytes | None = None) -> StoredFile:
+def _file(row: Row, data: bytes | None = None) -> StoredFile:
     return StoredFile(
         name=row.name,
         version=row.version,

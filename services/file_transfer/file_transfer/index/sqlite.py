@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import NullPool
 
 from file_transfer.chunks import StorageFullError, StorageUnavailableError
+from file_transfer.index.prepared import sqlite_driver
+from file_transfer.index.sqlite_readers import Readers
 
 T = TypeVar("T")
 
@@ -25,6 +26,7 @@ _LOG_BYTES = 64 * 1024 * 1024
 """The size of the write-ahead log from which on it is emptied."""
 
 _CHECKPOINT_SECONDS = 1
+_ERRORS = (OperationalError, sqlite3.OperationalError)
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
 
 _Change = tuple[Callable[[Connection], Any], Future[Any]]
@@ -37,8 +39,8 @@ class SqliteDatabase:
     """
 
     def __init__(self, path: Path, connections: int = 16) -> None:
-        self._readers = _engine(path, pool_size=connections)
-        self._writer = _engine(path, pool_size=1)
+        self._engine = _engine(path)
+        self._readers = Readers(self._engine, connections, _BUSY_SECONDS)
         self._changes: SimpleQueue[_Change | None] = SimpleQueue()
         self._log = Path(f"{path}-wal")
         self._largest_log = _LOG_BYTES
@@ -48,9 +50,9 @@ class SqliteDatabase:
     def read(self, query: Callable[[Connection], T]) -> T:
         """See `Database.read`."""
         try:
-            with self._readers.connect() as connection:
+            with self._readers.connection() as connection:
                 return query(connection)
-        except (OperationalError, PoolTimeoutError) as error:
+        except _ERRORS as error:
             raise _translated(error) from error
 
     def write(self, change: Callable[[Connection], T]) -> T:
@@ -60,7 +62,7 @@ class SqliteDatabase:
         self._changes.put((change, outcome))
         try:
             return outcome.result()
-        except OperationalError as error:
+        except _ERRORS as error:
             raise _translated(error) from error
 
     def check(self) -> None:
@@ -76,8 +78,7 @@ class SqliteDatabase:
         if self._thread:
             self._changes.put(None)
             self._thread.join()
-        self._readers.dispose()
-        self._writer.dispose()
+        self._readers.close()
 
     def _start(self) -> None:
         with self._starting:
@@ -86,46 +87,55 @@ class SqliteDatabase:
                 self._thread.start()
 
     def _run(self) -> None:
+        writer: Connection | None = None
         while (first := self._changes.get()) is not None:
             batch = [first]
-            while len(batch) < _MOST_AT_ONCE and not self._changes.empty():
-                following = self._changes.get()
-                if following is None:
-                    self._changes.put(None)
-                    break
-                batch.append(following)
-            self._commit(batch)
-            self._limit_log()
+            try:
+                writer = writer or self._engine.connect()
+                tell = self._commit(writer, batch)
+            except BaseException as error:  # noqa: BLE001 - those who wait get it, or they would wait for ever
+                tell = [partial(outcome.set_exception, error) for _, outcome in batch]
+                if writer:
+                    writer.close()  # which rolls back
+                    writer = None
+            for told in tell:
+                told()
+            if writer:
+                self._limit_log(writer)
+        if writer:
+            writer.close()
 
-    def _commit(self, batch: list[_Change]) -> None:
-        """Run the changes in one transaction. One that fails is undone alone, and does not affect the others.
+    def _commit(self, writer: Connection, batch: list[_Change]) -> list[Callable[[], None]]:
+        """Run the changes, and those that wait once it has begun, in one transaction. One that fails is undone alone.
 
-        Nobody is told anything before the commit, since a refusal may be due to another change of the batch.
+        Return how to tell the outcomes. Nobody is told anything before the commit, since a refusal may be due to
+        another change of the batch.
         """
-        tell: list[Callable[[], None]] = []
-        try:
-            with self._writer.connect() as connection, connection.begin():
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-                tell.extend(_run_alone(connection, change, outcome) for change, outcome in batch)
-                connection.exec_driver_sql("COMMIT")
-        except BaseException as error:  # noqa: BLE001 - those who wait get it, or they would wait for ever
-            tell = [partial(outcome.set_exception, error) for _, outcome in batch]
-        for told in tell:
-            told()
+        driver = sqlite_driver(writer)
+        driver.execute("BEGIN IMMEDIATE")
+        while len(batch) < _MOST_AT_ONCE and not self._changes.empty():
+            following = self._changes.get()
+            if following is None:
+                self._changes.put(None)
+                break
+            batch.append(following)
+        tell = [_run_alone(writer, change, outcome) for change, outcome in batch]
+        driver.execute("COMMIT")
+        return tell
 
-    def _limit_log(self) -> None:
+    def _limit_log(self, writer: Connection) -> None:
         """Empty a large write-ahead log. SQLite does so only if nobody reads, which on a busy machine is never."""
-        with suppress(OSError, OperationalError):
+        with suppress(OSError, sqlite3.OperationalError):
             size = self._log.stat().st_size
             if size <= self._largest_log:
                 return
             self._largest_log = size + _LOG_BYTES  # for the next attempt, if this one fails
-            with self._writer.connect() as connection:
-                connection.exec_driver_sql(f"PRAGMA busy_timeout = {_CHECKPOINT_SECONDS * 1000}")
-                try:
-                    is_busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
-                finally:
-                    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+            driver = sqlite_driver(writer)
+            driver.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_SECONDS * 1000}")
+            try:
+                is_busy, *_ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                driver.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
             if not is_busy:
                 self._largest_log = _LOG_BYTES
 
@@ -135,26 +145,24 @@ def _run_alone(connection: Connection, change: Callable[[Connection], T], outcom
 
     If it cannot be undone, the whole transaction fails: a full disk, for example, ends all of it.
     """
-    connection.exec_driver_sql("SAVEPOINT one_change")
+    driver = sqlite_driver(connection)
+    driver.execute("SAVEPOINT one_change")
     try:
         tell = partial(outcome.set_result, change(connection))
     except BaseException as error:  # noqa: BLE001 - whoever waits for this change gets it
         tell = partial(outcome.set_exception, error)
         try:
-            connection.exec_driver_sql("ROLLBACK TO one_change")
-        except OperationalError:
+            driver.execute("ROLLBACK TO one_change")
+        except sqlite3.OperationalError:
             raise error from None
-    connection.exec_driver_sql("RELEASE one_change")
+    driver.execute("RELEASE one_change")
     return tell
 
 
-def _engine(path: Path, pool_size: int) -> Engine:
+def _engine(path: Path) -> Engine:
     engine = create_engine(
         f"sqlite:///{path}",
-        poolclass=QueuePool,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=_BUSY_SECONDS,
+        poolclass=NullPool,  # a connection is closed with its user
         # Transactions are begun and ended in SQL, because Python's sqlite3 cannot begin one that writes.
         isolation_level="AUTOCOMMIT",
         connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
@@ -170,7 +178,7 @@ def _engine(path: Path, pool_size: int) -> Engine:
     return engine
 
 
-def _translated(error: OperationalError | PoolTimeoutError) -> Exception:
+def _translated(error: OperationalError | sqlite3.OperationalError) -> Exception:
     original = getattr(error, "orig", error)
     if isinstance(original, sqlite3.Error) and getattr(original, "sqlite_errorcode", 0) in _FULL:
         return StorageFullError(28, "there is no space left for the index")

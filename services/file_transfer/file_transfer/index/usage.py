@@ -5,15 +5,16 @@ import random
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from file_transfer.errors import RefusedError
+from file_transfer.index.prepared import Prepared
 from file_transfer.index.schema import USAGE_SHARDS, usage
 
-_ADD = (
+_ADD = Prepared(
     update(usage)
     .where(usage.c.shard == bindparam("to"))
     .values(bytes=usage.c.bytes + bindparam("more_bytes"), files=usage.c.files + bindparam("more_files"))
 )
-_TOTAL = select(func.sum(usage.c.bytes), func.sum(usage.c.files))
-_LOCK = select(usage.c.shard).where(usage.c.shard == 0).with_for_update()
+_TOTAL = Prepared(select(func.sum(usage.c.bytes).label("size"), func.sum(usage.c.files).label("files")))
+_LOCK = Prepared(select(usage.c.shard).where(usage.c.shard == 0).with_for_update())
 
 
 def add(connection: Connection, *, size: int = 0, files: int = 0) -> None:
@@ -21,7 +22,7 @@ def add(connection: Connection, *, size: int = 0, files: int = 0) -> None:
     if size or files:
         # One row for each connection, so that no two transactions wait for each other's rows.
         shard = connection.info.setdefault("usage", random.randrange(USAGE_SHARDS))  # noqa: S311 - spreads load
-        connection.execute(_ADD, {"to": shard, "more_bytes": size, "more_files": files})
+        _ADD.change(connection, {"to": shard, "more_bytes": size, "more_files": files})
 
 
 def reserve(connection: Connection, size: int, quota: int, *, files: int = 0) -> None:
@@ -31,15 +32,15 @@ def reserve(connection: Connection, size: int, quota: int, *, files: int = 0) ->
         RefusedError: 507 if they would.
     """
     if quota and size > 0:
-        connection.execute(_LOCK)  # transactions that reserve room run one after the other
+        _LOCK.one_or_none(connection, {})  # transactions that reserve room run one after the other
         if total(connection)[0] + size > quota:
             raise RefusedError(507, f"all files together may have {quota} bytes: delete some files first", kind="quota")
-        connection.execute(_ADD, {"to": 0, "more_bytes": size, "more_files": files})
+        _ADD.change(connection, {"to": 0, "more_bytes": size, "more_files": files})
     else:
         add(connection, size=size, files=files)
 
 
 def total(connection: Connection) -> tuple[int, int]:
     """Return the bytes of all files and running uploads, and the number of files."""
-    size, files = connection.execute(_TOTAL).one()
-    return int(size), int(files)
+    row = _TOTAL.one_or_none(connection, {})
+    return int(row.size), int(row.files)
