@@ -12,8 +12,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, insert, text
 
 from file_transfer.index import files, garbage, schema
-from file_transfer.index.database import Database
-from file_transfer.index.migrate import SchemaTooNewError, migrate
+from file_transfer.index.database import Database, SchemaTooNewError
+from file_transfer.index.migrate import migrate
 from file_transfer.index.postgres import PostgresDatabase
 from file_transfer.index.sqlite import SqliteDatabase
 from file_transfer.stored_file import now

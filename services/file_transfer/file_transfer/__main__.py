@@ -8,7 +8,7 @@ from pathlib import Path
 
 from file_transfer import settings
 from file_transfer.chunks import StorageUnavailableError
-from file_transfer.index.migrate import SchemaTooNewError
+from file_transfer.index.database import SchemaTooNewError
 
 
 def main() -> None:

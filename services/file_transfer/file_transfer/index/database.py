@@ -16,6 +16,10 @@ class OutcomeUnknownError(StorageUnavailableError):
     """The connection broke during a commit, or the commit took too long. It may have succeeded, now or later."""
 
 
+class SchemaTooNewError(Exception):
+    """The index was written by a later release."""
+
+
 class Database(Protocol):
     """A database that any number of threads and processes share.
 

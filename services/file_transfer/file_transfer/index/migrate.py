@@ -10,14 +10,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from file_transfer.chunks import StorageUnavailableError
-from file_transfer.index.database import Database
+from file_transfer.index.database import Database, SchemaTooNewError
 
 _LOCK = 7_305_146_283
 """The key of the lock that a migration holds; any number that nobody else uses in this database."""
-
-
-class SchemaTooNewError(Exception):
-    """The index was written by a later release."""
 
 
 def migrate(database: Database) -> None:
