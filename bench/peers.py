@@ -57,21 +57,26 @@ class Peer:
         return ["-H", "Expect:", "-T", str(file), f"{url}{self.path}{name}"]
 
 
+def ours() -> Peer:
+    """Return the file service, which keeps files in a directory."""
+    return Peer(
+        name="ours",
+        command=lambda folder, port: [
+            "env", f"FILE_TRANSFER_DATA={folder / 'data'}", f"FILE_TRANSFER_PORT={port}",
+            f"FILE_TRANSFER_STATUS_PORT={port + 1}",
+            "FILE_TRANSFER_DRAIN_SECONDS=0", sys.executable, "-m", "file_transfer",
+        ],
+        environment={"PYTHONPATH": str(SERVICE)},
+        path="/files/",
+    )  # fmt: skip
+
+
 def all_peers() -> list[Peer]:
     """Return all servers, ours first, after installing those that are missing."""
     dufs, weed, nginx = peer_programs.dufs(), peer_programs.WEED, peer_programs.nginx()
     uploadserver, copyparty = (peer_programs.python_with(name) for name in ("uploadserver", "copyparty"))
     return [
-        Peer(
-            name="ours",
-            command=lambda folder, port: [
-                "env", f"FILE_TRANSFER_DATA={folder / 'data'}", f"FILE_TRANSFER_PORT={port}",
-                f"FILE_TRANSFER_STATUS_PORT={port + 1}",
-                "FILE_TRANSFER_DRAIN_SECONDS=0", sys.executable, "-m", "file_transfer",
-            ],
-            environment={"PYTHONPATH": str(SERVICE)},
-            path="/files/",
-        ),
+        ours(),
         Peer(
             name="nginx",
             command=lambda folder, port: [
