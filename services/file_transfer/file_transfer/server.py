@@ -16,11 +16,13 @@ from file_transfer.drain import Drain, DrainingArbiter, unblock_sigterm
 from file_transfer.health import Health
 from file_transfer.limits import Limits
 from file_transfer.readiness import Readiness
+from file_transfer.small_responses import SmallResponse
 from file_transfer.status import StatusServer
 from file_transfer.sweep import Sweeper
 from file_transfer.worker import Worker
 
 wsgi.SERVER = "file-transfer"  # gunicorn always sends a Server header, and has no setting for it
+wsgi.Response = SmallResponse
 
 
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import TConn
 
+from file_transfer.keep_alive import KeepAliveWorker
 from file_transfer.pace import PacedSocket
 
 _REUSE_SECONDS = 0.05
@@ -32,7 +33,7 @@ class _Closing:
     left: int = _LINGER_BYTES
 
 
-class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
+class Worker(KeepAliveWorker):
     """Reads bodies at the application's pace, and closes connections in the main loop.
 
     gunicorn itself reads what is left of a refused request's body in the request's thread, for five seconds, and closes
