@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -50,8 +51,8 @@ def measure(count: int, folder: Path) -> list[str]:
     database.close()
     with serving(peers.ours(), folder) as (url, pid):
         afters = ("", _name(count // 2), _name(max(count - _PAGE - 1, 0)))
-        pages = [_times(lambda after=after: _get(f"{url}/files?limit={_PAGE}&after={after}")) for after in afters]
-        put = _times(lambda: _put(f"{url}/files/another"))
+        pages = [_times(partial(_get, f"{url}/files?limit={_PAGE}&after={after}")) for after in afters]
+        put = _times(partial(_put, f"{url}/files/another"))
         peak = usage(pid).peak_bytes
     size = sum(path.stat().st_size for path in data.glob("index.sqlite*"))
     return [f"{count:,}", *pages, put, swept, f"{peak / 2**20:.0f}", f"{size / 2**20:.0f}"]

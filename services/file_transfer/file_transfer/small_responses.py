@@ -10,16 +10,19 @@ _MOST_BYTES = 64 * 1024
 class SmallResponse(Response):  # type: ignore[misc] # gunicorn ships no types
     """A response whose first block is joined with the headers, unless it is large."""
 
+    sock: Any
+
     def write(self, block: bytes) -> None:
         """Send a block. Called by gunicorn."""
         if self.headers_sent or len(block) > _MOST_BYTES:
             super().write(block)
             return
-        connection, self.sock = self.sock, _Joined()
+        connection, joined = self.sock, _Joined()
+        self.sock = joined
         try:
             super().write(block)
         finally:
-            joined, self.sock = self.sock, connection
+            self.sock = connection
         connection.sendall(joined)
 
 
