@@ -96,7 +96,8 @@ class SqliteDatabase:
             except BaseException as error:  # noqa: BLE001 - those who wait get it, or they would wait for ever
                 tell = [partial(outcome.set_exception, error) for _, outcome in batch]
                 if writer:
-                    writer.close()  # which rolls back
+                    with suppress(Exception):
+                        writer.close()  # which rolls back
                     writer = None
             for told in tell:
                 told()
