@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import pulumi
 
@@ -84,6 +85,7 @@ class Edge(pulumi.ComponentResource):
             ),
             opts=child,
         )
+        users_of_stack = partial(haproxy_users, deployment=f"{pulumi.get_project()}/{pulumi.get_stack()}")
         secrets = [
             SwarmSecret(
                 f"{name}-{purpose}",
@@ -91,7 +93,7 @@ class Edge(pulumi.ComponentResource):
                 opts=child,
             )
             for purpose, file_name, content in (
-                ("operators", _OPERATORS, args.operator_password.apply(haproxy_users)),
+                ("operators", _OPERATORS, args.operator_password.apply(users_of_stack)),
                 ("certificate", CERTIFICATE, args.certificate),
             )
             if content is not None

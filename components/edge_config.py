@@ -1,7 +1,10 @@
 """HAProxy's configuration for the edge, whose parts keep one client from using up what all clients share."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from components.sha512_crypt import sha512_crypt
 
 CERTIFICATE = "edge.pem"
 HEALTH_PORT = 8404
@@ -17,6 +20,19 @@ _SLOTS = 64
 _SILENT_SECONDS = 15
 """How long a replica may be silent on a connection. A killed one does not always close its connections. One that is
 alive may stop reading for as long as it tries to store a chunk."""
+
+_HSTS_SECONDS = 365 * 24 * 3600
+
+_SECURE = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+}
+"""The headers of the edge's own responses on the public port. The service gives its own the same."""
+
+_CONSOLE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "X-Frame-Options": "SAMEORIGIN"}
+"""The headers of everything that only the operator sees."""
 
 _TEXT = "content-type text/plain string"
 
@@ -34,12 +50,14 @@ class Limits:
     errors: int = 1000
 
 
-def haproxy_users(password: str) -> str:
-    """Return HAProxy's user list, with the operator as its only user.
+def haproxy_users(password: str, *, deployment: str) -> str:
+    """Return HAProxy's user list, with the operator as its only user and the hash of the password.
 
-    The password is not escaped: the settings refuse one that would need it.
+    The salt is derived from the name of the `deployment`, so that the list stays the same until the password changes.
+    HAProxy hashes a password anew for each request, so it does so as few times as is allowed. The password is long.
     """
-    return f"userlist operators\n  user operator insecure-password '{password}'\n"
+    salt = hashlib.sha256(f"operator of {deployment}".encode()).hexdigest()[:16]
+    return f"userlist operators\n  user operator password '{sha512_crypt(password, salt, rounds=1000)}'\n"
 
 
 def haproxy_config(
@@ -64,11 +82,13 @@ def haproxy_config(
     A request whose Content-Length is too large is refused before its body is sent. Without a Content-Length, the
     service counts the bytes itself.
     """
+    hsts = {"Strict-Transport-Security": f"max-age={_HSTS_SECONDS}"} if tls else {}
     bind = f" ssl crt /run/secrets/{CERTIFICATE} alpn h2,http/1.1" if tls else ""
     limited = _limited(limits or Limits())
-    operated = [_console(console, target, bind, limited) for console, target in (consoles or {}).items()]
+    headed = _headers({**_CONSOLE, **hsts}) + limited
+    operated = [_console(console, target, bind, headed) for console, target in (consoles or {}).items()]
     if statistics_port:
-        operated.append(_statistics(statistics_port, bind, limited))
+        operated.append(_statistics(statistics_port, bind, headed))
     slots = -(-replicas // _SLOTS) * _SLOTS
     return f"""global
   log stdout format raw local0 info
@@ -120,7 +140,7 @@ backend requests
 frontend public
   bind :{port}{bind}
   maxconn {_CONNECTIONS}
-{limited}
+{_headers(_SECURE, unless_set=True)}{_headers(hsts)}{limited}
   unique-id-format %[uuid()]
   http-request set-header X-Request-ID %[unique-id]
   http-request set-header X-Forwarded-For %[src]
@@ -148,6 +168,15 @@ frontend health
   maxconn {_HEALTH_CONNECTIONS}
   monitor-uri /healthz
 {"".join(operated)}"""
+
+
+def _headers(headers: Mapping[str, str], *, unless_set: bool = False) -> str:
+    """Return the rules that give every response these headers, also one that the edge makes itself."""
+    return "".join(
+        f'  http-after-response set-header {name} "{value}"'
+        + (f" unless {{ res.fhdr({name}) -m found }}\n" if unless_set else "\n")
+        for name, value in headers.items()
+    )
 
 
 def _error_responses() -> str:

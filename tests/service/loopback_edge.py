@@ -124,7 +124,7 @@ def edge(
     }.items():
         assert old in text or (old == "/run/secrets/edge.pem" and not tls), f"the configuration has no {old}"
         text = text.replace(old, new)
-    (folder / "users.cfg").write_text(haproxy_users(PASSWORD))
+    (folder / "users.cfg").write_text(haproxy_users(PASSWORD, deployment="test"))
     (folder / "haproxy.cfg").write_text(text)
     command = [program("haproxy"), "-db", "-f", str(folder / "users.cfg"), "-f", str(folder / "haproxy.cfg")]
     log_file = folder / "haproxy.log"

@@ -137,6 +137,27 @@ def test_the_statistics_are_for_the_operator(front: Edge) -> None:
     assert "replicas,replica," in requests.get(url, auth=("operator", PASSWORD), timeout=10).text
 
 
+def test_every_response_of_the_edge_and_through_it_tells_browsers_to_be_careful(front: Edge) -> None:
+    too_large = {"Content-Length": str(2**40)}
+    with requests.Session() as session:
+        asked = [requests.Request("GET", front.url + path) for path in ("/", "/files", "/nowhere", "/files/unknown")]
+        asked += [requests.Request("GET", f"{front.url}/%41"), requests.Request("PUT", f"{front.url}/files/x")]
+        prepared = [session.prepare_request(request) for request in asked]
+        prepared[-2].url = f"{front.url}/%41"
+        prepared[-1].headers.update(too_large)
+        found = [session.send(request, timeout=10) for request in prepared]
+    console = requests.get(f"http://127.0.0.1:{front.statistics_port}/", timeout=10)
+
+    assert [response.status_code for response in found] == [200, 200, 404, 404, 400, 413]
+    for response in found:
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert response.headers["Referrer-Policy"] == "no-referrer"
+        assert response.headers["Content-Security-Policy"].count("frame-ancestors 'none'") == 1
+        assert "Strict-Transport-Security" not in response.headers
+    assert (console.status_code, console.headers["X-Frame-Options"]) == (401, "SAMEORIGIN")
+
+
 @pytest.mark.parametrize("name", ["a b", "é", "50%", "%41", "a;b?c#d", "..a", "~!$&'()*+,=:@", "日本", "a%2Fb"])
 def test_the_edge_leaves_names_of_files_as_they_are(front: Edge, name: str) -> None:
     for safe in ("", "~!$&'()*+,=:@;"):

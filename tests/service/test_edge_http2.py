@@ -110,3 +110,12 @@ def test_requests_of_one_connection_count_like_connections(
 
         assert refused == set(range(21, 61, 2))
         wait_until(lambda: server.running_transfers() == 10)
+
+
+def test_browsers_that_came_by_tls_come_by_tls_for_a_year(front: Edge) -> None:
+    for path in ("/", "/%41", "/files/unknown"):
+        url = requests.Request("GET", f"https://127.0.0.1:{front.port}").prepare()
+        url.url = f"https://127.0.0.1:{front.port}{path}"
+        with requests.Session() as session:
+            found = session.send(url, timeout=10, verify=str(front.certificate))
+        assert found.headers["Strict-Transport-Security"] == "max-age=31536000"

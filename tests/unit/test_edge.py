@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from recorder import Recorder
+from recorder import PASSWORDS, Recorder, revealed
 
 from components.edge_config import haproxy_config, haproxy_users
 
@@ -46,8 +46,22 @@ def test_what_one_address_may_use_is_a_setting(run_program: Callable[..., Record
         assert rule in base64.b64decode(made).decode()
 
 
+def test_the_operator_s_password_is_hashed_and_the_list_stays_the_same(
+    run_program: Callable[..., Recorder], values: dict[str, Any]
+) -> None:
+    def users() -> str:
+        data = run_program(values).of_type("docker:index/secret:Secret")["edge-operators"]["data"]
+        return base64.b64decode(revealed(data)).decode()
+
+    first = users()
+
+    assert " password '$6$rounds=1000$" in first
+    assert PASSWORDS["operator_password"] not in first
+    assert users() == first
+
+
 def test_haproxy_accepts_the_configuration(tmp_path: Path, program: Callable[[str], str]) -> None:
-    (tmp_path / "operators.cfg").write_text(haproxy_users('a"strange\\#but-long-$password'))
+    (tmp_path / "operators.cfg").write_text(haproxy_users('a"strange\\#but-long-$password', deployment="test"))
     (tmp_path / "haproxy.cfg").write_text(config())
     command = [program("haproxy"), "-c", "-f", str(tmp_path / "operators.cfg"), "-f", str(tmp_path / "haproxy.cfg")]
 
