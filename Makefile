@@ -1,4 +1,4 @@
-.PHONY: help demo preview up test check unit service destroy lint metrics report shell status venv bench-files
+.PHONY: help demo preview up test test-abuse check unit service destroy lint metrics report shell status token venv bench-files
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,12 @@ unit: venv ## the unit tests alone
 
 service: venv ## the file service's tests alone
 	@.venv/bin/python -m tools service
+
+test-abuse: venv ## what the page on security says is defended, without hosts: some minutes
+	@.venv/bin/python -m tools abuse
+
+token: venv ## a new token for the file service, as a setting: make token NAME=ci
+	@.venv/bin/python -m tools.new_token $(NAME)
 
 metrics: venv ## the eight metrics of the demo's hosts and services, from both InfluxDBs
 	@.venv/bin/python -m lab metrics

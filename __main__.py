@@ -78,10 +78,19 @@ files = FileService(
         quota_bytes=settings.file_service.quota_bytes,
         min_free_bytes=settings.file_service.min_free_bytes,
         grace=settings.file_service.grace,
+        anonymous=settings.file_service.anonymous,
+        allowed_hosts=settings.allowed_hosts,
+        allowed_origins=settings.file_service.allowed_origins,
         tokens=None
         if settings.tokens is None
         else {
-            name: TokenArgs(token=secret(holder.token), scopes=holder.scopes)
+            name: TokenArgs(
+                token=secret(holder.token),
+                scopes=holder.scopes,
+                prefix=holder.prefix,
+                expires=holder.expires,
+                ttl=holder.ttl,
+            )
             for name, holder in settings.tokens.items()
         },
     ),

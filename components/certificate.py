@@ -34,6 +34,19 @@ def not_after(pem: str) -> int:
     return end
 
 
+def host_names(pem: str) -> list[str]:
+    """Return the names of hosts that the first certificate in the text is for, in lower case, sorted.
+
+    Names that are addresses are left out, and so are those in the subject, which clients no longer read.
+    """
+    first = x509.load_pem_x509_certificates(pem.encode())[0]
+    try:
+        names = first.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return sorted({name.lower() for name in names.get_values_for_type(x509.DNSName)})
+
+
 def certificate_ends(edge: SecretStr | None) -> dict[str, int]:
     """Return when each certificate expires, in seconds since 1970, by name. An alert fires two weeks earlier."""
     return {"edge": not_after(edge.get_secret_value())} if edge else {}

@@ -1,6 +1,6 @@
 """The file service: replicas of the Bottle program, and their shared storage."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,8 @@ class FileServiceArgs:
 
     `grace` is how long running transfers may go on when a replica is stopped, in seconds.
     `tokens` are the tokens that give access, by name: with None everybody may use the service, with {} nobody.
+    `anonymous` are the scopes of a request without a token.
+    `allowed_hosts` are its names with a dot, and `allowed_origins` other sites whose pages may use it.
     """
 
     cluster: SwarmCluster
@@ -46,6 +48,9 @@ class FileServiceArgs:
     min_free_bytes: int
     grace: int
     tokens: Mapping[str, TokenArgs] | None = None
+    anonymous: Sequence[str] = ()
+    allowed_hosts: Sequence[str] = ()
+    allowed_origins: Sequence[str] = ()
 
 
 class FileService(pulumi.ComponentResource):
@@ -91,6 +96,9 @@ class FileService(pulumi.ComponentResource):
                     "FILE_TRANSFER_QUOTA_BYTES": str(args.quota_bytes),
                     "FILE_TRANSFER_MIN_FREE_BYTES": str(args.min_free_bytes),
                     "FILE_TRANSFER_GRACE_SECONDS": str(args.grace),
+                    **_lists(
+                        ANONYMOUS=args.anonymous, ALLOWED_HOSTS=args.allowed_hosts, ALLOWED_ORIGINS=args.allowed_origins
+                    ),
                 },
                 node_id_variable=storage.node_id_variable,
                 secrets=self._secrets({**storage.secrets, **tokens}),
@@ -126,6 +134,11 @@ class FileService(pulumi.ComponentResource):
             )
             for file_name, content in contents.items()
         ]
+
+
+def _lists(**lists: Sequence[str]) -> dict[str, str]:
+    """Return the variables of the lists that are not empty."""
+    return {f"FILE_TRANSFER_{name}": ",".join(values) for name, values in lists.items() if values}
 
 
 def most_per_host(replicas: int, *, hosts: int) -> int:

@@ -8,11 +8,12 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Mapping
+from datetime import date
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 import images
 from components import certificate
@@ -22,10 +23,14 @@ from settings import topology
 from settings.errors import secret_remedy
 
 _HOST_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+_DNS_NAME = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*"
 _MAX_REPLICAS = 1000
 _MIN_PASSWORD = 12
-_MIN_TOKEN = 16
+_MIN_TOKEN = 32
 _DURATION = r"^[1-9][0-9]*(s|m|h|d|w)$"
+
+
+Scope = Literal["read", "write", "delete"]
 
 
 class _Settings(BaseModel):
@@ -65,13 +70,19 @@ class Token(_Settings):
     """Whoever has this token may do what its scopes say."""
 
     token: SecretStr
-    scopes: Annotated[tuple[Literal["read", "write", "delete"], ...], Field(min_length=1)]
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1)]
+    prefix: Annotated[str, Field(max_length=255, pattern=r"^[^\x00-\x1f/\\]*$")] = ""
+    """The token is for files only whose names begin with this."""
+    expires: date | None = None
+    """The last day, in UTC, on which the token is valid."""
+    ttl: Annotated[str, Field(pattern=r"^([1-9][0-9]{0,8}[smhd]?)?$")] = ""
+    """How long a file is kept that is uploaded without an expiry, such as 7d; without it, for ever."""
 
     @field_validator("token")
     @classmethod
     def _long(cls, token: SecretStr) -> SecretStr:
         if len(token) < _MIN_TOKEN:
-            raise ValueError(f"has {len(token)} characters, fewer than {_MIN_TOKEN}: choose a longer token")
+            raise ValueError(f"has {len(token)} characters, fewer than {_MIN_TOKEN}: `make token` makes one")
         return token
 
 
@@ -98,6 +109,33 @@ class FileService(_Settings):
     """Space that uploads leave free on the disk of a directory."""
     grace: Annotated[int, Field(ge=10)] = 600
     """Seconds that running transfers have to finish when their replica is replaced."""
+    anonymous: tuple[Scope, ...] = ()
+    """What a request may do that has no token at all."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names with a dot by which clients may call the service, besides those in the edge's certificate.
+
+    Addresses and names without a dot are always allowed.
+    """
+    allowed_origins: tuple[str, ...] = ()
+    """Other sites, such as https://app.example.org, whose pages may use the service in their visitors' browsers."""
+
+    @field_validator("allowed_hosts", "allowed_origins")
+    @classmethod
+    def _names_and_origins(cls, values: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        form, example = {
+            "allowed_hosts": (
+                rf"(\*\.)?{_DNS_NAME}",
+                "files.example.org, or *.example.org for all names below, without a port",
+            ),
+            "allowed_origins": (
+                rf"https?://({_DNS_NAME}|\[[0-9a-f:]+\])(:[0-9]{{1,5}})?",
+                "https://app.example.org, without a path",
+            ),
+        }[str(info.field_name)]
+        for value in values:
+            if not re.fullmatch(form, value):
+                raise ValueError(f'"{value}" is not valid: write it in lower case, such as {example}')
+        return values
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -258,8 +296,20 @@ class Settings(_Settings):
         """The hosts with role manager; the cluster is created and controlled on the first."""
         return tuple(host for host in self.hosts if host.role == "manager")
 
+    @property
+    def allowed_hosts(self) -> tuple[str, ...]:
+        """All names by which clients may call the file service: those in the settings, and the certificate's."""
+        pem = self.edge_certificate
+        certified = certificate.host_names(pem.get_secret_value()) if pem else ()
+        return tuple(sorted({*self.file_service.allowed_hosts, *certified}))
+
     def _check_storage(self) -> None:
         wanted = self.file_service
+        if wanted.anonymous and self.tokens is None:
+            raise ValueError(
+                f'file_service.anonymous: "{", ".join(wanted.anonymous)}": without tokens everybody may do everything '
+                "already: set tokens, or remove it"
+            )
         if wanted.storage == "cluster" and wanted.copies > len(self.hosts):
             raise ValueError(
                 f'file_service.copies: "{wanted.copies}": each copy needs its own host, '

@@ -11,6 +11,7 @@ _STAGES = {
     "lint": (packages.LINT, checks.lint_stages),
     "unit": (packages.UNIT, checks.unit_stages),
     "service": (packages.SERVICE, checks.service_stages),
+    "abuse": (packages.SERVICE, checks.abuse_stages),
 }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lab import packages
 from lab.packages import LabError
+from tools import abuse
 
 ROOT = Path(__file__).parent.parent
 
@@ -47,6 +48,11 @@ def service_stages(*, as_root: bool = False) -> list[Stage]:
     """The service's tests; those that only root can run are left out unless `as_root`."""
     selection = () if as_root else ("-m", "not needs_root")
     return [Stage("service", lambda: _passes("pytest", *selection, "tests/service"))]
+
+
+def abuse_stages() -> list[Stage]:
+    """The tests that the page on security names."""
+    return [Stage("abuse", lambda: _passes("pytest", *abuse.named_tests(ROOT), seconds=abuse.LIMIT_SECONDS))]
 
 
 def check_stages() -> list[Stage]:
@@ -89,9 +95,14 @@ def _run(stage: Stage) -> bool:
         return False
 
 
-def _passes(tool: str, *arguments: str) -> bool:
-    """Whether a tool of the virtual environment ends with status 0."""
-    return subprocess.run([str(Path(sys.prefix) / "bin" / tool), *arguments], cwd=ROOT, check=False).returncode == 0
+def _passes(tool: str, *arguments: str, seconds: float | None = None) -> bool:
+    """Whether a tool of the virtual environment ends with status 0, within a number of seconds if there is one."""
+    command = [str(Path(sys.prefix) / "bin" / tool), *arguments]
+    try:
+        return subprocess.run(command, cwd=ROOT, check=False, timeout=seconds).returncode == 0
+    except subprocess.TimeoutExpired:
+        print(f"{tool} did not end within {seconds} seconds", flush=True)
+        return False
 
 
 def _tracked(wanted: Callable[[Path], bool]) -> list[str]:

@@ -1,5 +1,7 @@
 """The edge as clients see it: one that takes more than its share is refused, and nobody else notices."""
 
+import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -175,6 +177,18 @@ def test_a_client_that_sends_its_whole_body_first_is_told_by_the_edge_why_it_was
         connection.sendall(head.encode() + bytes(size))
 
         assert connection.recv(12) == b"HTTP/1.1 400"
+
+
+def test_a_client_cannot_choose_its_address_or_the_number_of_its_request(front: Edge, server: Server) -> None:
+    forged = ("X-Forwarded-For: 10.9.9.9", "X-Request-ID: forged", "Connection: close")
+
+    assert front.answers(get("/files/logged", *forged)) == [404]
+
+    wait_until(lambda: "/files/logged" in server.log.read_text())
+    (line,) = [line for line in server.log.read_text().splitlines() if "/files/logged" in line]
+    logged = json.loads(line)
+    assert logged["client"] == ATTACKER
+    assert re.fullmatch(r"[0-9a-f-]{36}", logged["request"])
 
 
 def test_uploads_that_stop_are_cut_and_others_go_on(tmp_path: Path, program: Callable[[str], str]) -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from file_transfer import settings
+from file_transfer.browsers import Browsers
 from file_transfer.pace import Pace
 
 
@@ -21,6 +22,7 @@ def test_everything_has_a_default() -> None:
         min_free_bytes=0,
         pace=Pace(min_bytes=32 * 1024, seconds=30),
         tokens=None,
+        browsers=Browsers(),
         grace_seconds=600,
         drain_seconds=3,
     )
@@ -165,3 +167,30 @@ def test_invalid_tokens_are_reported(tmp_path: Path) -> None:
     with pytest.raises(settings.SettingsError, match="'ci' has no token") as refused:
         settings.load({"FILE_TRANSFER_TOKENS_FILE": str(tmp_path / "tokens")})
     assert "too short" not in str(refused.value)
+
+
+def test_the_names_and_origins_are_lists() -> None:
+    lists = {"ALLOWED_HOSTS": "files.example.org, *.lab.example.org", "ALLOWED_ORIGINS": "https://app.example.org:8443"}
+
+    assert settings.load(variables(lists)).browsers == Browsers(
+        hosts=frozenset({"files.example.org", "*.lab.example.org"}), origins=frozenset({"https://app.example.org:8443"})
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("ALLOWED_HOSTS", "a.example,B.example", '"B.example": list, in lower case and with commas, names such as'),
+        ("ALLOWED_HOSTS", "a.example:5001", "names such as files.example.org"),
+        ("ALLOWED_HOSTS", "*", "names such as files.example.org"),
+        ("ALLOWED_ORIGINS", "*", "origins such as https://app.example.org"),
+        ("ALLOWED_ORIGINS", "null", "origins such as https://app.example.org"),
+        ("ALLOWED_ORIGINS", "https://app.example.org/", "origins such as https://app.example.org"),
+    ],
+)
+def test_an_invalid_name_or_origin_is_reported(name: str, value: str, error: str) -> None:
+    with pytest.raises(settings.SettingsError) as refused:
+        settings.load(variables({name: value}))
+
+    assert f"FILE_TRANSFER_{name} has " in str(refused.value)
+    assert error in str(refused.value)

@@ -84,6 +84,11 @@ def test_a_refusal_names_the_token_and_never_shows_it(protected: Client) -> None
         (f'{{"a": {{"sha256": "{"0" * 64}"}}}}', "'a' has invalid scopes: list one or more of read, write, delete"),
         (f'{{"a": {{"sha256": "{"0" * 64}", "scopes": ["all"]}}}}', "'a' has invalid scopes"),
         (f'{{"a": {{"sha256": "{"0" * 64}", "scopes": [["read"]]}}}}', "'a' has invalid scopes"),
+        (f'{{"a": {{"sha256": "{"0" * 64}", "scopes": ["read"], "until": "x"}}}}', "has an unknown entry 'until'"),
+        (f'{{"a": {{"sha256": "{"0" * 64}", "scopes": ["read"], "expires": "soon"}}}}', "'a' has an invalid"),
+        (f'{{"a": {{"sha256": "{"0" * 64}", "scopes": ["read"], "ttl": "soon"}}}}', "'a' has an invalid"),
+        (f'{{"a": {{"sha256": "{"0" * 64}", "scopes": ["read"], "ttl": 7}}}}', "'a' has an invalid"),
+        (f'{{"a": {{"sha256": "{"0" * 64}", "scopes": ["read"], "prefix": 7}}}}', "'a' has an invalid"),
     ],
 )
 def test_invalid_tokens_are_reported(tmp_path: Path, content: str, error: str) -> None:

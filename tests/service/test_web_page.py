@@ -433,6 +433,28 @@ def test_commands_can_be_copied_without_the_clipboard_api(site: Site) -> None:
     assert clipboard(page.context) == f"curl -fOJ '{site.proxy.url}/files/file'"
 
 
+def test_what_is_invisible_in_a_name_is_shown(site: Site) -> None:
+    site.store("photo", b"content")
+    (file,) = requests.get(f"{site.proxy.url}/files", timeout=10).json()
+    family = "\U0001f468\u200d\U0001f469"
+    names = {
+        "photo\u202egpj.exe": "photo[U+202E]gpj.exe",
+        "re\u200bport\u200d": "re[U+200B]port[U+200D]",
+        family: family,
+    }
+    context = site.browser.new_context()
+    site.closing.callback(context.close)
+    context.route("**/files?limit=100", lambda route: route.fulfill(json=[{**file, "name": name} for name in names]))
+    page = context.new_page()
+    page.goto(site.proxy.url)
+
+    expect(files(page)).to_have_count(3)
+    assert sorted(row.locator("bdi").text_content() or "" for row in files(page).all()) == sorted(names.values())
+    expect(page.get_by_role("link", name="Download photo[U+202E]gpj.exe")).to_have_attribute(
+        "href", "/files/photo%E2%80%AEgpj.exe"
+    )
+
+
 # --- With tokens ---
 
 
@@ -453,7 +475,6 @@ def test_a_server_that_requires_a_token_gets_it(closed_site: Site, large: Path) 
 
     expect(uploads(page)).to_contain_text("Stored")
     expect(page.get_by_label("Token")).to_be_hidden()
-    page.reload()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download large.bin").click()
     assert digest(download.value.path()) == digest(large)
@@ -464,6 +485,17 @@ def test_a_server_that_requires_a_token_gets_it(closed_site: Site, large: Path) 
     page.get_by_role("button", name="Forget the token").click()
     expect(page.get_by_label("Token")).to_be_visible()
     expect(files(page)).to_have_count(0)
+
+
+def test_the_token_is_in_the_page_s_memory_alone(closed_site: Site) -> None:
+    page = closed_site.open()
+    use_token(page, OWNER)
+    expect(page.get_by_role("button", name="Forget the token")).to_be_visible()
+
+    assert page.evaluate("sessionStorage.length + localStorage.length") == 0
+    assert page.context.cookies() == []
+    page.reload()
+    expect(page.get_by_label("Token")).to_be_visible()
 
 
 def test_the_delete_button_disappears_without_the_scope(closed_site: Site, tmp_path: Path) -> None:
@@ -622,3 +654,31 @@ def test_every_file_that_the_page_refers_to_is_served() -> None:
     named = {name for text in texts for name in re.findall(r'(?:href|src)="(/page[^"]*)"|from "\.(/page[^"]*)"', text)}
 
     assert {one or other for one, other in named} == set(web_page.PATHS) - {"/"}
+
+
+# --- Pages of other sites ---
+
+
+def test_the_page_of_another_site_uploads_and_shows_nothing(site: Site) -> None:
+    site.store("kept", b"content")
+    target = site.proxy.url
+    attack = f"""<iframe src="{target}/"></iframe>
+<form method=post enctype=multipart/form-data action="{target}/upload"><input type=file name=file></form>
+<script>
+  const form = document.forms[0];
+  const transfer = new DataTransfer();
+  transfer.items.add(new File(["planted"], "planted"));
+  form.elements.file.files = transfer.files;
+  const send = (method, path) => fetch("{target}" + path, {{ method, mode: "no-cors" }}).catch(() => null);
+  Promise.all([send("POST", "/upload"), send("GET", "/files")]).then(() => form.submit());
+</script>"""
+    context = site.browser.new_context()
+    site.closing.callback(context.close)
+    context.route("http://evil.example/*", lambda route: route.fulfill(content_type="text/html", body=attack))
+    page = context.new_page()
+
+    page.goto("http://evil.example/")
+    page.wait_for_url(f"{target}/upload")
+
+    assert "the page of another site has sent this" in page.content()
+    assert list(site.stored()) == ["kept"]

@@ -1,5 +1,6 @@
 """Creates certificates for tests."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
@@ -11,7 +12,12 @@ from cryptography.x509.oid import NameOID
 
 
 def self_signed(
-    *, days: int = 30, with_key: bool = True, with_another_key: bool = False, address: str = "127.0.0.1"
+    *,
+    days: int = 30,
+    with_key: bool = True,
+    with_another_key: bool = False,
+    address: str = "127.0.0.1",
+    names: Sequence[str] = (),
 ) -> str:
     """Return PEM text with a certificate that expires in this many days, followed by its private key or another one."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -25,7 +31,10 @@ def self_signed(
         .serial_number(x509.random_serial_number())
         .not_valid_before(end - timedelta(days=90))
         .not_valid_after(end)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address(address)), *map(x509.DNSName, names)]),
+            critical=False,
+        )
         .sign(key, hashes.SHA256())
     )
     text = made.public_bytes(Encoding.PEM).decode()

@@ -47,7 +47,7 @@ def test_a_bad_certificate_is_refused_and_not_shown_in_the_error(
 def test_with_a_certificate_every_port_speaks_tls_and_its_expiry_is_recorded(
     run_program: Run, values: dict[str, Any]
 ) -> None:
-    pem = self_signed(days=30)
+    pem = self_signed(days=30, names=["files.example.org", "*.Lab.example.org"])
     recorder = run_program(
         {**values, "edge_certificate": pem, "monitoring": {"publish": ["prometheus"]}},
         secrets=(*PASSWORDS, "edge_certificate"),
@@ -59,6 +59,8 @@ def test_with_a_certificate_every_port_speaks_tls_and_its_expiry_is_recorded(
 
     assert "bind :5001 ssl crt /run/secrets/edge.pem" in config
     assert "bind :9090 ssl crt /run/secrets/edge.pem" in config
+    assert "Strict-Transport-Security" in config
+    assert recorder.environment("files")["FILE_TRANSFER_ALLOWED_HOSTS"] == "*.lab.example.org,files.example.org"
     assert base64.b64decode(secret).decode() == pem
     assert "https://192.168.50.2:5001/readyz" in recorder.ready
     delivered = recorder.commands()["prometheus-files"]["stdin"]

@@ -183,7 +183,7 @@ def test_no_secret_is_in_an_input_that_is_not_secret(run_program: Run, values: d
         **PASSWORDS,
         "storage_key": "storage-Horse-battery",
         "edge_certificate": certificate,
-        "tokens": {"ci": {"token": "token-Horse-battery", "scopes": ["read"]}},
+        "tokens": {"ci": {"token": "token-Horse-battery-and-thirteen-more", "scopes": ["read"]}},
         "alerting": {"receiver": "webhook", "webhook_url": "https://hook.example/webhook-Horse-battery"},
     }
     s3 = {"endpoint": "https://s3.example", "bucket": "files", "access_key": "access-Horse-battery"}

@@ -11,6 +11,7 @@ import yaml
 import settings
 
 ROOT = Path(__file__).parent.parent.parent
+TOKEN = {"token": "0123456789abcdef0123456789abcdef", "scopes": ["read"]}
 BUCKET = {"endpoint": "https://s3.example", "bucket": "b", "access_key": "a"}
 
 
@@ -151,6 +152,27 @@ Change = Callable[[dict[str, Any]], Any]
         (
             lambda v: v.update(network={"storage_subnet": "10.0.11.0/25"}),
             ("network.storage_subnet", "overlaps network.api_subnet", "another subnet"),
+        ),
+        (
+            lambda v: v.update(file_service={"anonymous": ["read"]}),
+            ("file_service.anonymous", '"read"', "set tokens, or remove it"),
+        ),
+        (
+            lambda v: v.update(tokens={"ci": {**TOKEN, "prefix": "a/"}}),
+            ("tokens.ci.prefix", '"a/"', "pattern"),
+        ),
+        (
+            lambda v: v.update(tokens={"ci": {**TOKEN, "expires": "2030-02-30"}}),
+            ("tokens.ci.expires", '"2030-02-30"', "valid date"),
+        ),
+        (lambda v: v.update(tokens={"ci": {**TOKEN, "ttl": "soon"}}), ("tokens.ci.ttl", '"soon"', "pattern")),
+        (
+            lambda v: v.update(file_service={"allowed_hosts": ["Files.example.org:5001"]}),
+            ("file_service.allowed_hosts", '"Files.example.org:5001"', "without a port"),
+        ),
+        (
+            lambda v: v.update(file_service={"allowed_origins": ["https://app.example.org/"]}),
+            ("file_service.allowed_origins", '"https://app.example.org/"', "without a path"),
         ),
         (lambda v: v.update(edge_port=70000), ("edge_port", '"70000"', "65535")),
     ],

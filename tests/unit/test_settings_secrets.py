@@ -205,5 +205,5 @@ def test_the_error_for_a_missing_or_short_secret_has_the_command_that_sets_it(va
     remedy = "run `pulumi config set --secret swarm-transfer:tokens`, with all of tokens as JSON"
     assert str(raised.value).splitlines()[1:] == [
         f"  swarm-transfer:tokens.ci.token is missing: {remedy}",
-        "  swarm-transfer:tokens.press.token: has 7 characters, fewer than 16: choose a longer token: " + remedy,
+        "  swarm-transfer:tokens.press.token: has 7 characters, fewer than 32: `make token` makes one: " + remedy,
     ]

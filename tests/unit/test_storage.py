@@ -218,21 +218,37 @@ def test_the_limits_in_the_settings_reach_the_replicas(
     run_program: Run, values: dict[str, Any], tmp_path: Path
 ) -> None:
     limits = {"max_file_bytes": 10, "quota_bytes": 20, "min_free_bytes": 30, "grace": 60}
-    recorder = run_program({**values, "file_service": limits})
+    names = {"allowed_hosts": ["*.b.example", "a.example"], "allowed_origins": ["https://app.example.org:8443"]}
+    recorder = run_program({**values, "file_service": {**limits, **names}})
 
     told = replica_settings(recorder, tmp_path)
     assert (told.max_file_bytes, told.quota_bytes, told.min_free_bytes, told.grace_seconds) == (10, 20, 30, 60)
+    assert told.browsers.hosts == set(names["allowed_hosts"])
+    assert told.browsers.origins == set(names["allowed_origins"])
     assert recorder.services()["files"]["taskSpec"]["containerSpec"]["stopGracePeriod"] == "1m10s"
 
 
-def test_tokens_are_a_secret_and_optional(run_program: Run, values: dict[str, Any]) -> None:
-    tokens = {"ci": {"token": "a-token-of-some-length", "scopes": ["read", "write"]}}
+def test_tokens_are_a_secret_and_optional(run_program: Run, values: dict[str, Any], tmp_path: Path) -> None:
+    token = "a-token-of-some-length-that-is-enough"
+    limits = {"prefix": "ci-", "expires": "2030-01-31", "ttl": "7d"}
+    tokens = {
+        "ci": {"token": token, "scopes": ["read", "write"]},
+        "old": {"token": token[::-1], "scopes": ["write"], **limits},
+    }
 
     assert "FILE_TRANSFER_TOKENS_FILE" not in run_program(values).environment("files")
-    recorder = run_program({**values, "tokens": tokens}, secrets=(*PASSWORDS, "tokens"))
+    recorder = run_program(
+        {**values, "tokens": tokens, "file_service": {"anonymous": ["read"]}}, secrets=(*PASSWORDS, "tokens")
+    )
     assert recorder.environment("files")["FILE_TRANSFER_TOKENS_FILE"] == "/run/secrets/tokens"
-    digest = hashlib.sha256(b"a-token-of-some-length").hexdigest()
-    assert json.loads(secret_named(recorder, "files-tokens")) == {"ci": {"sha256": digest, "scopes": ["read", "write"]}}
+    assert json.loads(secret_named(recorder, "files-tokens")) == {
+        "ci": {"sha256": hashlib.sha256(token.encode()).hexdigest(), "scopes": ["read", "write"]},
+        "old": {"sha256": hashlib.sha256(token[::-1].encode()).hexdigest(), "scopes": ["write"], **limits},
+    }
+    told = replica_settings(recorder, tmp_path).tokens
+    assert told
+    assert told.holder("", "read").name == ""
+    assert told.holder(f"Bearer {token[::-1]}", "write").prefix == "ci-"
 
 
 def test_an_empty_list_of_tokens_lets_nobody_in(run_program: Run, values: dict[str, Any]) -> None:

@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable
 from importlib import resources
 
-from bottle import Bottle, HTTPError, HTTPResponse, request
+from bottle import Bottle, HTTPError, HTTPResponse, request, response
 
-from file_transfer import headers, metrics, names, queries, responses, tus_routes, web_page
+from file_transfer import access, headers, metrics, names, queries, responses, tus_routes, web_page
+from file_transfer.browsers import Browsers
 from file_transfer.catalogue import Catalogue, UnknownFileError
 from file_transfer.chunks import MissingChunkError, StorageFullError, StorageUnavailableError
 from file_transfer.errors import RefusedError, kind_of
@@ -33,6 +34,7 @@ def create(
     *,
     max_transfers: int,
     tokens: Tokens | None = None,
+    browsers: Browsers | None = None,
     readiness: Readiness = ALWAYS_READY,
 ) -> Bottle:
     """Return the application that serves a catalogue.
@@ -41,12 +43,14 @@ def create(
         catalogue: the stored files.
         max_transfers: how many transfers this process runs at once. It refuses further ones.
         tokens: the valid tokens. Without any, everybody may do everything.
+        browsers: the names of this service, and the other sites whose pages may use it. By default there are none.
         readiness: whether this replica can serve files and takes more requests.
     """
     app = Bottle(catchall=True)
-    app.default_error_handler = _default_error
-    app.add_hook("before_request", _check_path)
-    app.add_hook("after_request", tus_routes.state_version)
+    every_response = _EveryResponse(browsers or Browsers())
+    app.default_error_handler = every_response.default_error
+    app.add_hook("before_request", every_response.check_request)
+    app.add_hook("after_request", every_response.add_headers)
     slots = Slots(max_transfers)
     files = FileRoutes(catalogue, slots)
     forms = FormRoutes(catalogue, slots, files)
@@ -79,6 +83,38 @@ def create(
     return app
 
 
+class _EveryResponse:
+    """What all requests and responses have in common, also where no route matches."""
+
+    def __init__(self, browsers: Browsers) -> None:
+        self._browsers = browsers
+
+    def check_request(self) -> None:
+        """Refuse what no route may see, and answer a browser that asks what a page may do."""
+        try:
+            self._browsers.check(request.environ)
+        except RefusedError as error:
+            raise responses.error(error.status, error.reason, error.kind) from None
+        if allowed := self._browsers.preflight(request.environ):
+            raise responses.empty(204, **allowed)
+        _check_path()
+
+    def add_headers(self) -> None:
+        """Add the headers that depend on the request alone."""
+        tus_routes.state_version()
+        for name, value in self._browsers.headers(request.environ).items():
+            response.set_header(name, value)
+
+    def default_error(self, error: HTTPError) -> str:
+        """Return the text for Bottle's own errors: an unknown path or method, or a fault without its details."""
+        metrics.ERRORS.labels(kind_of(error.status_code)).inc()
+        self.add_headers()
+        for name, value in responses.SECURITY_HEADERS.items():
+            response.set_header(name, value)
+        error.content_type = "text/plain; charset=utf-8"
+        return f"error: {error.status_line.partition(' ')[2].lower()}\n"
+
+
 class _ServiceRoutes:
     """The routes about the service itself: the web page, its API, and health. The metrics are on the status port."""
 
@@ -93,7 +129,7 @@ class _ServiceRoutes:
 
     def openapi(self) -> HTTPResponse:
         """Return the OpenAPI description of all routes."""
-        return HTTPResponse(self._openapi, headers={"Content-Type": "application/json"})
+        return HTTPResponse(self._openapi, headers={**responses.SECURITY_HEADERS, "Content-Type": "application/json"})
 
     def healthz(self) -> HTTPResponse:
         """Return 200 as long as the process responds."""
@@ -110,7 +146,9 @@ def _authorised(tokens: Tokens | None, scope: str | None, handler: Handler) -> H
         return handler
 
     def handle(**arguments: str) -> HTTPResponse:
-        request.environ[TOKEN_NAME] = tokens.name_for(headers.REQUEST.get("Authorization", ""), scope)
+        token = tokens.holder(headers.REQUEST.get("Authorization", ""), scope)
+        request.environ[TOKEN_NAME] = token.name
+        access.grant(token)
         return handler(**arguments)
 
     return handle
@@ -175,11 +213,3 @@ def _measured(method: str, path: str, handler: Handler) -> Handler:
             metrics.SECONDS.labels(method, route).observe(time.perf_counter() - started)
 
     return handle
-
-
-def _default_error(error: HTTPError) -> str:
-    """Return the text for Bottle's own errors: an unknown path or method, or a fault of ours without its details."""
-    metrics.ERRORS.labels(kind_of(error.status_code)).inc()
-    tus_routes.state_version()
-    error.content_type = "text/plain; charset=utf-8"
-    return f"error: {error.status_line.partition(' ')[2].lower()}\n"

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 from bottle import HTTPResponse, request
 
 from file_transfer import (
+    access,
     bodies,
     conditions,
     digests,
@@ -41,8 +42,8 @@ class FileRoutes:
 
     def put(self, name: str) -> HTTPResponse:
         """Store the body under the name."""
-        name = names.checked(name)
-        requested = lifetime.parse(queries.parse(lifetime.FIELDS), now())
+        name = access.new_name(name)
+        requested = lifetime.parse(access.with_ttl(queries.parse(lifetime.FIELDS)), now())
         condition = conditions.parse(headers.REQUEST)
         expected = digests.declared(headers.REQUEST)
         for unsupported in ("Content-Range", "Content-Encoding"):
@@ -63,18 +64,18 @@ class FileRoutes:
 
     def head(self, name: str) -> HTTPResponse:
         """Return the headers that GET would return."""
-        file = self._catalogue.look_up(names.checked(name))
+        file = self._catalogue.look_up(access.name(name))
         if conditions.parse(headers.REQUEST).is_fresh(file):
             return HTTPResponse("", 304, responses.file_headers(file))
         return HTTPResponse("", 200, _headers(file))
 
     def get(self, name: str) -> HTTPResponse:
         """Return the file, or a range of it."""
-        return self._newest(names.checked(name), self._get)
+        return self._newest(access.name(name), self._get)
 
     def download(self, name: str) -> HTTPResponse:
         """Return the whole file, whatever the headers say."""
-        return self._newest(names.checked(name), self._send)
+        return self._newest(access.name(name), self._send)
 
     def _newest(self, name: str, respond: Callable[[StoredFile], HTTPResponse]) -> HTTPResponse:
         """Respond with the file. If its bytes are gone because it has just been replaced, respond with the new one."""
@@ -145,13 +146,14 @@ class FileRoutes:
 
     def delete(self, name: str) -> HTTPResponse:
         """Delete the file."""
-        self._catalogue.remove(names.checked(name), conditions.parse(headers.REQUEST))
+        self._catalogue.remove(access.name(name), conditions.parse(headers.REQUEST))
         return responses.empty(204)
 
     def list(self) -> HTTPResponse:
         """Return a page of the list of files as JSON, sorted by name."""
         query = queries.parse(_LIST_FIELDS)
         prefix, after = (names.checked_part(field, query.get(field, "")) for field in ("prefix", "after"))
+        prefix = access.prefix(prefix)
         limit = _limit(query["limit"]) if "limit" in query else _PAGE_SIZE
         found = self._catalogue.page(prefix, after, limit + 1)
         if len(found) <= limit:

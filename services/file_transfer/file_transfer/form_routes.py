@@ -5,7 +5,19 @@ from contextlib import ExitStack
 from bottle import HTTPResponse, request
 from multipart import MultipartSegment
 
-from file_transfer import conditions, digests, fields, forms, headers, lifetime, metrics, names, queries, responses
+from file_transfer import (
+    access,
+    conditions,
+    digests,
+    fields,
+    forms,
+    headers,
+    lifetime,
+    metrics,
+    names,
+    queries,
+    responses,
+)
 from file_transfer.catalogue import Catalogue
 from file_transfer.errors import RefusedError
 from file_transfer.file_routes import FileRoutes
@@ -27,7 +39,7 @@ class FormRoutes:
 
     def upload(self) -> HTTPResponse:
         """Store each part "file" under its file name. If one file is refused, none is published."""
-        requested = lifetime.parse(queries.parse(lifetime.FIELDS), now())
+        requested = lifetime.parse(access.with_ttl(queries.parse(lifetime.FIELDS)), now())
         condition = conditions.parse(headers.REQUEST)
         with self._slots.take(headers.client()), ExitStack() as stack:
             form = _Form(self._catalogue, stack)
@@ -94,7 +106,7 @@ class _Form:
         if self._field not in _FIELDS:
             raise fields.unknown("form", self._field, _FIELDS)
         if self._field == "file":
-            self._begin_file(names.checked(segment.filename))
+            self._begin_file(access.new_name(segment.filename))
         elif self._sha256 is None:
             self._sha256 = b""
         else:

@@ -6,6 +6,8 @@ from urllib.parse import quote
 
 MAX_BYTES = 255
 
+_JOINERS = "\u200c\u200d"
+_BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 _PLAIN = frozenset(string.ascii_letters + string.digits + " !#$&'()+,-.=@[]^_`{}~")
 
 
@@ -32,6 +34,22 @@ def checked(name: str | None) -> str:
         raise NameRefusedError(f"the name {printable(name)} contains control characters: remove them")
     if size > MAX_BYTES:
         raise NameRefusedError(f"the name has {size} bytes: use at most {MAX_BYTES}")
+    return name
+
+
+def checked_new(name: str | None) -> str:
+    """Check the name of a file that is to be stored, and return it as `checked` does.
+
+    Files that were stored under other names by earlier releases can still be read and deleted.
+
+    Raises:
+        NameRefusedError: the name is none, or people would not see what it is.
+    """
+    name = checked(name)
+    if found := _misleading(name):
+        raise NameRefusedError(
+            f"the name {printable(name)} contains U+{ord(found):04X}, which hides or turns text: remove it"
+        )
     return name
 
 
@@ -66,3 +84,19 @@ def content_disposition(name: str) -> str:
 
 def _has_control_characters(text: str) -> bool:
     return any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text)
+
+
+def _misleading(text: str) -> str:
+    """Return the first character that makes a name look like another one; empty if there is none.
+
+    That is each character of Unicode's category for format, among them those that change the direction of text, and
+    each letter or mark that is blank. Some languages and composed emoji need joiners, but never beside ASCII.
+    """
+    for position, character in enumerate(text):
+        if character in _JOINERS:
+            beside = text[max(position - 1, 0) : position], text[position + 1 : position + 2]
+            if any(not other or other.isascii() or other in _JOINERS for other in beside):
+                return character
+        elif character in _BLANK or unicodedata.category(character) == "Cf":
+            return character
+    return ""

@@ -12,9 +12,10 @@ from file_transfer.stored_file import StoredFile
 RETRY_SECONDS = 5
 
 # A browser must not run anything that this service sends. Only the web page has headers of its own.
-_SECURITY_HEADERS = {
+SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
 }
 
@@ -24,20 +25,20 @@ def text(status: int, line: str, document: object = None, **extra_headers: str) 
     if document is not None and "application/json" in headers.REQUEST.get("Accept", ""):
         return json_document(status, document, **extra_headers)
     return HTTPResponse(
-        f"{line}\n", status, {"Content-Type": "text/plain; charset=utf-8", **_SECURITY_HEADERS, **extra_headers}
+        f"{line}\n", status, {"Content-Type": "text/plain; charset=utf-8", **SECURITY_HEADERS, **extra_headers}
     )
 
 
 def json_document(status: int, document: object, **extra_headers: str) -> HTTPResponse:
     """Return the document as JSON, whatever the request accepts."""
     content = json.dumps(document, ensure_ascii=False) + "\n"
-    return HTTPResponse(content, status, {"Content-Type": "application/json", **_SECURITY_HEADERS, **extra_headers})
+    return HTTPResponse(content, status, {"Content-Type": "application/json", **SECURITY_HEADERS, **extra_headers})
 
 
 def empty(status: int, **extra_headers: str) -> HTTPResponse:
     """Return a response without content. The names of headers are written with `_` for `-`."""
     return HTTPResponse(
-        "", status, {**_SECURITY_HEADERS, **{name.replace("_", "-"): value for name, value in extra_headers.items()}}
+        "", status, {**SECURITY_HEADERS, **{name.replace("_", "-"): value for name, value in extra_headers.items()}}
     )
 
 
@@ -64,7 +65,7 @@ def stored(status: int, files: list[StoredFile]) -> HTTPResponse:
 def file_headers(file: StoredFile) -> dict[str, Any]:
     """Return the headers of a download. They make a browser save the file and never show it."""
     return {
-        **_SECURITY_HEADERS,
+        **SECURITY_HEADERS,
         "Accept-Ranges": "bytes",
         # A cache must ask whether its copy is current, since a file can be replaced or expire at any time.
         "Cache-Control": "no-cache",

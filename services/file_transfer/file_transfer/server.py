@@ -74,6 +74,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
             catalogue,
             max_transfers=configured.threads - settings.RESERVED_THREADS,
             tokens=configured.tokens,
+            browsers=configured.browsers,
             readiness=readiness,
         )
 

@@ -1,15 +1,18 @@
 """The service's settings, read from environment variables that begin with FILE_TRANSFER_."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from file_transfer import tokens
+from file_transfer import browsers, tokens
+from file_transfer.browsers import Browsers
 from file_transfer.pace import Pace
 from file_transfer.tokens import Tokens
 
 _PREFIX = "FILE_TRANSFER_"
+_SCOPE = re.compile("|".join(tokens.SCOPES))
 
 RESERVED_THREADS = 4
 """Threads of a worker that transfers cannot use. They serve lists, deletions and the web page."""
@@ -82,6 +85,7 @@ class Settings:
     min_free_bytes: int
     pace: Pace
     tokens: Tokens | None
+    browsers: Browsers
     grace_seconds: int
     """The longest time from SIGTERM to the end, which includes `drain_seconds` and the running transfers."""
     drain_seconds: int
@@ -114,6 +118,10 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
             seconds=_number(environment, "PACE_SECONDS", 30),
         ),
         tokens=_tokens(environment),
+        browsers=Browsers(
+            hosts=_listed(environment, "ALLOWED_HOSTS", browsers.HOST_NAME, "names such as files.example.org"),
+            origins=_listed(environment, "ALLOWED_ORIGINS", browsers.ORIGIN, "origins such as https://app.example.org"),
+        ),
         grace_seconds=_number(environment, "GRACE_SECONDS", 600),
         drain_seconds=_number(environment, "DRAIN_SECONDS", 3, minimum=0),
     )
@@ -188,12 +196,26 @@ def _joined(addresses: Iterator[tuple[str, int]]) -> tuple[str, ...]:
 
 def _tokens(environment: Mapping[str, str]) -> Tokens | None:
     path = environment.get(f"{_PREFIX}TOKENS_FILE")
+    anonymous = _listed(environment, "ANONYMOUS", _SCOPE, "some of read, write and delete")
     if not path:
+        if anonymous:
+            raise SettingsError(
+                f"{_PREFIX}ANONYMOUS needs {_PREFIX}TOKENS_FILE: without tokens everybody may do everything"
+            )
         return None
     try:
-        return tokens.load(Path(path))
+        return tokens.load(Path(path), anonymous)
     except tokens.TokensError as error:
         raise SettingsError(f"{_PREFIX}TOKENS_FILE: {error}") from None
+
+
+def _listed(environment: Mapping[str, str], name: str, form: re.Pattern[str], example: str) -> frozenset[str]:
+    """Return the parts of a list with commas, which can be empty."""
+    parts = [part.strip() for part in environment.get(_PREFIX + name, "").split(",")]
+    for part in filter(None, parts):
+        if not form.fullmatch(part):
+            raise SettingsError(f'{_PREFIX}{name} has "{part}": list, in lower case and with commas, {example}')
+    return frozenset(filter(None, parts))
 
 
 def _number(

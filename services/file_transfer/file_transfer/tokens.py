@@ -4,13 +4,16 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+from file_transfer import lifetime, names
 from file_transfer.errors import RefusedError
 
 READ, WRITE, DELETE = "read", "write", "delete"
+SCOPES = (READ, WRITE, DELETE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -18,27 +21,38 @@ class TokensError(ValueError):
     """The file of tokens is invalid. The message says why, and never contains a token."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Token:
-    """A token's name, which appears in the log, the SHA-256 of its text, and its scopes."""
+    """What a token is and allows.
+
+    `name` appears in the log, `digest` is the SHA-256 of its text. It gives access to names that begin with `prefix`,
+    until the end of the day `expires` in UTC. A file that is stored with it without an expiry is kept for the time
+    `ttl`, such as `7d`.
+    """
 
     name: str
-    digest: bytes
+    digest: bytes = b""
     scopes: frozenset[str]
+    prefix: str = ""
+    expires: date | None = None
+    ttl: str = ""
 
 
 class Tokens:
-    """All valid tokens."""
+    """All valid tokens. Requests without one have the scopes `anonymous`."""
 
-    def __init__(self, tokens: list[Token]) -> None:
+    def __init__(self, tokens: list[Token], anonymous: Collection[str] = ()) -> None:
         self._tokens = tokens
+        self._anonymous = Token(name="", scopes=frozenset(anonymous))
 
-    def name_for(self, header: str, scope: str) -> str:
-        """Return the name of the token in an Authorization header, if it has the scope.
+    def holder(self, header: str, scope: str) -> Token:
+        """Return the token in an Authorization header, if it has the scope.
 
         Raises:
-            RefusedError: 401 if the token is missing or unknown, 403 if it lacks the scope.
+            RefusedError: 401 if the token is missing, unknown or has expired, 403 if it lacks the scope.
         """
+        if not header and scope in self._anonymous.scopes:
+            return self._anonymous
         kind, _, text = header.strip().partition(" ")
         digest = hashlib.sha256(text.strip().encode("utf-8", "surrogateescape")).digest()
         found = None
@@ -46,14 +60,22 @@ class Tokens:
             if hmac.compare_digest(token.digest, digest):
                 found = token
         if kind.lower() != "bearer" or not found:
-            raise RefusedError(401, "a valid token is needed: send it with curl -H 'Authorization: Bearer TOKEN'")
+            reason = "wrong_token" if header else "no_token"
+            remedy = "send it with curl -H 'Authorization: Bearer TOKEN'"
+            raise RefusedError(401, f"a valid token is needed: {remedy}", kind=reason)
+        if found.expires and datetime.now(UTC).date() > found.expires:
+            raise RefusedError(
+                401, f'the token "{found.name}" has expired on {found.expires}: ask for a new one', kind="expired_token"
+            )
         if scope not in found.scopes:
             raise RefusedError(403, f'the token "{found.name}" does not have the scope "{scope}"')
-        return found.name
+        return found
 
 
-def load(path: Path) -> Tokens:
+def load(path: Path, anonymous: Collection[str] = ()) -> Tokens:
     """Read tokens from JSON such as `{"ci": {"sha256": "…", "scopes": ["read", "write"]}}`, with 64 hex digits.
+
+    A token can also have a `prefix`, a date `expires` (ISO 8601), and a `ttl`.
 
     Raises:
         TokensError: the file has another content.
@@ -64,7 +86,7 @@ def load(path: Path) -> Tokens:
         raise TokensError(f"{path} cannot be read as JSON: {type(error).__name__}") from None
     if not isinstance(listed, Mapping) or not listed:
         raise TokensError(f"{path} has no tokens: add at least one")
-    return Tokens([_token(path, name, entry) for name, entry in listed.items()])
+    return Tokens([_token(path, name, entry) for name, entry in listed.items()], anonymous)
 
 
 def _token(path: Path, name: str, entry: object) -> Token:
@@ -72,6 +94,25 @@ def _token(path: Path, name: str, entry: object) -> Token:
     if not isinstance(entry, Mapping) or not isinstance(digest, str) or not _SHA256.fullmatch(digest):
         raise TokensError(f'{path}: {name!a} has no token: give it the token\'s "sha256" (`sha256sum`) and "scopes"')
     scopes = entry.get("scopes")
-    if not isinstance(scopes, list) or not scopes or any(scope not in (READ, WRITE, DELETE) for scope in scopes):
+    if not isinstance(scopes, list) or not scopes or any(scope not in SCOPES for scope in scopes):
         raise TokensError(f"{path}: {name!a} has invalid scopes: list one or more of read, write, delete")
-    return Token(name, bytes.fromhex(digest), frozenset(scopes))
+    if unknown := entry.keys() - {"sha256", "scopes", "prefix", "expires", "ttl"}:
+        raise TokensError(f"{path}: {name!a} has an unknown entry {min(unknown)!a}: remove it")
+    prefix, expires, ttl = (entry.get(field, "") for field in ("prefix", "expires", "ttl"))
+    try:
+        if ttl:
+            lifetime.parse({"ttl": ttl}, datetime.now(UTC))
+        return Token(
+            name=name,
+            digest=bytes.fromhex(digest),
+            scopes=frozenset(scopes),
+            prefix=names.checked_part("prefix", prefix),
+            expires=date.fromisoformat(expires) if expires else None,
+            ttl=ttl,
+        )
+    except names.NameRefusedError as error:
+        raise TokensError(f"{path}: {name!a}: {error}") from None
+    except (RefusedError, ValueError, TypeError):
+        raise TokensError(
+            f'{path}: {name!a} has an invalid "prefix", "expires" or "ttl": give texts like "ci-", "2030-01-31", "7d"'
+        ) from None

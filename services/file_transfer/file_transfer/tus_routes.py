@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 from bottle import HTTPResponse, request, response
 
-from file_transfer import bodies, conditions, digests, headers, lifetime, metrics, responses, whole_numbers
+from file_transfer import access, bodies, conditions, digests, headers, lifetime, metrics, responses, whole_numbers
 from file_transfer.catalogue import Catalogue
 from file_transfer.errors import RefusedError
 from file_transfer.slots import Slots
 from file_transfer.upload import Upload
-from file_transfer.uploads import UnknownUploadError, Uploads
+from file_transfer.uploads import UnknownUploadError, Uploads, name_of
 
 VERSION = "1.0.0"
 _CONTENT_TYPE = "application/offset+octet-stream"
@@ -48,7 +48,8 @@ class TusRoutes:
         for name in ("If-Match", "If-None-Match"):
             if condition := headers.REQUEST.get(name):
                 metadata[name.lower()] = condition  # checked again when the file is published
-        upload = self._uploads.create(length, metadata)
+        access.new_name(metadata.get("filename") or metadata.get("name"))
+        upload = self._uploads.create(length, access.with_ttl(metadata))
         if length and _has_content():
             upload = self._append(upload.id.hex, 0)
         # A path without a host, which is correct behind any proxy.
@@ -56,7 +57,7 @@ class TusRoutes:
 
     def head(self, identifier: str) -> HTTPResponse:
         """Return the offset at which the upload continues."""
-        upload = self._uploads.look_up(_checked(identifier))
+        upload = self._uploads.look_up(self._granted(identifier))
         metadata = upload.metadata.get(_METADATA_HEADER)
         return _response(
             200,
@@ -70,11 +71,11 @@ class TusRoutes:
         """Append bytes at an offset."""
         if not _has_content():
             raise RefusedError(415, f"send the bytes as Content-Type: {_CONTENT_TYPE}")
-        return _response(204, self._append(_checked(identifier), _byte_count("Upload-Offset")))
+        return _response(204, self._append(self._granted(identifier), _byte_count("Upload-Offset")))
 
     def remove(self, identifier: str) -> HTTPResponse:
         """Cancel the upload."""
-        self._uploads.remove(_checked(identifier))
+        self._uploads.remove(self._granted(identifier))
         return responses.empty(204)
 
     def method_override(self, identifier: str) -> HTTPResponse:
@@ -88,6 +89,13 @@ class TusRoutes:
         if not handler:
             raise RefusedError(405, "POST to an upload needs X-HTTP-Method-Override: PATCH, HEAD or DELETE")
         return handler(identifier)
+
+    def _granted(self, identifier: str) -> str:
+        """Return the identifier of an upload, if the token is for the name of its file."""
+        identifier = _checked(identifier)
+        if access.has_prefix():
+            access.name(name_of(self._uploads.look_up(identifier)))
+        return identifier
 
     def _append(self, identifier: str, offset: int) -> Upload:
         with self._slots.take(headers.client()):

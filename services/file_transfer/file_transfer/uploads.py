@@ -30,6 +30,12 @@ _CHECKPOINT = 64 * 1024 * 1024
 """Bytes after which the progress of an upload is recorded. A killed replica loses at most this much."""
 
 
+_SMALL_BYTES = 2**20
+_MAX_SMALL = 10_000
+"""How many chunks an upload can have before a request must bring `_SMALL_BYTES`. Each makes the index larger, and every
+download slower. A connection that keeps breaking makes some hundreds."""
+
+
 class UnknownUploadError(LookupError):
     """There is no such upload, or it has expired."""
 
@@ -50,7 +56,7 @@ class Uploads:
         """
         limits = self._catalogue.limits
         upload = Upload(id=uuid4(), length=length, metadata=metadata, expires=now() + KEPT)
-        name, _ = _name(upload), _sha256(upload)
+        name, _ = name_of(upload), _sha256(upload)
         lifetime.parse(metadata, now())
         limits.check_size(length)
         limits.check_free(self._catalogue.store, length)
@@ -79,7 +85,8 @@ class Uploads:
 
         Raises:
             UnknownUploadError: there is no such upload.
-            RefusedError: the offset is wrong (409), the checksum does not match (460), or publishing is refused.
+            RefusedError: the offset is wrong (409), the checksum does not match (460), the requests are too many and
+                too small (400), or publishing is refused.
         """
         upload = self.look_up(identifier)
         if upload.offset != offset:
@@ -118,6 +125,8 @@ class Uploads:
             if appended.offset == upload.offset:
                 self._discard(reservation)
                 return upload, cut_short
+            if appended.offset - upload.offset < _SMALL_BYTES and appended.offset < appended.length:
+                self._check_chunks(upload)
             return self._record(upload, appended, chunks, reservation.chosen), cut_short
         except (table.UploadChangedError, contents.LeaseLostError):
             self._discard(reservation)
@@ -125,6 +134,19 @@ class Uploads:
         except BaseException:
             self._discard(reservation)
             raise
+
+    def _check_chunks(self, upload: Upload) -> None:
+        """Check that the upload may have one more small chunk.
+
+        Raises:
+            RefusedError: 400 if it may not.
+        """
+        if self._database.read(lambda connection: contents.has_chunks(connection, upload.id, _MAX_SMALL)):
+            raise RefusedError(
+                400,
+                f"the upload is in more than {_MAX_SMALL} parts: send at least {_SMALL_BYTES} bytes with each request",
+                kind="small_parts",
+            )
 
     def _receive(
         self,
@@ -207,7 +229,7 @@ class Uploads:
         published = now()
         requested = lifetime.parse(upload.metadata, published)
         return StoredFile(
-            name=_name(upload),
+            name=name_of(upload),
             version=upload.id,
             size=upload.length,
             sha256=sha256,
@@ -247,7 +269,12 @@ class Uploads:
         return upload
 
 
-def _name(upload: Upload) -> str:
+def name_of(upload: Upload) -> str:
+    """Return the checked name of the upload's file.
+
+    Raises:
+        NameRefusedError: it has none.
+    """
     return names.checked(upload.metadata.get("filename") or upload.metadata.get("name"))
 
 

@@ -67,6 +67,7 @@ def _full_response(file: str, content_type: str) -> Response:
                 "Content-Length": str(len(content)),
                 "Content-Security-Policy": CONTENT_SECURITY_POLICY,
                 "X-Content-Type-Options": "nosniff",
+                "Cross-Origin-Resource-Policy": "same-origin",
                 "Referrer-Policy": "no-referrer",
                 # The browser must revalidate every time, or an old script could run in a new page after an update.
                 "Cache-Control": "no-cache",

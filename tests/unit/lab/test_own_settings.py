@@ -67,10 +67,19 @@ def test_only_the_demo_has_own_settings(tmp_path, name: str):
             ),
         ),
         ("swarm-transfer:edge_port: 1\n", ("swarm-transfer:edge_port is not a setting", "use one of")),
-        ("file_service: {replcas: 4}\n", ("file_service.replcas is not a setting", "one of: copies, grace,")),
+        (
+            "file_service: {replcas: 4}\n",
+            (
+                "file_service.replcas is not a setting",
+                "one of: allowed_hosts, allowed_origins, anonymous, copies, grace,",
+            ),
+        ),
         ("file_service: {s3: {buckt: a}}\n", ("file_service.s3.buckt is not", "one of: access_key, bucket, endpoint")),
         ("alerting: {fro: {}}\n", ("alerting.fro is not a setting", "email_from, email_to, for, heartbeat_url")),
-        ("tokens: {ci: {scops: [read]}}\n", ("tokens.ci.scops is not a setting", "one of: scopes, token")),
+        (
+            "tokens: {ci: {scops: [read]}}\n",
+            ("tokens.ci.scops is not a setting", "one of: expires, prefix, scopes, token, ttl"),
+        ),
         ("5: 4\n", ("5 is", "correct it")),
         ("file_service: {replicas: four}\n", ("file_service.replicas is 'four'", "a valid integer", "correct it")),
         ("file_service:\n", ("file_service is None", "correct it")),

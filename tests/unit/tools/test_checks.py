@@ -1,12 +1,13 @@
 """The stages of `make check` and `make test`: all of them run, and one that fails is seen."""
 
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab.packages import LabError
-from tools import checks
+from tools import abuse, checks
 from tools.checks import Stage, run
 
 
@@ -58,3 +59,25 @@ def test_what_needs_root_is_left_out_by_name_unless_root_runs_it(
 
     assert run(checks.service_stages(as_root=as_root)) is True
     assert [command[1:] for command in commands] == [[*selection, "tests/service"]]
+
+
+def test_the_suite_of_abuse_has_the_tests_that_the_page_on_security_names(tmp_path: Path) -> None:
+    for path, text in {
+        "docs/security.md": "| slow | `test_slow` and `test_edge`, `test_last` |",
+        "tests/service/test_a.py": "def test_slow() -> None: ...\ndef test_other() -> None: ...\n",
+        "tests/unit/lab/test_b.py": "def test_edge() -> None: ...\n",
+        "tests/end_to_end/test_c.py": "def test_last() -> None: ...\n",
+    }.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+
+    assert abuse.named_tests(tmp_path) == ["tests/service/test_a.py::test_slow", "tests/unit/lab/test_b.py::test_edge"]
+
+
+def test_the_suite_of_abuse_is_not_everything() -> None:
+    assert 50 < len(abuse.named_tests(checks.ROOT)) < 150
+
+
+def test_a_stage_that_takes_too_long_has_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert checks._passes("python", "-c", "import time; time.sleep(60)", seconds=0.2) is False
+    assert "did not end within 0.2 seconds" in capsys.readouterr().out

@@ -34,5 +34,9 @@ def test_the_checks_do_not_go_through_the_lab(target: str) -> None:
     assert make("--dry-run", target).splitlines()[-1] == f".venv/bin/python -m tools {target}"
 
 
+def test_what_strangers_could_do_is_tested_without_the_lab() -> None:
+    assert make("--dry-run", "test-abuse").splitlines()[-1] == ".venv/bin/python -m tools abuse"
+
+
 def test_the_whole_goes_through_the_lab() -> None:
     assert make("--dry-run", "test").splitlines()[-1] == ".venv/bin/python -m lab test"

@@ -171,6 +171,12 @@ def _lease_lost() -> LeaseLostError:
     return LeaseLostError("the upload took too long without sending a byte: send it again")
 
 
+def has_chunks(connection: Connection, content: UUID, count: int) -> bool:
+    """Return whether the content has this number of chunks or more, without counting further."""
+    last = select(chunks.c.key).where(chunks.c.content_id == content, chunks.c.start.is_not(None))
+    return connection.execute(last.offset(count - 1).limit(1)).first() is not None
+
+
 def find_chunks(connection: Connection, content: UUID, start: int, size: int) -> tuple[list[Chunk], int]:
     """Return the chunks that hold `size` bytes from position `start`, and where in the first of them they begin."""
     found = connection.execute(_OF_CONTENT, {"content": content, "first": start, "end": start + size}).all()

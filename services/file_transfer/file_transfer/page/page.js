@@ -2,7 +2,7 @@
 // attributes that are not code, or encoded into a URL.
 
 import { Upload, sendRequest, token } from "./page.transfer.js";
-import { addressOf, dateAndTime, downloadCommand, limits, progress, size, uploadCommand } from "./page.words.js";
+import { addressOf, dateAndTime, downloadCommand, limits, progress, size, uploadCommand, visible } from "./page.words.js";
 
 const UPLOADS_AT_ONCE = 3;
 const FIRST_FILES = "/files?limit=100";
@@ -88,7 +88,7 @@ function copyDownloadCommand(name) {
 /** Returns a new row of a list. Each of `buttons` is a selector, a label, and an action. */
 function newRow(template, name, buttons) {
   const row = element(template).content.firstElementChild.cloneNode(true);
-  row.querySelector("bdi").textContent = name;
+  row.querySelector("bdi").textContent = visible(name);
   for (const [selector, label, action] of buttons) {
     const button = row.querySelector(selector);
     button.setAttribute("aria-label", label);
@@ -111,7 +111,7 @@ function addUploads(picked) {
   const known = new Set([...uploads.keys()].filter(isUnderWay).map((upload) => upload.fingerprint));
   for (const file of picked) {
     const upload = new Upload(file, showUpload);
-    if (known.has(upload.fingerprint)) showStatus(`${file.name} is already being uploaded`);
+    if (known.has(upload.fingerprint)) showStatus(`${visible(file.name)} is already being uploaded`);
     else addUpload(upload);
   }
   startWaiting();
@@ -120,9 +120,9 @@ function addUploads(picked) {
 function addUpload(upload) {
   const { name } = upload.file;
   const row = newRow("upload-row", name, [
-    ["progress", `Upload of ${name}`, null],
-    [".again", `Try again to upload ${name}`, () => retry(upload)],
-    [".curl", `Copy curl command for ${name}`, () => copyDownloadCommand(name.normalize("NFC"))],
+    ["progress", `Upload of ${visible(name)}`, null],
+    [".again", `Try again to upload ${visible(name)}`, () => retry(upload)],
+    [".curl", `Copy curl command for ${visible(name)}`, () => copyDownloadCommand(name.normalize("NFC"))],
     [".end", "", () => endUpload(upload)],
   ]);
   uploads.set(upload, row);
@@ -150,7 +150,7 @@ function retry(upload) {
 /** Cancels or dismisses an upload. A failed one is cancelled too, so that the server deletes what it has received. */
 function endUpload(upload) {
   const row = uploads.get(upload);
-  if (isUnderWay(upload)) showStatus(`Cancelled: ${upload.file.name}`);
+  if (isUnderWay(upload)) showStatus(`Cancelled: ${visible(upload.file.name)}`);
   uploads.delete(upload);
   removeRow(row, ".end", "choose");
   if (upload.state !== "stored") upload.cancel().then(startWaiting);
@@ -178,8 +178,8 @@ function showUpload(upload) {
   row.querySelector(".curl").hidden = upload.state !== "stored";
   const end = row.querySelector(".end");
   end.textContent = isUnderWay(upload) ? "Cancel" : "Dismiss";
-  end.setAttribute("aria-label", `${end.textContent} the upload of ${name}`);
-  if (["paused", "failed", "stored"].includes(upload.state)) showStatusOnce(row, `${name}: ${progress(upload)}`);
+  end.setAttribute("aria-label", `${end.textContent} the upload of ${visible(name)}`);
+  if (["paused", "failed", "stored"].includes(upload.state)) showStatusOnce(row, `${visible(name)}: ${progress(upload)}`);
   if (upload.state === "stored") showStored(name.normalize("NFC"));
   showUploadsSection();
 }
@@ -250,10 +250,10 @@ async function showStored(name) {
 
 function showFile(file) {
   const row = newRow("file-row", file.name, [
-    [".download", `Download ${file.name}`, (event) => download(event, file)],
-    [".curl", `Copy curl command for ${file.name}`, () => copyDownloadCommand(file.name)],
-    [".digest", `Copy SHA-256 of ${file.name}`, () => copy(file.sha256, "the SHA-256")],
-    [".delete", `Delete ${file.name}`, () => deleteFile(file)],
+    [".download", `Download ${visible(file.name)}`, (event) => download(event, file)],
+    [".curl", `Copy curl command for ${visible(file.name)}`, () => copyDownloadCommand(file.name)],
+    [".digest", `Copy SHA-256 of ${visible(file.name)}`, () => copy(file.sha256, "the SHA-256")],
+    [".delete", `Delete ${visible(file.name)}`, () => deleteFile(file)],
   ]);
   row.dataset.name = file.name;
   row.querySelector(".download").href = addressOf(file.name);
@@ -282,10 +282,10 @@ async function download(event, file) {
   if (!token.value) return;
   event.preventDefault();
   if (file.size > MAX_BLOB_BYTES) {
-    showProblem(`${file.name} is too large for a browser to download with a token: use its curl command`);
+    showProblem(`${visible(file.name)} is too large for a browser to download with a token: use its curl command`);
     return;
   }
-  showStatus(`Downloading ${file.name}…`);
+  showStatus(`Downloading ${visible(file.name)}…`);
   try {
     const content = await (await sendRequest("GET", addressOf(file.name), {}, null)).blob();
     const link = document.createElement("a");
@@ -294,7 +294,7 @@ async function download(event, file) {
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // by then the browser has begun to save it
   } catch (error) {
-    showProblem(`${file.name} cannot be downloaded: ${error.message}`);
+    showProblem(`${visible(file.name)} cannot be downloaded: ${error.message}`);
   }
 }
 
@@ -304,20 +304,20 @@ async function deleteFile(file) {
   try {
     await sendRequest("DELETE", addressOf(file.name), { "If-Match": `"${file.sha256}"` });
     showProblem("");
-    showStatus(`Deleted: ${file.name}`);
+    showStatus(`Deleted: ${visible(file.name)}`);
     removeRow(files.get(file.name), ".delete", "files-title");
     files.delete(file.name);
     element("empty").hidden = files.size > 0 || Boolean(nextPage);
   } catch (error) {
     allowDeletion(![401, 403].includes(error.status));
-    showProblem(`${file.name} was not deleted: ${error.message}`);
+    showProblem(`${visible(file.name)} was not deleted: ${error.message}`);
   }
   showFilesSection();
 }
 
 function confirmDeletion(name) {
   const dialog = element("deletion");
-  element("deletion-name").textContent = name;
+  element("deletion-name").textContent = visible(name);
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((resolve) => (dialog.onclose = () => resolve(dialog.returnValue === "delete")));

@@ -36,16 +36,8 @@ export class ServerError extends Error {
   }
 }
 
-/** The bearer token, which is kept as long as the tab is open. */
-export const token = {
-  get value() {
-    return sessionStorage.getItem("token") ?? "";
-  },
-  set value(text) {
-    if (text) sessionStorage.setItem("token", text);
-    else sessionStorage.removeItem("token");
-  },
-};
+/** The bearer token. It is in this page's memory alone, where neither another page nor the browser's disk has it. */
+export const token = { value: "" };
 
 /** Returns the server's response if it succeeded, and throws ServerError otherwise.
  *

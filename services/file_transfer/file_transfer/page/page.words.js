@@ -1,6 +1,12 @@
 // Formatting of numbers, times and addresses, for people and for shells.
 
 const GAP = "\u00a0"; // no-break space, which keeps a number and its unit on one line
+// Some languages and composed emoji need joiners. Beside ASCII they have no meaning.
+const JOINER = "(?<=[^\\0-\\x7f])[\\u200c\\u200d](?=[^\\0-\\x7f])";
+const HIDDEN = new RegExp(
+  `(?!${JOINER})[\\p{Cf}\\u034f\\u115f\\u1160\\u17b4\\u17b5\\u2800\\u3164\\uffa0]`,
+  "gu",
+);
 const TOKEN_HEADER = '-H "Authorization: Bearer $TOKEN" ';
 
 export function size(bytes) {
@@ -36,6 +42,14 @@ export function progress({ state, reason, sent, file, bytesPerSecond }) {
 export function limits({ expires, downloads_left: left }) {
   const ends = expires ? [`until ${dateAndTime(expires)}`] : [];
   return [...ends, ...(left == null ? [] : [left === 1 ? "1 download left" : `${left} downloads left`])].join(", ");
+}
+
+/** Returns a name as people can read it: what is invisible or changes the direction of text is shown as [U+202E]. */
+export function visible(name) {
+  return name.replace(HIDDEN, (character) => {
+    const code = character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
+    return `[U+${code}]`;
+  });
 }
 
 /** Returns the path of a file, with everything encoded that is special to a shell or to curl's globbing. */
