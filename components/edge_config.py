@@ -36,6 +36,16 @@ _CONSOLE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin
 
 _TEXT = "content-type text/plain string"
 
+_OF_THE_CONSOLE_ITSELF = f"""
+  # A browser sends the operator's password with what any other site's page asks it to send.
+  acl reads method GET HEAD OPTIONS
+  acl of_a_page req.hdr(origin) -m found
+  http-request set-var(txn.host) req.hdr(host)
+  acl of_this_page req.hdr(origin),regsub(^https?://,),strcmp(txn.host) eq 0
+  acl of_another_site req.hdr(sec-fetch-site) cross-site same-site
+  http-request return status 403 {_TEXT} "error: another page has sent this\\n" if !reads of_a_page !of_this_page
+  http-request return status 403 {_TEXT} "error: another page has sent this\\n" if !reads of_another_site"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -85,7 +95,7 @@ def haproxy_config(
     hsts = {"Strict-Transport-Security": f"max-age={_HSTS_SECONDS}"} if tls else {}
     bind = f" ssl crt /run/secrets/{CERTIFICATE} alpn h2,http/1.1" if tls else ""
     limited = _limited(limits or Limits())
-    headed = _headers({**_CONSOLE, **hsts}) + limited
+    headed = _headers({**_CONSOLE, **hsts}) + limited + _OF_THE_CONSOLE_ITSELF
     operated = [_console(console, target, bind, headed) for console, target in (consoles or {}).items()]
     if statistics_port:
         operated.append(_statistics(statistics_port, bind, headed))

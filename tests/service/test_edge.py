@@ -160,6 +160,30 @@ def test_every_response_of_the_edge_and_through_it_tells_browsers_to_be_careful(
     assert (console.status_code, console.headers["X-Frame-Options"]) == (401, "SAMEORIGIN")
 
 
+@pytest.mark.parametrize(
+    ("headers", "allowed"),
+    [
+        ({}, True),
+        ({"Origin": "http://HOST"}, True),
+        ({"Origin": "https://HOST", "Sec-Fetch-Site": "same-origin"}, True),
+        ({"Origin": "http://evil.example"}, False),
+        ({"Origin": "null"}, False),
+        ({"Origin": "http://127.0.0.1"}, False),
+        ({"Sec-Fetch-Site": "cross-site"}, False),
+    ],
+)
+def test_a_console_takes_no_change_from_the_page_of_another_site(
+    front: Edge, headers: dict[str, str], allowed: bool
+) -> None:
+    host = f"127.0.0.1:{front.statistics_port}"
+    sent = {name: value.replace("HOST", host) for name, value in headers.items()}
+
+    for method in ("POST", "DELETE"):
+        found = requests.request(method, f"http://{host}/", auth=("operator", PASSWORD), headers=sent, timeout=10)
+        assert ("another page has sent this" not in found.text) is allowed
+    assert requests.get(f"http://{host}/", auth=("operator", PASSWORD), headers=sent, timeout=10).status_code == 200
+
+
 @pytest.mark.parametrize("name", ["a b", "é", "50%", "%41", "a;b?c#d", "..a", "~!$&'()*+,=:@", "日本", "a%2Fb"])
 def test_the_edge_leaves_names_of_files_as_they_are(front: Edge, name: str) -> None:
     for safe in ("", "~!$&'()*+,=:@;"):
