@@ -27,6 +27,7 @@ _DNS_NAME = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])
 _MAX_REPLICAS = 1000
 _MIN_PASSWORD = 12
 _MIN_TOKEN = 32
+_TTL = r"^([1-9][0-9]{0,8}s?|[1-9][0-9]{0,6}m|[1-9][0-9]{0,4}h|[1-9][0-9]{0,3}d)?$"  # some decades at most
 _DURATION = r"^[1-9][0-9]*(s|m|h|d|w)$"
 
 
@@ -75,7 +76,7 @@ class Token(_Settings):
     """The token is for files only whose names begin with this."""
     expires: date | None = None
     """The last day, in UTC, on which the token is valid."""
-    ttl: Annotated[str, Field(pattern=r"^([1-9][0-9]{0,8}[smhd]?)?$")] = ""
+    ttl: Annotated[str, Field(pattern=_TTL)] = ""
     """How long a file is kept that is uploaded without an expiry, such as 7d; without it, for ever."""
 
     @field_validator("token")

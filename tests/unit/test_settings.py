@@ -166,6 +166,7 @@ Change = Callable[[dict[str, Any]], Any]
             ("tokens.ci.expires", '"2030-02-30"', "valid date"),
         ),
         (lambda v: v.update(tokens={"ci": {**TOKEN, "ttl": "soon"}}), ("tokens.ci.ttl", '"soon"', "pattern")),
+        (lambda v: v.update(tokens={"ci": {**TOKEN, "ttl": "99999d"}}), ("tokens.ci.ttl", '"99999d"', "pattern")),
         (
             lambda v: v.update(file_service={"allowed_hosts": ["Files.example.org:5001"]}),
             ("file_service.allowed_hosts", '"Files.example.org:5001"', "without a port"),
