@@ -3,7 +3,7 @@
 import pulumi
 
 import settings as configuration
-from components import container_api, file_service, preflight
+from components import container_api, file_service, preflight, ssh
 from components.edge import Edge, EdgeArgs
 from components.edge_config import Limits
 from components.file_service import FileService, FileServiceArgs
@@ -18,7 +18,13 @@ from wiring.storage import create_storage
 
 settings = configuration.load()
 targets = configuration.ssh_targets(settings)
-holders = preflight.check(list(targets.values()), topology.plan(settings, stack=pulumi.get_stack()))
+gone = [targets[host.name] for host in settings.gone_hosts]
+ssh.record_gone(gone)
+holders = preflight.check(
+    [targets[host.name] for host in settings.present_hosts],
+    topology.plan(settings, stack=pulumi.get_stack()),
+    gone=gone,
+)
 planned = topology.describe(settings, holders)
 prometheus_files = checked_prometheus_files(settings, planned)
 
@@ -33,7 +39,7 @@ hosts = [
             scratch_volume=container_api.VOLUME,
         ),
     )
-    for host in settings.hosts
+    for host in settings.present_hosts
 ]
 cluster = SwarmCluster(
     "swarm",
@@ -41,6 +47,7 @@ cluster = SwarmCluster(
         hosts=hosts,
         stack=pulumi.get_stack(),
         data_hosts=holders,
+        gone=[host.name for host in settings.gone_hosts],
         volume_image=settings.images.haproxy,  # every host has it, because the edge runs on every host
         ready_timeout=settings.ready_timeout,
         registry=None
@@ -117,7 +124,7 @@ edge = Edge(
 )
 monitoring_ready = create_monitoring(settings, planned, cluster, networks, prometheus_files)
 
-pulumi.export("hosts", {host.name: f"{host.address} ({host.role})" for host in settings.hosts})
+pulumi.export("hosts", {host.name: f"{host.address} ({host.role})" for host in settings.present_hosts})
 scheme = "https" if settings.edge_certificate else "http"
-pulumi.export("addresses", [f"{scheme}://{host.address}:{settings.edge_port}" for host in settings.hosts])
+pulumi.export("addresses", [f"{scheme}://{host.address}:{settings.edge_port}" for host in settings.present_hosts])
 pulumi.export("services", pulumi.Output.all(*storage.ready, files.ready, edge.ready, *monitoring_ready))

@@ -74,6 +74,11 @@ def retire_node(*, node_id: str, drain_timeout: int) -> str:
     return render("change_node", "retire_node", NODE=node_id, DRAIN_TIMEOUT=drain_timeout)
 
 
+def forget_node(*, host: str) -> str:
+    """On a manager: remove the node of the host of this name, which is gone, from the swarm."""
+    return render("change_node", "forget_node", HOST=host, HOST_LABEL=HOST_LABEL)
+
+
 def remove_images(references: Iterable[str]) -> str:
     """Remove these images, waiting up to about a minute until no task uses them.
 
@@ -101,9 +106,12 @@ def chown_volume(*, volume: str, owner: int, image: str) -> str:
     return render("chown_volume", VOLUME=volume, OWNER=owner, IMAGE=image)
 
 
-def release_volume(*, volume: str) -> str:
-    """Remove the ended tasks' containers that Swarm keeps for their logs, and that still hold the volume."""
-    return render("release_volume", VOLUME=volume)
+def delete_volume(*, volume: str) -> str:
+    """Remove the volume, and before it the ended tasks' containers that Swarm keeps for their logs.
+
+    The script fails if a running container uses the volume.
+    """
+    return render("delete_volume", VOLUME=volume)
 
 
 def create_volume(*, volume: str, owner: int, image: str) -> str:
@@ -122,6 +130,11 @@ def remove_volume(*, volume: str) -> str:
 def leave_etcd(*, member: str) -> str:
     """Take the member of this name, whose service has the same one, out of etcd's cluster if it runs on this host."""
     return render("leave_etcd", MEMBER=member)
+
+
+def forget_etcd(*, lost: str, member: str) -> str:
+    """On the host of the etcd member `member`: take the member `lost`, whose host is gone, out of the cluster."""
+    return render("forget_etcd", LOST=lost, MEMBER=member)
 
 
 def deliver_prometheus_files(*, volume: str, image: str, owner: int, service: str) -> str:

@@ -55,10 +55,10 @@ def locate(data: Data | CopiedData, probes: Mapping[str, Probe]) -> tuple[list[s
     return [host], problems
 
 
-def left_behind(probes: Mapping[str, Probe]) -> list[str]:
+def left_behind(probes: Mapping[str, Probe], *, gone: Collection[str] = ()) -> list[str]:
     """Return one line for every swarm node whose label says that it holds data but whose host is not on the list.
 
-    Data that another host has a copy of does not count.
+    Data that another host has a copy of does not count, nor that of a host which is `gone`.
     """
     nodes = {node for probe in probes.values() for node in probe.nodes}
     kept = {kind for node in nodes if node.host in probes for kind in node.holds & _COPIED}
@@ -67,7 +67,7 @@ def left_behind(probes: Mapping[str, Probe]) -> list[str]:
         f"put it back and move the data first ({_MOVING}), or, if you do not need the data, "
         f"run `docker node update --label-rm {HOLDS_LABEL} {node.id}` on a manager"
         for node in sorted(nodes, key=lambda node: node.host)
-        if node.host not in probes and node.holds - kept
+        if node.host not in probes and node.host not in gone and node.holds - kept
     ]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components import etcd_member, users
-from components.commands import leave_etcd
+from components.commands import forget_etcd, leave_etcd
 from components.host import Host
 from components.overlay import OverlayNetwork
 from components.single_writer import single_writer_service
@@ -18,12 +18,16 @@ _HEAP_MIB = 56
 
 @dataclass(frozen=True, kw_only=True)
 class EtcdArgs:
-    """`hosts` run one member each: one or three. `image` has etcd."""
+    """`hosts` run one member each: one or three. `image` has etcd.
+
+    `lost` are the names of hosts that are gone for good and may have been members.
+    """
 
     cluster: SwarmCluster
     network: OverlayNetwork
     hosts: Sequence[Host]
     image: pulumi.Input[str]
+    lost: Sequence[str] = ()
 
 
 class Etcd(pulumi.ComponentResource):
@@ -65,5 +69,17 @@ class Etcd(pulumi.ComponentResource):
             )
             host.command(f"{member}-leave", parent=self, delete=leave_etcd(member=member), after=[service.service])
             services.append(service)
+        first = args.hosts[0]
+        for name in args.lost:
+            first.command(
+                f"{etcd_member.service_name(name)}-forgotten",
+                parent=self,
+                create=services[0].ready.apply(
+                    lambda _, name=name: forget_etcd(
+                        lost=etcd_member.service_name(name), member=etcd_member.service_name(first.target.name)
+                    )
+                ),
+                after=[service.service for service in services],
+            )
         self.ready = pulumi.Output.all(*[service.ready for service in services]).apply(lambda _: name)
         self.register_outputs({"ready": self.ready})

@@ -9,7 +9,7 @@ import pulumi_command as command
 import pulumi_docker as docker
 
 from components.commands import HOST_LABEL, remove_images, remove_volume
-from components.ssh import CONNECT, SshTarget
+from components.ssh import SshTarget, interpreter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class Host(pulumi.ComponentResource):
         """
         return command.local.Command(
             name,
-            interpreter=[*CONNECT, *self.target.options, self.target.login],
+            interpreter=interpreter(self.target),
             create=create,
             update=update,
             delete=delete,

@@ -19,7 +19,7 @@ _CONTEXT = Path("services/postgres")  # relative, so that Pulumi's state is the 
 
 @dataclass(frozen=True, kw_only=True)
 class IndexArgs:
-    """`hosts` have one PostgreSQL each, and `etcd_hosts` one member of etcd.
+    """`hosts` have one PostgreSQL each, and `etcd_hosts` one member of etcd. `lost` are names of hosts that are gone.
 
     `debian_image` is the base of the image of both. `replicas` is how many replicas the file service has,
     which all open connections.
@@ -29,6 +29,7 @@ class IndexArgs:
     network: OverlayNetwork
     hosts: Sequence[Host]
     etcd_hosts: Sequence[Host]
+    lost: Sequence[str]
     debian_image: str
     password: pulumi.Output[str]
     replicas: int
@@ -61,6 +62,7 @@ class Index(pulumi.ComponentResource):
                 network=args.network,
                 hosts=args.etcd_hosts,
                 image=image.reference,
+                lost=args.lost,
             ),
             opts=child,
         )

@@ -1,6 +1,6 @@
 """Checks every host before anything is changed: can it be used, which data does it hold, are its ports free."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -31,6 +31,10 @@ _SSH_FAILURES = (
 )  # fmt: skip
 
 
+_GONE_SECONDS = 5
+"""How long a host has to answer that is said to be gone."""
+
+
 class PreflightError(pulumi.RunError):
     """The hosts cannot be used as the settings say. The text has one line per problem; nothing has been changed."""
 
@@ -45,15 +49,23 @@ class Plan:
     ports: Sequence[PublishedPort] = ()
 
 
-def check(targets: Sequence[SshTarget], plan: Plan) -> dict[str, list[str]]:
+def check(targets: Sequence[SshTarget], plan: Plan, gone: Sequence[SshTarget] = ()) -> dict[str, list[str]]:
     """Probe all hosts at once, and return the names of the hosts of each kind of data.
+
+    The hosts in `gone` are not to be used, and are refused if one is still in a swarm.
 
     Raises:
         PreflightError: a host cannot be used; the text names each problem and its remedy.
     """
     with ThreadPoolExecutor(max_workers=32) as pool:
+        lost = pool.map(lambda target: _probe(target, timeout=_GONE_SECONDS), gone)
         answers = list(pool.map(_probe, targets))
-    _refuse(answer for answer in answers if isinstance(answer, str))
+        _refuse(
+            [
+                *(answer for answer in answers if isinstance(answer, str)),
+                *(problem for target, answer in zip(gone, lost, strict=True) for problem in _alive(target, answer)),
+            ]
+        )
     probes = {target.name: answer for target, answer in zip(targets, answers, strict=True) if isinstance(answer, Probe)}
     addresses = {target.name: target.address for target in targets}
     # Another swarm is reported first and alone: the data and ports of its hosts are not ours to judge.
@@ -63,7 +75,7 @@ def check(targets: Sequence[SshTarget], plan: Plan) -> dict[str, list[str]]:
     _refuse(
         [
             *(problem for _, problems in located.values() for problem in problems),
-            *data_hosts.left_behind(probes),
+            *data_hosts.left_behind(probes, gone={target.name for target in gone}),
             *taken_ports(plan.ports, probes, hosts),
         ]
     )
@@ -106,14 +118,27 @@ def explain(name: str, error: str) -> str:
         if marker in error:
             return f"{name}: {reason}: {remedy}"
     last = error.splitlines()[-1] if error else "no reason given"
-    return f"{name}: cannot be reached ({last}): is it running (`vagrant up {name}`), is its address right?"
+    return (
+        f"{name}: cannot be reached ({last}): is it running (`vagrant up {name}`), is its address right? "
+        "If it is lost for good, add `state: gone` to its entry in `hosts`"
+    )
 
 
-def _probe(target: SshTarget) -> Probe | str:
+def _probe(target: SshTarget, *, timeout: int = 60) -> Probe | str:
+    """Return the host's state or, if it cannot be asked within `timeout` seconds, the problem."""
     try:
-        return parse(ask(target, SCRIPT))
+        return parse(ask(target, SCRIPT, timeout=timeout))
     except SshError as error:
         return explain(target.name, str(error))
+
+
+def _alive(target: SshTarget, answer: Probe | str) -> Iterator[str]:
+    """Yield a problem if a host that is said to be gone is still in a swarm. A new machine in its place is in none."""
+    if isinstance(answer, Probe) and answer.swarm.get("LocalNodeState") != "inactive":
+        yield (
+            f"{target.name}: its `state` in `hosts` is gone, but it answers and is in a swarm: "
+            "remove its `state` to use it again, or shut it down for good"
+        )
 
 
 def _refuse(problems: Iterable[str]) -> None:

@@ -3,6 +3,7 @@
 Masters know which volume server has which SeaweedFS volume. Volume servers store the data.
 """
 
+import shlex
 from collections.abc import Collection
 
 VOLUME_SERVER = "object-store-volume"
@@ -13,7 +14,11 @@ REPAIR = "/etc/seaweedfs/repair_volumes.sh"
 """The path of the script that repairs volumes whose last writes were interrupted."""
 
 
-_MASTER_PORT = 9333
+_SINGLE_MASTER_PORT = 9333
+_MASTERS_PORT = 9334
+"""A single master has another port than each of several. Otherwise, when one of three is to remain, the two others would
+make it one of three again before they are removed. Without them, it could not lead."""
+
 # By default, three masters that were one before never elect another leader when the first one is gone. They wait three
 # seconds for their leader, and a new one lets nobody write for 15 s more.
 _ELECTION = ["-raftHashicorp=true", "-electionTimeout=3s"]
@@ -51,12 +56,16 @@ copy_3 = 3
 
 def master_command(name: str, masters: Collection[str], copies: int) -> list[str]:
     """Return the command line of the master of this name, one of `masters`."""
-    return [
-        "weed", "-logtostderr=true", "master", f"-ip={name}", "-ip.bind=0.0.0.0", f"-port={_MASTER_PORT}",
+    command = [
+        "weed", "-logtostderr=true", "master", f"-ip={name}", "-ip.bind=0.0.0.0", f"-port={_port(masters)}",
         f"-mdir={DATA}", *([f"-peers={addresses(masters)}", *_ELECTION] if len(masters) > 1 else ["-peers=none"]),
         f"-defaultReplication={replication(copies)}", "-volumeSizeLimitMB=1024", "-telemetry=false",
         f"-metricsPort={METRICS_PORT}",
     ]  # fmt: skip
+    if len(masters) > 1:
+        return command
+    # If there are several again, they must not remember who the others once were.
+    return ["sh", "-c", f"rm -rf {DATA}/m{_MASTERS_PORT} && exec {shlex.join(command)}"]
 
 
 def volume_server_command(masters: Collection[str]) -> list[str]:
@@ -84,4 +93,8 @@ def volume_server_command(masters: Collection[str]) -> list[str]:
 
 def addresses(masters: Collection[str]) -> str:
     """Return the addresses of the masters of these names, separated by commas."""
-    return ",".join(f"{master}:{_MASTER_PORT}" for master in masters)
+    return ",".join(f"{master}:{_port(masters)}" for master in masters)
+
+
+def _port(masters: Collection[str]) -> int:
+    return _MASTERS_PORT if len(masters) > 1 else _SINGLE_MASTER_PORT

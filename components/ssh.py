@@ -4,7 +4,7 @@ Only resources change a host. `ask` is for scripts that change nothing.
 """
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,19 +12,17 @@ CONNECT_TIMEOUT = 15
 """How long to wait for a host's ssh server, in seconds."""
 
 
-_RETRY = """attempts=0
+GONE = Path(".gone-hosts")
+"""Names the hosts that are gone for good, one USER@ADDRESS a line. It is in the project's folder, where Pulumi runs."""
+
+_RETRY = f"""if grep -qsxF -e "$0" {GONE}; then exit 0; fi
+attempts=0
 until ssh "$@"; do
   status=$?
   attempts=$((attempts + 1))
   if [ "$status" -ne 255 ] || [ "$attempts" -ge 5 ]; then exit "$status"; fi
   sleep "$attempts"
 done"""
-
-CONNECT = ("sh", "-c", _RETRY, "ssh")
-"""A command line that takes the ssh client's arguments and retries four times if the connection fails (status 255).
-
-An ssh server refuses clients while ten others are logging in, and a host that has just booted does not listen yet.
-"""
 
 
 class SshError(Exception):
@@ -63,6 +61,24 @@ class SshTarget:
             "-o", f"ConnectTimeout={CONNECT_TIMEOUT}",
             "-o", "ServerAliveInterval=15",
         ]  # fmt: skip
+
+
+def interpreter(target: SshTarget) -> list[str]:
+    """Return the command line that runs the script which follows it on the host.
+
+    It retries four times if the connection fails (status 255): an ssh server refuses clients while ten others are
+    logging in, and a host that has just booted does not listen yet. For a host that is gone it does nothing, with
+    success. Pulumi runs what a host's resources once were to do when they are deleted, and has no other way to skip it.
+    """
+    return ["sh", "-c", _RETRY, target.login, *target.options, target.login]
+
+
+def record_gone(targets: Iterable[SshTarget]) -> None:
+    """Make these the only hosts on which `interpreter` runs nothing."""
+    if text := "".join(f"{target.login}\n" for target in targets):
+        GONE.write_text(text)
+    else:
+        GONE.unlink(missing_ok=True)
 
 
 def knows_host(known_hosts_file: Path, address: str) -> bool:

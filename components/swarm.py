@@ -15,6 +15,8 @@ from components.registry import Registry
 class SwarmClusterArgs:
     """The first manager among `hosts` runs the swarm's commands. The name `stack` marks the swarm as ours.
 
+    `gone` are the names of hosts that are gone for good: their nodes are removed from the swarm.
+
     `data_hosts` maps each kind of data to the names of its hosts.
 
     Every component finds the rest here: `registry` is where our own images are pushed; without one, they are built on
@@ -25,6 +27,7 @@ class SwarmClusterArgs:
     hosts: Sequence[Host]
     stack: str
     data_hosts: Mapping[str, Collection[str]]
+    gone: Sequence[str] = ()
     volume_image: str
     ready_timeout: int
     registry: Registry | None = None
@@ -53,6 +56,10 @@ class SwarmCluster(pulumi.ComponentResource):
             address=self.first_manager.target.address, stack=args.stack
         ))  # fmt: skip
         first_node = self._create_node(self.first_manager, membership, after=[])
+        for lost in args.gone:
+            self.first_manager.command(
+                f"{lost}-forgotten", parent=self, create=commands.forget_node(host=lost), after=[first_node]
+            )
         tokens = self._create_tokens(membership)
         self.node_of = {self.first_manager.target.name: first_node}
         ids = {self.first_manager.target.name: membership.stdout}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
-from components.commands import chown_volume, release_volume
+from components.commands import chown_volume, delete_volume
 from components.host import Host
 from components.swarm import SwarmCluster
 
@@ -31,16 +31,19 @@ class OwnedVolume(pulumi.ComponentResource):
     def __init__(self, name: str, args: OwnedVolumeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:volume:OwnedVolume", name, {}, opts)
         placed = f"{name}-on-{args.host.target.name}"
+        # The command deletes it, since a command on a host that is gone ends at once. The provider would not.
         volume = docker.Volume(
             placed,
             name=args.name,
-            opts=pulumi.ResourceOptions(parent=self, provider=args.host.provider, depends_on=args.cluster.nodes),
+            opts=pulumi.ResourceOptions(
+                parent=self, provider=args.host.provider, depends_on=args.cluster.nodes, retain_on_delete=True
+            ),
         )
         args.host.command(
             f"{placed}-owner",
             parent=self,
             create=chown_volume(volume=args.name, owner=args.owner, image=args.cluster.volume_image),
-            delete=release_volume(volume=args.name),
+            delete=delete_volume(volume=args.name),
             after=[volume],
         )
         self.register_outputs({})

@@ -47,6 +47,8 @@ class Host(_Settings):
     cpus: Annotated[int, Field(ge=1)] = 1
     memory: Annotated[int, Field(ge=512)] = 2048
     labels: Mapping[str, str] = Field(default_factory=dict)
+    state: Literal["active", "gone"] = "active"
+    """A host that is gone is lost for good: nothing is asked of it, and the swarm forgets it."""
 
 
 class Ssh(_Settings):
@@ -293,9 +295,19 @@ class Settings(_Settings):
     """Seconds that `pulumi up` waits for a service to run as configured."""
 
     @property
+    def present_hosts(self) -> tuple[Host, ...]:
+        """The hosts that are to be used: all but those that are gone."""
+        return tuple(host for host in self.hosts if host.state == "active")
+
+    @property
+    def gone_hosts(self) -> tuple[Host, ...]:
+        """The hosts that are lost for good and still on the list."""
+        return tuple(host for host in self.hosts if host.state == "gone")
+
+    @property
     def managers(self) -> tuple[Host, ...]:
-        """The hosts with role manager; the cluster is created and controlled on the first."""
-        return tuple(host for host in self.hosts if host.role == "manager")
+        """The present hosts with role manager; the cluster is created and controlled on the first."""
+        return tuple(host for host in self.present_hosts if host.role == "manager")
 
     @property
     def allowed_hosts(self) -> tuple[str, ...]:
@@ -311,10 +323,10 @@ class Settings(_Settings):
                 f'file_service.anonymous: "{", ".join(wanted.anonymous)}": without tokens everybody may do everything '
                 "already: set tokens, or remove it"
             )
-        if wanted.storage == "cluster" and wanted.copies > len(self.hosts):
+        if wanted.storage == "cluster" and wanted.copies > len(self.present_hosts):
             raise ValueError(
                 f'file_service.copies: "{wanted.copies}": each copy needs its own host, '
-                f"and there are {len(self.hosts)} hosts: lower it, or add a host"
+                f"and there are {len(self.present_hosts)} hosts: lower it, or add a host"
             )
         needed = {"cluster": ["postgres_password"], "s3": ["postgres_password", "storage_key"], "directory": []}
         for secret in needed[wanted.storage]:
@@ -343,8 +355,14 @@ class Settings(_Settings):
             for value, count in Counter(str(getattr(host, field)) for host in hosts).items():
                 if count > 1:
                     raise ValueError(f'{count} hosts have the {field} "{value}": give each host its own {field}')
-        if not any(host.role == "manager" for host in hosts):
+        managers = [host for host in hosts if host.role == "manager"]
+        if not managers:
             raise ValueError("no host has the role manager: set `role: manager` on one (or three) of them")
+        if all(host.state == "gone" for host in managers):
+            raise ValueError(
+                f"every manager has `state: gone` ({', '.join(host.name for host in managers)}): without a manager there "
+                'is no swarm to go on with; see "The last manager is lost" in docs/operations.md'
+            )
         return hosts
 
     @field_validator(
@@ -398,4 +416,6 @@ class Settings(_Settings):
         ):
             if name is not None and name not in {host.name for host in self.hosts}:
                 raise ValueError(f'{field}: no host is named "{name}": use a name from hosts')
+            if name in {host.name for host in self.gone_hosts}:
+                raise ValueError(f'{field}: "{name}" is gone: name another host, or remove the setting')
         return self

@@ -22,7 +22,7 @@ def ssh_targets(settings: Settings) -> dict[str, SshTarget]:
     unknown = [
         f'{PROJECT}:ssh.known_hosts_file: "{ssh.known_hosts_file}" has no key of {host.name} ({host.address}): '
         f"run `vagrant up {host.name}`, or add the key that the host's owner gives you"
-        for host in settings.hosts
+        for host in settings.present_hosts
         if not knows_host(ssh.known_hosts_file, str(host.address))
     ]
     if unknown:

@@ -82,7 +82,7 @@ def plan(settings: "Settings", *, stack: str) -> Plan:
 
 def describe(settings: "Settings", holders: Mapping[str, Sequence[str]]) -> Topology:
     """Return the cluster on the hosts that hold its data: `holders` are the names of the hosts of each kind."""
-    hosts = [host.name for host in settings.hosts]
+    hosts = [host.name for host in settings.present_hosts]
     services = [
         _files(settings, holders),
         *_storage(settings, holders),
@@ -113,7 +113,7 @@ def _files(settings: "Settings", holders: Mapping[str, Sequence[str]]) -> Servic
     replicas = settings.file_service.replicas
     if settings.file_service.storage == "directory":
         return _one("files", holders[FILES][0], networks=[CLUSTER_NET], tasks=replicas)
-    hosts = [host.name for host in settings.hosts]
+    hosts = [host.name for host in settings.present_hosts]
     return Service(name="files", tasks=replicas, hosts=hosts, networks=[CLUSTER_NET, STORAGE_NET])
 
 
@@ -129,13 +129,13 @@ def _storage(settings: "Settings", holders: Mapping[str, Sequence[str]]) -> Iter
     for host in _voting_hosts(settings):
         yield _one(seaweedfs.master_name(host), host, networks=[STORAGE_NET])
     server = seaweedfs.VOLUME_SERVER
-    hosts = [host.name for host in settings.hosts]
+    hosts = [host.name for host in settings.present_hosts]
     yield Service(name=server, tasks=len(hosts), hosts=hosts, networks=[STORAGE_NET], volumes=frozenset({server}))
 
 
 def _monitoring(settings: "Settings", *, host: str) -> Iterator[Service]:
     """Yield the monitoring services; those with data are on this host."""
-    everywhere = [each.name for each in settings.hosts]
+    everywhere = [each.name for each in settings.present_hosts]
     managers = [manager.name for manager in settings.managers]
     for name, network in (("node-exporter", CLUSTER_NET), ("cadvisor", CLUSTER_NET), ("container-api", API_NET)):
         yield Service(name=name, tasks=len(everywhere), hosts=everywhere, networks=[network])
@@ -179,7 +179,10 @@ def _networks(settings: "Settings") -> list[Network]:
 
 
 def _voting_hosts(settings: "Settings") -> Sequence[str]:
-    return voters([host.name for host in settings.managers])
+    """Return the hosts that decide by majority. Without one of three that is gone, the other two go on."""
+    declared = voters([host for host in settings.hosts if host.role == "manager"])
+    present = [host.name for host in declared if host in settings.managers]
+    return present or voters([host.name for host in settings.managers])
 
 
 def _data(settings: "Settings") -> list[Data | CopiedData]:
@@ -203,7 +206,7 @@ def _data(settings: "Settings") -> list[Data | CopiedData]:
             default=first,
         )
         return [metrics, files]
-    workers = [host.name for host in settings.hosts if host.role == "worker"]
+    workers = [host.name for host in settings.present_hosts if host.role == "worker"]
     index = CopiedData(
         kind=INDEX,
         volume=patroni.service_name,

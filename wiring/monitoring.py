@@ -33,7 +33,7 @@ def checked_prometheus_files(settings: Settings, topology: Topology) -> dict[str
         PrometheusFilesArgs(
             cluster=pulumi.get_stack(),
             scrape_interval=f"{settings.monitoring.scrape_interval}s",
-            nodes=[host.name for host in settings.hosts],
+            nodes=[host.name for host in settings.present_hosts],
             tasks={name: service.tasks for name, service in topology.services.items()},
             alert_for=settings.alerting.for_,
             certificates=certificate_ends(settings.edge_certificate),

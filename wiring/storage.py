@@ -28,6 +28,7 @@ def create_storage(
             network=network,
             hosts=[cluster.host(name) for name in topology.index_hosts],
             etcd_hosts=voting_hosts,
+            lost=[host.name for host in settings.gone_hosts],
             debian_image=settings.images.debian,
             password=secret(settings.postgres_password),
             replicas=settings.file_service.replicas,

@@ -17,3 +17,4 @@ for label in "$@"; do
 done
 # shellcheck disable=SC2086 # the removals are several words
 change_node update --availability active --role "$ROLE" $removals "$@" "$NODE"
+[ "$ROLE" = manager ] || await_demotion "$NODE"

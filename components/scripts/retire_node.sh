@@ -22,4 +22,5 @@ while [ "$(docker node inspect "$NODE" --format '{{.Status.State}}')" = ready ] 
   waited=$((waited + 1))
 done
 change_node demote "$NODE"
+await_demotion "$NODE"
 change_node rm --force "$NODE"

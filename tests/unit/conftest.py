@@ -37,7 +37,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch, answers: dict[str, str]) -> Record
     recorder = Recorder()
     monkeypatch.setattr(readiness, "wait", lambda _manager, service, **_: recorder.ready.append(service))
     monkeypatch.setattr(readiness, "wait_for_answers", lambda _manager, urls, **_: recorder.ready.extend(urls))
-    monkeypatch.setattr(preflight, "ask", lambda host, _: answers.get(host.name, FRESH))
+    monkeypatch.setattr(preflight, "ask", lambda host, _, **__: answers.get(host.name, FRESH))
     return recorder
 
 

@@ -18,12 +18,14 @@ SCRIPTS = {
     "join": commands.join_swarm(),
     "leave": commands.leave_swarm(),
     "leave etcd": commands.leave_etcd(member="etcd-master"),
+    "forget etcd": commands.forget_etcd(lost="etcd-slave", member="etcd-master"),
+    "forget node": commands.forget_node(host="slave"),
     "configure": commands.configure_node(node_id="n1", role="worker", labels={"disk": "ssd", "a b": "it's"}),
     "retire": commands.retire_node(node_id="n1", drain_timeout=600),
     "remove images": commands.remove_images(["localhost/x:1", "y@sha256:0"]),
     "remove repository": commands.remove_repository("localhost/x"),
     "remove superseded": commands.remove_superseded_images("localhost/x", "3"),
-    "release volume": commands.release_volume(volume="prometheus-data"),
+    "delete volume": commands.delete_volume(volume="prometheus-data"),
     "chown volume": commands.chown_volume(volume="prometheus-data", owner=65534, image="x@sha256:0"),
     "deliver": commands.deliver_prometheus_files(volume="v", image="x@sha256:0", owner=65534, service="prometheus"),
     "unpack": commands.unpack_prometheus_files("/etc/prometheus"),
@@ -55,11 +57,18 @@ case $call in
   "node inspect self --format {{index"*) cat "$state/label" ;;
   "node inspect self --format {{.ID}}") echo "${FAKE_SELF:-manager}" ;;
   "node inspect n1 --format {{range"*) printf 'disk\\nstale\\n' ;;
+  "node inspect n1 --format {{if .ManagerStatus}}"*) # as long as it has a vote
+    if [ -s "$state/votes" ]; then sed -i 1d "$state/votes"; echo manager; echo vote >>"$state/changes"; fi ;;
   "node inspect n1 --format {{.Status.State}}") echo "${FAKE_NODE:-ready}" ;;
   "node inspect n1") ! [ -e "$state/retired" ] ;;
   "node ls --quiet") printf 'n1\\nmanager\\n' ;;
   "node ps n1"*) echo 'Shutdown 1 second ago' ;;
+  "node ls --quiet --filter node.label=swarm-transfer.host=slave") echo n1 ;;
   "network rm docker_gwbridge") exit 1 ;;
+  "volume inspect prometheus-data") ! grep -q "volume rm" "$state/changes" 2>/dev/null ;;
+  "volume rm prometheus-data")
+    if [ -s "$state/ended" ]; then echo 'volume is in use' >&2; exit 1; fi
+    echo "$call" >>"$state/changes" ;;
   "ps --all --quiet --filter ancestor="*|"ps --all --quiet --filter volume="*) cat "$state/ended" ;;
   "rm "*)
     if [ -s "$state/busy" ]; then
@@ -67,6 +76,8 @@ case $call in
     fi
     : >"$state/ended"; echo "$call" >>"$state/changes" ;;
   "ps --quiet --filter label=com.docker.swarm.service.name=etcd-master") cat "$state/etcd" ;;
+  "exec c1 sh /opt/postgres/forget_etcd.sh etcd-slave") # refused as often as `busy` has lines
+    echo "$call" >>"$state/changes"; if [ -s "$state/busy" ]; then sed -i 1d "$state/busy"; exit 1; fi ;;
   "exec c"*" sh /opt/postgres/leave_etcd.sh etcd-master") # c1 ends meanwhile, and Swarm starts c2; c3 never leaves
     echo "$call" >>"$state/changes"; case $2 in c1) echo c2 >"$state/etcd"; exit 137 ;; c3) exit 1 ;; esac ;;
   "image ls --format {{.Repository}}:{{.Tag}} localhost/x") printf 'localhost/x:%s\n' 1 2 3 ;;
@@ -266,24 +277,68 @@ def test_containers_of_ended_tasks_are_removed_with_their_image(host: Host) -> N
     assert host.changes == ["rm c1 c2", "image rm localhost/x:1"]
 
 
-def test_containers_of_ended_tasks_release_their_volume(host: Host) -> None:
+def test_a_volume_is_removed_with_the_containers_of_ended_tasks(host: Host) -> None:
     host.set("ended", "c1\nc2\n")
 
-    assert host.run(SCRIPTS["release volume"]).returncode == 0
-    assert host.changes == ["rm c1 c2"]
+    assert host.run(SCRIPTS["delete volume"]).returncode == 0
+    assert host.changes == ["rm c1 c2", "volume rm prometheus-data"]
+
+    assert host.run(SCRIPTS["delete volume"]).returncode == 0
+    assert host.changes == ["rm c1 c2", "volume rm prometheus-data"], "there is nothing left to do"
 
 
 def test_a_container_that_is_being_removed_meanwhile_does_not_matter(host: Host) -> None:
     host.set("ended", "c1\n")
     host.set("busy", "once\n")
 
-    assert host.run(SCRIPTS["release volume"]).returncode == 0
-    assert host.changes == ["rm c1"]
+    assert host.run(SCRIPTS["delete volume"]).returncode == 0
+    assert host.changes == ["rm c1", "volume rm prometheus-data"]
 
 
-def test_a_volume_that_no_ended_task_holds_needs_no_release(host: Host) -> None:
-    assert host.run(SCRIPTS["release volume"]).returncode == 0
-    assert host.changes == []
+def test_a_volume_that_stays_in_use_is_an_error(host: Host) -> None:
+    host.set("ended", "c1\n")
+    host.set("busy", "always\n" * 100)
+
+    done = host.run(SCRIPTS["delete volume"])
+
+    assert done.returncode == 1
+    assert done.stderr == "volume is in use\n"
+
+
+def test_the_node_of_a_host_that_is_gone_is_removed_from_the_swarm(host: Host) -> None:
+    assert host.run(SCRIPTS["forget node"]).returncode == 0
+    assert host.changes == ["node demote n1", "node rm --force n1"]
+
+
+@pytest.mark.parametrize(
+    ("script", "first"), [("forget node", "demote"), ("retire", "demote"), ("configure", "update")]
+)
+def test_a_manager_has_no_vote_any_more_before_anything_else_happens(host: Host, script: str, first: str) -> None:
+    host.set("votes", "once\ntwice\n")
+
+    assert host.run(SCRIPTS[script]).returncode == 0
+
+    changes = [change.split(" --")[0] for change in host.changes]
+    demoted = max(number for number, change in enumerate(changes) if change.startswith(f"node {first}"))
+    assert changes[demoted + 1 :] == ["vote", "vote", *(["node rm"] if first == "demote" else [])]
+
+
+def test_a_manager_that_keeps_its_vote_stays_in_the_swarm(host: Host) -> None:
+    host.set("votes", "always\n" * 100)
+
+    done = host.run(SCRIPTS["retire"])
+
+    assert done.returncode == 1
+    assert done.stderr == "node n1 is still a manager: are the other managers up?\n"
+    assert not [change for change in host.changes if change.startswith("node rm")]
+
+
+def test_a_lost_member_is_taken_out_of_etcd_through_another_which_may_refuse_for_a_while(host: Host) -> None:
+    host.set("etcd", "c1\n")
+    host.set("busy", "once\n")
+
+    assert host.run(SCRIPTS["forget etcd"]).returncode == 0
+    assert host.changes == ["exec c1 sh /opt/postgres/forget_etcd.sh etcd-slave"] * 2
 
 
 def test_all_images_but_the_current_one_and_those_in_use_are_removed(host: Host) -> None:

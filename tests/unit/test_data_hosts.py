@@ -167,6 +167,12 @@ def test_removing_a_host_with_data_from_the_list_is_refused() -> None:
     ]
 
 
+def test_data_on_a_host_that_is_gone_is_given_up() -> None:
+    nodes = (Node(id="n1", host="a", holds=frozenset()), Node(id="n2", host="b", holds=frozenset({"monitoring"})))
+
+    assert left_behind({"a": host(nodes=nodes)}, gone={"b"}) == []
+
+
 def test_a_host_with_one_of_several_copies_may_be_removed() -> None:
     nodes = (
         Node(id="n1", host="a", holds=frozenset({"index"})),

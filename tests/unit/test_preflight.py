@@ -148,6 +148,32 @@ def test_all_unreachable_hosts_are_reported_together(fake_ssh: Path) -> None:
     heading, *lines = str(raised.value).splitlines()
     assert heading == "the hosts cannot be used as the settings say; nothing was changed:"
     assert [line.split(" (")[0] for line in lines] == ["  w1: cannot be reached", "  w2: cannot be reached"]
+    for line in lines:
+        assert "(`vagrant up w" in line
+        assert line.endswith("If it is lost for good, add `state: gone` to its entry in `hosts`")
+
+
+def test_a_host_that_is_gone_is_not_needed(fake_ssh: Path) -> None:
+    (fake_ssh / "m1").write_text(f"{json.dumps(OURS)}\nstack|lab\nnode|n1|m1|\nnode|n2|w1|monitoring,index\n")
+
+    assert preflight.check(targets("m1"), PLAN, gone=targets("w1"))["monitoring"] == ["m1"]
+
+
+def test_a_new_machine_may_have_the_address_of_a_host_that_is_gone(fake_ssh: Path) -> None:
+    (fake_ssh / "m1").write_text(f"{json.dumps(OURS)}\nstack|lab\n")
+    (fake_ssh / "w1").write_text(FRESH_ANSWER)
+
+    assert preflight.check(targets("m1"), PLAN, gone=targets("w1"))["monitoring"] == ["m1"]
+
+
+def test_a_host_that_is_gone_but_still_in_a_swarm_is_refused(fake_ssh: Path) -> None:
+    (fake_ssh / "m1").write_text(f"{json.dumps(OURS)}\nstack|lab\n")
+    (fake_ssh / "w1").write_text(f"{json.dumps({'LocalNodeState': 'active'})}\n")
+
+    with pytest.raises(
+        PreflightError, match="w1: its `state` in `hosts` is gone, but it answers.*: remove its `state`"
+    ):
+        preflight.check(targets("m1"), PLAN, gone=targets("w1"))
 
 
 def test_without_data_the_first_hosts_are_the_hosts_of_all_kinds(fake_ssh: Path) -> None:

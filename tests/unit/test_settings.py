@@ -53,6 +53,15 @@ Change = Callable[[dict[str, Any]], Any]
         (lambda v: v["hosts"][1].update(name="master"), ("hosts", '"master"', "its own name")),
         (lambda v: v["hosts"][1].update(address="192.168.50.2"), ("hosts", '"192.168.50.2"', "its own address")),
         (lambda v: v["hosts"][0].update(role="worker"), ("hosts", "no host has the role manager", "role: manager")),
+        (lambda v: v["hosts"][0].update(state="gone"), ("hosts", "every manager", "(master)", "docs/operations.md")),
+        (lambda v: v["hosts"][1].update(state="gone"), ("file_service.copies", '"2"', "there are 1 hosts", "lower it")),
+        (
+            lambda v: (
+                v["hosts"][1].update(state="gone"),
+                v.update(file_service={"copies": 1}, monitoring={"host": "slave"}),
+            ),
+            ("monitoring.host", '"slave" is gone', "name another host"),
+        ),
         (lambda v: v["hosts"][0].update(role="boss"), ("hosts[0].role", '"boss"', "'manager' or 'worker'")),
         (lambda v: v["hosts"][0].update(name="Größe"), ("hosts[0].name", '"Größe"', "pattern")),
         (lambda v: v["hosts"][1].update(address="10.1.1.1"), ('"10.1.1.1"', '"slave"', "private_cidr")),

@@ -2,11 +2,12 @@
 
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from components.ssh import CONNECT, SshError, SshTarget, ask, knows_host
+from components.ssh import SshError, SshTarget, ask, interpreter, knows_host, record_gone
 
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFkZVzupcfkEposj1yPcY3nRNTmnUXA+f87U0MSgteFx"
 
@@ -57,19 +58,37 @@ def test_a_failing_script_raises_an_error_with_its_stderr(fake_ssh: Callable[[st
         ask(target, "true")
 
 
-def test_a_failed_connection_is_retried_with_the_same_input(fake_ssh: Callable[[str], None], tmp_path: Path) -> None:
+def test_a_failed_connection_is_retried_with_the_same_input(
+    fake_ssh: Callable[[str], None], target: SshTarget, tmp_path: Path
+) -> None:
     fake_ssh(f'echo >>{tmp_path}/attempts\n[ $(wc -l <{tmp_path}/attempts) -eq 3 ] || exit 255\necho "$@"\ncat')
 
-    done = subprocess.run([*CONNECT, "-q", "host", "script"], input="data", capture_output=True, text=True, check=True)
+    command = [*interpreter(target), "script"]
+    done = subprocess.run(command, input="data", capture_output=True, text=True, check=True)
 
-    assert done.stdout == "-q host script\ndata"
+    assert done.stdout == f"{' '.join(target.options)} {target.login} script\ndata"
 
 
 @pytest.mark.parametrize(("status", "attempts"), [(255, 5), (3, 1)], ids=["no connection", "the script failed"])
 def test_the_last_status_is_returned_and_a_failed_script_is_not_retried(
-    fake_ssh: Callable[[str], None], tmp_path: Path, status: int, attempts: int
+    fake_ssh: Callable[[str], None], target: SshTarget, tmp_path: Path, status: int, attempts: int
 ) -> None:
     fake_ssh(f"echo >>{tmp_path}/attempts\nexit {status}")
 
-    assert subprocess.run([*CONNECT, "host", "script"], check=False).returncode == status
+    assert subprocess.run([*interpreter(target), "script"], check=False).returncode == status
     assert len((tmp_path / "attempts").read_text().splitlines()) == attempts
+
+
+def test_nothing_runs_on_a_host_that_is_gone_and_the_others_are_asked(
+    fake_ssh: Callable[[str], None], target: SshTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where Pulumi runs the program and the commands
+    fake_ssh("exit 9")
+    other = replace(target, address=f"{target.address}0")
+
+    record_gone([target])
+    assert subprocess.run([*interpreter(target), "script"], check=False).returncode == 0
+    assert subprocess.run([*interpreter(other), "script"], check=False).returncode == 9
+
+    record_gone([])
+    assert subprocess.run([*interpreter(target), "script"], check=False).returncode == 9
