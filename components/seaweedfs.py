@@ -16,8 +16,8 @@ REPAIR = "/etc/seaweedfs/repair_volumes.sh"
 
 _SINGLE_MASTER_PORT = 9333
 _MASTERS_PORT = 9334
-"""A single master has another port than each of several. Otherwise, when one of three is to remain, the two others would
-make it one of three again before they are removed. Without them, it could not lead."""
+"""A single master has another port than each of several. Otherwise, when one of three is to remain, the two others
+would make it one of three again before they are removed. Without them, it could not lead."""
 
 # By default, three masters that were one before never elect another leader when the first one is gone. They wait three
 # seconds for their leader, and a new one lets nobody write for 15 s more.

@@ -360,8 +360,8 @@ class Settings(_Settings):
             raise ValueError("no host has the role manager: set `role: manager` on one (or three) of them")
         if all(host.state == "gone" for host in managers):
             raise ValueError(
-                f"every manager has `state: gone` ({', '.join(host.name for host in managers)}): without a manager there "
-                'is no swarm to go on with; see "The last manager is lost" in docs/operations.md'
+                f"every manager has `state: gone` ({', '.join(host.name for host in managers)}): without a manager "
+                'there is no swarm to go on with; see "The last manager is lost" in docs/operations.md'
             )
         return hosts
 

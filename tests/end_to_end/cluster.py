@@ -156,11 +156,14 @@ class Cluster:
     def vagrant_destroy(self, host: str) -> None:
         hosts.destroy(self.lab, host)
 
+    def kill(self, host: str) -> None:
+        identifier = (self.lab.local_dir / "vagrant" / "machines" / host / "docker" / "id").read_text()
+        subprocess.run(engine.docker(self.lab, "kill", identifier), check=True, stdout=subprocess.DEVNULL)
+
     @contextmanager
     def stopped(self, host: str) -> Iterator[None]:
         """Kill a host, and start it again afterwards."""
-        identifier = (self.lab.local_dir / "vagrant" / "machines" / host / "docker" / "id").read_text()
-        subprocess.run(engine.docker(self.lab, "kill", identifier), check=True, stdout=subprocess.DEVNULL)
+        self.kill(host)
         try:
             yield
         finally:
