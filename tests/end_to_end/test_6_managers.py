@@ -5,7 +5,7 @@ The steps build on each other. Monitoring may be on another host at the end, so 
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,11 +30,11 @@ class Managers:
     def others(self) -> list[str]:
         return [name for name in NAMES if name != self.lost]
 
-    def urls(self, names: Iterator[str] | list[str] | tuple[str, ...] = NAMES) -> list[str]:
+    def urls(self, names: Sequence[str] = NAMES) -> list[str]:
         return [self.cluster.url(name) for name in names]
 
-    def entries(self, order: list[str] | tuple[str, ...] = NAMES, **states: str) -> list[dict[str, Any]]:
-        """Return the setting `hosts` with three managers, some of them in another state than the default."""
+    def entries(self, order: Sequence[str] = NAMES, *, gone: str = "") -> list[dict[str, Any]]:
+        """Return the setting `hosts` with three managers, of which one may be gone."""
         return [
             {
                 "name": name,
@@ -42,12 +42,12 @@ class Managers:
                 "role": "manager",
                 "cpus": 1,
                 "memory": 2048,
-                **({"state": states[name]} if name in states else {}),
+                "state": "gone" if name == gone else "active",
             }
             for name in order
         ]
 
-    def primary(self, names: list[str] | tuple[str, ...]) -> str:
+    def primary(self, names: Sequence[str]) -> str:
         """Return which of these hosts has the primary, as Patroni says, or nothing if none or several have."""
         found = []
         for name in names:
@@ -126,7 +126,7 @@ def test_a_host_that_is_gone_is_forgotten_and_the_others_go_on(managers: Manager
     cluster, lost = managers.cluster, managers.lost
     first = managers.others[0]
 
-    with cluster.configured(hosts=managers.entries(**{lost: "gone"})):
+    with cluster.configured(hosts=managers.entries(gone=lost)):
         cluster.up()
         cluster.pulumi("preview", "--expect-no-changes")
 
