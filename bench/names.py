@@ -35,11 +35,11 @@ _BATCH = 10_000
 _CONTENT = bytes(100)
 _TIMES = 20
 _PAGE = 1000
-_COLUMNS = ("names", "first page", "middle", "last", "PUT", "sweep", "peak", "index")
+_COLUMNS = ("names", "first page", "middle", "last", "CPU a page", "PUT", "sweep", "peak", "index")
 
 
 def measure(count: int, folder: Path) -> list[str]:
-    """Return one row of the table: times as median and maximum in ms, memory and the index's size in MiB."""
+    """Return one row of the table: times in ms as median and maximum, memory and the index's size in MiB."""
     data = folder / "data"
     data.mkdir(parents=True)
     database = SqliteDatabase(data / "index.sqlite")
@@ -51,11 +51,13 @@ def measure(count: int, folder: Path) -> list[str]:
     database.close()
     with serving(peers.ours(), folder) as (url, pid):
         afters = ("", _name(count // 2), _name(max(count - _PAGE - 1, 0)))
+        before = usage(pid).cpu_seconds
         pages = [_times(partial(_get, f"{url}/files?limit={_PAGE}&after={after}")) for after in afters]
+        cpu = 1000 * (usage(pid).cpu_seconds - before) / (len(pages) * _TIMES)
         put = _times(partial(_put, f"{url}/files/another"))
         peak = usage(pid).peak_bytes
     size = sum(path.stat().st_size for path in data.glob("index.sqlite*"))
-    return [f"{count:,}", *pages, put, swept, f"{peak / 2**20:.0f}", f"{size / 2**20:.0f}"]
+    return [f"{count:,}", *pages, f"{cpu:.0f}", put, swept, f"{peak / 2**20:.0f}", f"{size / 2**20:.0f}"]
 
 
 def _filling(numbers: range) -> Callable[[Connection], None]:
