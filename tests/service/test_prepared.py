@@ -38,11 +38,10 @@ _BY_NAME = select(files).where(files.c.name == bindparam("name"))
 
 @pytest.mark.parametrize("values", ROWS, ids=["large", "small"])
 def test_a_row_is_stored_and_found_as_sqlalchemy_does(database: Database, values: dict[str, object]) -> None:
-    stored = database.write(lambda connection: Prepared(insert(files)).change(connection, values))
+    database.write(lambda connection: Prepared(insert(files)).change(connection, values))
 
     by_sqlalchemy = database.read(lambda connection: connection.execute(_BY_NAME, {"name": values["name"]}).one())
     found = database.read(lambda connection: Prepared(_BY_NAME).one_or_none(connection, values))
-    assert stored == 1
     assert by_sqlalchemy._asdict() == values
     assert {name: getattr(found, name) for name in values} == values
 

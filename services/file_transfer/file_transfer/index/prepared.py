@@ -27,7 +27,7 @@ class Prepared:
         return connection.execute(self._statement, values).one_or_none()
 
     def change(self, connection: Connection, values: Mapping[str, object]) -> int:
-        """Run a statement that changes rows, and return how many it has changed."""
+        """Run a statement that changes rows, and return how many an update or a deletion has changed."""
         if connection.dialect.name == "sqlite":
             return self._for_sqlite(connection).execute(sqlite_driver(connection), values).rowcount
         return connection.execute(self._statement, values).rowcount
