@@ -478,7 +478,8 @@ def test_a_server_that_requires_a_token_gets_it(closed_site: Site, large: Path) 
     with page.expect_download() as download:
         page.get_by_role("link", name="Download large.bin").click()
     assert digest(download.value.path()) == digest(large)
-    page.get_by_role("button", name="Copy curl command for large.bin").click()
+    listed = page.get_by_role("region", name="Files")
+    listed.get_by_role("button", name="Copy curl command for large.bin").click()
     expect(page.get_by_role("status")).to_contain_text("which reads the token from $TOKEN")
     command = clipboard(page.context)
     assert curl_arguments(f"TOKEN={OWNER}\n{command}")[1:3] == ["-H", f"Authorization: Bearer {OWNER}"]
