@@ -5,7 +5,7 @@ from pathlib import Path
 
 _FOLDERS = ("tests/service", "tests/unit")
 LIMIT_SECONDS = 15 * 60
-"""How long the suite may take. It takes a third of that on two cores."""
+"""How long the suite may take before it counts as failed."""
 
 
 def named_tests(root: Path) -> list[str]:
