@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components import etcd_member, users
-from components.commands import forget_etcd, leave_etcd
-from components.host import Host
-from components.overlay import OverlayNetwork
-from components.single_writer import single_writer_service
-from components.swarm import SwarmCluster
-from components.swarm_service import Healthcheck, Resources, SwarmServiceArgs
+from . import etcd_member, users
+from .commands import forget_etcd, leave_etcd
+from .host import Host
+from .overlay import OverlayNetwork
+from .single_writer import single_writer_service
+from .swarm import SwarmCluster
+from .swarm_service import Healthcheck, Resources, SwarmServiceArgs
 
 _HEAP_MIB = 56
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 import pulumi
 
-from components import connections, patroni, seaweedfs
-from components.host import Host
-from components.index import Index
-from components.object_store import ObjectStore
-from components.overlay import OverlayNetwork
+from . import connections, patroni, seaweedfs
+from .host import Host
+from .index import Index
+from .object_store import ObjectStore
+from .overlay import OverlayNetwork
 
 _PASSWORD = "postgres-password"  # noqa: S105 - a file's name
 _SECRETS = "/run/secrets"

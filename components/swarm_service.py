@@ -9,11 +9,11 @@ from typing import Any, Literal, Self
 import pulumi
 import pulumi_docker as docker
 
-from components import readiness
-from components.durations import go_duration
-from components.overlay import OverlayNetwork
-from components.swarm import SwarmCluster
-from components.swarm_file import SwarmFile, SwarmSecret
+from . import readiness
+from .durations import go_duration
+from .overlay import OverlayNetwork
+from .swarm import SwarmCluster
+from .swarm_file import SwarmFile, SwarmSecret
 
 _MIB = 2**20
 _LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}

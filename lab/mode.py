@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import images
+from components import images
 from lab.packages import LabError
 
 OFFLINE = "offline"

@@ -9,9 +9,9 @@ import os
 import sys
 from pathlib import Path
 
-from monitoring import influxdb_client
-from monitoring.influxdb_client import InfluxdbError, Read
-from monitoring.table import table
+from . import influxdb_client
+from .influxdb_client import InfluxdbError, Read
+from .table import table
 
 _PASSWORD = "INFLUXDB_READER_PASSWORD"  # noqa: S105 - the variable's name
 
@@ -54,7 +54,7 @@ def _report(read: Read, output: Path, *, minutes: int) -> int:
         print("the charts need matplotlib: run `pip install matplotlib`", file=sys.stderr)
         return 1
     # Only the charts need matplotlib, so the program's requirements do not have it.
-    from monitoring import report  # noqa: PLC0415
+    from . import report  # noqa: PLC0415
 
     report.write(read, output, minutes=minutes)
     print(output)

@@ -13,7 +13,7 @@ FOLDER = ROOT / "requirements"
 SERVICE = ROOT / "services" / "file_transfer" / "requirements.in"
 PARTS = [*sorted(FOLDER.glob("*.in")), SERVICE]
 every_part = pytest.mark.parametrize("part", PARTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
-OURS = {"components", "images", "monitoring", "settings", "wiring"}
+OURS = {"components", "monitoring", "settings", "wiring"}
 
 
 def pins(file: Path) -> dict[str, str]:
