@@ -1,8 +1,8 @@
 """The stages of `make check` and `make test`: all of them run, and one that fails is seen."""
 
 import subprocess
-from pathlib import Path
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
