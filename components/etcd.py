@@ -34,7 +34,7 @@ class Etcd(pulumi.ComponentResource):
     """Runs etcd without TLS and passwords, on a network that only index, object store and file service share.
 
     A member on a new host joins the others, and one whose host is no longer named leaves them first, so the cluster
-    stays the same one. With an empty one, Patroni could promote a standby that lacks acknowledged changes.
+    stays the same. With a new, empty cluster Patroni could promote a standby that lacks acknowledged changes.
     """
 
     ready: pulumi.Output[str]

@@ -89,7 +89,7 @@ def _environment(index: Index) -> dict[str, str]:
     return {
         "FILE_TRANSFER_POSTGRES_HOSTS": patroni.addresses(hosts),
         "FILE_TRANSFER_POSTGRES_PASSWORD_FILE": f"{_SECRETS}/{_PASSWORD}",
-        "FILE_TRANSFER_POSTGRES_CONNECTIONS": str(connections.of_a_worker(index.args.replicas)),
+        "FILE_TRANSFER_POSTGRES_CONNECTIONS": str(connections.per_worker(index.args.replicas)),
         # A write needs one standby, also if there are two: Patroni makes one of them synchronous.
         "FILE_TRANSFER_POSTGRES_STANDBYS": str(min(1, len(hosts) - 1)),
         "FILE_TRANSFER_WORKERS": str(connections.WORKERS),
