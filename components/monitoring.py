@@ -87,8 +87,14 @@ class Monitoring:
     @property
     def ready(self) -> list[pulumi.Output[Any]]:
         """What resolves when the services are ready, one output a component."""
-        components = (self.docker_api, self.alertmanager, self.prometheus, *self.databases.values(), self.exporters)
-        return [*(component.ready for component in components), *([self.grafana.ready] if self.grafana else [])]
+        return [
+            self.docker_api.ready,
+            self.alertmanager.ready,
+            self.prometheus.ready,
+            *([self.grafana.ready] if self.grafana else []),
+            *(database.ready for database in self.databases.values()),
+            self.exporters.ready,
+        ]
 
 
 def create_monitoring(args: MonitoringArgs) -> Monitoring:
