@@ -1,4 +1,4 @@
-"""The cluster that the end-to-end tests share. It is started once, and the last test file destroys it."""
+"""The cluster that the end-to-end tests share. It is started once, and test_6_destroy.py ends it."""
 
 import subprocess
 from collections.abc import Callable, Iterator
