@@ -61,3 +61,9 @@ def test_the_program_s_requirements_have_all_that_it_imports() -> None:
 
     assert "pulumi" in packages
     assert packages <= pins(FOLDER / "program.txt").keys()
+
+
+def test_pulumi_installs_the_program_s_requirements() -> None:
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+
+    assert [line for line in lines if not line.startswith("#")] == ["-r requirements/program.txt"]
