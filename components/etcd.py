@@ -70,15 +70,12 @@ class Etcd(pulumi.ComponentResource):
             host.command(f"{member}-leave", parent=self, delete=leave_etcd(member=member), after=[service.service])
             services.append(service)
         first = args.hosts[0]
-        for name in args.lost:
+        for lost in map(etcd_member.service_name, args.lost):
+            forget = forget_etcd(lost=lost, member=etcd_member.service_name(first.target.name))
             first.command(
-                f"{etcd_member.service_name(name)}-forgotten",
+                f"{lost}-forgotten",
                 parent=self,
-                create=services[0].ready.apply(
-                    lambda _, name=name: forget_etcd(
-                        lost=etcd_member.service_name(name), member=etcd_member.service_name(first.target.name)
-                    )
-                ),
+                create=pulumi.Output.all(forget, services[0].ready).apply(lambda known: str(known[0])),
                 after=[service.service for service in services],
             )
         self.ready = pulumi.Output.all(*[service.ready for service in services]).apply(lambda _: name)
