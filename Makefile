@@ -1,4 +1,4 @@
-.PHONY: help demo preview up test test-abuse check unit service destroy lint metrics report shell status token venv bench-files
+.PHONY: help demo preview up test test-abuse check unit service coverage destroy lint metrics report shell status token venv bench-files
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,9 @@ test-abuse: venv ## what the page on security says is defended, without hosts: s
 
 token: venv ## a new token for the file service, as a setting: make token NAME=ci
 	@.venv/bin/python -m tools.new_token $(NAME)
+
+coverage: venv ## which lines the unit and service tests run; information only
+	@.venv/bin/python -m tools coverage
 
 metrics: venv ## the eight metrics of the demo's hosts and services, from both InfluxDBs
 	@.venv/bin/python -m lab metrics

@@ -1,9 +1,11 @@
 """Wires the cluster, in the order of the picture in the README: hosts, swarm, storage, files, edge, monitoring."""
 
+from pathlib import Path
+
 import pulumi
 
 import settings as configuration
-from components import container_api, file_service, preflight, ssh
+from components import container_api, preflight, ssh
 from components.edge import Edge, EdgeArgs
 from components.edge_config import Limits
 from components.file_service import FileService, FileServiceArgs
@@ -13,7 +15,7 @@ from components.registry import Registry
 from components.swarm import SwarmCluster, SwarmClusterArgs
 from components.tokens import TokenArgs
 from settings import secret, topology
-from wiring.monitoring import checked_prometheus_files, create_monitoring
+from wiring.monitoring import checked_prometheus_files, monitoring_of
 from wiring.storage import create_storage
 
 settings = configuration.load()
@@ -79,6 +81,7 @@ files = FileService(
         cluster=cluster,
         network=networks[topology.CLUSTER_NET],
         storage=storage,
+        context=Path("services/file_transfer"),  # relative, so that Pulumi's state is the same in every checkout
         python_image=settings.images.python,
         replicas=settings.file_service.replicas,
         max_file_bytes=settings.file_service.max_file_bytes,
@@ -109,11 +112,7 @@ edge = Edge(
         network=networks[topology.CLUSTER_NET],
         image=settings.images.haproxy,
         port=settings.edge_port,
-        backend="files",
-        backend_port=file_service.PORT,
-        backend_status_port=file_service.STATUS_PORT,
-        backend_replicas=settings.file_service.replicas,
-        backend_ready=files.ready,
+        backend=files.backend,
         max_file_bytes=settings.file_service.max_file_bytes,
         operator_password=secret(settings.operator_password),
         limits=Limits(**settings.edge_limits.model_dump()),
@@ -122,9 +121,11 @@ edge = Edge(
         certificate=secret(settings.edge_certificate) if settings.edge_certificate else None,
     ),
 )
-monitoring_ready = create_monitoring(settings, planned, cluster, networks, prometheus_files)
+monitoring = monitoring_of(settings, planned, cluster, networks, prometheus_files)
 
-pulumi.export("hosts", {host.name: f"{host.address} ({host.role})" for host in settings.present_hosts})
+pulumi.export(
+    "hosts", {host.name: {"address": str(host.address), "role": host.role} for host in settings.present_hosts}
+)
 scheme = "https" if settings.edge_certificate else "http"
 pulumi.export("addresses", [f"{scheme}://{host.address}:{settings.edge_port}" for host in settings.present_hosts])
-pulumi.export("services", pulumi.Output.all(*storage.ready, files.ready, edge.ready, *monitoring_ready))
+pulumi.export("services", pulumi.Output.all(*storage.ready, files.ready, edge.ready, *monitoring.ready))

@@ -8,7 +8,6 @@ and the same figures as one line of JSON.
 
 import io
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -25,8 +24,7 @@ from bench.own_hosts import ADDRESSES, LAB, fresh_hosts, own_hosts
 from bench.stack_file import preparations, stack_file
 from components.commands import HOST_LABEL
 from components.ssh import SshTarget
-from lab import namespace, stack
-from lab.plugins import choice
+from lab import lifecycle, stack
 
 MASTER, WORKER = ADDRESSES.values()
 IMAGE = "localhost/swarm-transfer/file-transfer:bench"
@@ -113,7 +111,7 @@ def by_script(resources: list[dict[str, Any]]) -> float:
         private_key_file=LAB.ssh_dir / "id_ed25519",
         known_hosts_file=LAB.ssh_dir / "known_hosts",
     )
-    ssh = namespace.command(LAB, ["ssh", *target.options, f"vagrant@{MASTER}"])
+    ssh = lifecycle.of(LAB).command(["ssh", *target.options, f"vagrant@{MASTER}"])
 
     def run() -> None:
         subprocess.run([*ssh, "tar", "x"], input=archive.getvalue(), check=True)
@@ -132,9 +130,7 @@ def timed(action: Callable[[], object]) -> float:
 
 def plugins() -> str:
     """Return the names and versions of the lab's plugins, and whether each is real or a stand-in."""
-    if LAB.is_online:
-        return ", ".join(f"{name} {version}: real" for name, version in choice.VERSIONS.items())
-    return ", ".join(choice.find(name, os.environ).description for name in choice.VERSIONS)
+    return ", ".join(lifecycle.of(LAB).plugins())
 
 
 def medians(found: Mapping[str, Sequence[float]]) -> dict[str, float]:

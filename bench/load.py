@@ -11,9 +11,9 @@ import yaml
 
 from components import users
 from components.commands import deliver_prometheus_files
+from components.prometheus import delivery
 from lab import demo
 from lab.paths import Lab
-from monitoring.configuration import delivery
 
 MASTER = "192.168.50.2"
 LAB_ADDRESS = "192.168.50.1"

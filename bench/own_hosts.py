@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab import demo, engine, namespace, stack
+from lab import demo, engine, lifecycle, stack
 from lab.paths import Lab
 
 LAB = Lab(name="bench", checkout=Path(__file__).parent.parent)
@@ -40,12 +40,12 @@ def deployed() -> Path:
 
 def is_reachable() -> bool:
     """Return whether this process is in the lab's network, where the hosts can be reached."""
-    return namespace.is_current(LAB)
+    return lifecycle.of(LAB).is_reachable()
 
 
 def run_there(module: str, *arguments: str, **environment: str) -> None:
     """Run a module in the lab's network, where the hosts can be reached."""
-    command = namespace.command(LAB, [sys.executable, "-m", module, *arguments])
+    command = lifecycle.of(LAB).command([sys.executable, "-m", module, *arguments])
     subprocess.run(command, env={**os.environ, **environment}, check=True)
 
 

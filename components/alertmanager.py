@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components import users
-from components.host import Host
-from components.overlay import OverlayNetwork
-from components.single_writer import single_writer_service
-from components.swarm import SwarmCluster
-from components.swarm_file import SwarmSecret, SwarmSecretArgs
-from components.swarm_service import Healthcheck, Resources, SwarmServiceArgs
+from . import users
+from .endpoint import Endpoint
+from .host import Host
+from .overlay import OverlayNetwork
+from .single_writer import single_writer_service
+from .swarm import SwarmCluster
+from .swarm_file import SwarmSecret, SwarmSecretArgs
+from .swarm_service import Healthcheck, Resources, SwarmServiceArgs
 
 PORT = 9093
 
@@ -33,6 +34,7 @@ class Alertmanager(pulumi.ComponentResource):
     """Runs one Alertmanager on one host. Silences and the notification log are on a volume and survive a restart."""
 
     ready: pulumi.Output[str]
+    endpoint: Endpoint
 
     def __init__(self, name: str, args: AlertmanagerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:alertmanager:Alertmanager", name, {}, opts)
@@ -66,4 +68,5 @@ class Alertmanager(pulumi.ComponentResource):
             parent=self,
         )
         self.ready = service.ready
+        self.endpoint = Endpoint(service=name, port=PORT, ready=service.ready)
         self.register_outputs({"ready": self.ready})

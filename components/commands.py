@@ -8,7 +8,7 @@ import json
 import shlex
 from collections.abc import Iterable, Mapping
 
-from components.shell import render
+from .shell import render
 
 CLUSTER_LABEL = "swarm-transfer.cluster"
 """Node label with the name of the stack that created the swarm."""

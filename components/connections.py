@@ -8,23 +8,23 @@ WORKERS = 2
 
 _SMALLEST_STEP = 8
 _MANY_REPLICAS = 16
-_OF_A_WORKER = 3
+_PER_WORKER = 3
 _PROBES = 1  # the connection with which each worker looks at each host
 _FIRST_MIB = 73  # PostgreSQL and Patroni before the first connection, without the cache of files
 _MIB_EACH = 1.65  # of a connection under load, measured with a million names
 
 
-def of_a_worker(replicas: int) -> int:
+def per_worker(replicas: int) -> int:
     """Return the most connections that one worker may open for its requests.
 
     With many replicas it is one. More would only wait for each other in the database.
     """
-    return _OF_A_WORKER if _step(replicas) <= _MANY_REPLICAS else 1
+    return _PER_WORKER if _step(replicas) <= _MANY_REPLICAS else 1
 
 
 def in_use(replicas: int) -> int:
     """Return the most connections that this number of replicas has open, even during an update."""
-    return _workers(replicas) * (of_a_worker(replicas) + _PROBES)
+    return _workers(replicas) * (per_worker(replicas) + _PROBES)
 
 
 def allowed(replicas: int) -> int:
@@ -33,7 +33,7 @@ def allowed(replicas: int) -> int:
     While the standby is away, a commit may wait in PostgreSQL after its worker has given it up and opened another
     connection. Workers begin no write without a standby, so this happens once to each connection.
     """
-    return in_use(replicas) + _workers(replicas) * of_a_worker(replicas)
+    return in_use(replicas) + _workers(replicas) * per_worker(replicas)
 
 
 def memory(replicas: int) -> int:

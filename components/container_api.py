@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components import engine_filter, users
-from components.overlay import OverlayNetwork
-from components.swarm import SwarmCluster
+from . import engine_filter, users
+from .overlay import OverlayNetwork
+from .swarm import SwarmCluster
 
 VOLUME = "container-api"
 """The volume on every node in which the API's socket is. It holds nothing else."""

@@ -7,8 +7,8 @@ not change unless the operator has moved the data.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from components.commands import HOLDS_LABEL
-from components.probe import Probe
+from .commands import HOLDS_LABEL
+from .probe import Probe
 
 MONITORING = "monitoring"
 FILES = "files"

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components import engine_filter, users
-from components.overlay import OverlayNetwork
-from components.swarm import SwarmCluster
+from . import engine_filter, users
+from .endpoint import Endpoint
+from .overlay import OverlayNetwork
+from .swarm import SwarmCluster
 
 PORT = 2375
 
@@ -29,6 +30,7 @@ class DockerApi(pulumi.ComponentResource):
     """
 
     ready: pulumi.Output[str]
+    endpoint: Endpoint
 
     def __init__(self, name: str, args: DockerApiArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:docker_api:DockerApi", name, {}, opts)
@@ -44,6 +46,7 @@ class DockerApi(pulumi.ComponentResource):
             constraints=["node.role==manager"],
         )
         self.ready = service.ready
+        self.endpoint = Endpoint(service=name, port=PORT, ready=service.ready)
         self.register_outputs({"ready": self.ready})
 
 

@@ -7,12 +7,13 @@ from functools import partial
 
 import pulumi
 
-from components import readiness, users
-from components.edge_config import CERTIFICATE, HEALTH_PORT, Limits, haproxy_config, haproxy_users
-from components.overlay import OverlayNetwork
-from components.swarm import SwarmCluster
-from components.swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSecretArgs
-from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
+from . import readiness, users
+from .edge_config import CERTIFICATE, HEALTH_PORT, Limits, haproxy_config, haproxy_users
+from .endpoint import Backend
+from .overlay import OverlayNetwork
+from .swarm import SwarmCluster
+from .swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSecretArgs
+from .swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
 
 _CONFIG = "/etc/haproxy/haproxy.cfg"
 _OPERATORS = "operators.cfg"
@@ -28,9 +29,9 @@ HEALTHCHECK = (
 
 @dataclass(frozen=True, kw_only=True)
 class EdgeArgs:
-    """The edge listens on `port` of every host and forwards to the service `backend` at `backend_port`.
+    """The edge listens on `port` of every host and forwards to the replicas of `backend` that are ready.
 
-    A replica is ready if it says so at `backend_status_port`. `consoles` maps further ports of the hosts, open to the
+    `consoles` maps further ports of the hosts, open to the
     operator only, to a "SERVICE:PORT" behind each; at `statistics_port` the operator finds HAProxy's own statistics.
     With a `certificate` (PEM, followed by its private key) every port speaks TLS.
     """
@@ -39,11 +40,7 @@ class EdgeArgs:
     network: OverlayNetwork
     image: str
     port: int
-    backend: str
-    backend_port: int
-    backend_status_port: int
-    backend_replicas: int
-    backend_ready: pulumi.Output[str]
+    backend: Backend
     max_file_bytes: int
     operator_password: pulumi.Output[str]
     limits: Limits = field(default_factory=Limits)
@@ -71,10 +68,10 @@ class Edge(pulumi.ComponentResource):
                 cluster=args.cluster,
                 content=haproxy_config(
                     port=args.port,
-                    backend=args.backend,
-                    backend_port=args.backend_port,
-                    status_port=args.backend_status_port,
-                    replicas=args.backend_replicas,
+                    backend=args.backend.service,
+                    backend_port=args.backend.port,
+                    status_port=args.backend.status_port,
+                    replicas=args.backend.replicas,
                     max_file_bytes=args.max_file_bytes,
                     limits=args.limits,
                     consoles=args.consoles,
@@ -117,7 +114,7 @@ class Edge(pulumi.ComponentResource):
         )
         self._args = args
         # Nodes learn of the replicas at different times, so only an answer through every edge shows that all know them.
-        self.ready = pulumi.Output.all(service.ready, args.backend_ready).apply(self._wait_for_answers)
+        self.ready = pulumi.Output.all(service.ready, args.backend.ready).apply(self._wait_for_answers)
         self.register_outputs({"ready": self.ready})
 
     async def _wait_for_answers(self, names: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from components.sha512_crypt import sha512_crypt
+from .sha512_crypt import sha512_crypt
 
 CERTIFICATE = "edge.pem"
 HEALTH_PORT = 8404

@@ -5,11 +5,11 @@ from typing import Literal
 
 import pulumi
 
-from components import users
-from components.overlay import OverlayNetwork
-from components.swarm import SwarmCluster
-from components.swarm_file import SwarmFile, SwarmFileArgs
-from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
+from . import users
+from .overlay import OverlayNetwork
+from .swarm import SwarmCluster
+from .swarm_file import SwarmFile, SwarmFileArgs
+from .swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
 
 SOCKET = "/var/run/docker.sock"
 _CONFIG = "/etc/haproxy/haproxy.cfg"

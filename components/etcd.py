@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components import etcd_member, users
-from components.commands import forget_etcd, leave_etcd
-from components.host import Host
-from components.overlay import OverlayNetwork
-from components.single_writer import single_writer_service
-from components.swarm import SwarmCluster
-from components.swarm_service import Healthcheck, Resources, SwarmServiceArgs
+from . import etcd_member, users
+from .commands import forget_etcd, leave_etcd
+from .host import Host
+from .overlay import OverlayNetwork
+from .single_writer import single_writer_service
+from .swarm import SwarmCluster
+from .swarm_service import Healthcheck, Resources, SwarmServiceArgs
 
 _HEAP_MIB = 56
 
@@ -34,7 +34,7 @@ class Etcd(pulumi.ComponentResource):
     """Runs etcd without TLS and passwords, on a network that only index, object store and file service share.
 
     A member on a new host joins the others, and one whose host is no longer named leaves them first, so the cluster
-    stays the same one. With an empty one, Patroni could promote a standby that lacks acknowledged changes.
+    stays the same. With a new, empty cluster Patroni could promote a standby that lacks acknowledged changes.
     """
 
     ready: pulumi.Output[str]
@@ -70,15 +70,12 @@ class Etcd(pulumi.ComponentResource):
             host.command(f"{member}-leave", parent=self, delete=leave_etcd(member=member), after=[service.service])
             services.append(service)
         first = args.hosts[0]
-        for name in args.lost:
+        for lost in map(etcd_member.service_name, args.lost):
+            forget = forget_etcd(lost=lost, member=etcd_member.service_name(first.target.name))
             first.command(
-                f"{etcd_member.service_name(name)}-forgotten",
+                f"{lost}-forgotten",
                 parent=self,
-                create=services[0].ready.apply(
-                    lambda _, name=name: forget_etcd(
-                        lost=etcd_member.service_name(name), member=etcd_member.service_name(first.target.name)
-                    )
-                ),
+                create=pulumi.Output.all(forget, services[0].ready).apply(lambda known: str(known[0])),
                 after=[service.service for service in services],
             )
         self.ready = pulumi.Output.all(*[service.ready for service in services]).apply(lambda _: name)

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components import container_api, users
-from components.container_api import ContainerApi, ContainerApiArgs
-from components.overlay import OverlayNetwork
-from components.swarm import SwarmCluster
-from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
+from . import container_api, users
+from .container_api import ContainerApi, ContainerApiArgs
+from .overlay import OverlayNetwork
+from .swarm import SwarmCluster
+from .swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
 
 NODE_EXPORTER_PORT = 9100
 CADVISOR_PORT = 8080

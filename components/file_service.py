@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pulumi
 
-from components import users
-from components.file_storage import FileStorage
-from components.host import Host
-from components.image import ServiceImage, ServiceImageArgs
-from components.overlay import OverlayNetwork
-from components.swarm import SwarmCluster
-from components.swarm_file import SwarmSecret, SwarmSecretArgs
-from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
-from components.tokens import TokenArgs, tokens_file
-from components.volume import OwnedVolume, OwnedVolumeArgs
+from . import users
+from .endpoint import Backend
+from .file_storage import FileStorage
+from .host import Host
+from .image import ServiceImage, ServiceImageArgs
+from .overlay import OverlayNetwork
+from .swarm import SwarmCluster
+from .swarm_file import SwarmSecret, SwarmSecretArgs
+from .swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
+from .tokens import TokenArgs, tokens_file
+from .volume import OwnedVolume, OwnedVolumeArgs
 
 PORT = 8080
 """The port on which a replica listens."""
@@ -23,14 +24,15 @@ PORT = 8080
 STATUS_PORT = 8081
 """Its port for health, readiness and metrics, which only the cluster can reach."""
 
-_CONTEXT = Path("services/file_transfer")  # relative, so that Pulumi's state is the same in every checkout
 _TOKENS = "tokens"
 _AFTER_GRACE = 10  # seconds that a replica gets after `grace` to exit before Swarm kills it
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileServiceArgs:
-    """Sizes are in bytes; a `quota_bytes` or `min_free_bytes` of 0 means no limit.
+    """`context` is the folder of the image's Dockerfile.
+
+    Sizes are in bytes; a `quota_bytes` or `min_free_bytes` of 0 means no limit.
 
     `grace` is how long running transfers may go on when a replica is stopped, in seconds.
     `tokens` are the tokens that give access, by name: with None everybody may use the service, with {} nobody.
@@ -41,6 +43,7 @@ class FileServiceArgs:
     cluster: SwarmCluster
     network: OverlayNetwork
     storage: FileStorage
+    context: Path
     python_image: str
     replicas: int
     max_file_bytes: int
@@ -60,6 +63,7 @@ class FileService(pulumi.ComponentResource):
     """
 
     ready: pulumi.Output[str]
+    backend: Backend
 
     def __init__(self, name: str, args: FileServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:files:FileService", name, {}, opts)
@@ -72,7 +76,7 @@ class FileService(pulumi.ComponentResource):
             ServiceImageArgs(
                 cluster=args.cluster,
                 repository="swarm-transfer/file-transfer",
-                context=_CONTEXT,
+                context=args.context,
                 hosts=[storage.on_host] if storage.on_host else args.cluster.hosts,
                 build_args={"PYTHON_IMAGE": args.python_image},
             ),
@@ -114,6 +118,9 @@ class FileService(pulumi.ComponentResource):
             opts=self._child,
         )
         self.ready = service.ready
+        self.backend = Backend(
+            service=name, port=PORT, status_port=STATUS_PORT, replicas=args.replicas, ready=service.ready
+        )
         self.register_outputs({"ready": self.ready})
 
     def _volumes(self, host: Host | None) -> list[OwnedVolume]:

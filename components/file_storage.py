@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 import pulumi
 
-from components import connections, patroni, seaweedfs
-from components.host import Host
-from components.index import Index
-from components.object_store import ObjectStore
-from components.overlay import OverlayNetwork
+from . import connections, patroni, seaweedfs
+from .host import Host
+from .index import Index
+from .object_store import ObjectStore
+from .overlay import OverlayNetwork
 
 _PASSWORD = "postgres-password"  # noqa: S105 - a file's name
 _SECRETS = "/run/secrets"
@@ -89,7 +89,7 @@ def _environment(index: Index) -> dict[str, str]:
     return {
         "FILE_TRANSFER_POSTGRES_HOSTS": patroni.addresses(hosts),
         "FILE_TRANSFER_POSTGRES_PASSWORD_FILE": f"{_SECRETS}/{_PASSWORD}",
-        "FILE_TRANSFER_POSTGRES_CONNECTIONS": str(connections.of_a_worker(index.args.replicas)),
+        "FILE_TRANSFER_POSTGRES_CONNECTIONS": str(connections.per_worker(index.args.replicas)),
         # A write needs one standby, also if there are two: Patroni makes one of them synchronous.
         "FILE_TRANSFER_POSTGRES_STANDBYS": str(min(1, len(hosts) - 1)),
         "FILE_TRANSFER_WORKERS": str(connections.WORKERS),

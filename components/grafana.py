@@ -8,12 +8,13 @@ from typing import Any
 import pulumi
 import yaml
 
-from components import influxdb, prometheus, users
-from components.host import Host
-from components.overlay import OverlayNetwork
-from components.swarm import SwarmCluster
-from components.swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSecretArgs
-from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
+from . import influxdb, users
+from .endpoint import Endpoint
+from .host import Host
+from .overlay import OverlayNetwork
+from .swarm import SwarmCluster
+from .swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSecretArgs
+from .swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
 
 PORT = 3000
 
@@ -24,7 +25,7 @@ _DATA = "/var/lib/grafana"
 
 @dataclass(frozen=True, kw_only=True)
 class GrafanaArgs:
-    """`dashboards` maps a file's name to its JSON, and `databases` an InfluxDB service to its database.
+    """`dashboards` maps a file's name to its JSON, and `databases` a database to its InfluxDB.
 
     `operator_password` is for `operator`, the only user of Grafana.
     """
@@ -34,7 +35,8 @@ class GrafanaArgs:
     host: Host
     image: str
     dashboards: Mapping[str, str]
-    databases: Mapping[str, str]
+    databases: Mapping[str, Endpoint]
+    prometheus: Endpoint
     reader_password: pulumi.Output[str]
     operator_password: pulumi.Output[str]
 
@@ -46,12 +48,13 @@ class Grafana(pulumi.ComponentResource):
     """
 
     ready: pulumi.Output[str]
+    endpoint: Endpoint
 
     def __init__(self, name: str, args: GrafanaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:grafana:Grafana", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         files = {
-            "sources": (f"{_PROVISIONING}/datasources/cluster.yaml", data_sources(args.databases)),
+            "sources": (f"{_PROVISIONING}/datasources/cluster.yaml", data_sources(args.databases, args.prometheus)),
             "provider": (f"{_PROVISIONING}/dashboards/cluster.yaml", dashboard_provider()),
             **{
                 dashboard.removesuffix(".json"): (f"{_DASHBOARDS}/{dashboard}", text)
@@ -98,23 +101,24 @@ class Grafana(pulumi.ComponentResource):
             opts=child,
         )
         self.ready = service.ready
+        self.endpoint = Endpoint(service=name, port=PORT, ready=service.ready)
         self.register_outputs({"ready": self.ready})
 
 
-def data_sources(databases: Mapping[str, str]) -> str:
+def data_sources(databases: Mapping[str, Endpoint], prometheus: Endpoint) -> str:
     """Return Grafana's provisioning file for data sources. Grafana reads the passwords from its container's files."""
     sources: list[dict[str, Any]] = [
         {
-            "name": service,
-            "uid": service,
+            "name": influx.service,
+            "uid": influx.service,
             "type": "influxdb",
             "access": "proxy",
-            "url": f"http://{service}:{influxdb.PORT}",
+            "url": influx.url,
             "user": influxdb.READER,
             "jsonData": {"dbName": database, "httpMode": "GET"},
             "secureJsonData": {"password": "$__file{/run/secrets/reader}"},
         }
-        for service, database in databases.items()
+        for database, influx in databases.items()
     ]
     sources.append(
         {
@@ -122,7 +126,7 @@ def data_sources(databases: Mapping[str, str]) -> str:
             "uid": "prometheus",
             "type": "prometheus",
             "access": "proxy",
-            "url": f"http://prometheus:{prometheus.PORT}",
+            "url": prometheus.url,
             "isDefault": True,
         }
     )

@@ -8,8 +8,8 @@ import pulumi
 import pulumi_command as command
 import pulumi_docker as docker
 
-from components.commands import HOST_LABEL, remove_images, remove_volume
-from components.ssh import SshTarget, interpreter
+from .commands import HOST_LABEL, remove_images, remove_volume
+from .ssh import SshTarget, interpreter
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ import pulumi
 import pulumi_docker as docker
 from docker.utils.build import exclude_paths
 
-from components.commands import remove_repository, remove_superseded_images
-from components.host import Host
-from components.swarm import SwarmCluster
+from .commands import remove_repository, remove_superseded_images
+from .host import Host
+from .swarm import SwarmCluster
 
 # An engine that lacks an image asks the registry in the image's name. No registry answers at this one, so a missing
 # image fails at once, and nobody else can publish an image under our name.

@@ -6,23 +6,21 @@ from pathlib import Path
 
 import pulumi
 
-from components import connections
-from components.etcd import Etcd, EtcdArgs
-from components.host import Host
-from components.image import ServiceImage, ServiceImageArgs
-from components.overlay import OverlayNetwork
-from components.postgres import Postgres, PostgresArgs
-from components.swarm import SwarmCluster
-
-_CONTEXT = Path("services/postgres")  # relative, so that Pulumi's state is the same in every checkout
+from . import connections
+from .etcd import Etcd, EtcdArgs
+from .host import Host
+from .image import ServiceImage, ServiceImageArgs
+from .overlay import OverlayNetwork
+from .postgres import Postgres, PostgresArgs
+from .swarm import SwarmCluster
 
 
 @dataclass(frozen=True, kw_only=True)
 class IndexArgs:
     """`hosts` have one PostgreSQL each, and `etcd_hosts` one member of etcd. `lost` are names of hosts that are gone.
 
-    `debian_image` is the base of the image of both. `replicas` is how many replicas the file service has,
-    which all open connections.
+    `context` is the folder with the Dockerfile of both, and `debian_image` the base of their image. `replicas` is how
+    many replicas the file service has, which all open connections.
     """
 
     cluster: SwarmCluster
@@ -30,6 +28,7 @@ class IndexArgs:
     hosts: Sequence[Host]
     etcd_hosts: Sequence[Host]
     lost: Sequence[str]
+    context: Path
     debian_image: str
     password: pulumi.Output[str]
     replicas: int
@@ -49,7 +48,7 @@ class Index(pulumi.ComponentResource):
             ServiceImageArgs(
                 cluster=args.cluster,
                 repository="swarm-transfer/postgres",
-                context=_CONTEXT,
+                context=args.context,
                 hosts=list({host.target.name: host for host in [*args.hosts, *args.etcd_hosts]}.values()),
                 build_args={"DEBIAN_IMAGE": args.debian_image},
             ),

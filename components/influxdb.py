@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pulumi
 
-from components import users
-from components.host import Host
-from components.overlay import OverlayNetwork
-from components.single_writer import single_writer_service
-from components.swarm import SwarmCluster
-from components.swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSecretArgs
-from components.swarm_service import Healthcheck, Resources, SwarmServiceArgs
+from . import users
+from .endpoint import Endpoint
+from .host import Host
+from .overlay import OverlayNetwork
+from .shell import FOLDER
+from .single_writer import single_writer_service
+from .swarm import SwarmCluster
+from .swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSecretArgs
+from .swarm_service import Healthcheck, Resources, SwarmServiceArgs
 
 PORT = 8086
 """The port on which the database listens in its container."""
@@ -22,7 +23,7 @@ READER = "reader"
 
 _DATA = "/var/lib/influxdb"
 _START = "/start.sh"
-_SCRIPT = Path("monitoring/influxdb/start.sh")
+_SCRIPT = FOLDER / "start_influxdb.sh"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,7 @@ class InfluxDb(pulumi.ComponentResource):
     """
 
     ready: pulumi.Output[str]
+    endpoint: Endpoint
 
     def __init__(self, name: str, args: InfluxDbArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:influxdb:InfluxDb", name, {}, opts)
@@ -90,6 +92,7 @@ class InfluxDb(pulumi.ComponentResource):
             parent=self,
         )
         self.ready = service.ready
+        self.endpoint = Endpoint(service=name, port=PORT, ready=service.ready)
         self.register_outputs({"ready": self.ready})
 
 

@@ -6,20 +6,20 @@ ask them directly. They are on a network of their own and publish no port.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pulumi
 
-from components import seaweedfs, users
-from components.commands import create_volume, remove_volume
-from components.host import Host
-from components.overlay import OverlayNetwork
-from components.single_writer import single_writer_service
-from components.swarm import SwarmCluster
-from components.swarm_file import SwarmFile, SwarmFileArgs
-from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
+from . import seaweedfs, users
+from .commands import create_volume, remove_volume
+from .host import Host
+from .overlay import OverlayNetwork
+from .shell import FOLDER
+from .single_writer import single_writer_service
+from .swarm import SwarmCluster
+from .swarm_file import SwarmFile, SwarmFileArgs
+from .swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
 
-_REPAIR = Path(__file__).parent / "scripts" / "repair_volumes.sh"
+_REPAIR = FOLDER / "repair_volumes.sh"
 
 
 @dataclass(frozen=True, kw_only=True)

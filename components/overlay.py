@@ -6,7 +6,7 @@ from ipaddress import IPv4Network
 import pulumi
 import pulumi_docker as docker
 
-from components.swarm import SwarmCluster
+from .swarm import SwarmCluster
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from components import etcd_member
+from . import etcd_member
 
 T = TypeVar("T")
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from components.probe import Probe
+from .probe import Probe
 
 
 @dataclass(frozen=True, kw_only=True)

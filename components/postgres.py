@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components import patroni, users
-from components.host import Host
-from components.overlay import OverlayNetwork
-from components.single_writer import single_writer_service
-from components.swarm import SwarmCluster
-from components.swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSecretArgs
-from components.swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
+from . import patroni, users
+from .host import Host
+from .overlay import OverlayNetwork
+from .single_writer import single_writer_service
+from .swarm import SwarmCluster
+from .swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSecretArgs
+from .swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
 
 PASSWORD = "postgres-password"  # noqa: S105 - a file's name
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components import data_hosts
-from components.data_hosts import CopiedData, Data
-from components.ports import PublishedPort, taken_ports
-from components.probe import SCRIPT, Probe, parse
-from components.ssh import SshError, SshTarget, ask
+from . import data_hosts
+from .data_hosts import CopiedData, Data
+from .ports import PublishedPort, taken_ports
+from .probe import SCRIPT, Probe, parse
+from .ssh import SshError, SshTarget, ask
 
 # Text in ssh's error, its reason, the remedy. The first match counts.
 _SSH_FAILURES = (

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from components.commands import CLUSTER_LABEL, HOLDS_LABEL, HOST_LABEL
-from components.shell import render
+from .commands import CLUSTER_LABEL, HOLDS_LABEL, HOST_LABEL
+from .shell import render
 
 SCRIPT = render("probe", CLUSTER_LABEL=CLUSTER_LABEL, HOST_LABEL=HOST_LABEL, HOLDS_LABEL=HOLDS_LABEL)
 """Prints Docker's swarm state as JSON, then one line per thing found: its kind and its fields, separated by "|"."""

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components import users
-from components.commands import PROMETHEUS_FOLDER, deliver_prometheus_files
-from components.host import Host
-from components.overlay import OverlayNetwork
-from components.single_writer import single_writer_service
-from components.swarm import SwarmCluster
-from components.swarm_file import SwarmSecret, SwarmSecretArgs
-from components.swarm_service import Healthcheck, Resources, SwarmServiceArgs
-from components.volume import OwnedVolume, OwnedVolumeArgs
-from monitoring.configuration import delivery
+from . import users
+from .commands import PROMETHEUS_FOLDER, deliver_prometheus_files
+from .endpoint import Endpoint
+from .host import Host
+from .overlay import OverlayNetwork
+from .single_writer import single_writer_service
+from .swarm import SwarmCluster
+from .swarm_file import SwarmSecret, SwarmSecretArgs
+from .swarm_service import Healthcheck, Resources, SwarmServiceArgs
+from .volume import OwnedVolume, OwnedVolumeArgs
 
 PORT = 9090
 
@@ -45,6 +45,7 @@ class Prometheus(pulumi.ComponentResource):
     """
 
     ready: pulumi.Output[str]
+    endpoint: Endpoint
 
     def __init__(self, name: str, args: PrometheusArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:prometheus:Prometheus", name, {}, opts)
@@ -100,7 +101,13 @@ class Prometheus(pulumi.ComponentResource):
             parent=self,
         )
         self.ready = service.ready
+        self.endpoint = Endpoint(service=name, port=PORT, ready=service.ready)
         self.register_outputs({"ready": self.ready})
+
+
+def delivery(files: Mapping[str, str]) -> str:
+    """Join the files into one text for the transfer to their host, each after a line `==> PATH <==`."""
+    return "".join(f"==> {path} <==\n{content.rstrip()}\n" for path, content in files.items())
 
 
 def data_volume(name: str) -> str:

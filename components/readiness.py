@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import pulumi
 
-from components.commands import inspect_service, last_log_lines, print_unanswered
-from components.ssh import SshError, SshTarget, ask
+from .commands import inspect_service, last_log_lines, print_unanswered
+from .ssh import SshError, SshTarget, ask
 
 State = Literal["ready", "waiting", "failed"]
 

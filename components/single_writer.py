@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pulumi
 
-from components.host import Host
-from components.swarm_service import SwarmService, SwarmServiceArgs
-from components.volume import OwnedVolume, OwnedVolumeArgs
+from .host import Host
+from .swarm_service import SwarmService, SwarmServiceArgs
+from .volume import OwnedVolume, OwnedVolumeArgs
 
 
 def single_writer_service(

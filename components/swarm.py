@@ -1,14 +1,14 @@
 """The swarm: which hosts are in it, their roles and labels, and how they join and leave."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 from pulumi_command.local import Command
 
-from components import commands
-from components.host import Host
-from components.registry import Registry
+from . import commands, images
+from .host import Host
+from .registry import Registry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +26,10 @@ class SwarmClusterArgs:
 
     hosts: Sequence[Host]
     stack: str
-    data_hosts: Mapping[str, Collection[str]]
+    data_hosts: Mapping[str, Collection[str]] = field(default_factory=dict)
     gone: Sequence[str] = ()
-    volume_image: str
-    ready_timeout: int
+    volume_image: str = images.HAPROXY
+    ready_timeout: int = 600
     registry: Registry | None = None
     drain_timeout: int = 600
     """How long a removed host's tasks may take to end, in seconds."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
-from components.swarm import SwarmCluster
+from .swarm import SwarmCluster
 
 _MAX_CONFIG_BYTES = 1000 * 1000
 _MAX_SECRET_BYTES = 500 * 1000

@@ -9,11 +9,12 @@ from typing import Any, Literal, Self
 import pulumi
 import pulumi_docker as docker
 
-from components import readiness
-from components.durations import go_duration
-from components.overlay import OverlayNetwork
-from components.swarm import SwarmCluster
-from components.swarm_file import SwarmFile, SwarmSecret
+from . import readiness
+from .durations import go_duration
+from .mounts import mounts
+from .overlay import OverlayNetwork
+from .swarm import SwarmCluster
+from .swarm_file import SwarmFile, SwarmSecret
 
 _MIB = 2**20
 _LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
@@ -192,7 +193,7 @@ class SwarmService(pulumi.ComponentResource):
             cap_drops=["ALL"],
             configs=[file.mounted for file in args.files] or None,
             secrets=[secret.mounted for secret in args.secrets] or None,
-            mounts=self._mounts() or None,
+            mounts=mounts(volumes=args.volumes, host_paths=args.host_paths, tmpfs=args.tmpfs) or None,
             stop_grace_period=go_duration(args.stop_grace),
             healthcheck=docker.ServiceTaskSpecContainerSpecHealthcheckArgs(
                 tests=["CMD", *check.command],
@@ -212,35 +213,6 @@ class SwarmService(pulumi.ComponentResource):
         """
         variables = [f"{key}={value}" for key, value in sorted(self._args.environment.items())]
         return ["env", pulumi.Output.concat(readiness.VERSION, "=", version), *variables, *self._args.command]
-
-    def _mounts(self) -> list[docker.ServiceTaskSpecContainerSpecMountArgs]:
-        volumes = [
-            docker.ServiceTaskSpecContainerSpecMountArgs(
-                type="volume",
-                source=volume,
-                target=path,
-                # Otherwise Docker copies the image's files at this path, and their owner, into an empty volume.
-                volume_options=docker.ServiceTaskSpecContainerSpecMountVolumeOptionsArgs(no_copy=True),
-            )
-            for volume, path in self._args.volumes.items()
-        ]
-        host_paths = [
-            docker.ServiceTaskSpecContainerSpecMountArgs(type="bind", source=path, target=target, read_only=True)
-            for path, target in self._args.host_paths.items()
-        ]
-        memory = [
-            docker.ServiceTaskSpecContainerSpecMountArgs(
-                type="tmpfs",
-                target=path,
-                tmpfs_options=docker.ServiceTaskSpecContainerSpecMountTmpfsOptionsArgs(
-                    size_bytes=size * _MIB,
-                    # The provider loses a sticky bit when it reads the mode back. A task needs none: it has one user.
-                    mode=0o777,
-                ),
-            )
-            for path, size in self._args.tmpfs.items()
-        ]
-        return volumes + host_paths + memory
 
     def _ports(self) -> list[docker.ServiceEndpointSpecPortArgs] | None:
         return [

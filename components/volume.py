@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
-from components.commands import chown_volume, delete_volume
-from components.host import Host
-from components.swarm import SwarmCluster
+from .commands import chown_volume, delete_volume
+from .host import Host
+from .swarm import SwarmCluster
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from lab import demo, engine, hosts, metrics, namespace, pulumi_cli, record, stack, update
+from lab import demo, lifecycle, metrics, pulumi_cli, record, stack, update, vagrant
 from lab.packages import LabError
 from lab.paths import Lab
 from tools import checks
@@ -81,10 +81,10 @@ def enter(lab: Lab, arguments: list[str]) -> None:
     """
     if not arguments:
         raise LabError("no command given: use lab/exec COMMAND…")
-    if not engine.answers(lab):
+    if not lifecycle.of(lab).is_running():
         raise LabError("the lab is not up: run `make demo`")
-    command = namespace.command(lab, arguments)
-    environment = stack.environment(lab, pulumi_cli.install(), hosts.environment(lab))
+    command = lifecycle.of(lab).command(arguments)
+    environment = stack.environment(lab, pulumi_cli.install(), vagrant.environment(lab, lifecycle.of(lab)))
     try:
         # `execvpe` looks the command up in this environment's PATH. The user's own has no `pulumi`.
         os.execvpe(command[0], command, environment)  # noqa: S606 - the user chose this command

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from lab import lifecycle
 from lab.paths import Lab
 
 _PROJECT = "swarm-transfer"
@@ -35,8 +36,7 @@ def write(lab: Lab, images: Mapping[str, str], own: Mapping[str, Any]) -> None:
     }
     composed = compose(
         _load(lab.checkout / "Pulumi.lab.yaml"),
-        # No package registry has Grafana.
-        _layer({} if lab.is_online else {"monitoring": {"grafana": False}}),
+        _layer(lifecycle.of(lab).settings),
         _layer(own),
         _layer(machine),
         {"config": _encrypted(previous.get("config", {})) or {}},

@@ -5,32 +5,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from components.ssh import SshTarget, ask
-from lab import (
-    cadvisor,
-    configuration,
-    engine,
-    hosts,
-    metrics,
-    mode,
-    namespace,
-    own_settings,
-    packages,
-    pulumi_cli,
-    python_image,
-    registry,
-    rootfs,
-    seaweedfs,
-    stack,
-)
+from lab import configuration, engine, hosts, lifecycle, metrics, mode, own_settings, packages, pulumi_cli, stack
 from lab.packages import LabError
 from lab.paths import Lab
-from lab.plugins import choice
 from lab.progress import step
 
-_REQUIREMENTS = Path("services/file_transfer/requirements.txt")
 _SERVICES = """
 docker node ls --format '  {{.Hostname}}: {{.Status}}, {{.Availability}} {{.ManagerStatus}}'
 docker service ls --format '{{.Name}} {{.Replicas}}' | while read -r service replicas; do
@@ -51,12 +34,9 @@ def run(lab: Lab) -> None:
             table = metrics.wait_for_all(lab)
         page = metrics.draw(lab)
     status(lab)
-    grafana = (
-        ""
-        if lab.is_online
-        else "\nGrafana is off, since its image cannot be had without internet access. This page replaces it."
-    )
-    print(f"\nThe metrics as charts: {page}. To see them again: make metrics, make report.{grafana}\n\n{table}", end="")
+    note = lifecycle.of(lab).note
+    print(f"\nThe metrics as charts: {page}. To see them again: make metrics, make report.")
+    print(f"{note}\n\n{table}" if note else f"\n{table}", end="")
 
 
 def test(lab: Lab) -> bool:
@@ -65,8 +45,8 @@ def test(lab: Lab) -> bool:
         with engine.exclusive(lab):
             discard_hosts(lab)
             prepare(lab)
-            command = namespace.command(
-                lab, [str(Path(sys.prefix) / "bin" / "pytest"), "tests/end_to_end", "--durations=20"]
+            command = lifecycle.of(lab).command(
+                [str(Path(sys.prefix) / "bin" / "pytest"), "tests/end_to_end", "--durations=20"]
             )
             return subprocess.run(command, cwd=lab.checkout, check=False).returncode == 0
     except LabError as error:
@@ -97,11 +77,12 @@ def configure(lab: Lab) -> Path:
         LabError: a step failed, or the user's own settings are wrong.
     """
     own = own_settings.read(lab)  # first, so that a mistake is reported before anything slow
-    _choose_mode(lab)
+    mode.choose(lab)
     packages.install()
     tools = pulumi_cli.install()
-    images = {} if lab.is_online else _serve_images(lab)
-    _install_plugins(lab, tools)
+    chosen = lifecycle.of(lab)
+    images = chosen.serve_images()
+    chosen.install_plugins(stack.pulumi_home(lab), partial(stack.pulumi, lab, tools))
     configuration.write(lab, images, own)
     return tools
 
@@ -111,12 +92,7 @@ def discard_hosts(lab: Lab) -> None:
     if not lab.local_dir.exists():
         return
     with step("removing the hosts of an earlier run"):
-        if lab.is_online:
-            hosts.destroy(lab)
-        elif engine.answers(lab):
-            engine.remove_containers(lab)
-        else:
-            engine.remove(lab)
+        lifecycle.of(lab).discard_hosts()
         for name in ("state", "vagrant"):
             shutil.rmtree(lab.local_dir / name, ignore_errors=True)
         lab.config_file.unlink(missing_ok=True)
@@ -131,7 +107,7 @@ def status(lab: Lab) -> None:
     listed = addresses(lab)
     first, last = next(iter(listed.values())), list(listed.values())[-1]
     services, port = ask_host(lab, first, _SERVICES), _port(lab)
-    enter = "" if lab.is_online else "lab/exec "
+    enter = lifecycle.of(lab).prefix
     print(f"""
 The cluster is up.
 Hosts: {", ".join(f"{name} {address}" for name, address in listed.items())}
@@ -149,10 +125,7 @@ def destroy(*labs: Lab) -> None:
         if not lab.local_dir.exists() and not lab.machine_dir.exists():
             continue
         with step(f'removing the lab "{lab.name}"'), engine.exclusive(lab):
-            if lab.is_online:
-                hosts.destroy(lab)
-            else:
-                engine.remove(lab)
+            lifecycle.of(lab).remove()
             shutil.rmtree(lab.local_dir, ignore_errors=True)
             engine.lock_file(lab).unlink()
 
@@ -167,7 +140,7 @@ def ask_host(lab: Lab, address: str, script: str, *, timeout: int = 60) -> str:
         private_key_file=folder / "id_ed25519",
         known_hosts_file=folder / "known_hosts",
     )
-    return ask(target, script, timeout=timeout, prefix=namespace.command(lab, []))
+    return ask(target, script, timeout=timeout, prefix=lifecycle.of(lab).command([]))
 
 
 def require(lab: Lab) -> None:
@@ -176,7 +149,7 @@ def require(lab: Lab) -> None:
     Raises:
         LabError: it is not.
     """
-    if not engine.answers(lab) or not lab.config_file.exists():
+    if not lifecycle.of(lab).is_running() or not lab.config_file.exists():
         raise LabError("the lab is not up: run `make demo`")
 
 
@@ -188,48 +161,6 @@ def addresses(lab: Lab) -> dict[str, str]:
     """
     require(lab)
     return {host["name"]: host["address"] for host in configuration.read(lab)["hosts"]}
-
-
-def _serve_images(lab: Lab) -> dict[str, str]:
-    """Start the engine and the registry, publish the images, and return their references by setting name."""
-    engine.sweep_orphans()
-    engine.start(lab)
-    registry.start(lab)
-    monitoring = registry.publish(lab, rootfs.MONITORING)
-    return {
-        "alertmanager": monitoring,
-        "cadvisor": registry.publish(lab, cadvisor.recipe()),
-        "debian": registry.publish(lab, rootfs.POSTGRES),
-        "haproxy": registry.publish(lab, rootfs.HAPROXY),
-        "influxdb": monitoring,
-        "node_exporter": registry.publish(lab, rootfs.NODE_EXPORTER),
-        "prometheus": monitoring,
-        "seaweedfs": registry.publish(lab, seaweedfs.recipe()),
-        "python": registry.publish(lab, python_image.recipe(lab.checkout / _REQUIREMENTS)),
-    }
-
-
-def _choose_mode(lab: Lab) -> None:
-    """Choose online or offline when the lab is first made. The choice is kept until the lab is destroyed."""
-    recorded = lab.mode_file.read_text().strip() if lab.mode_file.exists() else ""
-    forced = os.environ.get("LAB", "")
-    if recorded and forced and forced != recorded:
-        raise LabError(f'LAB is "{forced}", but this lab is {recorded}: run `make destroy` first')
-    if not recorded:
-        decided = mode.decide(os.environ, mode.probe_engine)
-        print(f"== {decided.description}")
-        lab.local_dir.mkdir(parents=True, exist_ok=True)
-        lab.mode_file.write_text(f"{decided.name}\n")
-
-
-def _install_plugins(lab: Lab, tools: Path) -> None:
-    if lab.is_online:
-        for name, version in choice.VERSIONS.items():
-            stack.pulumi(lab, tools, "plugin", "install", "resource", name, f"v{version}")
-        return
-    plugins = {name: choice.find(name, os.environ) for name in choice.VERSIONS}
-    print("== plugins: " + ", ".join(plugin.description for plugin in plugins.values()))
-    choice.install(plugins, stack.pulumi_home(lab))
 
 
 def _port(lab: Lab) -> int:
@@ -249,7 +180,7 @@ def _transfer(lab: Lab) -> None:
             upload = ["curl", "-fsS", "-X", "POST", "-F", f"file=@{sent}", f"{up}:{port}/upload"]
             download = ["curl", "-fsS", "-X", "POST", "-F", f"name={sent.name}", f"{down}:{port}/download"]
             for command in (upload, [*download, "-o", str(received)]):
-                if subprocess.run(namespace.command(lab, command), check=False).returncode:
+                if subprocess.run(lifecycle.of(lab).command(command), check=False).returncode:
                     raise LabError(f"failed: {' '.join(command)}")
             if received.read_bytes() != sent.read_bytes():
                 raise LabError(f"the file from {down} differs from the one sent to {up}")

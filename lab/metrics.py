@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from lab import configuration, namespace, pulumi_cli, stack
+from lab import configuration, lifecycle, pulumi_cli, stack
 from lab.packages import LabError
 from lab.paths import Lab
 from settings.topology import DATABASES
@@ -62,7 +62,7 @@ def _run(lab: Lab, command: str, *arguments: str) -> str:
     hosts = [word for host in settings["hosts"] for word in ("--host", host["name"])]
     password = stack.pulumi(lab, pulumi_cli.install(), "config", "get", "swarm-transfer:influxdb_reader_password")
     done = subprocess.run(
-        namespace.command(lab, [sys.executable, "-m", "monitoring", command, *urls, *hosts, *arguments]),
+        lifecycle.of(lab).command([sys.executable, "-m", "monitoring", command, *urls, *hosts, *arguments]),
         cwd=lab.checkout,
         env={**os.environ, "INFLUXDB_READER_PASSWORD": password.stdout.strip()},
         capture_output=True,

@@ -5,12 +5,14 @@ uses upstream images, the real plugins, and the machine's Docker Engine. The onl
 machine that can run it. Only the choice between the modes is tested.
 """
 
+import os
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import images
+from components import images
 from lab.packages import LabError
+from lab.paths import Lab
 
 OFFLINE = "offline"
 ONLINE = "online"
@@ -27,15 +29,31 @@ class Mode:
     reason: str
 
     @property
-    def online(self) -> bool:
-        """Whether upstream images, the real plugins and the machine's own engine are used."""
-        return self.name == ONLINE
-
-    @property
     def description(self) -> str:
         """The mode, the reason, and how to choose the other one."""
-        other = OFFLINE if self.online else ONLINE
+        other = OFFLINE if self.name == ONLINE else ONLINE
         return f"lab: {self.name}, since {self.reason} ({_VARIABLE}={other} chooses the other)"
+
+
+def choose(lab: Lab) -> None:
+    """Choose online or offline when the lab is first made. The choice is kept until the lab is destroyed.
+
+    Raises:
+        LabError: `LAB` is no mode, or another one than this lab's.
+    """
+    known, forced = recorded(lab), os.environ.get(_VARIABLE, "")
+    if known and forced and forced != known:
+        raise LabError(f'LAB is "{forced}", but this lab is {known}: run `make destroy` first')
+    if not known:
+        decided = decide(os.environ, probe_engine)
+        print(f"== {decided.description}")
+        lab.local_dir.mkdir(parents=True, exist_ok=True)
+        lab.mode_file.write_text(f"{decided.name}\n")
+
+
+def recorded(lab: Lab) -> str:
+    """Return the mode that was chosen for the lab, or an empty text before that."""
+    return lab.mode_file.read_text().strip() if lab.mode_file.exists() else ""
 
 
 def decide(environment: Mapping[str, str], engine_probe: Callable[[], str]) -> Mode:

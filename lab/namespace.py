@@ -35,11 +35,11 @@ def is_current(lab: Lab) -> bool:
 
 
 def command(lab: Lab, arguments: Sequence[str]) -> list[str]:
-    """Return the command in a form that can reach the hosts: it runs inside the namespace, if the lab has one.
+    """Return the command in a form that runs inside the namespace, where the hosts can be reached.
 
     This uses `nsenter`, because `ip netns exec` would mount another /sys, without the cgroups that engines need.
     """
-    if lab.is_online or is_current(lab):
+    if is_current(lab):
         return list(arguments)
     return ["nsenter", f"--net={_NAMESPACES / lab.namespace}", "--", *arguments]
 

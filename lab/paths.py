@@ -72,11 +72,6 @@ class Lab:
         return self.local_dir / "mode"
 
     @property
-    def is_online(self) -> bool:
-        """Whether the hosts run on the machine's own Docker Engine, in its own network."""
-        return self.mode_file.exists() and self.mode_file.read_text().strip() == "online"
-
-    @property
     def logs_dir(self) -> Path:
         """The folder for the logs of the lab's own processes."""
         return self.local_dir / "logs"

@@ -11,11 +11,13 @@ import time
 import yaml
 
 from lab import engine, namespace, rootfs
-from lab.hosts import REGISTRY
 from lab.packages import LabError
 from lab.paths import Lab, cache_dir
 from lab.progress import step
 from lab.rootfs import Recipe
+
+ADDRESS = "192.168.50.1:5000"
+"""Where the hosts reach the registry: at the gateway of their private network."""
 
 _LOCAL = "127.0.0.1:5000"
 _START_SECONDS = 20
@@ -73,7 +75,7 @@ def publish(lab: Lab, recipe: Recipe) -> str:
         digest = _digest(lab, repository, recipe.key)
         if not digest:
             raise LabError(f"the registry lacks {tagged}, which has just been pushed: see the logs in {lab.logs_dir}")
-    return f"{REGISTRY}/{repository}:{recipe.key}@{digest}"
+    return f"{ADDRESS}/{repository}:{recipe.key}@{digest}"
 
 
 def _digest(lab: Lab, repository: str, tag: str) -> str:

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from lab import configuration, interrupted, namespace
+from lab import configuration, interrupted, lifecycle
 from lab.packages import LabError
 from lab.paths import Lab
 from lab.progress import step
@@ -75,7 +75,7 @@ def pulumi(
         command += ["--event-log", str(event_log)]
         variables["PULUMI_DEBUG_COMMANDS"] = "true"  # without it, the CLI has no such option
     process = subprocess.Popen(
-        namespace.command(lab, command),
+        lifecycle.of(lab).command(command),
         cwd=project or lab.checkout,
         env=variables,
         stdin=None if stdin is None else subprocess.PIPE,
@@ -134,7 +134,7 @@ def _recover(lab: Lab, tools: Path) -> None:
     with step("cleaning up after an interrupted run"):
         for unrecorded in interrupted.unrecorded(export):
             # The command fails if the create never made the object, so a failure is no error.
-            removal = namespace.command(lab, unrecorded.removal)
+            removal = lifecycle.of(lab).command(unrecorded.removal)
             # The paths in its ssh options are relative to the project.
             subprocess.run(removal, cwd=lab.checkout, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         pulumi(lab, tools, "refresh", "--yes", "--skip-preview", "--clear-pending-creates")

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes .venv, a link to an environment in the cache. There is one environment for each lock file and Python version,
-# so a fresh clone does not install again.
+# Makes .venv, a link to an environment in the cache, with the packages of the tests, which are all of them.
+# There is one environment for each lock file and Python version, so a fresh clone does not install again.
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
@@ -8,7 +8,7 @@ python=${PYTHON:-python3}
   echo "Python 3.11 or newer is needed: '$python' is $("$python" --version 2>&1)" >&2
   exit 1
 }
-key=$({ "$python" -VV; cat requirements.txt; } | sha256sum | cut -c1-12)
+key=$({ "$python" -VV; cat requirements/test.txt; } | sha256sum | cut -c1-12)
 venv=${XDG_CACHE_HOME:-$HOME/.cache}/swarm-transfer/venv/$key
 mkdir -p "$(dirname "$venv")"
 exec 9>"$venv.lock"
@@ -20,7 +20,7 @@ if [ ! -e "$venv/.complete" ]; then
     echo "the Python module venv is missing: install the package python3-venv" >&2
     exit 1
   }
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement requirements/test.txt
   touch "$venv/.complete"
   echo "== Python packages: ok"
 fi

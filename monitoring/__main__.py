@@ -4,13 +4,14 @@ The password comes from the environment variable INFLUXDB_READER_PASSWORD, since
 """
 
 import argparse
+import importlib.util
 import os
 import sys
 from pathlib import Path
 
-from monitoring import influxdb_client, report
-from monitoring.influxdb_client import InfluxdbError
-from monitoring.table import table
+from . import influxdb_client
+from .influxdb_client import InfluxdbError, Read
+from .table import table
 
 _PASSWORD = "INFLUXDB_READER_PASSWORD"  # noqa: S105 - the variable's name
 
@@ -41,11 +42,22 @@ def main() -> int:
         if args.command == "metrics":
             print(table(read, args.host), end="")
         else:
-            report.write(read, args.output, minutes=args.minutes)
-            print(args.output)
+            return _report(read, args.output, minutes=args.minutes)
     except InfluxdbError as error:
         print(error, file=sys.stderr)
         return 1
+    return 0
+
+
+def _report(read: Read, output: Path, *, minutes: int) -> int:
+    if importlib.util.find_spec("matplotlib") is None:
+        print("the charts need matplotlib: run `pip install matplotlib`", file=sys.stderr)
+        return 1
+    # Only the charts need matplotlib, so the program's requirements do not have it.
+    from . import report  # noqa: PLC0415
+
+    report.write(read, output, minutes=minutes)
+    print(output)
     return 0
 
 

@@ -1,23 +1,21 @@
-"""Alertmanager's configuration file, rendered from the settings."""
+"""Alertmanager's configuration file."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import yaml
-
-if TYPE_CHECKING:
-    from settings.models import Alerting  # the settings themselves read this package
 
 HEARTBEAT_ALERT = "DeadMansSwitch"
 """An alert that always fires, so that its receiver notices when monitoring itself is down."""
 
 
-def configuration(alerting: "Alerting") -> str:
-    """Return the text of the file, which contains secrets.
+def configuration(*, receiver: Mapping[str, Any] | None = None, heartbeat_url: str = "") -> str:
+    """Return the text of the file, which contains secrets if its arguments do.
 
-    Alerts are grouped by name and node, and repeated every four hours while they last.
+    Alerts are grouped by name and node, and repeated every four hours while they last. `receiver` says where they go in
+    Alertmanager's own words, such as `{"webhook_configs": [{"url": ...}]}`. `heartbeat_url` gets a POST every minute.
     """
-    url = alerting.heartbeat_url.get_secret_value()
-    heartbeat = [{"url": url, "send_resolved": False}] if url else []
+    heartbeat = [{"url": heartbeat_url, "send_resolved": False}] if heartbeat_url else []
     document = {
         "route": {
             "receiver": "people",
@@ -43,7 +41,7 @@ def configuration(alerting: "Alerting") -> str:
             _inhibit("TargetDown", by="ServiceBelowReplicas", on="service"),
         ],
         "receivers": [
-            {"name": "people", **_people(alerting)},
+            {"name": "people", **(receiver or {})},
             {"name": "heartbeat", **({"webhook_configs": heartbeat} if heartbeat else {})},
         ],
     }
@@ -56,22 +54,3 @@ def _inhibit(alert: str, *, by: str, on: str) -> dict[str, Any]:
         "target_matchers": [f'alertname="{alert}"', f'{on}!=""'],
         "equal": [on],
     }
-
-
-def _people(alerting: "Alerting") -> dict[str, Any]:
-    match alerting.receiver:
-        case "webhook":
-            return {"webhook_configs": [{"url": alerting.webhook_url.get_secret_value()}]}
-        case "email":
-            login = (
-                {"auth_username": alerting.smtp_user, "auth_password": alerting.smtp_password.get_secret_value()}
-                if alerting.smtp_user
-                else {}
-            )
-            return {
-                "email_configs": [
-                    {"to": alerting.email_to, "from": alerting.email_from, "smarthost": alerting.smtp_host, **login}
-                ]
-            }
-        case "none":
-            return {}

@@ -3,6 +3,7 @@
 The files in this folder are valid as they are, so promtool can check them without rendering.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,14 +25,16 @@ class PrometheusFilesArgs:
     `alert_for` maps an alert's name to how long its condition must hold before it fires, such as "1m".
     `nodes` and `tasks` (service -> number) are the expected ones, so that alerts can report missing ones.
     `certificates` maps a certificate's name to the end of its validity, in seconds since 1970.
+    `scraped` maps further services on ClusterNet to the port of their metrics: each gets a job of its name.
     """
 
     cluster: str
-    scrape_interval: str
     nodes: Sequence[str]
     tasks: Mapping[str, int]
+    scrape_interval: str = "15s"
     alert_for: Mapping[str, str] = field(default_factory=dict)
     certificates: Mapping[str, int] = field(default_factory=dict)
+    scraped: Mapping[str, int] = field(default_factory=dict)
 
 
 def prometheus_files(args: PrometheusFilesArgs) -> dict[str, str]:
@@ -53,11 +56,6 @@ def prometheus_files(args: PrometheusFilesArgs) -> dict[str, str]:
     }
 
 
-def delivery(files: Mapping[str, str]) -> str:
-    """Join the files into one text for the transfer to their host, each after a line `==> PATH <==`."""
-    return "".join(f"==> {path} <==\n{content.rstrip()}\n" for path, content in files.items())
-
-
 def alert_names() -> list[str]:
     """Return the names of all alerts, sorted."""
     return sorted(
@@ -76,7 +74,18 @@ def _prometheus(args: PrometheusFilesArgs) -> str:
         "evaluation_interval": args.scrape_interval,
         "external_labels": {"cluster": args.cluster},
     }
+    (pattern,) = (job for job in config["scrape_configs"] if job["job_name"] == "file-service")
+    config["scrape_configs"] += [_job_like(pattern, name, port) for name, port in args.scraped.items()]
     return _dump(config)
+
+
+def _job_like(pattern: Mapping[str, Any], service: str, port: int) -> dict[str, Any]:
+    """Return a job for a service with replicas that is labelled as the job of another one."""
+    job = {**copy.deepcopy(dict(pattern)), "job_name": service}
+    keep, address = job["relabel_configs"][:2]
+    keep["regex"] = f"ClusterNet;running;{service}"
+    address["replacement"] = f"$1:{port}"
+    return job
 
 
 def _with_durations(path: Path, alert_for: Mapping[str, str]) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 from grafana_foundation_sdk.builders import dashboard as builders
 
-from monitoring import index_dashboard, pages, panels, promql_panels
-from monitoring.alertmanager import HEARTBEAT_ALERT
-from monitoring.metrics import CONTAINER_METRICS, FILE_METRICS, FURTHER_VM_METRICS, VM_METRICS
+from . import index_dashboard, pages, panels, promql_panels
+from .alertmanager import HEARTBEAT_ALERT
+from .metrics import CONTAINER_METRICS, FILE_METRICS, FURTHER_VM_METRICS, VM_METRICS
 
 _FIRING = f'ALERTS{{alertstate="firing", alertname!="{HEARTBEAT_ALERT}"}}'
 _EXPECTED = "sum by (service) (swarm:service_tasks_expected)"

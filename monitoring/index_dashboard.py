@@ -4,8 +4,8 @@ from typing import Any
 
 from grafana_foundation_sdk.builders import dashboard as builders
 
-from monitoring import pages, promql_panels
-from monitoring.metrics import Unit
+from . import pages, promql_panels
+from .metrics import Unit
 
 _POSTGRES = 'swarm:service_tasks_expected{service=~"postgres-.+"}'
 _ETCD = 'swarm:service_tasks_expected{service=~"etcd-.+"}'

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from monitoring.metrics import Metric
+from .metrics import Metric
 
 _ALL = ".*"
 """What Grafana substitutes for a variable when "All" is selected."""

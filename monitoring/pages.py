@@ -9,8 +9,8 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
 
-from monitoring import influxql, panels
-from monitoring.metrics import Metric
+from . import influxql, panels
+from .metrics import Metric
 
 _TAG = "swarm-transfer"
 

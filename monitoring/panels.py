@@ -8,8 +8,8 @@ from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models import common as common_models
 from grafana_foundation_sdk.models import dashboard as models
 
-from monitoring import influxql
-from monitoring.metrics import Metric, Unit
+from . import influxql
+from .metrics import Metric, Unit
 
 _UNITS: dict[Unit, str] = {
     "percent": "percentunit",

@@ -7,8 +7,8 @@ from grafana_foundation_sdk.models import common as common_models
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from monitoring import panels
-from monitoring.metrics import Unit
+from . import panels
+from .metrics import Unit
 
 _PROMETHEUS = models.DataSourceRef(type_val="prometheus", uid="prometheus")
 

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from monitoring import influxql
-from monitoring.influxdb_client import Read, Series
-from monitoring.metrics import CONTAINER_METRICS, VM_METRICS, Metric, line_name
-from monitoring.units import human
+from . import influxql
+from .influxdb_client import Read, Series
+from .metrics import CONTAINER_METRICS, VM_METRICS, Metric, line_name
+from .units import human
 
 _STEP = 15
 """Seconds between two points, the default of `monitoring.scrape_interval`."""

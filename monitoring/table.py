@@ -3,10 +3,10 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
-from monitoring import influxql
-from monitoring.influxdb_client import Read
-from monitoring.metrics import CONTAINER_METRICS, VM_METRICS, Metric, line_name
-from monitoring.units import human
+from . import influxql
+from .influxdb_client import Read
+from .metrics import CONTAINER_METRICS, VM_METRICS, Metric, line_name
+from .units import human
 
 MISSING = "missing"
 """The text of a cell without a value."""

@@ -1,6 +1,6 @@
 """Formatting of values for people: 0.123 as 12.3 %, 1536 bytes as 1.5 KiB."""
 
-from monitoring.metrics import Unit
+from .metrics import Unit
 
 _PREFIXES = ("", "Ki", "Mi", "Gi", "Ti")
 

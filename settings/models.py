@@ -15,8 +15,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-import images
-from components import certificate
+from components import certificate, images
 from components.edge_config import Limits
 from monitoring.configuration import alert_names
 from settings import topology
@@ -244,7 +243,7 @@ class Alerting(_Settings):
 
 
 class Images(_Settings):
-    """References of the upstream images; the defaults are those pinned in `images.py`."""
+    """References of the upstream images; the defaults are those pinned in `components/images.py`."""
 
     alertmanager: str = images.ALERTMANAGER
     cadvisor: str = images.CADVISOR

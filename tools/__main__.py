@@ -12,6 +12,7 @@ _STAGES = {
     "unit": (packages.UNIT, checks.unit_stages),
     "service": (packages.SERVICE, checks.service_stages),
     "abuse": (packages.SERVICE, checks.abuse_stages),
+    "coverage": (packages.UNIT | packages.SERVICE, checks.coverage_stages),
 }
 
 

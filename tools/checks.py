@@ -55,6 +55,16 @@ def abuse_stages() -> list[Stage]:
     return [Stage("abuse", lambda: _passes("pytest", *abuse.named_tests(ROOT), seconds=abuse.LIMIT_SECONDS))]
 
 
+def coverage_stages() -> list[Stage]:
+    """The unit and the service's tests, and then a table of the lines that they run. No share of lines is required."""
+    run = ("coverage", "run", "-m", "pytest", "-m", "not needs_root")
+    return [
+        Stage("unit", lambda: _passes("coverage", "erase") and _passes(*run, "tests/unit")),
+        Stage("service", lambda: _passes(*run, "tests/service")),
+        Stage("coverage", lambda: _passes("coverage", "combine", "--quiet") and _passes("coverage", "report")),
+    ]
+
+
 def check_stages() -> list[Stage]:
     """All that runs without root and without hosts."""
     return [*lint_stages(), *unit_stages(), *service_stages()]

@@ -5,21 +5,21 @@ from typing import Any
 
 import pulumi
 
-from components import influxdb
-from components.alertmanager import Alertmanager, AlertmanagerArgs
 from components.certificate import certificate_ends
-from components.docker_api import DockerApi, DockerApiArgs
-from components.exporters import Exporters, ExportersArgs
-from components.grafana import Grafana, GrafanaArgs
-from components.influxdb import InfluxDb, InfluxDbArgs
+from components.monitoring import (
+    GrafanaSettings,
+    Monitoring,
+    MonitoringArgs,
+    MonitoringImages,
+    create_monitoring,
+)
 from components.overlay import OverlayNetwork
-from components.prometheus import Prometheus, PrometheusArgs
 from components.swarm import SwarmCluster
-from monitoring import promtool
-from monitoring.alertmanager import configuration as alertmanager_configuration
+from monitoring import alertmanager, promtool
 from monitoring.configuration import PrometheusFilesArgs, prometheus_files
 from monitoring.dashboards import dashboard_files
 from settings import Settings, secret
+from settings.models import Alerting
 from settings.topology import API_NET, CLUSTER_NET, DATABASES, Topology
 
 
@@ -43,88 +43,58 @@ def checked_prometheus_files(settings: Settings, topology: Topology) -> dict[str
     return files
 
 
-def create_monitoring(
+def monitoring_of(
     settings: Settings,
     topology: Topology,
     cluster: SwarmCluster,
     networks: Mapping[str, OverlayNetwork],
     files: Mapping[str, str],
-) -> list[pulumi.Output[Any]]:
-    """Create all monitoring services, Prometheus with these files, and return what resolves when they are ready."""
-    network = networks[CLUSTER_NET]
-    host = cluster.host(topology.services["prometheus"].hosts[0])
-    images = settings.images
-    writer_password = secret(settings.influxdb_writer_password)
-    reader_password = secret(settings.influxdb_reader_password)
-    exporters = Exporters(
-        "exporters",
-        ExportersArgs(
+) -> Monitoring:
+    """Create all monitoring services, Prometheus with these files."""
+    prometheus = topology.services["prometheus"]
+    return create_monitoring(
+        MonitoringArgs(
             cluster=cluster,
-            network=network,
+            network=networks[CLUSTER_NET],
             api_network=networks[API_NET],
-            haproxy_image=images.haproxy,
-            node_exporter_image=images.node_exporter,
-            cadvisor_image=images.cadvisor,
-            housekeeping=settings.monitoring.scrape_interval,
-        ),
-    )
-    docker_api = DockerApi(
-        "docker-api", DockerApiArgs(cluster=cluster, network=networks[API_NET], image=images.haproxy)
-    )
-    databases = {
-        influxdb.service_name(database): InfluxDb(
-            influxdb.service_name(database),
-            InfluxDbArgs(
-                cluster=cluster,
-                network=network,
-                host=host,
-                image=images.influxdb,
-                database=database,
-                retention=settings.monitoring.retention,
-                writer_password=writer_password,
-                reader_password=reader_password,
-                ports=topology.services[influxdb.service_name(database)].ports,
-            ),
+            scraped_networks=[networks[name] for name in prometheus.networks if name not in (CLUSTER_NET, API_NET)],
+            host=cluster.host(prometheus.hosts[0]),
+            prometheus_files=files,
+            alertmanager_config=pulumi.Output.secret(_alertmanager_config(settings.alerting)),
+            writer_password=secret(settings.influxdb_writer_password),
+            reader_password=secret(settings.influxdb_reader_password),
+            scrape_interval=settings.monitoring.scrape_interval,
+            retention=settings.monitoring.retention,
+            database_ports=DATABASES if "influxdb" in settings.monitoring.publish else {},
+            grafana=GrafanaSettings(dashboards=dashboard_files(), operator_password=secret(settings.operator_password))
+            if "grafana" in topology.services
+            else None,
+            images=MonitoringImages(**settings.images.model_dump(exclude={"debian", "python", "seaweedfs"})),
         )
-        for database in DATABASES
-    }
-    alertmanager = Alertmanager(
-        "alertmanager",
-        AlertmanagerArgs(
-            cluster=cluster,
-            network=network,
-            host=host,
-            image=images.alertmanager,
-            config=pulumi.Output.secret(alertmanager_configuration(settings.alerting)),
-        ),
     )
-    databases_ready = [database.ready for database in databases.values()]
-    prometheus = Prometheus(
-        "prometheus",
-        PrometheusArgs(
-            cluster=cluster,
-            networks=[networks[name] for name in topology.services["prometheus"].networks],
-            host=host,
-            image=images.prometheus,
-            files=files,
-            writer_password=writer_password,
-            databases_ready=pulumi.Output.all(*databases_ready),
-        ),
+
+
+def _alertmanager_config(alerting: Alerting) -> str:
+    return alertmanager.configuration(
+        receiver=_receiver(alerting), heartbeat_url=alerting.heartbeat_url.get_secret_value()
     )
-    ready: list[pulumi.Output[Any]] = [docker_api.ready, alertmanager.ready, prometheus.ready]
-    if "grafana" in topology.services:
-        grafana = Grafana(
-            "grafana",
-            GrafanaArgs(
-                cluster=cluster,
-                network=network,
-                host=host,
-                image=images.grafana,
-                dashboards=dashboard_files(),
-                databases={influxdb.service_name(database): database for database in DATABASES},
-                reader_password=reader_password,
-                operator_password=secret(settings.operator_password),
-            ),
-        )
-        ready.append(grafana.ready)
-    return [*ready, *databases_ready, exporters.ready]
+
+
+def _receiver(alerting: Alerting) -> dict[str, Any]:
+    """Return the receiver of all alerts in Alertmanager's own words, without its name."""
+    match alerting.receiver:
+        case "webhook":
+            return {"webhook_configs": [{"url": alerting.webhook_url.get_secret_value()}]}
+        case "email":
+            login = (
+                {"auth_username": alerting.smtp_user, "auth_password": alerting.smtp_password.get_secret_value()}
+                if alerting.smtp_user
+                else {}
+            )
+            return {
+                "email_configs": [
+                    {"to": alerting.email_to, "from": alerting.email_from, "smarthost": alerting.smtp_host, **login}
+                ]
+            }
+        case "none":
+            return {}

@@ -1,6 +1,7 @@
 """Decides where the files are stored: in the cluster's own object store, a directory of one host, or a bucket."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from components.file_storage import FileStorage, in_bucket, in_directory, in_object_store
 from components.index import Index, IndexArgs
@@ -29,6 +30,7 @@ def create_storage(
             hosts=[cluster.host(name) for name in topology.index_hosts],
             etcd_hosts=voting_hosts,
             lost=[host.name for host in settings.gone_hosts],
+            context=Path("services/postgres"),  # relative, so that Pulumi's state is the same in every checkout
             debian_image=settings.images.debian,
             password=secret(settings.postgres_password),
             replicas=settings.file_service.replicas,

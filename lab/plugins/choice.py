@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 VERSIONS = {"docker": "5.2.0", "command": "1.2.1"}
-"""Versions of the real plugins. `requirements.in` pins the same ones."""
+"""Versions of the real plugins. `requirements/program.in` pins the same ones."""
 
 _ROOT = Path(__file__).parent.parent.parent
 

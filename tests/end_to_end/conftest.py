@@ -1,4 +1,4 @@
-"""The cluster that the end-to-end tests share. It is started once, and the last test file destroys it."""
+"""The cluster that the end-to-end tests share. It is started once, and test_7_destroy.py ends it."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from cluster import Cluster
 
-from lab import namespace, pulumi_cli
+from lab import lifecycle, pulumi_cli
 from lab.paths import Lab
 
 ROOT = Path(__file__).parent.parent.parent
@@ -18,7 +18,7 @@ RECORDED = pytest.StashKey[list[str]]()
 
 @pytest.fixture(scope="session")
 def cluster() -> Cluster:
-    if not (LAB.is_online or namespace.is_current(LAB)):
+    if not lifecycle.of(LAB).is_reachable():
         pytest.exit("the hosts cannot be reached from here: `make test` runs these tests where they can", 1)
     cluster = Cluster(LAB, pulumi_cli.install())
     cluster.up()

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import requests
 
-SERVICE = Path(__file__).parent.parent.parent / "services" / "file_transfer"
+SERVICE = Path(__file__).parents[2] / "services" / "file_transfer"
+CLIENT = Path(__file__).parents[2] / "clients" / "file_transfer"
 FORM_TYPE = "Content-Type: multipart/form-data; boundary=b"
 
 

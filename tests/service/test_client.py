@@ -13,7 +13,7 @@ from certificates import self_signed
 from fake_server import FakeServer
 from hypothesis import given
 from hypothesis import strategies as st
-from running import SERVICE
+from running import CLIENT
 from running_client import CommandLine
 
 from file_transfer.digests import repr_digest
@@ -241,18 +241,9 @@ def test_an_invalid_token_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "is not a valid token" in capsys.readouterr().err
 
 
-def test_a_missing_requests_package_is_reported_with_the_remedy(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "requests", None)
-
-    assert main(["ls"]) == 1
-    assert capsys.readouterr().err == "error: the package requests is missing: run python3 -m pip install requests\n"
-
-
 def test_a_closed_pipe_ends_the_program_without_a_message(server: FakeServer) -> None:
     server.files["x"] = os.urandom(3_000_000)
-    environment = {**os.environ, "PYTHONPATH": str(SERVICE), "FILE_TRANSFER_URL": server.url}
+    environment = {**os.environ, "PYTHONPATH": str(CLIENT), "FILE_TRANSFER_URL": server.url}
     command = [sys.executable, "-m", "file_transfer_client", "get", "x", "-o", "-"]
 
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as client:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from shutil import copytree
+from shutil import copytree, ignore_patterns
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -38,19 +38,22 @@ def test_the_client_imports_only_requests_and_the_standard_library() -> None:
     assert others == {"requests", "file_transfer_client"}
 
 
-def test_the_client_runs_without_the_server_s_package(tmp_path: Path) -> None:
-    copytree(PACKAGE, tmp_path / PACKAGE.name)
+def test_the_installed_client_runs_without_the_server_s_package(tmp_path: Path) -> None:
+    # A copy, because the build leaves files beside the sources.
+    source = copytree(PACKAGE.parent, tmp_path / "source", ignore=ignore_patterns("__pycache__"))
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"]
+    subprocess.run([*pip, "--no-build-isolation", f"--target={tmp_path / 'site'}", str(source)], check=True)
 
     result = subprocess.run(
-        [sys.executable, "-m", PACKAGE.name, "ls", "--help"],
+        [tmp_path / "site" / "bin" / "file-transfer", "ls", "--help"],
         cwd=tmp_path,
-        env={},
+        env={"PYTHONPATH": str(tmp_path / "site")},
         capture_output=True,
         text=True,
         check=False,
     )
 
-    assert (result.returncode, result.stdout.split()[:4]) == (0, ["usage:", "python", "-m", PACKAGE.name])
+    assert (result.returncode, result.stdout.split()[:3]) == (0, ["usage:", "file-transfer", "ls"]), result.stderr
 
 
 def taken(check: Callable[[str], str], name: str) -> str | None:

@@ -15,7 +15,7 @@ import requests
 from gunicorn.workers.gthread import ThreadWorker
 from running import Server, serving
 
-from file_transfer.keep_alive import KeepAliveWorker
+from file_transfer.gunicorn_server.keep_alive import KeepAliveWorker
 
 THREADS = 5
 REQUEST = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -78,7 +78,7 @@ def endless() -> Any:
 def test_a_thread_serves_another_connection_that_waits(
     worker: KeepAliveWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("file_transfer.keep_alive._LONGEST_SECONDS", float("inf"))
+    monkeypatch.setattr("file_transfer.gunicorn_server.keep_alive._LONGEST_SECONDS", float("inf"))
     worker.enqueue_req(endless())
     worker.enqueue_req(endless())
 
@@ -94,7 +94,7 @@ def test_a_thread_serves_a_busy_connection_for_a_limited_time(worker: KeepAliveW
 def test_a_worker_that_stops_gives_its_connections_back(
     worker: KeepAliveWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("file_transfer.keep_alive._LONGEST_SECONDS", float("inf"))
+    monkeypatch.setattr("file_transfer.gunicorn_server.keep_alive._LONGEST_SECONDS", float("inf"))
     worker.enqueue_req(endless())
     worker.alive = False
 

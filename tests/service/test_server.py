@@ -231,3 +231,14 @@ def test_an_invalid_setting_is_reported(tmp_path: Path, name: str, value: str, e
     assert result.returncode == 1
     assert result.stderr.startswith(f"file_transfer: {error}")
     assert result.stderr.count("\n") == 1
+
+
+def test_gunicorn_is_known_in_one_folder_and_where_its_options_are_set() -> None:
+    package = SERVICE / "file_transfer"
+    importing = {
+        str(path.relative_to(package).parts[0])
+        for path in package.rglob("*.py")
+        if re.search(r"^\s*(import|from) gunicorn\b|\"gunicorn\.socket\"", path.read_text(), re.MULTILINE)
+    }
+
+    assert importing == {"gunicorn_server", "server.py"}

@@ -8,7 +8,7 @@ import pytest
 import requests
 from running import serving, wait_until
 
-from file_transfer import drain
+from file_transfer.gunicorn_server import arbiter
 
 
 def test_running_transfers_finish_after_idle_workers_have_ended(tmp_path: Path) -> None:
@@ -69,9 +69,9 @@ def test_a_worker_is_forked_with_sigterm_blocked_until_it_is_set_up(monkeypatch:
         return signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
     forked: list[bool] = []
-    monkeypatch.setattr(drain.Arbiter, "spawn_worker", lambda _: forked.append(blocked()))
-    arbiter = drain.DrainingArbiter.__new__(drain.DrainingArbiter)
+    monkeypatch.setattr(arbiter.Arbiter, "spawn_worker", lambda _: forked.append(blocked()))
+    master = arbiter.DrainingArbiter.__new__(arbiter.DrainingArbiter)
 
-    arbiter.spawn_worker()
+    master.spawn_worker()
 
     assert (forked, blocked()) == ([True], False)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from gunicorn.config import Config
 
-from file_transfer.small_responses import SmallResponse
+from file_transfer.gunicorn_server.small_responses import SmallResponse
 
 KIB = 1024
 

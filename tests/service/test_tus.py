@@ -14,10 +14,9 @@ from client import MAX_TRANSFERS, Client, Response
 from sqlalchemy import Connection, func, select
 
 from file_transfer import app, sweep, uploads
-from file_transfer.bodies import CutShortError
 from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import ChunkStore, StorageUnavailableError
-from file_transfer.errors import RefusedError
+from file_transfer.errors import CutShortError, RefusedError
 from file_transfer.index import uploads as index_uploads
 from file_transfer.index import usage
 from file_transfer.index.database import Database, OutcomeUnknownError

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from components import commands, shell
-from monitoring.configuration import delivery
+from components.prometheus import delivery
 
 SCRIPTS = {
     "init": commands.init_swarm(address="192.168.50.2", stack="lab"),

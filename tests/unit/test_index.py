@@ -193,10 +193,10 @@ def test_each_waits_for_what_it_needs(run_program: Run, values: dict[str, Any]) 
 @pytest.mark.parametrize("replicas", [1, 3, 7, 8, 9, 16, 17, 32, 33, 100, _MAX_REPLICAS])
 def test_postgresql_allows_the_connections_of_all_replicas_and_one_more(replicas: int) -> None:
     workers = (replicas + 1) * connections.WORKERS
-    open_at_once = workers * (connections.of_a_worker(replicas) + 1)  # one more to look at the host
-    given_up = workers * connections.of_a_worker(replicas)
+    open_at_once = workers * (connections.per_worker(replicas) + 1)  # one more to look at the host
+    given_up = workers * connections.per_worker(replicas)
 
-    assert connections.of_a_worker(replicas) >= 1
+    assert connections.per_worker(replicas) >= 1
     assert open_at_once + given_up <= connections.allowed(replicas)
     shared = yaml.safe_load(patroni.shared_config(standbys=1, connections=connections.allowed(replicas)))
     assert shared["postgresql"]["parameters"]["max_connections"] > connections.allowed(replicas)
@@ -204,7 +204,7 @@ def test_postgresql_allows_the_connections_of_all_replicas_and_one_more(replicas
 
 def test_a_few_more_replicas_change_nothing() -> None:
     assert {
-        (connections.of_a_worker(replicas), connections.allowed(replicas), connections.memory(replicas))
+        (connections.per_worker(replicas), connections.allowed(replicas), connections.memory(replicas))
         for replicas in range(1, 9)
     } == {(3, 126, 192)}
 
@@ -219,7 +219,7 @@ def test_more_replicas_give_postgresql_more_memory(run_program: Run, values: dic
 def test_replicas_are_told_their_connections(run_program: Run, values: dict[str, Any]) -> None:
     environment = run_program(values).environment("files")
 
-    assert environment["FILE_TRANSFER_POSTGRES_CONNECTIONS"] == str(connections.of_a_worker(3))
+    assert environment["FILE_TRANSFER_POSTGRES_CONNECTIONS"] == str(connections.per_worker(3))
     assert environment["FILE_TRANSFER_WORKERS"] == str(connections.WORKERS)
 
 

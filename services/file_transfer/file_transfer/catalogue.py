@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from file_transfer import conditions
 from file_transfer.chunks import ChunkStore, Content, MissingChunkError
 from file_transfer.conditions import Conditions
-from file_transfer.errors import RefusedError
+from file_transfer.errors import HeldError
 from file_transfer.held_download import HeldDownload
 from file_transfer.incoming import IncomingFile
 from file_transfer.index import contents, downloads, files
@@ -52,7 +52,7 @@ class Catalogue:
         """Begin to receive a file of `size` bytes; None means unknown. It is discarded unless it is published.
 
         Raises:
-            RefusedError: 413 if the file is too large.
+            TooLargeError: the file is too large.
             StorageUnavailableError: it could not be stored at the moment.
         """
         self.limits.check_size(size or 0)
@@ -141,12 +141,12 @@ class Catalogue:
 
         Raises:
             UnknownFileError: the file has been removed or replaced.
-            RefusedError: 503 if all downloads that are left are running.
+            HeldError: all downloads that are left are running.
         """
         try:
             held = self.database.write(lambda connection: downloads.hold(connection, file, now()))
         except downloads.FileChangedError:
             raise UnknownFileError(file.name) from None
         if held is None:
-            raise RefusedError(503, "all downloads that are left are running: try again in a moment", kind="held")
+            raise HeldError("all downloads that are left are running: try again in a moment")
         return HeldDownload(self.database, file, held, self.store.reader_grace)

@@ -24,6 +24,7 @@ from file_transfer import (
 from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import Content, MissingChunkError, blocks
 from file_transfer.errors import RefusedError
+from file_transfer.gunicorn_server import request_bodies
 from file_transfer.incoming import SMALL_BYTES
 from file_transfer.ranges import Range, UnsatisfiableError
 from file_transfer.slots import FileBody, Slot, Slots, StreamedBody
@@ -124,7 +125,7 @@ class FileRoutes:
     def _body(self, content: Content, size: int, slot: Slot) -> StreamedBody | FileBody:
         if isinstance(content, Generator):
             return StreamedBody(content, slot)
-        return FileBody(content, size, slot, request.environ.get("gunicorn.socket"))
+        return FileBody(content, size, slot, request_bodies.connection(request.environ))
 
     def _limited(self, file: StoredFile, wanted: Range) -> Generator[bytes, None, None]:
         """Yield the content of a file whose downloads are limited. The download counts once its last byte is sent."""

@@ -4,7 +4,7 @@ from datetime import timedelta
 from time import monotonic
 from uuid import UUID
 
-from file_transfer.errors import RefusedError
+from file_transfer.errors import HeldError
 from file_transfer.index import downloads
 from file_transfer.index.database import Database, write_repeatedly
 from file_transfer.stored_file import StoredFile, now
@@ -26,12 +26,12 @@ class HeldDownload:
         """Hold the download for longer, unless that was done a short while ago. Call it before each block.
 
         Raises:
-            RefusedError: it was not renewed for so long that somebody else has begun it.
+            HeldError: it was not renewed for so long that somebody else has begun it.
         """
         if monotonic() - self._renewed < _RENEW_SECONDS:
             return
         if not self._database.write(lambda connection: downloads.renew(connection, self._file, self._id, now())):
-            raise RefusedError(503, "the download took too long without taking a byte: begin again", kind="held")
+            raise HeldError("the download took too long without taking a byte: begin again")
         self._renewed = monotonic()
 
     def end(self, *, is_complete: bool) -> None:

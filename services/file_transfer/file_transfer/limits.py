@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from file_transfer.chunks import ChunkStore
-from file_transfer.errors import RefusedError
+from file_transfer.errors import NoRoomError, TooLargeError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,17 +18,17 @@ class Limits:
         """Check that a file may have this size in bytes.
 
         Raises:
-            RefusedError: 413 if it is too large.
+            TooLargeError: it is too large.
         """
         if size > self.max_file:
-            raise RefusedError(413, f"the file has more than {self.max_file} bytes, the largest size allowed")
+            raise TooLargeError(f"the file has more than {self.max_file} bytes, the largest size allowed")
 
     def check_free(self, store: ChunkStore, size: int) -> None:
         """Check that the store has room for `size` more bytes.
 
         Raises:
-            RefusedError: 507 if it has not.
+            NoRoomError: it has not.
         """
         free = store.free_bytes() if self.min_free else None
         if free is not None and free - size < self.min_free:
-            raise RefusedError(507, "there is no space left for the file")
+            raise NoRoomError("there is no space left for the file")

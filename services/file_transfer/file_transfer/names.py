@@ -54,11 +54,11 @@ def checked_new(name: str | None) -> str:
 
 
 def checked_part(field: str, text: str) -> str:
-    """Check a text that names are compared with, and return it in their form (NFC). It can be empty.
+    """Check a text that is compared with names, and return it in NFC, as names are stored. It may be empty.
 
     Args:
         field: what the text is, for the error message.
-        text: the beginning of a name, or a name between whose neighbours a list continues.
+        text: the beginning of names, or the name after which a list continues.
 
     Raises:
         NameRefusedError: the text contains characters that no name has.

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from file_transfer.errors import RefusedError
+from file_transfer.errors import DrainingError
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,11 @@ class Readiness:
         """Check that the replica is ready.
 
         Raises:
-            RefusedError: 503 if it is shutting down.
+            DrainingError: it is shutting down.
             StorageUnavailableError: files cannot be downloaded.
         """
         if self.is_draining():
-            raise RefusedError(503, "this replica is shutting down", kind="draining")
+            raise DrainingError("this replica is shutting down")
         self.check_readable()
 
 

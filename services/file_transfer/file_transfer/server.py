@@ -6,23 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
-from gunicorn.http import wsgi
 from prometheus_client import multiprocess
 
 from file_transfer import app, backends, settings
-from file_transfer.access_log import AccessLog
 from file_transfer.catalogue import Catalogue
-from file_transfer.drain import Drain, DrainingArbiter, unblock_sigterm
+from file_transfer.drain import Drain
+from file_transfer.gunicorn_server import small_responses
+from file_transfer.gunicorn_server.access_log import AccessLog
+from file_transfer.gunicorn_server.arbiter import DrainingArbiter, unblock_sigterm
+from file_transfer.gunicorn_server.worker import Worker
 from file_transfer.health import Health
 from file_transfer.limits import Limits
 from file_transfer.readiness import Readiness
-from file_transfer.small_responses import SmallResponse
 from file_transfer.status import StatusServer
 from file_transfer.sweep import Sweeper
-from file_transfer.worker import Worker
 
-wsgi.SERVER = "file-transfer"  # gunicorn always sends a Server header, and has no setting for it
-wsgi.Response = SmallResponse
+small_responses.install(server="file-transfer")
 
 
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types

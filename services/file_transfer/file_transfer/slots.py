@@ -9,7 +9,7 @@ from itertools import chain
 from socket import IPPROTO_TCP, TCP_CORK, socket
 from typing import BinaryIO, Self
 
-from file_transfer.errors import RefusedError
+from file_transfer.errors import BusyError
 from file_transfer.metrics import TRANSFERS
 
 
@@ -29,11 +29,11 @@ class Slots:
         """Take a slot for the client with this address. With "" it is not known, and has no share of its own.
 
         Raises:
-            RefusedError: 503 if all slots are taken. Waiting for one would block the thread that reports this.
+            BusyError: all slots are taken. Waiting for one would block the thread that reports this.
         """
         with self._lock:
             if not self._free or (client and self._taken[client] >= self._share):
-                raise RefusedError(503, "too many transfers are running: try again in a moment", kind="busy")
+                raise BusyError("too many transfers are running: try again in a moment")
             self._free -= 1
             self._taken[client] += 1
         TRANSFERS.inc()

@@ -10,10 +10,16 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection
 
 from file_transfer import conditions, digests, lifetime, names
-from file_transfer.bodies import CutShortError
 from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import Chunk, Data, StorageUnavailableError
-from file_transfer.errors import RefusedError
+from file_transfer.errors import (
+    ChecksumError,
+    ConflictError,
+    CutShortError,
+    RefusedError,
+    SmallPartsError,
+    TooLargeError,
+)
 from file_transfer.hashing import ConcurrentHash
 from file_transfer.index import contents, files
 from file_transfer.index import uploads as table
@@ -85,12 +91,14 @@ class Uploads:
 
         Raises:
             UnknownUploadError: there is no such upload.
-            RefusedError: the offset is wrong (409), the checksum does not match (460), the requests are too many and
-                too small (400), or publishing is refused.
+            ConflictError: the offset is wrong.
+            ChecksumError: the checksum does not match.
+            SmallPartsError: the requests are too many and too small.
+            RefusedError: publishing is refused.
         """
         upload = self.look_up(identifier)
         if upload.offset != offset:
-            raise RefusedError(409, f"the upload continues at {upload.offset}, not at {offset}")
+            raise ConflictError(f"the upload continues at {upload.offset}, not at {offset}")
         expected = digests.parse_checksum(checksum) if checksum is not None else None
         self._catalogue.check_writable()
         content = iter(content)
@@ -130,7 +138,7 @@ class Uploads:
             return self._record(upload, appended, chunks, reservation.chosen), cut_short
         except (table.UploadChangedError, contents.LeaseLostError):
             self._discard(reservation)
-            raise RefusedError(409, "another request is changing this upload: ask for its offset with HEAD") from None
+            raise ConflictError("another request is changing this upload: ask for its offset with HEAD") from None
         except BaseException:
             self._discard(reservation)
             raise
@@ -139,13 +147,11 @@ class Uploads:
         """Check that the upload may have one more small chunk.
 
         Raises:
-            RefusedError: 400 if it may not.
+            SmallPartsError: it may not.
         """
         if self._database.read(lambda connection: contents.has_chunks(connection, upload.id, _MAX_SMALL)):
-            raise RefusedError(
-                400,
-                f"the upload is in more than {_MAX_SMALL} parts: send at least {_SMALL_BYTES} bytes with each request",
-                kind="small_parts",
+            raise SmallPartsError(
+                f"the upload is in more than {_MAX_SMALL} parts: send at least {_SMALL_BYTES} bytes with each request"
             )
 
     def _receive(
@@ -166,7 +172,7 @@ class Uploads:
                 for data in content:
                     size += len(data)
                     if upload.offset + size > upload.length:
-                        raise RefusedError(413, f"received more than the {upload.length} bytes of the upload")
+                        raise TooLargeError(f"received more than the {upload.length} bytes of the upload")
                     for running in hashes:
                         running.update(data)
                     incoming.write(data)
@@ -181,7 +187,7 @@ class Uploads:
                 for running in hashes:
                     running.wait()
             if expected and hashes[1].digest() != expected[1]:
-                raise RefusedError(460, "the content does not match its Upload-Checksum: send it again")
+                raise ChecksumError("the content does not match its Upload-Checksum: send it again")
             chunks = incoming.keep() if size else []
         appended = replace(upload, offset=upload.offset + size, hash_state=whole.state, expires=now() + KEPT)
         return appended, chunks, cut_short

@@ -7,7 +7,8 @@ import subprocess
 import pytest
 
 import lab.__main__ as command_line
-from lab import configuration, demo, engine, hosts, namespace, pulumi_cli, stack, update
+from lab import configuration, demo, engine, hosts, mode, namespace, pulumi_cli, stack, update
+from lab.online import OnlineLifecycle
 from lab.packages import LabError
 from lab.paths import Lab
 
@@ -125,17 +126,17 @@ def test_commands_fail_without_a_lab_and_create_nothing(lab, started, monkeypatc
 
 def test_a_mistake_in_own_settings_is_reported_before_anything_is_created(lab, monkeypatch):
     (lab.checkout / "demo.yaml").write_text("replicas: 4\n")
-    monkeypatch.setattr(demo, "_choose_mode", lambda _: pytest.fail("went on"))
+    monkeypatch.setattr(mode, "choose", lambda _: pytest.fail("went on"))
 
     with pytest.raises(LabError, match=r"demo\.yaml: replicas is not a setting"):
         demo.prepare(lab)
 
 
 def test_own_settings_are_read_each_time(lab, tools, monkeypatch):
-    monkeypatch.setattr(demo, "_choose_mode", lambda _: lab.mode_file.write_text("online\n"))
+    monkeypatch.setattr(mode, "choose", lambda _: lab.mode_file.write_text("online\n"))
     monkeypatch.setattr(demo.packages, "install", lambda: True)
     monkeypatch.setattr(pulumi_cli, "install", lambda: tools)
-    monkeypatch.setattr(demo, "_install_plugins", lambda *_: None)
+    monkeypatch.setattr(OnlineLifecycle, "install_plugins", lambda *_: None)
     replicas = []
     for number in (4, 5):
         (lab.checkout / "demo.yaml").write_text(f"file_service: {{replicas: {number}}}\n")

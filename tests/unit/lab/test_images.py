@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from recorder import Recorder
 
-from lab import demo, engine, registry, rootfs
+from lab import engine, registry, rootfs
+from lab.offline import OfflineLifecycle
 from lab.paths import Lab
 from settings.models import Images
 
@@ -78,7 +79,7 @@ def test_the_lab_serves_every_image_except_grafana(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(registry, "start", lambda _: None)
     monkeypatch.setattr(registry, "publish", lambda _, recipe: recipe.name)
 
-    served = demo._serve_images(Lab(name="demo", checkout=ROOT))
+    served = OfflineLifecycle(Lab(name="demo", checkout=ROOT)).serve_images()
 
     assert set(served) == set(Images.model_fields) - {"grafana"}
     assert served["haproxy"] == "haproxy"

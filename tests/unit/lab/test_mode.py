@@ -20,13 +20,13 @@ def test_the_variable_decides_and_no_engine_is_probed(name):
 
 @pytest.mark.parametrize("environment", [{}, {"LAB": ""}])
 def test_an_engine_that_pulls_means_online(environment):
-    assert mode.decide(environment, lambda: "").online
+    assert mode.decide(environment, lambda: "").name == mode.ONLINE
 
 
 def test_without_such_an_engine_the_lab_is_offline_and_says_why():
     decided = mode.decide({}, lambda: "no Docker Engine answers")
 
-    assert not decided.online
+    assert decided.name == mode.OFFLINE
     assert decided.description == "lab: offline, since no Docker Engine answers (LAB=online chooses the other)"
 
 

@@ -139,5 +139,5 @@ def test_an_older_go_is_refused_before_anything_is_built(go, monkeypatch, versio
 def test_the_python_package_and_the_cli_have_the_same_version():
     root = Path(pulumi_cli.__file__).parent.parent
 
-    assert f"pulumi=={pulumi_cli.VERSION}\n" in (root / "requirements.in").read_text()
+    assert f"pulumi=={pulumi_cli.VERSION}\n" in (root / "requirements/program.in").read_text()
     assert f"github.com/pulumi/pulumi/pkg/v3 v{pulumi_cli.VERSION}" in (root / "lab/go/cli/go.mod").read_text()

@@ -1,6 +1,7 @@
 """The stages of `make check` and `make test`: all of them run, and one that fails is seen."""
 
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,25 @@ def test_a_stage_that_cannot_run_has_failed_and_says_why(capsys: pytest.CaptureF
     printed = capsys.readouterr().out
     assert "== a …\nmissing: haproxy\n" in printed
     assert "== b              passed" in printed
+
+
+def test_coverage_is_shown_also_after_a_failed_test_and_requires_no_share_of_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    commands: list[list[str]] = []
+
+    def ended(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        commands.append(command)
+        return subprocess.CompletedProcess(command, "pytest" in command)
+
+    monkeypatch.setattr(checks.subprocess, "run", ended)
+
+    assert run(checks.coverage_stages()) is False
+    assert commands[-1][1:] == ["report"]
+    assert tomllib.loads((checks.ROOT / "pyproject.toml").read_text())["tool"]["coverage"]["report"].keys() == {
+        "skip_covered",
+        "skip_empty",
+    }
 
 
 def test_make_test_has_all_stages_of_make_check_and_the_end_to_end() -> None:

@@ -29,7 +29,7 @@ def test_no_target_is_taken_for_a_file() -> None:
     assert set(phony.split()) == set(TARGETS)
 
 
-@pytest.mark.parametrize("target", ["check", "lint", "unit", "service"])
+@pytest.mark.parametrize("target", ["check", "lint", "unit", "service", "coverage"])
 def test_the_checks_do_not_go_through_the_lab(target: str) -> None:
     assert make("--dry-run", target).splitlines()[-1] == f".venv/bin/python -m tools {target}"
 

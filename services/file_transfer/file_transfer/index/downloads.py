@@ -18,7 +18,7 @@ HELD = timedelta(minutes=5)
 """How long a download stays held after its last renewal. A replica that is killed holds it for this long."""
 
 _REMEMBERED = timedelta(days=1)
-"""How long a download is remembered that is held no longer. If it ends later, it does not count."""
+"""How long a download is remembered after it is no longer held. One that ends later than that does not count."""
 
 
 class FileChangedError(Exception):

@@ -4,7 +4,7 @@ import random
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
-from file_transfer.errors import RefusedError
+from file_transfer.errors import QuotaError
 from file_transfer.index.prepared import Prepared
 from file_transfer.index.schema import USAGE_SHARDS, usage
 
@@ -29,12 +29,12 @@ def reserve(connection: Connection, size: int, quota: int, *, files: int = 0) ->
     """Count `size` more bytes and `files` more files, unless all bytes would then exceed the quota; 0 means none.
 
     Raises:
-        RefusedError: 507 if they would.
+        QuotaError: they would.
     """
     if quota and size > 0:
         _LOCK.one_or_none(connection, {})  # transactions that reserve room run one after the other
         if total(connection)[0] + size > quota:
-            raise RefusedError(507, f"all files together may have {quota} bytes: delete some files first", kind="quota")
+            raise QuotaError(f"all files together may have {quota} bytes: delete some files first")
         _ADD.change(connection, {"to": 0, "more_bytes": size, "more_files": files})
     else:
         add(connection, size=size, files=files)

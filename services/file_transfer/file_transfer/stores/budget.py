@@ -15,7 +15,7 @@ class Budget:
 
     @contextmanager
     def taken(self, count: int) -> Iterator[None]:
-        """Wait until `count` bytes are free, and take them for the context. More than the limit go alone."""
+        """Wait until `count` bytes are free, and take them for the context. More than the limit waits to be alone."""
         with self._changed:
             self._changed.wait_for(lambda: self._taken == 0 or self._taken + count <= self._limit)
             self._taken += count

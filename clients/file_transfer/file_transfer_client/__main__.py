@@ -1,11 +1,11 @@
-"""Entry point of `python -m file_transfer_client`; see `--help`."""
+"""Entry point of `file-transfer` and of `python -m file_transfer_client`."""
 
-import importlib.util
 import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 
+from file_transfer_client import commands
 from file_transfer_client.arguments import parse
 
 
@@ -15,12 +15,6 @@ def main(arguments: Sequence[str] | None = None, wait: Callable[[float], None] =
     Raises:
         SystemExit: the command line is invalid (status 2).
     """
-    if importlib.util.find_spec("requests") is None:
-        print("error: the package requests is missing: run python3 -m pip install requests", file=sys.stderr)
-        return 1
-    # This module needs requests, so it is imported only after the check above.
-    from file_transfer_client import commands  # noqa: PLC0415
-
     args = parse(arguments)
     try:
         status = commands.run(args, wait)

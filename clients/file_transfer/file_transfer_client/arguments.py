@@ -57,7 +57,7 @@ def _parser() -> ArgumentParser:
     common.add_argument("--quiet", action="store_true", help="print errors only")
 
     parser = ArgumentParser(
-        prog="python -m file_transfer_client",
+        prog="file-transfer",
         description="Transfers files. Resumes after a broken connection, and when it is run again.",
         epilog="Exit status: 0 success, 1 something failed, 2 invalid command line.",
         parents=[common],

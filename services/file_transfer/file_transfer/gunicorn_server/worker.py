@@ -12,7 +12,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import TConn
 
-from file_transfer.keep_alive import KeepAliveWorker
+from file_transfer.gunicorn_server.keep_alive import KeepAliveWorker
 from file_transfer.pace import PacedSocket
 
 _REUSE_SECONDS = 0.05

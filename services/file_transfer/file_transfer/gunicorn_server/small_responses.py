@@ -2,12 +2,18 @@
 
 from typing import Any
 
-from gunicorn.http.wsgi import Response
+from gunicorn.http import wsgi
 
 _MOST_BYTES = 64 * 1024
 
 
-class SmallResponse(Response):  # type: ignore[misc] # gunicorn ships no types
+def install(*, server: str) -> None:
+    """Make gunicorn send these responses, with this text in the header Server, for which it has no setting."""
+    wsgi.SERVER = server
+    wsgi.Response = SmallResponse
+
+
+class SmallResponse(wsgi.Response):  # type: ignore[misc] # gunicorn ships no types
     """A response whose first block is joined with the headers, unless it is large."""
 
     sock: Any

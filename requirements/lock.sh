@@ -1,0 +1,13 @@
+#!/bin/sh
+# Writes the lock files from the .in files. It needs uv (`pip install uv`).
+# A version stays as it is in the lock file. To upgrade one that no .in file names: `requirements/lock.sh -P NAME`.
+set -eu
+cd "$(dirname "$0")/.."
+for name in program client lab test; do
+  uv pip compile --quiet --generate-hashes --python-version 3.11 \
+    "requirements/$name.in" -o "requirements/$name.txt" "$@"
+done
+# The lock file of the service's image is beside its Dockerfile, because an image is built from one folder.
+service=services/file_transfer/requirements
+uv pip compile --quiet --generate-hashes --python-version 3.13 --python-platform x86_64-manylinux_2_28 \
+  "$service.in" -o "$service.txt" "$@"
