@@ -20,12 +20,12 @@ settings = configuration.load()
 targets = configuration.ssh_targets(settings)
 gone = [targets[host.name] for host in settings.gone_hosts]
 ssh.record_gone(gone)
-holders = preflight.check(
+found = preflight.check(
     [targets[host.name] for host in settings.present_hosts],
     topology.plan(settings, stack=pulumi.get_stack()),
     gone=gone,
 )
-planned = topology.describe(settings, holders)
+planned = topology.describe(settings, found.data_hosts)
 prometheus_files = checked_prometheus_files(settings, planned)
 
 hosts = [
@@ -33,6 +33,7 @@ hosts = [
         host.name,
         HostArgs(
             target=targets[host.name],
+            platform=found.platforms[host.name],
             role=host.role,
             labels=host.labels,
             upstream_images=tuple(sorted(set(settings.images.model_dump().values()))),
@@ -46,7 +47,7 @@ cluster = SwarmCluster(
     SwarmClusterArgs(
         hosts=hosts,
         stack=pulumi.get_stack(),
-        data_hosts=holders,
+        data_hosts=found.data_hosts,
         gone=[host.name for host in settings.gone_hosts],
         volume_image=settings.images.haproxy,  # every host has it, because the edge runs on every host
         ready_timeout=settings.ready_timeout,

@@ -107,7 +107,7 @@ def preview(settings: dict[str, Any]) -> tuple[Engine, Monitor]:
 def main() -> None:
     """Run the program for the number of hosts in the first argument, and print the figures."""
     # There are no real hosts, so each one gets a new host's answer.
-    vars(preflight)["ask"] = lambda *_, **__: '{"LocalNodeState": "inactive"}\n'
+    vars(preflight)["ask"] = lambda *_, **__: '{"LocalNodeState": "inactive"}\nplatform|linux/amd64\n'
     os.chdir(ROOT)
     with tempfile.TemporaryDirectory() as folder:
         engine, monitor = preview(configuration(int(sys.argv[1]), Path(folder)))

@@ -14,12 +14,13 @@ from components.ssh import SshTarget, interpreter
 
 @dataclass(frozen=True, kw_only=True)
 class HostArgs:
-    """How to reach the host, its role in the swarm, and what to remove from it when it leaves.
+    """How to reach the host, its platform and its role in the swarm, and what to remove from it when it leaves.
 
     These are the upstream images, and a volume without data, which Swarm creates with the first task that mounts it.
     """
 
     target: SshTarget
+    platform: str
     role: Literal["manager", "worker"]
     labels: Mapping[str, str] = field(default_factory=dict)
     upstream_images: tuple[str, ...] = ()

@@ -64,7 +64,7 @@ class ServiceImage(pulumi.ComponentResource):
             build=docker.DockerBuildArgs(
                 context=str(args.context),
                 dockerfile=str(args.context / "Dockerfile"),
-                platform="linux/amd64",
+                platform=host.args.platform,
                 args=dict(args.build_args),
             ),
             skip_push=registry is None,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components import data_hosts
+from components import data_hosts, platforms
 from components.data_hosts import CopiedData, Data
 from components.ports import PublishedPort, taken_ports
 from components.probe import SCRIPT, Probe, parse
@@ -41,16 +41,28 @@ class PreflightError(pulumi.RunError):
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What the settings ask of the hosts. `managers` are host names; the first of them creates the swarm."""
+    """What the settings ask of the hosts. `managers` are host names; the first of them creates the swarm.
+
+    With a `registry`, one host builds our own images for all.
+    """
 
     stack: str
     managers: Sequence[str]
     data: Sequence[Data | CopiedData] = ()
     ports: Sequence[PublishedPort] = ()
+    registry: bool = False
 
 
-def check(targets: Sequence[SshTarget], plan: Plan, gone: Sequence[SshTarget] = ()) -> dict[str, list[str]]:
-    """Probe all hosts at once, and return the names of the hosts of each kind of data.
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What the hosts are: the names of the hosts of each kind of data, and each host's platform by its name."""
+
+    data_hosts: Mapping[str, list[str]]
+    platforms: Mapping[str, str]
+
+
+def check(targets: Sequence[SshTarget], plan: Plan, gone: Sequence[SshTarget] = ()) -> Found:
+    """Probe all hosts at once, and return what they are.
 
     The hosts in `gone` are not to be used, and are refused if one is still in a swarm.
 
@@ -72,14 +84,16 @@ def check(targets: Sequence[SshTarget], plan: Plan, gone: Sequence[SshTarget] = 
     _refuse(conflicts(probes, addresses, managers=plan.managers, stack=plan.stack))
     located = {data.kind: data_hosts.locate(data, probes) for data in plan.data}
     hosts = {kind: names for kind, (names, _) in located.items()}
+    found = Found(data_hosts=hosts, platforms={name: probe.platform for name, probe in probes.items()})
     _refuse(
         [
             *(problem for _, problems in located.values() for problem in problems),
             *data_hosts.left_behind(probes, gone={target.name for target in gone}),
             *taken_ports(plan.ports, probes, hosts),
+            *platforms.unsuitable(found.platforms, registry=plan.registry),
         ]
     )
-    return hosts
+    return found
 
 
 def conflicts(

@@ -36,10 +36,12 @@ class Node:
 class Probe:
     """One host's state. `swarm` is Docker's swarm state, and `stack` the name of the stack that created the swarm.
 
-    Only a manager knows `stack` and `nodes`. `listening` are the TCP ports that have a listener on any address.
+    Only a manager knows `stack` and `nodes`. `platform` is the Engine's own, such as "linux/arm64". `listening` are the
+    TCP ports that have a listener on any address.
     """
 
     swarm: Mapping[str, object]
+    platform: str = ""
     stack: str = ""
     nodes: tuple[Node, ...] = ()
     volumes: frozenset[str] = field(default_factory=frozenset)
@@ -61,6 +63,7 @@ def parse(answer: str) -> Probe:
         found.setdefault(kind, []).append(fields)
     return Probe(
         swarm=json.loads(swarm),
+        platform="".join(platform for (platform,) in found.get("platform", [])),
         stack="".join(name for (name,) in found.get("stack", [])),
         nodes=tuple(
             Node(id=identifier, host=host, holds=frozenset(filter(None, holds.split(","))))

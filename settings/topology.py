@@ -77,7 +77,13 @@ class Topology:
 def plan(settings: "Settings", *, stack: str) -> Plan:
     """Return what is asked of the hosts before it is known which of them hold data."""
     managers = [host.name for host in settings.managers]
-    return Plan(stack=stack, managers=managers, data=_data(settings), ports=list(_ports(settings)))
+    return Plan(
+        stack=stack,
+        managers=managers,
+        data=_data(settings),
+        ports=list(_ports(settings)),
+        registry=settings.registry is not None,
+    )
 
 
 def describe(settings: "Settings", holders: Mapping[str, Sequence[str]]) -> Topology:

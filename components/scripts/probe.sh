@@ -8,6 +8,7 @@ if docker info --format '{{json .DriverStatus}}' | grep -q 'io.containerd.snapsh
   exit 1
 fi
 docker info --format '{{json .Swarm}}'
+docker version --format 'platform|{{.Server.Os}}/{{.Server.Arch}}'
 if [ "$(docker info --format '{{.Swarm.ControlAvailable}}')" = true ]; then
   docker node inspect self --format "stack|{{index .Spec.Labels \"$CLUSTER_LABEL\"}}"
   nodes=$(docker node ls --quiet)

@@ -19,7 +19,7 @@ PASSWORDS = {
     "postgres_password": "postgres-Horse-battery",
 }
 
-FRESH = '{"LocalNodeState": "inactive"}\n'
+FRESH = '{"LocalNodeState": "inactive"}\nplatform|linux/amd64\n'
 """The probe's output on a host that is in no swarm and has no data."""
 
 

@@ -204,7 +204,7 @@ def labels_of(recorder: Recorder, name: str) -> list[str]:
 def test_reordered_hosts_keep_their_data_in_the_whole_program(
     run_program: Run, values: dict[str, Any], answers: dict[str, str]
 ) -> None:
-    ours = '{"LocalNodeState": "active", "ControlAvailable": true, "Cluster": {"ID": "ours"}}\nstack|lab\n'
+    ours = '{"LocalNodeState": "active", "ControlAvailable": true, "Cluster": {"ID": "ours"}}\nplatform|linux/amd64\nstack|lab\n'
     answers |= {
         "master": ours + "".join(f"volume|{volume}\n" for volume in (*MONITORING_VOLUMES, "postgres-master")),
         "slave": ours,

@@ -175,10 +175,10 @@ def test_a_host_that_is_gone_but_still_in_a_swarm_is_refused(fake_ssh: Path) -> 
 
 
 def test_without_data_the_first_hosts_are_the_hosts_of_all_kinds(fake_ssh: Path) -> None:
-    (fake_ssh / "m1").write_text(f"{json.dumps(OURS)}\nstack|lab\n")
+    (fake_ssh / "m1").write_text(f"{json.dumps(OURS)}\nplatform|linux/amd64\nstack|lab\n")
     (fake_ssh / "w1").write_text(FRESH_ANSWER)
 
-    assert preflight.check(targets("m1", "w1"), PLAN) == {"monitoring": ["m1"], "index": ["m1", "w1"]}
+    assert preflight.check(targets("m1", "w1"), PLAN).data_hosts == {"monitoring": ["m1"], "index": ["m1", "w1"]}
 
 
 def test_data_stays_on_the_hosts_that_have_it(fake_ssh: Path) -> None:
@@ -186,12 +186,12 @@ def test_data_stays_on_the_hosts_that_have_it(fake_ssh: Path) -> None:
     (fake_ssh / "w1").write_text(f"{FRESH_ANSWER}volume|prometheus-data\n")
     (fake_ssh / "w2").write_text(f"{FRESH_ANSWER}volume|postgres-w2\n")
 
-    assert preflight.check(targets("m1", "w1", "w2"), PLAN) == {"monitoring": ["w1"], "index": ["m1", "w2"]}
+    assert preflight.check(targets("m1", "w1", "w2"), PLAN).data_hosts == {"monitoring": ["w1"], "index": ["m1", "w2"]}
 
 
 def test_problems_with_data_and_ports_are_reported_together(fake_ssh: Path) -> None:
     (fake_ssh / "m1").write_text(
-        f"{json.dumps(OURS)}\nstack|lab\nnode|n1|m1|\nnode|n2|gone|files\nlistening|1389\nlistening|1F96\n"
+        f"{json.dumps(OURS)}\nplatform|linux/amd64\nstack|lab\nnode|n1|m1|\nnode|n2|gone|files\nlistening|1389\nlistening|1F96\n"
     )
     (fake_ssh / "w1").write_text(f"{FRESH_ANSWER}volume|influxdb-vms\nlistening|1F96\n")
     (fake_ssh / "w2").write_text(f"{FRESH_ANSWER}volume|files\n")
@@ -213,3 +213,37 @@ def test_data_in_another_swarm_is_not_reported(fake_ssh: Path) -> None:
 
     (line,) = str(raised.value).splitlines()[1:]
     assert line.startswith("  m1: is in another swarm")
+
+
+def test_each_host_builds_for_its_own_platform(fake_ssh: Path) -> None:
+    (fake_ssh / "m1").write_text(FRESH_ANSWER)
+    (fake_ssh / "w1").write_text(FRESH_ANSWER.replace("amd64", "arm64"))
+
+    found = preflight.check(targets("m1", "w1"), PLAN)
+
+    assert found.platforms == {"m1": "linux/amd64", "w1": "linux/arm64"}
+
+
+def test_a_platform_without_images_is_refused(fake_ssh: Path) -> None:
+    (fake_ssh / "m1").write_text(FRESH_ANSWER)
+    (fake_ssh / "w1").write_text(FRESH_ANSWER.replace("amd64", "riscv64"))
+
+    with pytest.raises(PreflightError) as raised:
+        preflight.check(targets("m1", "w1"), PLAN)
+
+    (line,) = str(raised.value).splitlines()[1:]
+    assert line.startswith('  w1: its platform is "linux/riscv64", and the images are published for linux/amd64 and')
+    assert line.endswith("use another machine")
+
+
+def test_hosts_that_differ_are_refused_by_name_if_one_builds_for_all(fake_ssh: Path) -> None:
+    for name in ("m1", "w2"):
+        (fake_ssh / name).write_text(FRESH_ANSWER.replace("amd64", "arm64"))
+    (fake_ssh / "w1").write_text(FRESH_ANSWER)
+
+    with pytest.raises(PreflightError) as raised:
+        preflight.check(targets("m1", "w1", "w2"), plan(registry={"address": "registry.example"}))
+
+    (line,) = str(raised.value).splitlines()[1:]
+    assert line.startswith('  w1: its platform is "linux/amd64", that of m1 is "linux/arm64"')
+    assert "remove `registry`" in line

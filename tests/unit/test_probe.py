@@ -16,6 +16,7 @@ FAKE_DOCKER = """#!/bin/sh
 case $* in
   "info --format {{json .DriverStatus}}") echo "[[\\"driver-type\\",\\"$FAKE_DRIVER\\"]]" ;;
   "info --format {{json .Swarm}}") echo '{"LocalNodeState": "active", "ControlAvailable": true}' ;;
+  "version --format platform|{{.Server.Os}}/{{.Server.Arch}}") echo 'platform|linux/arm64' ;;
   "info --format {{.Swarm.ControlAvailable}}") echo "$FAKE_MANAGER" ;;
   "node inspect self --format stack|{{index .Spec.Labels "*) echo 'stack|lab' ;;
   "node ls --quiet") [ "$FAKE_LEADER" = yes ] || { echo 'The swarm does not have a leader.' >&2; exit 1; }
@@ -61,6 +62,7 @@ def test_a_manager_reports_its_swarm_nodes_volumes_and_containers(run: Run) -> N
 
     assert (done.returncode, done.stderr) == (0, "")
     assert probe.is_manager
+    assert probe.platform == "linux/arm64"
     assert probe.stack == "lab"
     assert probe.nodes == (
         Node(id="n1", host="master", holds=frozenset({"files", "monitoring"})),

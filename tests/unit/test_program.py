@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recorder import PASSWORDS, Recorder, revealed
+from recorder import FRESH, PASSWORDS, Recorder, revealed
 
 from components.commands import init_swarm
 
@@ -159,6 +159,19 @@ def test_every_network_declares_its_gateway(run_program: Run, values: dict[str, 
     assert networks["api-net"]["ipamConfigs"] == [{"subnet": "10.0.11.0/24", "gateway": "10.0.11.1"}]
     assert networks["storage-net"]["ipamConfigs"] == [{"subnet": "10.0.12.0/24", "gateway": "10.0.12.1"}]
     assert {name for name, network in networks.items() if network.get("internal")} == {"api-net", "storage-net"}
+
+
+def test_images_are_built_for_the_platform_of_their_host(
+    run_program: Run, values: dict[str, Any], answers: dict[str, str]
+) -> None:
+    answers["slave"] = FRESH.replace("amd64", "arm64")
+
+    images = run_program(values).of_type("docker:index/image:Image")
+
+    assert {name: image["build"]["platform"] for name, image in images.items() if name.startswith("files-")} == {
+        "files-image-master": "linux/amd64",
+        "files-image-slave": "linux/arm64",
+    }
 
 
 def test_join_tokens_are_passed_on_standard_input_only(run_program: Run, values: dict[str, Any]) -> None:
