@@ -31,9 +31,9 @@ def init_swarm(*, address: str, stack: str) -> str:
     return render("init_swarm", ADDRESS=address, STACK=stack, CLUSTER_LABEL=CLUSTER_LABEL)
 
 
-def print_join_tokens() -> str:
-    """Print both join tokens as one JSON object with the keys `worker` and `manager`."""
-    return render("print_join_tokens")
+def print_join_token(role: str) -> str:
+    """On a manager: print the token with which a host joins in this role."""
+    return render("print_join_token", ROLE=role)
 
 
 def join_request(*, address: str, manager_address: str, token: str) -> str:

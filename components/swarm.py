@@ -60,14 +60,13 @@ class SwarmCluster(pulumi.ComponentResource):
             self.first_manager.command(
                 f"{lost}-forgotten", parent=self, create=commands.forget_node(host=lost), after=[first_node]
             )
-        tokens = self._create_tokens(membership)
         self.node_of = {self.first_manager.target.name: first_node}
         ids = {self.first_manager.target.name: membership.stdout}
         for host in args.hosts:
             if host is self.first_manager:
                 continue
             membership = self._create_membership(
-                host, create=commands.join_swarm(), stdin=self._join_request(host, tokens)
+                host, create=commands.join_swarm(), stdin=self._join_request(host, after=first_node)
             )
             # The first manager retires the other nodes, so it must be retired last.
             self.node_of[host.target.name] = self._create_node(host, membership, after=[first_node])
@@ -110,17 +109,20 @@ class SwarmCluster(pulumi.ComponentResource):
             after=[host.removal],
         )
 
-    def _create_tokens(self, membership: Command) -> Command:
-        return self.first_manager.command(
-            "join-tokens", parent=self, create=commands.print_join_tokens(), prints_secret=True, after=[membership]
+    def _join_request(self, host: Host, *, after: Command) -> pulumi.Output[str]:
+        """Return the request with which the host joins. Its token is read when it joins, as tokens may be rotated."""
+        token = self.first_manager.command(
+            f"{host.target.name}-token",
+            parent=self,
+            create=commands.print_join_token(host.args.role),
+            prints_secret=True,
+            after=[after],
         )
-
-    def _join_request(self, host: Host, tokens: Command) -> pulumi.Output[str]:
-        request = pulumi.Output.json_loads(tokens.stdout).apply(
-            lambda by_role: commands.join_request(
+        request = token.stdout.apply(
+            lambda printed: commands.join_request(
                 address=host.target.address,
                 manager_address=self.first_manager.target.address,
-                token=by_role[host.args.role],
+                token=printed.strip(),
             )
         )
         return pulumi.Output.secret(request)

@@ -25,6 +25,7 @@ from settings.errors import secret_remedy
 _HOST_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 _DNS_NAME = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*"
 _MAX_REPLICAS = 1000
+_NO_MAJORITY_WITHOUT_BOTH = 2
 _MIN_PASSWORD = 12
 _MIN_TOKEN = 32
 _TTL = r"^([1-9][0-9]{0,8}s?|[1-9][0-9]{0,6}m|[1-9][0-9]{0,4}h|[1-9][0-9]{0,3}d)?$"  # some decades at most
@@ -291,6 +292,8 @@ class Settings(_Settings):
     edge_limits: EdgeLimits = EdgeLimits()
     edge_certificate: SecretStr | None = None
     """With it, the edge speaks TLS. PEM: the certificate, the chain up to its root, and the private key."""
+    replacing_manager: bool = False
+    """Whether two managers are accepted, for the time in which another manager takes over from the first."""
     ready_timeout: Annotated[int, Field(ge=1)] = 300
     """Seconds that `pulumi up` waits for a service to run as configured."""
 
@@ -315,6 +318,15 @@ class Settings(_Settings):
         pem = self.edge_certificate
         certified = certificate.host_names(pem.get_secret_value()) if pem else ()
         return tuple(sorted({*self.file_service.allowed_hosts, *certified}))
+
+    def _check_managers(self) -> None:
+        listed = [host for host in self.hosts if host.role == "manager"]
+        if len(listed) == len(self.managers) == _NO_MAJORITY_WITHOUT_BOTH and not self.replacing_manager:
+            raise ValueError(
+                f'hosts: "{self.managers[0].name}" and "{self.managers[1].name}" are the managers: a swarm needs most '
+                "of its managers, so it would stop if either of two were lost: make it one or three, or set "
+                "replacing_manager to true until one has taken over from the other"
+            )
 
     def _check_storage(self) -> None:
         wanted = self.file_service
@@ -407,6 +419,7 @@ class Settings(_Settings):
             one, other = getattr(self.network, first), getattr(self.network, second)
             if one.overlaps(other):
                 raise ValueError(f'network.{second}: "{other}" overlaps network.{first}: choose another subnet')
+        self._check_managers()
         self._check_ports()
         self._check_storage()
         for field, name in (

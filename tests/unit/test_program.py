@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from recorder import FRESH, PASSWORDS, Recorder, revealed
 
-from components.commands import init_swarm
+from components.commands import init_swarm, print_join_token
 
 Run = Callable[..., Recorder]
 ROOT = Path(__file__).parent.parent.parent
@@ -182,7 +182,7 @@ def test_join_tokens_are_passed_on_standard_input_only(run_program: Run, values:
         assert "SWMTKN" not in text, name
         assert command["addPreviousOutputInEnv"] is False, name
     assert json.loads(revealed(commands["slave-membership"]["stdin"]))["JoinToken"] == "SWMTKN-worker"
-    assert commands["join-tokens"]["logging"] == "none"
+    assert commands["slave-token"]["logging"] == "none"
 
 
 def test_no_resource_input_has_a_password_in_the_clear(run_program: Run, values: dict[str, Any]) -> None:
@@ -224,7 +224,7 @@ def test_the_state_is_the_same_for_every_operator(
 
 
 def test_each_host_joins_with_the_token_of_its_role(run_program: Run, values: dict[str, Any]) -> None:
-    commands = run_program(with_hosts(values, "worker", "manager", "manager", "worker")).commands()
+    commands = run_program(with_hosts(values, "worker", "manager", "manager", "worker", "manager")).commands()
 
     tokens = {
         name: json.loads(revealed(command["stdin"]))["JoinToken"]
@@ -235,8 +235,20 @@ def test_each_host_joins_with_the_token_of_its_role(run_program: Run, values: di
         "host2-membership": "SWMTKN-worker",
         "host4-membership": "SWMTKN-manager",
         "host5-membership": "SWMTKN-worker",
+        "host6-membership": "SWMTKN-manager",
     }
     assert commands["host3-membership"]["create"] == init_swarm(address="192.168.50.3", stack="lab")
+
+
+def test_the_token_is_read_when_a_host_joins(run_program: Run, values: dict[str, Any]) -> None:
+    """A host that joins later has its own reading, so it gets the token of that day."""
+    recorder = run_program(with_hosts(values, "manager", "worker", "worker"))
+
+    tokens = {name: command["create"] for name, command in recorder.commands().items() if name.endswith("-token")}
+    assert tokens == dict.fromkeys(["host3-token", "host4-token"], print_join_token("worker"))
+    for host in ("host3", "host4"):
+        assert f"{host}-token" in recorder.dependencies[f"{host}-membership"]
+        assert "host2-node" in recorder.dependencies[f"{host}-token"]
 
 
 def test_the_swarm_uses_the_hosts_addresses(run_program: Run, values: dict[str, Any]) -> None:
@@ -272,7 +284,7 @@ def test_adding_a_host_does_not_change_the_others(run_program: Run, values: dict
     changed = {key for key in before if before[key] != after[key] and key[0] != "pulumi:pulumi:Stack"}
     assert changed == {("command:local:Command", "prometheus-files")}  # has the expected nodes
     assert {name for _, name in after.keys() - before.keys()} == {
-        "host4", "host4-engine", "host4-images", "host4-membership", "host4-node",
+        "host4", "host4-engine", "host4-images", "host4-membership", "host4-node", "host4-token",
         "files-image-host4", "files-image-host4-removal", "object-store-data-host4",
     }  # fmt: skip
 

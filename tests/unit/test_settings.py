@@ -62,6 +62,10 @@ Change = Callable[[dict[str, Any]], Any]
             ),
             ("monitoring.host", '"slave" is gone', "name another host"),
         ),
+        (
+            lambda v: v["hosts"][1].update(role="manager"),
+            ("swarm-transfer:hosts", '"master" and "slave" are the managers', "either of two", "one or three"),
+        ),
         (lambda v: v["hosts"][0].update(role="boss"), ("hosts[0].role", '"boss"', "'manager' or 'worker'")),
         (lambda v: v["hosts"][0].update(name="Größe"), ("hosts[0].name", '"Größe"', "pattern")),
         (lambda v: v["hosts"][1].update(address="10.1.1.1"), ('"10.1.1.1"', '"slave"', "private_cidr")),
@@ -196,6 +200,19 @@ def test_a_bad_setting_is_refused_with_field_value_and_remedy(
 
     assert all(part in message for part in expected), message
     assert len(message.splitlines()) == 2, "a heading, and one line for the one problem"
+
+
+def test_two_managers_are_accepted_if_a_third_one_is_gone(values: dict[str, Any]) -> None:
+    third = {"name": "third", "address": "192.168.50.4", "role": "manager", "state": "gone"}
+    values["hosts"] = [values["hosts"][0], {**values["hosts"][1], "role": "manager"}, third]
+
+    assert len(settings.parse(values).managers) == 2
+
+
+def test_two_managers_are_accepted_while_one_replaces_the_other(values: dict[str, Any]) -> None:
+    values["hosts"][1]["role"] = "manager"
+
+    assert len(settings.parse({**values, "replacing_manager": True}).managers) == 2
 
 
 def test_every_problem_is_listed(values: dict[str, Any]) -> None:
