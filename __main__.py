@@ -50,6 +50,7 @@ cluster = SwarmCluster(
         data_hosts=found.data_hosts,
         gone=[host.name for host in settings.gone_hosts],
         volume_image=settings.images.haproxy,  # every host has it, because the edge runs on every host
+        pool=settings.network.pool,
         ready_timeout=settings.ready_timeout,
         registry=None
         if settings.registry is None
@@ -67,6 +68,7 @@ networks = {
             cluster=cluster,
             name=network.docker_name,
             subnet=network.subnet,
+            mtu=found.mtu,
             encrypted=network.encrypted,
             internal=network.internal,
         ),

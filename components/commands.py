@@ -7,6 +7,7 @@ in an argument list.
 import json
 import shlex
 from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Network
 
 from components.shell import render
 
@@ -19,16 +20,20 @@ HOST_LABEL = "swarm-transfer.host"
 HOLDS_LABEL = "swarm-transfer.holds"
 """Node label with the kinds of data that the node's host holds, such as "files,monitoring"; absent if it holds none."""
 
+POOL_PREFIX = 24
+"""The prefix of the networks that Docker takes from the swarm's pool."""
+
 PROMETHEUS_FOLDER = "/etc/prometheus"
 """The folder with Prometheus's files in its container."""
 
 
-def init_swarm(*, address: str, stack: str) -> str:
+def init_swarm(*, address: str, stack: str, pool: IPv4Network | None = None) -> str:
     """Create the swarm on this host unless it is already in the stack's swarm, and print the node's id.
 
-    The script fails if the host is in any other swarm.
+    Docker takes the subnets of its own networks from `pool`. The script fails if the host is in any other swarm.
     """
-    return render("init_swarm", ADDRESS=address, STACK=stack, CLUSTER_LABEL=CLUSTER_LABEL)
+    options = [f"--default-addr-pool={pool}", f"--default-addr-pool-mask-length={POOL_PREFIX}"] if pool else []
+    return render("init_swarm", ADDRESS=address, STACK=stack, CLUSTER_LABEL=CLUSTER_LABEL, arguments=options)
 
 
 def print_join_token(role: str) -> str:

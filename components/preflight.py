@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components import data_hosts, platforms
+from components import data_hosts, host_networks, platforms
 from components.data_hosts import CopiedData, Data
+from components.host_networks import NamedNetworks
 from components.ports import PublishedPort, taken_ports
 from components.probe import SCRIPT, Probe, parse
 from components.ssh import SshError, SshTarget, ask
@@ -48,6 +49,7 @@ class Plan:
 
     stack: str
     managers: Sequence[str]
+    networks: NamedNetworks
     data: Sequence[Data | CopiedData] = ()
     ports: Sequence[PublishedPort] = ()
     registry: bool = False
@@ -55,10 +57,14 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What the hosts are: the names of the hosts of each kind of data, and each host's platform by its name."""
+    """What the hosts are: the names of the hosts of each kind of data, and each host's platform by its name.
+
+    `mtu` is that of the interfaces between them, in bytes; overlay networks are made for it.
+    """
 
     data_hosts: Mapping[str, list[str]]
     platforms: Mapping[str, str]
+    mtu: int
 
 
 def check(targets: Sequence[SshTarget], plan: Plan, gone: Sequence[SshTarget] = ()) -> Found:
@@ -84,13 +90,18 @@ def check(targets: Sequence[SshTarget], plan: Plan, gone: Sequence[SshTarget] = 
     _refuse(conflicts(probes, addresses, managers=plan.managers, stack=plan.stack))
     located = {data.kind: data_hosts.locate(data, probes) for data in plan.data}
     hosts = {kind: names for kind, (names, _) in located.items()}
-    found = Found(data_hosts=hosts, platforms={name: probe.platform for name, probe in probes.items()})
+    found = Found(
+        data_hosts=hosts,
+        platforms={name: probe.platform for name, probe in probes.items()},
+        mtu=host_networks.mtu(probes, addresses, plan.networks),
+    )
     _refuse(
         [
             *(problem for _, problems in located.values() for problem in problems),
             *data_hosts.left_behind(probes, gone={target.name for target in gone}),
             *taken_ports(plan.ports, probes, hosts),
             *platforms.unsuitable(found.platforms, registry=plan.registry),
+            *host_networks.problems(probes, addresses, plan.networks, first_manager=plan.managers[0]),
         ]
     )
     return found

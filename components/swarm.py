@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 
 import pulumi
 from pulumi_command.local import Command
@@ -20,7 +21,8 @@ class SwarmClusterArgs:
     `data_hosts` maps each kind of data to the names of its hosts.
 
     Every component finds the rest here: `registry` is where our own images are pushed; without one, they are built on
-    every host that runs them. `volume_image` is any image with a `chown`. `ready_timeout` is how long `pulumi up` waits
+    every host that runs them. `pool` is what Docker takes the subnets of its own networks from, if it is not to be its
+    default. `volume_image` is any image with a `chown`. `ready_timeout` is how long `pulumi up` waits
     for a service to run as configured, in seconds.
     """
 
@@ -30,6 +32,7 @@ class SwarmClusterArgs:
     gone: Sequence[str] = ()
     volume_image: str
     ready_timeout: int
+    pool: IPv4Network | None = None
     registry: Registry | None = None
     drain_timeout: int = 600
     """How long a removed host's tasks may take to end, in seconds."""
@@ -53,7 +56,7 @@ class SwarmCluster(pulumi.ComponentResource):
         self.registry = args.registry
         self.first_manager = next(host for host in args.hosts if host.args.role == "manager")
         membership = self._create_membership(self.first_manager, create=commands.init_swarm(
-            address=self.first_manager.target.address, stack=args.stack
+            address=self.first_manager.target.address, stack=args.stack, pool=args.pool
         ))  # fmt: skip
         first_node = self._create_node(self.first_manager, membership, after=[])
         for lost in args.gone:

@@ -4,7 +4,6 @@ A validator's error says what is wrong with the value; `errors.py` adds the fiel
 value is an object or a list, the validator itself names value and remedy, and in `Settings` as a whole the field too.
 """
 
-import itertools
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ import images
 from components import certificate
 from components.edge_config import Limits
 from monitoring.configuration import alert_names
-from settings import topology
+from settings import addresses, topology
 from settings.errors import secret_remedy
 
 _HOST_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
@@ -168,6 +167,10 @@ class Network(_Settings):
     """Subnet of the network between Prometheus and the Docker API."""
     storage_subnet: IPv4Network = IPv4Network("10.0.12.0/24")
     """Subnet of the network between the file service and the object store."""
+    pool: IPv4Network | None = None
+    """What Docker takes the subnets of its own networks from when the swarm is created; by default 10.0.0.0/8."""
+    mtu: Annotated[int, Field(ge=1280, le=9216)] | None = None
+    """The MTU of the interfaces between the hosts, in bytes; by default the smallest one found, but at most 1500."""
     encrypted: bool = False
 
 
@@ -408,17 +411,7 @@ class Settings(_Settings):
                     f'hosts: address "{host.address}" of "{host.name}" is outside private_cidr '
                     f'"{self.private_cidr}": change the address or private_cidr'
                 )
-        subnets = ("subnet", "api_subnet", "storage_subnet")
-        for field in subnets:
-            subnet = getattr(self.network, field)
-            if self.private_cidr.overlaps(subnet):
-                raise ValueError(
-                    f'network.{field}: "{subnet}" overlaps private_cidr "{self.private_cidr}": choose another subnet'
-                )
-        for first, second in itertools.combinations(subnets, 2):
-            one, other = getattr(self.network, first), getattr(self.network, second)
-            if one.overlaps(other):
-                raise ValueError(f'network.{second}: "{other}" overlaps network.{first}: choose another subnet')
+        addresses.check(self)
         self._check_managers()
         self._check_ports()
         self._check_storage()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from components import alertmanager, etcd_member, grafana, influxdb, patroni, prometheus, seaweedfs
 from components.data_hosts import FILES, INDEX, MONITORING, CopiedData, Data
+from components.host_networks import NamedNetworks
 from components.ports import PublishedPort
 from components.preflight import Plan
 from components.quorum import voters
@@ -80,10 +81,29 @@ def plan(settings: "Settings", *, stack: str) -> Plan:
     return Plan(
         stack=stack,
         managers=managers,
+        networks=named_networks(settings),
         data=_data(settings),
         ports=list(_ports(settings)),
         registry=settings.registry is not None,
     )
+
+
+def named_networks(settings: "Settings") -> NamedNetworks:
+    """Return the networks that the settings name, used or not."""
+    subnets = {f"network.{name}": value for name, value in settings.network if isinstance(value, IPv4Network)}
+    pool = subnets.pop("network.pool", None)
+    return NamedNetworks(private_cidr=settings.private_cidr, subnets=subnets, pool=pool, mtu=settings.network.mtu)
+
+
+def new_data(settings: "Settings") -> dict[str, Sequence[str]]:
+    """Return the names of the hosts of each kind of data if no host has any yet."""
+    hosts: dict[str, Sequence[str]] = {}
+    for data in _data(settings):
+        if isinstance(data, CopiedData):
+            hosts[data.kind] = data.chosen or data.default
+        else:
+            hosts[data.kind] = [data.chosen or data.default]
+    return hosts
 
 
 def describe(settings: "Settings", holders: Mapping[str, Sequence[str]]) -> Topology:

@@ -18,6 +18,12 @@ if [ "$(docker info --format '{{.Swarm.ControlAvailable}}')" = true ]; then
 fi
 docker volume ls --format 'volume|{{.Name}}'
 docker ps --format 'container|{{.Names}}|{{.Label "com.docker.swarm.service.name"}}|{{.Ports}}'
+# Such as "interface|eth0|192.168.50.2/24|1500": an interface, its address, and its MTU.
+ip -4 -o address show 2>/dev/null | while read -r _ interface _ address _; do
+  interface=${interface%@*}
+  mtu=$(cat "/sys/class/net/$interface/mtu" 2>/dev/null) || continue
+  echo "interface|$interface|$address|$mtu"
+done
 # State 0A is "listening". There is no tcp6 where IPv6 is off.
 cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | while read -r _ address _ state _; do
   if [ "$state" = 0A ]; then echo "listening|${address##*:}"; fi

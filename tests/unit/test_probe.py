@@ -45,7 +45,7 @@ def run(tmp_path: Path) -> Run:
         *, driver: str = "overlay2", is_manager: bool = True, leader: str = "yes", volumes: int = 0
     ) -> subprocess.CompletedProcess[str]:
         environment = {
-            "PATH": f"{tmp_path}:/usr/bin:/bin",
+            "PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin",
             "FAKE_DRIVER": driver,
             "FAKE_MANAGER": str(is_manager).lower(),
             "FAKE_LEADER": leader,
@@ -98,6 +98,13 @@ def test_only_ports_with_a_listener_are_reported(run: Run, family: socket.Addres
 
         assert server.getsockname()[1] in listening
         assert bound.getsockname()[1] not in listening
+
+
+def test_interfaces_are_reported_with_their_mtu(run: Run) -> None:
+    (loopback,) = [each for each in parse(run().stdout).interfaces if each.name == "lo"]
+
+    assert str(loopback.address) == "127.0.0.1/8"
+    assert loopback.mtu == int(Path("/sys/class/net/lo/mtu").read_text())
 
 
 def test_the_script_fails_if_a_command_in_it_fails(run: Run) -> None:

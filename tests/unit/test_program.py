@@ -174,6 +174,18 @@ def test_images_are_built_for_the_platform_of_their_host(
     }
 
 
+def test_networks_are_made_for_the_smallest_mtu_of_the_hosts(
+    run_program: Run, values: dict[str, Any], answers: dict[str, str]
+) -> None:
+    answers["slave"] = f"{FRESH}interface|eth0|192.168.50.3/24|1450\n"
+
+    networks = run_program({**values, "network": {"encrypted": True}}).of_type("docker:index/network:Network")
+
+    mtu = {"com.docker.network.driver.mtu": "1450"}
+    assert networks["api-net"]["options"] == mtu
+    assert networks["cluster-net"]["options"] == {"encrypted": "", **mtu}
+
+
 def test_join_tokens_are_passed_on_standard_input_only(run_program: Run, values: dict[str, Any]) -> None:
     commands = run_program(values).commands()
 

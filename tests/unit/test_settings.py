@@ -188,6 +188,20 @@ Change = Callable[[dict[str, Any]], Any]
             lambda v: v.update(file_service={"allowed_origins": ["https://app.example.org/"]}),
             ("file_service.allowed_origins", '"https://app.example.org/"', "without a path"),
         ),
+        (lambda v: v.update(network={"mtu": 600}), ("network.mtu", '"600"', "1280")),
+        (
+            lambda v: v.update(network={"pool": "192.168.0.0/16"}),
+            ("swarm-transfer:network.pool", '"192.168.0.0/16"', "overlaps private_cidr", "that is free"),
+        ),
+        (lambda v: v.update(network={"pool": "172.30.0.0/25"}), ("network.pool", '"172.30.0.0/25"', "larger pool")),
+        (
+            lambda v: v.update(network={"subnet": "10.0.0.0/22"}),
+            ("network.subnet", '"10.0.0.0/22"', 'overlaps "10.0.0.0/24"', "set network.pool"),
+        ),
+        (
+            lambda v: v.update(network={"subnet": "10.0.10.0/28"}),
+            ("network.subnet", '"10.0.10.0/28" has 16 addresses', "2 hosts need", "/27 or larger"),
+        ),
         (lambda v: v.update(edge_port=70000), ("edge_port", '"70000"', "65535")),
     ],
 )
@@ -213,6 +227,20 @@ def test_two_managers_are_accepted_while_one_replaces_the_other(values: dict[str
     values["hosts"][1]["role"] = "manager"
 
     assert len(settings.parse({**values, "replacing_manager": True}).managers) == 2
+
+
+def test_a_subnet_must_have_an_address_for_every_task(values: dict[str, Any]) -> None:
+    def with_hosts(number: int) -> dict[str, Any]:
+        hosts = [
+            {"name": f"host-{n}", "address": f"192.168.50.{n}", "role": "manager" if n == 2 else "worker"}
+            for n in range(2, number + 2)
+        ]
+        return {**values, "hosts": hosts}
+
+    assert len(settings.parse(with_hosts(50)).hosts) == 50
+    assert 'network.subnet: "10.0.10.0/24" has 256 addresses, and the tasks on 70 hosts need' in error_of(
+        with_hosts(70)
+    )
 
 
 def test_every_problem_is_listed(values: dict[str, Any]) -> None:
