@@ -154,7 +154,8 @@ def _probe(target: SshTarget, *, timeout: int = 60) -> Probe | str:
     try:
         return parse(ask(target, SCRIPT, timeout=timeout))
     except SshError as error:
-        return explain(target.name, str(error))
+        through = f" (through {target.jump.address})" if target.jump else ""
+        return explain(f"{target.name}{through}", str(error))
 
 
 def _alive(target: SshTarget, answer: Probe | str) -> Iterator[str]:

@@ -66,6 +66,6 @@ def _check_sizes(settings: "Settings", subnets: Mapping[str, IPv4Network]) -> No
             setting = next(name for name, subnet in subnets.items() if subnet == network.subnet)
             raise ValueError(
                 f'{setting}: "{network.subnet}" has {network.subnet.num_addresses} addresses, and the tasks on '
-                f"{len(settings.present_hosts)} hosts need {needed}: choose a subnet of /{32 - (needed - 1).bit_length()} or "
-                "larger"
+                f"{len(settings.present_hosts)} hosts need {needed}: choose a subnet of "
+                f"/{32 - (needed - 1).bit_length()} or larger"
             )

@@ -17,12 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, fi
 import images
 from components import certificate
 from components.edge_config import Limits
+from components.ssh import PORT
 from monitoring.configuration import alert_names
 from settings import addresses, topology
 from settings.errors import secret_remedy
 
 _HOST_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 _DNS_NAME = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*"
+_JUMP = r"^[^\s@:-][^\s@:]*@[A-Za-z0-9][A-Za-z0-9.-]*(:[1-9][0-9]{0,4})?$"
 _MAX_REPLICAS = 1000
 _NO_MAJORITY_WITHOUT_BOTH = 2
 _MIN_PASSWORD = 12
@@ -57,6 +59,9 @@ class Ssh(_Settings):
     user: str = "vagrant"
     private_key_file: Path
     known_hosts_file: Path
+    port: Annotated[int, Field(ge=1, le=65535)] = PORT
+    jump: Annotated[str, Field(pattern=_JUMP)] | None = None
+    """A machine through which all hosts are reached, as USER@ADDRESS or USER@ADDRESS:PORT."""
 
 
 class Bucket(_Settings):

@@ -2,6 +2,7 @@
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from recorder import FRESH as FRESH_ANSWER
 from components import preflight
 from components.preflight import Plan, PreflightError, conflicts, explain
 from components.probe import Probe
-from components.ssh import SshTarget
+from components.ssh import Jump, SshTarget
 from settings import topology
 
 ADDRESSES = {"m1": "10.0.0.1", "m2": "10.0.0.2", "w1": "10.0.0.3"}
@@ -156,14 +157,14 @@ def test_all_unreachable_hosts_are_reported_together(fake_ssh: Path) -> None:
 def test_a_host_that_is_gone_is_not_needed(fake_ssh: Path) -> None:
     (fake_ssh / "m1").write_text(f"{json.dumps(OURS)}\nstack|lab\nnode|n1|m1|\nnode|n2|w1|monitoring,index\n")
 
-    assert preflight.check(targets("m1"), PLAN, gone=targets("w1"))["monitoring"] == ["m1"]
+    assert preflight.check(targets("m1"), PLAN, gone=targets("w1")).data_hosts["monitoring"] == ["m1"]
 
 
 def test_a_new_machine_may_have_the_address_of_a_host_that_is_gone(fake_ssh: Path) -> None:
     (fake_ssh / "m1").write_text(f"{json.dumps(OURS)}\nstack|lab\n")
     (fake_ssh / "w1").write_text(FRESH_ANSWER)
 
-    assert preflight.check(targets("m1"), PLAN, gone=targets("w1"))["monitoring"] == ["m1"]
+    assert preflight.check(targets("m1"), PLAN, gone=targets("w1")).data_hosts["monitoring"] == ["m1"]
 
 
 def test_a_host_that_is_gone_but_still_in_a_swarm_is_refused(fake_ssh: Path) -> None:
@@ -172,6 +173,14 @@ def test_a_host_that_is_gone_but_still_in_a_swarm_is_refused(fake_ssh: Path) -> 
 
     with pytest.raises(PreflightError, match=r"w1: its `state` in `hosts` is gone.*: remove its `state`"):
         preflight.check(targets("m1"), PLAN, gone=targets("w1"))
+
+
+@pytest.mark.usefixtures("fake_ssh")
+def test_a_host_behind_a_jump_host_is_reported_with_it() -> None:
+    (target,) = targets("m1")
+
+    with pytest.raises(PreflightError, match=r"m1 \(through bastion.example\): cannot be reached"):
+        preflight.check([replace(target, jump=Jump(address="bastion.example", user="op"))], PLAN)
 
 
 def test_without_data_the_first_hosts_are_the_hosts_of_all_kinds(fake_ssh: Path) -> None:

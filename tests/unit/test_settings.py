@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 import settings
+from components.ssh import Jump
 
 ROOT = Path(__file__).parent.parent.parent
 TOKEN = {"token": "0123456789abcdef0123456789abcdef", "scopes": ["read"]}
@@ -188,6 +189,9 @@ Change = Callable[[dict[str, Any]], Any]
             lambda v: v.update(file_service={"allowed_origins": ["https://app.example.org/"]}),
             ("file_service.allowed_origins", '"https://app.example.org/"', "without a path"),
         ),
+        (lambda v: v["ssh"].update(jump="bastion.example"), ("ssh.jump", '"bastion.example"', "pattern")),
+        (lambda v: v["ssh"].update(jump="op@-oProxyCommand=x"), ("ssh.jump", "pattern")),
+        (lambda v: v["ssh"].update(port=0), ("ssh.port", '"0"', "1")),
         (lambda v: v.update(network={"mtu": 600}), ("network.mtu", '"600"', "1280")),
         (
             lambda v: v.update(network={"pool": "192.168.0.0/16"}),
@@ -254,6 +258,36 @@ def test_a_host_without_a_recorded_key_is_named_with_the_remedy(values: dict[str
 
     with pytest.raises(settings.SettingsError, match=r"no key of third \(192.168.50.99\): run `vagrant up third`"):
         settings.ssh_targets(settings.parse(values))
+
+
+def test_a_key_with_a_passphrase_is_named_with_the_remedy(
+    values: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    key = tmp_path / "with-passphrase"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", str(key)], check=True)
+    values["ssh"]["private_key_file"] = str(key)
+
+    with pytest.raises(settings.SettingsError, match=r'private_key_file: ".*" has a passphrase, .*: run `ssh-add'):
+        settings.ssh_targets(settings.parse(values))
+
+
+def test_hosts_behind_a_jump_host_are_reached_through_it(values: dict[str, Any]) -> None:
+    known_hosts = Path(values["ssh"]["known_hosts_file"])
+    key = known_hosts.read_text().splitlines()[0].partition(" ")[2]
+    values["ssh"] |= {"port": 2222, "jump": "op@bastion.example:2200"}
+    parsed = settings.parse(values)
+
+    with pytest.raises(settings.SettingsError) as raised:
+        settings.ssh_targets(parsed)
+    known_hosts.write_text(f"[192.168.50.2]:2222 {key}\n[192.168.50.3]:2222 {key}\n[bastion.example]:2200 {key}\n")
+    targets = settings.ssh_targets(parsed)
+
+    assert "no key of master ([192.168.50.2]:2222): " in str(raised.value)
+    assert "no key of ssh.jump ([bastion.example]:2200): add the key" in str(raised.value)
+    assert {(target.port, target.jump) for target in targets.values()} == {
+        (2222, Jump(address="bastion.example", user="op", port=2200))
+    }
 
 
 @pytest.mark.parametrize("field", ["private_key_file", "known_hosts_file"])
