@@ -28,6 +28,15 @@ found = preflight.check(
 planned = topology.describe(settings, found.data_hosts)
 prometheus_files = checked_prometheus_files(settings, planned)
 
+registry = (
+    Registry(
+        address=settings.registry.address,
+        username=settings.registry.username,
+        password=secret(settings.registry.password),
+    )
+    if settings.registry
+    else None
+)
 hosts = [
     Host(
         host.name,
@@ -38,6 +47,7 @@ hosts = [
             labels=host.labels,
             upstream_images=tuple(sorted(set(settings.images.model_dump().values()))),
             scratch_volume=container_api.VOLUME,
+            registry=registry,
         ),
     )
     for host in settings.present_hosts
@@ -52,13 +62,7 @@ cluster = SwarmCluster(
         volume_image=settings.images.haproxy,  # every host has it, because the edge runs on every host
         pool=settings.network.pool,
         ready_timeout=settings.ready_timeout,
-        registry=None
-        if settings.registry is None
-        else Registry(
-            address=settings.registry.address,
-            username=settings.registry.username,
-            password=secret(settings.registry.password),
-        ),
+        registry=registry,
     ),
 )
 networks = {

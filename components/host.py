@@ -9,6 +9,7 @@ import pulumi_command as command
 import pulumi_docker as docker
 
 from components.commands import HOST_LABEL, remove_images, remove_volume
+from components.registry import Registry
 from components.ssh import SshTarget, interpreter
 
 
@@ -17,6 +18,7 @@ class HostArgs:
     """How to reach the host, its platform and its role in the swarm, and what to remove from it when it leaves.
 
     These are the upstream images, and a volume without data, which Swarm creates with the first task that mounts it.
+    `registry` is where our own images are pulled from, if not built here.
     """
 
     target: SshTarget
@@ -25,6 +27,7 @@ class HostArgs:
     labels: Mapping[str, str] = field(default_factory=dict)
     upstream_images: tuple[str, ...] = ()
     scratch_volume: str = ""
+    registry: Registry | None = None
 
 
 class Host(pulumi.ComponentResource):
@@ -43,6 +46,7 @@ class Host(pulumi.ComponentResource):
             f"{name}-engine",
             host=f"ssh://{args.target.user}@{args.target.address}",
             ssh_opts=args.target.options,
+            registry_auth=_logins(args.registry),
             opts=pulumi.ResourceOptions(parent=self),
         )
         # Swarm pulls upstream images by itself and never removes them. This command is deleted after everything that
@@ -89,3 +93,17 @@ class Host(pulumi.ComponentResource):
                 additional_secret_outputs=["stdout"] if prints_secret else None,
             ),
         )
+
+
+def _logins(registry: Registry | None) -> list[docker.ProviderRegistryAuthArgs] | None:
+    """Return the login that the provider sends with each service whose image is there.
+
+    Swarm keeps it with the service, and gives it to the hosts that pull. An Engine's own login would not be used.
+    """
+    if registry is None or not registry.username:
+        return None
+    return [
+        docker.ProviderRegistryAuthArgs(
+            address=registry.address, username=registry.username, password=registry.password
+        )
+    ]

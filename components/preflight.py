@@ -11,6 +11,7 @@ from components.data_hosts import CopiedData, Data
 from components.host_networks import NamedNetworks
 from components.ports import PublishedPort, taken_ports
 from components.probe import SCRIPT, Probe, parse
+from components.registry import Login, refusals
 from components.ssh import SshError, SshTarget, ask
 
 # Text in ssh's error, its reason, the remedy. The first match counts.
@@ -44,7 +45,7 @@ class PreflightError(pulumi.RunError):
 class Plan:
     """What the settings ask of the hosts. `managers` are host names; the first of them creates the swarm.
 
-    With a `registry`, one host builds our own images for all.
+    With a `registry`, one host builds our own images for all, and all hosts log in there.
     """
 
     stack: str
@@ -52,7 +53,7 @@ class Plan:
     networks: NamedNetworks
     data: Sequence[Data | CopiedData] = ()
     ports: Sequence[PublishedPort] = ()
-    registry: bool = False
+    registry: Login | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +101,8 @@ def check(targets: Sequence[SshTarget], plan: Plan, gone: Sequence[SshTarget] = 
             *(problem for _, problems in located.values() for problem in problems),
             *data_hosts.left_behind(probes, gone={target.name for target in gone}),
             *taken_ports(plan.ports, probes, hosts),
-            *platforms.unsuitable(found.platforms, registry=plan.registry),
+            *platforms.unsuitable(found.platforms, registry=plan.registry is not None),
+            *(refusals(targets, plan.registry) if plan.registry else []),
             *host_networks.problems(probes, addresses, plan.networks, first_manager=plan.managers[0]),
         ]
     )
@@ -154,8 +156,9 @@ def _probe(target: SshTarget, *, timeout: int = 60) -> Probe | str:
     try:
         return parse(ask(target, SCRIPT, timeout=timeout))
     except SshError as error:
-        through = f" (through {target.jump.address})" if target.jump else ""
-        return explain(f"{target.name}{through}", str(error))
+        problem = explain(target.name, str(error))
+        through = f"{target.name} (through {target.jump.address})" if target.jump else target.name
+        return f"{through}{problem.removeprefix(target.name)}"
 
 
 def _alive(target: SshTarget, answer: Probe | str) -> Iterator[str]:

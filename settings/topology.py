@@ -15,6 +15,7 @@ from components.host_networks import NamedNetworks
 from components.ports import PublishedPort
 from components.preflight import Plan
 from components.quorum import voters
+from components.registry import Login
 
 if TYPE_CHECKING:
     from settings.models import Settings  # which checks the ports below
@@ -84,7 +85,7 @@ def plan(settings: "Settings", *, stack: str) -> Plan:
         networks=named_networks(settings),
         data=_data(settings),
         ports=list(_ports(settings)),
-        registry=settings.registry is not None,
+        registry=_login(settings),
     )
 
 
@@ -133,6 +134,13 @@ def monitoring_ports(settings: "Settings") -> dict[str, int]:
         **{name: port for name, port in {**_CONSOLES, **_STATISTICS}.items() if name in published},
         **(databases if "influxdb" in published else {}),
     }
+
+
+def _login(settings: "Settings") -> Login | None:
+    registry = settings.registry
+    if registry is None:
+        return None
+    return Login(address=registry.address, username=registry.username, password=registry.password.get_secret_value())
 
 
 def _files(settings: "Settings", holders: Mapping[str, Sequence[str]]) -> Service:

@@ -155,20 +155,22 @@ def test_all_unreachable_hosts_are_reported_together(fake_ssh: Path) -> None:
 
 
 def test_a_host_that_is_gone_is_not_needed(fake_ssh: Path) -> None:
-    (fake_ssh / "m1").write_text(f"{json.dumps(OURS)}\nstack|lab\nnode|n1|m1|\nnode|n2|w1|monitoring,index\n")
+    (fake_ssh / "m1").write_text(
+        f"{json.dumps(OURS)}\nplatform|linux/amd64\nstack|lab\nnode|n1|m1|\nnode|n2|w1|monitoring,index\n"
+    )
 
     assert preflight.check(targets("m1"), PLAN, gone=targets("w1")).data_hosts["monitoring"] == ["m1"]
 
 
 def test_a_new_machine_may_have_the_address_of_a_host_that_is_gone(fake_ssh: Path) -> None:
-    (fake_ssh / "m1").write_text(f"{json.dumps(OURS)}\nstack|lab\n")
+    (fake_ssh / "m1").write_text(f"{json.dumps(OURS)}\nplatform|linux/amd64\nstack|lab\n")
     (fake_ssh / "w1").write_text(FRESH_ANSWER)
 
     assert preflight.check(targets("m1"), PLAN, gone=targets("w1")).data_hosts["monitoring"] == ["m1"]
 
 
 def test_a_host_that_is_gone_but_still_in_a_swarm_is_refused(fake_ssh: Path) -> None:
-    (fake_ssh / "m1").write_text(f"{json.dumps(OURS)}\nstack|lab\n")
+    (fake_ssh / "m1").write_text(f"{json.dumps(OURS)}\nplatform|linux/amd64\nstack|lab\n")
     (fake_ssh / "w1").write_text(f"{json.dumps({'LocalNodeState': 'active'})}\n")
 
     with pytest.raises(PreflightError, match=r"w1: its `state` in `hosts` is gone.*: remove its `state`"):
