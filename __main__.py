@@ -46,6 +46,7 @@ hosts = [
             role=host.role,
             labels=host.labels,
             upstream_images=tuple(sorted(set(settings.images.model_dump().values()))),
+            early_images=(settings.images.haproxy,),  # the edge gives up its host's port before it starts anew
             scratch_volume=container_api.VOLUME,
             registry=registry,
         ),
@@ -62,6 +63,7 @@ cluster = SwarmCluster(
         volume_image=settings.images.haproxy,  # every host has it, because the edge runs on every host
         pool=settings.network.pool,
         ready_timeout=settings.ready_timeout,
+        patience=settings.patience,
         registry=registry,
     ),
 )

@@ -84,6 +84,11 @@ def forget_node(*, host: str) -> str:
     return render("change_node", "forget_node", HOST=host, HOST_LABEL=HOST_LABEL)
 
 
+def pull_images(references: Iterable[str]) -> str:
+    """Pull these images unless they are present. One that cannot be pulled is left to Swarm, which may have a login."""
+    return render("pull_images", arguments=list(references))
+
+
 def remove_images(references: Iterable[str]) -> str:
     """Remove these images, waiting up to about a minute until no task uses them.
 

@@ -76,6 +76,7 @@ class Edge(pulumi.ComponentResource):
                     status_port=args.backend_status_port,
                     replicas=args.backend_replicas,
                     max_file_bytes=args.max_file_bytes,
+                    edges=len(args.cluster.hosts),
                     limits=args.limits,
                     consoles=args.consoles,
                     statistics_port=args.statistics_port,
@@ -126,5 +127,5 @@ class Edge(pulumi.ComponentResource):
             scheme = "https" if args.certificate is not None else "http"
             urls = [f"{scheme}://{host.target.address}:{args.port}/readyz" for host in args.cluster.hosts]
             manager = args.cluster.first_manager.target
-            await asyncio.to_thread(readiness.wait_for_answers, manager, urls, timeout=args.cluster.ready_timeout)
+            await asyncio.to_thread(readiness.wait_for_answers, manager, urls, timeout=args.cluster.ready_timeout())
         return names[0]

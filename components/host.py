@@ -8,7 +8,7 @@ import pulumi
 import pulumi_command as command
 import pulumi_docker as docker
 
-from components.commands import HOST_LABEL, remove_images, remove_volume
+from components.commands import HOST_LABEL, pull_images, remove_images, remove_volume
 from components.registry import Registry
 from components.ssh import SshTarget, interpreter
 
@@ -18,6 +18,7 @@ class HostArgs:
     """How to reach the host, its platform and its role in the swarm, and what to remove from it when it leaves.
 
     These are the upstream images, and a volume without data, which Swarm creates with the first task that mounts it.
+    `early_images` are pulled before anything else: a task that must stop before its successor starts waits for no pull.
     `registry` is where our own images are pulled from, if not built here.
     """
 
@@ -26,6 +27,7 @@ class HostArgs:
     role: Literal["manager", "worker"]
     labels: Mapping[str, str] = field(default_factory=dict)
     upstream_images: tuple[str, ...] = ()
+    early_images: tuple[str, ...] = ()
     scratch_volume: str = ""
     registry: Registry | None = None
 
@@ -54,7 +56,8 @@ class Host(pulumi.ComponentResource):
         remove = remove_images(args.upstream_images)
         if args.scratch_volume:
             remove += remove_volume(volume=args.scratch_volume)
-        self.removal = self.command(f"{name}-images", parent=self, delete=remove)
+        pull = pull_images(args.early_images) if args.early_images else None
+        self.removal = self.command(f"{name}-images", parent=self, create=pull, delete=remove)
         self.constraint = f"node.labels.{HOST_LABEL}=={args.target.name}"
         """The placement constraint that keeps a service on this host."""
         self.address = pulumi.Output.from_input(args.target.address)

@@ -11,6 +11,9 @@ from components import commands
 from components.host import Host
 from components.registry import Registry
 
+_ROUNDS = 10
+"""How many rounds of replaced tasks the setting `ready_timeout` is for."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SwarmClusterArgs:
@@ -23,7 +26,7 @@ class SwarmClusterArgs:
     Every component finds the rest here: `registry` is where our own images are pushed; without one, they are built on
     every host that runs them. `pool` is what Docker takes the subnets of its own networks from, if it is not to be its
     default. `volume_image` is any image with a `chown`. `ready_timeout` is how long `pulumi up` waits
-    for a service to run as configured, in seconds.
+    for a service to run as configured, in seconds. `patience` multiplies this and all times of health checks.
     """
 
     hosts: Sequence[Host]
@@ -32,6 +35,7 @@ class SwarmClusterArgs:
     gone: Sequence[str] = ()
     volume_image: str
     ready_timeout: int
+    patience: int = 1
     pool: IPv4Network | None = None
     registry: Registry | None = None
     drain_timeout: int = 600
@@ -52,7 +56,7 @@ class SwarmCluster(pulumi.ComponentResource):
         self._args = args
         self.hosts = args.hosts
         self.volume_image = args.volume_image
-        self.ready_timeout = args.ready_timeout
+        self.patience = args.patience
         self.registry = args.registry
         self.first_manager = next(host for host in args.hosts if host.args.role == "manager")
         membership = self._create_membership(self.first_manager, create=commands.init_swarm(
@@ -77,6 +81,10 @@ class SwarmCluster(pulumi.ComponentResource):
         self.nodes = list(self.node_of.values())
         self.node_ids = pulumi.Output.all(**ids)
         self.register_outputs({"node_ids": self.node_ids})
+
+    def ready_timeout(self, *, rounds: int = 1) -> int:
+        """Return how long to wait for a service whose tasks are replaced in this many rounds, in seconds."""
+        return wait_seconds(self._args.ready_timeout, patience=self._args.patience, rounds=rounds)
 
     def host(self, name: str) -> Host:
         """Return the host of this name."""
@@ -149,3 +157,8 @@ class SwarmCluster(pulumi.ComponentResource):
             ),
             after=[membership, *after],
         )
+
+
+def wait_seconds(ready_timeout: int, *, patience: int, rounds: int) -> int:
+    """Return how long to wait for a service, if `ready_timeout` seconds are enough for ten rounds of replaced tasks."""
+    return ready_timeout * patience * max(1, -(-rounds // _ROUNDS))

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, fi
 
 import images
 from components import certificate
-from components.edge_config import Limits
+from components.edge_config import Limits, drain_seconds
 from components.ssh import PORT
 from monitoring.configuration import alert_names
 from settings import addresses, topology
@@ -300,10 +300,12 @@ class Settings(_Settings):
     edge_limits: EdgeLimits = EdgeLimits()
     edge_certificate: SecretStr | None = None
     """With it, the edge speaks TLS. PEM: the certificate, the chain up to its root, and the private key."""
+    patience: Annotated[int, Field(ge=1, le=20)] = 1
+    """A factor for slow hosts: of all times of the health checks by which Swarm kills tasks, and of `ready_timeout`."""
     replacing_manager: bool = False
     """Whether two managers are accepted, for the time in which another manager takes over from the first."""
     ready_timeout: Annotated[int, Field(ge=1)] = 300
-    """Seconds that `pulumi up` waits for a service to run as configured."""
+    """Seconds that `pulumi up` waits for a service to run as configured; more for one with many tasks."""
 
     @property
     def present_hosts(self) -> tuple[Host, ...]:
@@ -326,6 +328,14 @@ class Settings(_Settings):
         pem = self.edge_certificate
         certified = certificate.host_names(pem.get_secret_value()) if pem else ()
         return tuple(sorted({*self.file_service.allowed_hosts, *certified}))
+
+    def _check_grace(self) -> None:
+        drain = drain_seconds(len(self.present_hosts))
+        if self.file_service.grace <= drain:
+            raise ValueError(
+                f'file_service.grace: "{self.file_service.grace}": with {len(self.present_hosts)} hosts, a replica that '
+                f"shuts down accepts requests for {drain} seconds, until every edge knows: set {drain + 1} or more"
+            )
 
     def _check_managers(self) -> None:
         listed = [host for host in self.hosts if host.role == "manager"]
@@ -417,6 +427,7 @@ class Settings(_Settings):
                     f'"{self.private_cidr}": change the address or private_cidr'
                 )
         addresses.check(self)
+        self._check_grace()
         self._check_managers()
         self._check_ports()
         self._check_storage()

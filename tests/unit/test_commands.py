@@ -22,6 +22,7 @@ SCRIPTS = {
     "forget node": commands.forget_node(host="slave"),
     "configure": commands.configure_node(node_id="n1", role="worker", labels={"disk": "ssd", "a b": "it's"}),
     "retire": commands.retire_node(node_id="n1", drain_timeout=600),
+    "pull images": commands.pull_images(["y@sha256:0"]),
     "remove images": commands.remove_images(["localhost/x:1", "y@sha256:0"]),
     "remove repository": commands.remove_repository("localhost/x"),
     "remove superseded": commands.remove_superseded_images("localhost/x", "3"),

@@ -206,6 +206,7 @@ Change = Callable[[dict[str, Any]], Any]
             lambda v: v.update(network={"subnet": "10.0.10.0/28"}),
             ("network.subnet", '"10.0.10.0/28" has 16 addresses', "2 hosts need", "/27 or larger"),
         ),
+        (lambda v: v.update(patience=0), ("patience", '"0"', "1")),
         (lambda v: v.update(edge_port=70000), ("edge_port", '"70000"', "65535")),
     ],
 )
