@@ -333,8 +333,8 @@ class Settings(_Settings):
         drain = drain_seconds(len(self.present_hosts))
         if self.file_service.grace <= drain:
             raise ValueError(
-                f'file_service.grace: "{self.file_service.grace}": with {len(self.present_hosts)} hosts, a replica that '
-                f"shuts down accepts requests for {drain} seconds, until every edge knows: set {drain + 1} or more"
+                f'file_service.grace: "{self.file_service.grace}": with {len(self.present_hosts)} hosts, a replica '
+                f"that shuts down accepts requests for {drain} seconds, until every edge knows: set {drain + 1} or more"
             )
 
     def _check_managers(self) -> None:
