@@ -106,7 +106,25 @@ def check(targets: Sequence[SshTarget], plan: Plan, gone: Sequence[SshTarget] = 
             *host_networks.problems(probes, addresses, plan.networks, first_manager=plan.managers[0]),
         ]
     )
+    for warning in crowded(plan.managers[0], probes[plan.managers[0]], operations_at_a_time()):
+        pulumi.log.warn(warning)
     return found
+
+
+def operations_at_a_time() -> int | None:
+    """Return how many operations Pulumi runs at a time (`--parallel`); None if it does not say."""
+    parallel: int | None = pulumi.runtime.settings.SETTINGS.parallel
+    return parallel
+
+
+def crowded(first_manager: str, probe: Probe, parallel: int | None) -> Iterator[str]:
+    """Yield a warning if Pulumi begins more operations at a time than the first manager's ssh server takes logins."""
+    if parallel and probe.startups and parallel > probe.startups:
+        yield (
+            f"{first_manager}: Pulumi begins {parallel} operations at a time, and its ssh server refuses logins at "
+            f"random while {probe.startups} others have not finished: set `MaxStartups 100:30:200` in its sshd_config, "
+            f"or use `--parallel {probe.startups}` (PULUMI_PARALLEL={probe.startups})"
+        )
 
 
 def conflicts(

@@ -48,6 +48,7 @@ class Probe:
 
     Only a manager knows `stack` and `nodes`. `platform` is the Engine's own, such as "linux/arm64". `listening` are the
     TCP ports that have a listener on any address. A host without the program `ip` reports no `interfaces`.
+    `startups` is how many logins may be unfinished before its ssh server refuses some.
     """
 
     swarm: Mapping[str, object]
@@ -58,6 +59,7 @@ class Probe:
     containers: tuple[Container, ...] = ()
     listening: frozenset[int] = field(default_factory=frozenset)
     interfaces: tuple[Interface, ...] = ()
+    startups: int | None = None
 
     @property
     def is_manager(self) -> bool:
@@ -86,6 +88,7 @@ def parse(answer: str) -> Probe:
             for name, service, ports in found.get("container", [])
         ),
         listening=frozenset(int(port, 16) for (port,) in found.get("listening", [])),
+        startups=next((int(number) for (number,) in found.get("startups", [])), None),
         interfaces=tuple(
             Interface(name=name, address=IPv4Interface(address), mtu=int(mtu))
             for name, address, mtu in found.get("interface", [])

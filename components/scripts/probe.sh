@@ -18,6 +18,10 @@ if [ "$(docker info --format '{{.Swarm.ControlAvailable}}')" = true ]; then
 fi
 docker volume ls --format 'volume|{{.Name}}'
 docker ps --format 'container|{{.Names}}|{{.Label "com.docker.swarm.service.name"}}|{{.Ports}}'
+# How many logins may be unfinished before the ssh server refuses some. The first file that has the setting counts.
+startups=$(cat /etc/ssh/sshd_config.d/*.conf /etc/ssh/sshd_config 2>/dev/null |
+  sed -n 's/^[[:space:]]*MaxStartups[[:space:]]\{1,\}\([0-9]\{1,\}\).*/\1/Ip' | head -n 1)
+echo "startups|${startups:-10}"
 # Such as "interface|eth0|192.168.50.2/24|1500": an interface, its address, and its MTU.
 ip -4 -o address show 2>/dev/null | while read -r _ interface _ address _; do
   interface=${interface%@*}

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 from described import settings_for
 from recorder import FRESH as FRESH_ANSWER
@@ -258,3 +259,21 @@ def test_hosts_that_differ_are_refused_by_name_if_one_builds_for_all(fake_ssh: P
     (line,) = str(raised.value).splitlines()[1:]
     assert line.startswith('  w1: its platform is "linux/amd64", that of m1 is "linux/arm64"')
     assert "remove `registry`" in line
+
+
+@pytest.mark.parametrize(("parallel", "warned"), [(None, False), (10, False), (11, True), (64, True)])
+def test_more_operations_than_logins_are_warned_of(
+    fake_ssh: Path, monkeypatch: pytest.MonkeyPatch, parallel: int | None, warned: bool
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+    monkeypatch.setattr(preflight, "operations_at_a_time", lambda: parallel)
+    for name in ("m1", "w1"):
+        (fake_ssh / name).write_text(f"{FRESH_ANSWER}startups|10\n")
+
+    preflight.check(targets("m1", "w1"), PLAN)
+
+    assert len(warnings) == int(warned), "only the first manager gets more logins than a few"
+    for warning in warnings:
+        assert warning.startswith(f"m1: Pulumi begins {parallel} operations at a time")
+        assert "--parallel 10" in warning

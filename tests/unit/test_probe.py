@@ -42,7 +42,12 @@ def run(tmp_path: Path) -> Run:
         (tmp_path / name).chmod(0o755)
 
     def run(
-        *, driver: str = "overlay2", is_manager: bool = True, leader: str = "yes", volumes: int = 0
+        *,
+        driver: str = "overlay2",
+        is_manager: bool = True,
+        leader: str = "yes",
+        volumes: int = 0,
+        ssh_folder: Path = tmp_path,
     ) -> subprocess.CompletedProcess[str]:
         environment = {
             "PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -51,7 +56,14 @@ def run(tmp_path: Path) -> Run:
             "FAKE_LEADER": leader,
             "FAKE_VOLUMES": str(volumes),
         }
-        return subprocess.run(["sh", "-s"], input=SCRIPT, env=environment, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            ["sh", "-s"],
+            input=SCRIPT.replace("/etc/ssh", str(ssh_folder)),
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     return run
 
@@ -105,6 +117,25 @@ def test_interfaces_are_reported_with_their_mtu(run: Run) -> None:
 
     assert str(loopback.address) == "127.0.0.1/8"
     assert loopback.mtu == int(Path("/sys/class/net/lo/mtu").read_text())
+
+
+@pytest.mark.parametrize(
+    ("files", "startups"),
+    [
+        ({"sshd_config": "Port 22\n"}, 10),
+        ({"sshd_config": "#MaxStartups 5:30:60\nmaxstartups  30:30:60\nMaxStartups 40\n"}, 30),
+        ({"sshd_config": "MaxStartups 30\n", "sshd_config.d/00-x.conf": "  MaxStartups 100:30:200\n"}, 100),
+    ],
+    ids=["the default", "the first one", "an included file"],
+)
+def test_the_number_of_unfinished_logins_is_reported(
+    run: Run, tmp_path: Path, files: dict[str, str], startups: int
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    assert parse(run(ssh_folder=tmp_path).stdout).startups == startups
 
 
 def test_the_script_fails_if_a_command_in_it_fails(run: Run) -> None:
