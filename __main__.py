@@ -22,23 +22,35 @@ settings = configuration.load()
 targets = configuration.ssh_targets(settings)
 gone = [targets[host.name] for host in settings.gone_hosts]
 ssh.record_gone(gone)
-holders = preflight.check(
+found = preflight.check(
     [targets[host.name] for host in settings.present_hosts],
     topology.plan(settings, stack=pulumi.get_stack()),
     gone=gone,
 )
-planned = topology.describe(settings, holders)
+planned = topology.describe(settings, found.data_hosts)
 prometheus_files = checked_prometheus_files(settings, planned)
 
+registry = (
+    Registry(
+        address=settings.registry.address,
+        username=settings.registry.username,
+        password=secret(settings.registry.password),
+    )
+    if settings.registry
+    else None
+)
 hosts = [
     Host(
         host.name,
         HostArgs(
             target=targets[host.name],
+            platform=found.platforms[host.name],
             role=host.role,
             labels=host.labels,
             upstream_images=tuple(sorted(set(settings.images.model_dump().values()))),
+            early_images=(settings.images.haproxy,),  # the edge gives up its host's port before it starts anew
             scratch_volume=container_api.VOLUME,
+            registry=registry,
         ),
     )
     for host in settings.present_hosts
@@ -48,17 +60,13 @@ cluster = SwarmCluster(
     SwarmClusterArgs(
         hosts=hosts,
         stack=pulumi.get_stack(),
-        data_hosts=holders,
+        data_hosts=found.data_hosts,
         gone=[host.name for host in settings.gone_hosts],
         volume_image=settings.images.haproxy,  # every host has it, because the edge runs on every host
+        pool=settings.network.pool,
         ready_timeout=settings.ready_timeout,
-        registry=None
-        if settings.registry is None
-        else Registry(
-            address=settings.registry.address,
-            username=settings.registry.username,
-            password=secret(settings.registry.password),
-        ),
+        patience=settings.patience,
+        registry=registry,
     ),
 )
 networks = {
@@ -68,6 +76,7 @@ networks = {
             cluster=cluster,
             name=network.docker_name,
             subnet=network.subnet,
+            mtu=found.mtu,
             encrypted=network.encrypted,
             internal=network.internal,
         ),

@@ -40,9 +40,9 @@ class Engine(mocks.Mocks):
         self.resources = 0
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        """Count the resource. Every command outputs JSON, because the program parses the join tokens as JSON."""
+        """Count the resource. Every command outputs its name."""
         self.resources += 1
-        printed = {"stdout": json.dumps({"worker": "worker-token", "manager": "manager-token"})}
+        printed = {"stdout": args.name}
         return f"{args.name}-id", {**args.inputs, **(printed if args.typ.startswith("command:") else {})}
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
@@ -107,7 +107,7 @@ def preview(settings: dict[str, Any]) -> tuple[Engine, Monitor]:
 def main() -> None:
     """Run the program for the number of hosts in the first argument, and print the figures."""
     # There are no real hosts, so each one gets a new host's answer.
-    vars(preflight)["ask"] = lambda *_, **__: '{"LocalNodeState": "inactive"}\n'
+    vars(preflight)["ask"] = lambda *_, **__: '{"LocalNodeState": "inactive"}\nplatform|linux/amd64\n'
     os.chdir(ROOT)
     with tempfile.TemporaryDirectory() as folder:
         engine, monitor = preview(configuration(int(sys.argv[1]), Path(folder)))

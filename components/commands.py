@@ -7,6 +7,7 @@ in an argument list.
 import json
 import shlex
 from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Network
 
 from .shell import render
 
@@ -19,21 +20,25 @@ HOST_LABEL = "swarm-transfer.host"
 HOLDS_LABEL = "swarm-transfer.holds"
 """Node label with the kinds of data that the node's host holds, such as "files,monitoring"; absent if it holds none."""
 
+POOL_PREFIX = 24
+"""The prefix of the networks that Docker takes from the swarm's pool."""
+
 PROMETHEUS_FOLDER = "/etc/prometheus"
 """The folder with Prometheus's files in its container."""
 
 
-def init_swarm(*, address: str, stack: str) -> str:
+def init_swarm(*, address: str, stack: str, pool: IPv4Network | None = None) -> str:
     """Create the swarm on this host unless it is already in the stack's swarm, and print the node's id.
 
-    The script fails if the host is in any other swarm.
+    Docker takes the subnets of its own networks from `pool`. The script fails if the host is in any other swarm.
     """
-    return render("init_swarm", ADDRESS=address, STACK=stack, CLUSTER_LABEL=CLUSTER_LABEL)
+    options = [f"--default-addr-pool={pool}", f"--default-addr-pool-mask-length={POOL_PREFIX}"] if pool else []
+    return render("init_swarm", ADDRESS=address, STACK=stack, CLUSTER_LABEL=CLUSTER_LABEL, arguments=options)
 
 
-def print_join_tokens() -> str:
-    """Print both join tokens as one JSON object with the keys `worker` and `manager`."""
-    return render("print_join_tokens")
+def print_join_token(role: str) -> str:
+    """On a manager: print the token with which a host joins in this role."""
+    return render("print_join_token", ROLE=role)
 
 
 def join_request(*, address: str, manager_address: str, token: str) -> str:
@@ -77,6 +82,11 @@ def retire_node(*, node_id: str, drain_timeout: int) -> str:
 def forget_node(*, host: str) -> str:
     """On a manager: remove the node of the host of this name, which is gone, from the swarm."""
     return render("change_node", "forget_node", HOST=host, HOST_LABEL=HOST_LABEL)
+
+
+def pull_images(references: Iterable[str]) -> str:
+    """Pull these images unless they are present. One that cannot be pulled is left to Swarm, which may have a login."""
+    return render("pull_images", arguments=list(references))
 
 
 def remove_images(references: Iterable[str]) -> str:

@@ -73,6 +73,7 @@ class Edge(pulumi.ComponentResource):
                     status_port=args.backend.status_port,
                     replicas=args.backend.replicas,
                     max_file_bytes=args.max_file_bytes,
+                    edges=len(args.cluster.hosts),
                     limits=args.limits,
                     consoles=args.consoles,
                     statistics_port=args.statistics_port,
@@ -123,5 +124,5 @@ class Edge(pulumi.ComponentResource):
             scheme = "https" if args.certificate is not None else "http"
             urls = [f"{scheme}://{host.target.address}:{args.port}/readyz" for host in args.cluster.hosts]
             manager = args.cluster.first_manager.target
-            await asyncio.to_thread(readiness.wait_for_answers, manager, urls, timeout=args.cluster.ready_timeout)
+            await asyncio.to_thread(readiness.wait_for_answers, manager, urls, timeout=args.cluster.ready_timeout())
         return names[0]

@@ -47,6 +47,23 @@ _OF_THE_CONSOLE_ITSELF = f"""
   http-request return status 403 {_TEXT} "error: another page has sent this\\n" if !reads of_another_site"""
 
 
+_EDGES_A_SECOND = 10
+"""The most edges that check each replica in a second."""
+
+
+def check_seconds(edges: int) -> int:
+    """Return the interval at which each edge checks every replica, in seconds.
+
+    It grows with the number of edges, in steps, so that a replica answers no more than ten checks a second.
+    """
+    return 1 << (-(-edges // _EDGES_A_SECOND) - 1).bit_length()
+
+
+def drain_seconds(edges: int) -> int:
+    """Return for how long a replica that shuts down must accept requests until every edge knows of it, in seconds."""
+    return check_seconds(edges) + 2
+
+
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """What one address may use of one edge.
@@ -78,6 +95,7 @@ def haproxy_config(
     status_port: int,
     replicas: int,
     max_file_bytes: int,
+    edges: int = 1,
     limits: Limits | None = None,
     consoles: Mapping[int, str] | None = None,
     statistics_port: int | None = None,
@@ -87,7 +105,7 @@ def haproxy_config(
 
     It has a public frontend, replicas that are found by DNS and checked at `status_port`, a health port for the
     container, and for the operator the consoles and the statistics. Each has a number of connections of its own, so
-    that the public cannot take those of the health check.
+    that the public cannot take those of the health check. `edges` is how many edges check the replicas.
 
     A request whose Content-Length is too large is refused before its body is sent. Without a Content-Length, the
     service counts the bytes itself.
@@ -169,7 +187,8 @@ backend replicas
   balance leastconn
   option httpchk GET /readyz
   http-check expect status 200
-  default-server resolvers docker init-addr none check port {status_port} inter 1s fall 2 rise 1
+  default-server resolvers docker init-addr none
+  default-server check port {status_port} inter {check_seconds(edges)}s fastinter 1s fall 2 rise 1
   default-server tcp-ut {_SILENT_SECONDS}s
   server-template replica 1-{slots} tasks.{backend}:{backend_port}
 

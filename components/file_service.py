@@ -7,6 +7,7 @@ from pathlib import Path
 import pulumi
 
 from . import users
+from .edge_config import drain_seconds
 from .endpoint import Backend
 from .file_storage import FileStorage
 from .host import Host
@@ -103,6 +104,7 @@ class FileService(pulumi.ComponentResource):
                     **_lists(
                         ANONYMOUS=args.anonymous, ALLOWED_HOSTS=args.allowed_hosts, ALLOWED_ORIGINS=args.allowed_origins
                     ),
+                    "FILE_TRANSFER_DRAIN_SECONDS": str(drain_seconds(len(args.cluster.hosts))),
                 },
                 node_id_variable=storage.node_id_variable,
                 secrets=self._secrets({**storage.secrets, **tokens}),
@@ -110,7 +112,11 @@ class FileService(pulumi.ComponentResource):
                 tmpfs={"/tmp": 64},  # noqa: S108 - a path in the container
                 constraints=[storage.on_host.constraint] if storage.on_host else [],
                 most_per_host=0 if storage.on_host else most_per_host(args.replicas, hosts=len(args.cluster.hosts)),
-                healthcheck=Healthcheck(command=["python3", "-m", "file_transfer.healthcheck"], interval=5, timeout=5),
+                healthcheck=Healthcheck(
+                    command=["python3", "-m", "file_transfer.healthcheck", str(4 * args.cluster.patience)],
+                    interval=5,
+                    timeout=5,
+                ),
                 resources=Resources(cpus=1.0, memory=512, reserved_cpus=0.1, reserved_memory=128),
                 stop_grace=args.grace + _AFTER_GRACE,
                 after=self._volumes(storage.on_host),

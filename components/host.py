@@ -8,22 +8,28 @@ import pulumi
 import pulumi_command as command
 import pulumi_docker as docker
 
-from .commands import HOST_LABEL, remove_images, remove_volume
+from .commands import HOST_LABEL, pull_images, remove_images, remove_volume
+from .registry import Registry
 from .ssh import SshTarget, interpreter
 
 
 @dataclass(frozen=True, kw_only=True)
 class HostArgs:
-    """How to reach the host, its role in the swarm, and what to remove from it when it leaves.
+    """How to reach the host, its platform and its role in the swarm, and what to remove from it when it leaves.
 
     These are the upstream images, and a volume without data, which Swarm creates with the first task that mounts it.
+    `early_images` are pulled before anything else: a task that must stop before its successor starts waits for no pull.
+    `registry` is where our own images are pulled from, if not built here.
     """
 
     target: SshTarget
+    platform: str
     role: Literal["manager", "worker"]
     labels: Mapping[str, str] = field(default_factory=dict)
     upstream_images: tuple[str, ...] = ()
+    early_images: tuple[str, ...] = ()
     scratch_volume: str = ""
+    registry: Registry | None = None
 
 
 class Host(pulumi.ComponentResource):
@@ -42,6 +48,7 @@ class Host(pulumi.ComponentResource):
             f"{name}-engine",
             host=f"ssh://{args.target.user}@{args.target.address}",
             ssh_opts=args.target.options,
+            registry_auth=_logins(args.registry),
             opts=pulumi.ResourceOptions(parent=self),
         )
         # Swarm pulls upstream images by itself and never removes them. This command is deleted after everything that
@@ -49,7 +56,8 @@ class Host(pulumi.ComponentResource):
         remove = remove_images(args.upstream_images)
         if args.scratch_volume:
             remove += remove_volume(volume=args.scratch_volume)
-        self.removal = self.command(f"{name}-images", parent=self, delete=remove)
+        pull = pull_images(args.early_images) if args.early_images else None
+        self.removal = self.command(f"{name}-images", parent=self, create=pull, delete=remove)
         self.constraint = f"node.labels.{HOST_LABEL}=={args.target.name}"
         """The placement constraint that keeps a service on this host."""
         self.address = pulumi.Output.from_input(args.target.address)
@@ -88,3 +96,17 @@ class Host(pulumi.ComponentResource):
                 additional_secret_outputs=["stdout"] if prints_secret else None,
             ),
         )
+
+
+def _logins(registry: Registry | None) -> list[docker.ProviderRegistryAuthArgs] | None:
+    """Return the login that the provider sends with each service whose image is there.
+
+    Swarm keeps it with the service, and gives it to the hosts that pull. An Engine's own login would not be used.
+    """
+    if registry is None or not registry.username:
+        return None
+    return [
+        docker.ProviderRegistryAuthArgs(
+            address=registry.address, username=registry.username, password=registry.password
+        )
+    ]

@@ -42,29 +42,39 @@ class ServiceImage(pulumi.ComponentResource):
         self._repository = f"{self._registry.address if self._registry else _LOCAL_REGISTRY}/{args.repository}"
         self._tag = tag
         builders = args.hosts[:1] if self._registry else args.hosts
-        images = [self._build(name, host) for host in builders]
+        # With a registry, the other hosts get the image from it.
+        removals = {host.target.name: self._removal(name, host) for host in args.hosts}
+        images = [
+            self._build(name, host, after=list(removals.values()) if self._registry else [removals[host.target.name]])
+            for host in builders
+        ]
         # The reference depends on every build, so that a service waits until the image is on every host.
         built = pulumi.Output.all(*[image.repo_digest if self._registry else image.image_name for image in images])
         self.reference = built.apply(lambda references: str(references[0]))
         self.register_outputs({"reference": self.reference})
 
-    def _build(self, name: str, host: Host) -> docker.Image:
-        args, registry = self._args, self._registry
-        at = f"{name}-{host.target.name}"
-        # The provider never removes an image from its host, so this command does.
-        removal = host.command(
-            f"{at}-removal",
+    def _removal(self, name: str, host: Host) -> pulumi.Resource:
+        """Return the command that removes the image, because the provider never removes one from its host.
+
+        Each registry has a command of its own, so that its images are removed when another one is set or none.
+        """
+        source = f"-{self._registry.address.replace(':', '-').replace('/', '-')}" if self._registry else ""
+        return host.command(
+            f"{name}-{host.target.name}-removal{source}",
             parent=self,
             update=remove_superseded_images(self._repository, self._tag),
             delete=remove_repository(self._repository),
         )
+
+    def _build(self, name: str, host: Host, *, after: Sequence[pulumi.Resource]) -> docker.Image:
+        args, registry = self._args, self._registry
         return docker.Image(
-            at,
+            f"{name}-{host.target.name}",
             image_name=f"{self._repository}:{self._tag}",
             build=docker.DockerBuildArgs(
                 context=str(args.context),
                 dockerfile=str(args.context / "Dockerfile"),
-                platform="linux/amd64",
+                platform=host.args.platform,
                 args=dict(args.build_args),
             ),
             skip_push=registry is None,
@@ -73,7 +83,7 @@ class ServiceImage(pulumi.ComponentResource):
             )
             if registry
             else None,
-            opts=pulumi.ResourceOptions(parent=self, provider=host.provider, depends_on=[removal]),
+            opts=pulumi.ResourceOptions(parent=self, provider=host.provider, depends_on=after),
         )
 
 

@@ -115,6 +115,7 @@ class ObjectStore(pulumi.ComponentResource):
                 volumes={seaweedfs.VOLUME_SERVER: seaweedfs.DATA},
                 constraints=[],  # it runs on every host
                 update_order="stop-first",  # two tasks on one host would corrupt its volume
+                in_turn=True,  # two at a time could be all that have some chunk
                 after=volumes,
             ),
             opts=self._child,

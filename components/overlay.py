@@ -6,16 +6,21 @@ from ipaddress import IPv4Network
 import pulumi
 import pulumi_docker as docker
 
+from .host_networks import USUAL_MTU
 from .swarm import SwarmCluster
 
 
 @dataclass(frozen=True, kw_only=True)
 class OverlayNetworkArgs:
-    """`name` is the network's name in Docker. An `internal` network has no route to the outside."""
+    """`name` is the network's name in Docker. An `internal` network has no route to the outside.
+
+    `mtu` is that of the interfaces between the hosts, in bytes.
+    """
 
     cluster: SwarmCluster
     name: str
     subnet: IPv4Network
+    mtu: int = USUAL_MTU
     encrypted: bool = False
     internal: bool = False
 
@@ -31,7 +36,7 @@ class OverlayNetwork(pulumi.ComponentResource):
             name,
             name=args.name,
             driver="overlay",
-            options={"encrypted": ""} if args.encrypted else None,
+            options=_options(args) or None,
             internal=args.internal or None,
             # Without a gateway here, a refresh reads the engine's own choice and Pulumi wants to replace the network.
             ipam_configs=[
@@ -41,3 +46,9 @@ class OverlayNetwork(pulumi.ComponentResource):
         )
         self.network_id = network.id
         self.register_outputs({"network_id": self.network_id})
+
+
+def _options(args: OverlayNetworkArgs) -> dict[str, str]:
+    """Return the driver's options. A network with the usual MTU has none for it, because a new option replaces it."""
+    options = {"encrypted": ""} if args.encrypted else {}
+    return options if args.mtu == USUAL_MTU else {**options, "com.docker.network.driver.mtu": str(args.mtu)}

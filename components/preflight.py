@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import pulumi
 
-from . import data_hosts
+from . import data_hosts, host_networks, platforms
 from .data_hosts import CopiedData, Data
+from .host_networks import NamedNetworks
 from .ports import PublishedPort, taken_ports
 from .probe import SCRIPT, Probe, parse
+from .registry import Login, refusals
 from .ssh import SshError, SshTarget, ask
 
 # Text in ssh's error, its reason, the remedy. The first match counts.
@@ -41,16 +43,33 @@ class PreflightError(pulumi.RunError):
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What the settings ask of the hosts. `managers` are host names; the first of them creates the swarm."""
+    """What the settings ask of the hosts. `managers` are host names; the first of them creates the swarm.
+
+    With a `registry`, one host builds our own images for all, and all hosts log in there.
+    """
 
     stack: str
     managers: Sequence[str]
+    networks: NamedNetworks
     data: Sequence[Data | CopiedData] = ()
     ports: Sequence[PublishedPort] = ()
+    registry: Login | None = None
 
 
-def check(targets: Sequence[SshTarget], plan: Plan, gone: Sequence[SshTarget] = ()) -> dict[str, list[str]]:
-    """Probe all hosts at once, and return the names of the hosts of each kind of data.
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What the hosts are: the names of the hosts of each kind of data, and each host's platform by its name.
+
+    `mtu` is that of the interfaces between them, in bytes; overlay networks are made for it.
+    """
+
+    data_hosts: Mapping[str, list[str]]
+    platforms: Mapping[str, str]
+    mtu: int
+
+
+def check(targets: Sequence[SshTarget], plan: Plan, gone: Sequence[SshTarget] = ()) -> Found:
+    """Probe all hosts at once, and return what they are.
 
     The hosts in `gone` are not to be used, and are refused if one is still in a swarm.
 
@@ -72,14 +91,40 @@ def check(targets: Sequence[SshTarget], plan: Plan, gone: Sequence[SshTarget] = 
     _refuse(conflicts(probes, addresses, managers=plan.managers, stack=plan.stack))
     located = {data.kind: data_hosts.locate(data, probes) for data in plan.data}
     hosts = {kind: names for kind, (names, _) in located.items()}
+    found = Found(
+        data_hosts=hosts,
+        platforms={name: probe.platform for name, probe in probes.items()},
+        mtu=host_networks.mtu(probes, addresses, plan.networks),
+    )
     _refuse(
         [
             *(problem for _, problems in located.values() for problem in problems),
             *data_hosts.left_behind(probes, gone={target.name for target in gone}),
             *taken_ports(plan.ports, probes, hosts),
+            *platforms.unsuitable(found.platforms, registry=plan.registry is not None),
+            *(refusals(targets, plan.registry) if plan.registry else []),
+            *host_networks.problems(probes, addresses, plan.networks, first_manager=plan.managers[0]),
         ]
     )
-    return hosts
+    for warning in crowded(plan.managers[0], probes[plan.managers[0]], operations_at_a_time()):
+        pulumi.log.warn(warning)
+    return found
+
+
+def operations_at_a_time() -> int | None:
+    """Return how many operations Pulumi runs at a time (`--parallel`); None if it does not say."""
+    parallel: int | None = pulumi.runtime.settings.SETTINGS.parallel
+    return parallel
+
+
+def crowded(first_manager: str, probe: Probe, parallel: int | None) -> Iterator[str]:
+    """Yield a warning if Pulumi begins more operations at a time than the first manager's ssh server takes logins."""
+    if parallel and probe.startups and parallel > probe.startups:
+        yield (
+            f"{first_manager}: Pulumi begins {parallel} operations at a time, and its ssh server refuses logins at "
+            f"random while {probe.startups} others have not finished: set `MaxStartups 100:30:200` in its sshd_config, "
+            f"or use `--parallel {probe.startups}` (PULUMI_PARALLEL={probe.startups})"
+        )
 
 
 def conflicts(
@@ -129,7 +174,9 @@ def _probe(target: SshTarget, *, timeout: int = 60) -> Probe | str:
     try:
         return parse(ask(target, SCRIPT, timeout=timeout))
     except SshError as error:
-        return explain(target.name, str(error))
+        problem = explain(target.name, str(error))
+        through = f"{target.name} (through {target.jump.address})" if target.jump else target.name
+        return f"{through}{problem.removeprefix(target.name)}"
 
 
 def _alive(target: SshTarget, answer: Probe | str) -> Iterator[str]:

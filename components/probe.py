@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Interface
 
 from .commands import CLUSTER_LABEL, HOLDS_LABEL, HOST_LABEL
 from .shell import render
@@ -24,6 +25,15 @@ class Container:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Interface:
+    """A network interface, its address with the network's prefix, and the largest packet that it sends, in bytes."""
+
+    name: str
+    address: IPv4Interface
+    mtu: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Node:
     """A node of the swarm, its host's name in the configuration, and the kinds of data on it by its label."""
 
@@ -36,15 +46,20 @@ class Node:
 class Probe:
     """One host's state. `swarm` is Docker's swarm state, and `stack` the name of the stack that created the swarm.
 
-    Only a manager knows `stack` and `nodes`. `listening` are the TCP ports that have a listener on any address.
+    Only a manager knows `stack` and `nodes`. `platform` is the Engine's own, such as "linux/arm64". `listening` are the
+    TCP ports that have a listener on any address. A host without the program `ip` reports no `interfaces`.
+    `startups` is how many logins may be unfinished before its ssh server refuses some.
     """
 
     swarm: Mapping[str, object]
+    platform: str = ""
     stack: str = ""
     nodes: tuple[Node, ...] = ()
     volumes: frozenset[str] = field(default_factory=frozenset)
     containers: tuple[Container, ...] = ()
     listening: frozenset[int] = field(default_factory=frozenset)
+    interfaces: tuple[Interface, ...] = ()
+    startups: int | None = None
 
     @property
     def is_manager(self) -> bool:
@@ -61,6 +76,7 @@ def parse(answer: str) -> Probe:
         found.setdefault(kind, []).append(fields)
     return Probe(
         swarm=json.loads(swarm),
+        platform="".join(platform for (platform,) in found.get("platform", [])),
         stack="".join(name for (name,) in found.get("stack", [])),
         nodes=tuple(
             Node(id=identifier, host=host, holds=frozenset(filter(None, holds.split(","))))
@@ -72,6 +88,11 @@ def parse(answer: str) -> Probe:
             for name, service, ports in found.get("container", [])
         ),
         listening=frozenset(int(port, 16) for (port,) in found.get("listening", [])),
+        startups=next((int(number) for (number,) in found.get("startups", [])), None),
+        interfaces=tuple(
+            Interface(name=name, address=IPv4Interface(address), mtu=int(mtu))
+            for name, address, mtu in found.get("interface", [])
+        ),
     )
 
 

@@ -3,10 +3,14 @@
 Only resources change a host. `ask` is for scripts that change nothing.
 """
 
+import shlex
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+PORT = 22
+"""The port of an ssh server, unless another one is set."""
 
 CONNECT_TIMEOUT = 15
 """How long to wait for a host's ssh server, in seconds."""
@@ -30,6 +34,15 @@ class SshError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Jump:
+    """A machine through which hosts are reached. It accepts the same key, and its host key is recorded too."""
+
+    address: str
+    user: str
+    port: int = PORT
+
+
+@dataclass(frozen=True, kw_only=True)
 class SshTarget:
     """How to reach one host by ssh.
 
@@ -42,6 +55,8 @@ class SshTarget:
     user: str
     private_key_file: Path
     known_hosts_file: Path
+    port: int = PORT
+    jump: Jump | None = None
 
     @property
     def login(self) -> str:
@@ -50,7 +65,19 @@ class SshTarget:
 
     @property
     def options(self) -> list[str]:
-        """The ssh client's options: only this key, only recorded host keys, no prompts."""
+        """The ssh client's options. They are the same for preflight, commands and the docker provider."""
+        options = self._verified
+        if self.port != PORT:
+            options += ["-o", f"Port={self.port}"]
+        if self.jump:
+            # ProxyJump would reach the jump host with other options: any key, and any recorded host key.
+            words = ["ssh", *self._verified, "-p", str(self.jump.port), f"{self.jump.user}@{self.jump.address}"]
+            options += ["-o", f"ProxyCommand={shlex.join(words).replace('%', '%%')} -W %h:%p"]
+        return options
+
+    @property
+    def _verified(self) -> list[str]:
+        """Options for this key only, recorded host keys only, and no prompts."""
         return [
             "-i", str(self.private_key_file),
             "-o", "IdentitiesOnly=yes",
@@ -81,9 +108,27 @@ def record_gone(targets: Iterable[SshTarget]) -> None:
         GONE.unlink(missing_ok=True)
 
 
-def knows_host(known_hosts_file: Path, address: str) -> bool:
-    """Return whether the file records a host key of this address."""
-    search = ["ssh-keygen", "-F", address, "-f", str(known_hosts_file.expanduser())]
+def needs_passphrase(private_key_file: Path) -> bool:
+    """Return whether the key has a passphrase and no agent has the key, so that ssh would have to ask for it."""
+    path = str(private_key_file.expanduser())
+    read = subprocess.run(
+        ["ssh-keygen", "-y", "-P", "", "-f", path],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "passphrase" not in read.stderr:
+        return False
+    fingerprint = subprocess.run(["ssh-keygen", "-lf", path], capture_output=True, text=True, check=False).stdout
+    offered = subprocess.run(["ssh-add", "-l"], capture_output=True, text=True, check=False).stdout
+    return not set(fingerprint.split()[1:2]) & set(offered.split())
+
+
+def knows_host(known_hosts_file: Path, address: str, port: int = PORT) -> bool:
+    """Return whether the file records a host key of this address and port."""
+    recorded = address if port == PORT else f"[{address}]:{port}"
+    search = ["ssh-keygen", "-F", recorded, "-f", str(known_hosts_file.expanduser())]
     return subprocess.run(search, capture_output=True, check=False).returncode == 0
 
 

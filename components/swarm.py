@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 
 import pulumi
 from pulumi_command.local import Command
@@ -9,6 +10,9 @@ from pulumi_command.local import Command
 from . import commands, images
 from .host import Host
 from .registry import Registry
+
+_ROUNDS = 10
+"""How many rounds of replaced tasks the setting `ready_timeout` is for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +24,9 @@ class SwarmClusterArgs:
     `data_hosts` maps each kind of data to the names of its hosts.
 
     Every component finds the rest here: `registry` is where our own images are pushed; without one, they are built on
-    every host that runs them. `volume_image` is any image with a `chown`. `ready_timeout` is how long `pulumi up` waits
-    for a service to run as configured, in seconds.
+    every host that runs them. `pool` is what Docker takes the subnets of its own networks from, if it is not to be its
+    default. `volume_image` is any image with a `chown`. `ready_timeout` is how long `pulumi up` waits
+    for a service to run as configured, in seconds. `patience` multiplies this and all times of health checks.
     """
 
     hosts: Sequence[Host]
@@ -30,6 +35,8 @@ class SwarmClusterArgs:
     gone: Sequence[str] = ()
     volume_image: str = images.HAPROXY
     ready_timeout: int = 600
+    patience: int = 1
+    pool: IPv4Network | None = None
     registry: Registry | None = None
     drain_timeout: int = 600
     """How long a removed host's tasks may take to end, in seconds."""
@@ -49,25 +56,24 @@ class SwarmCluster(pulumi.ComponentResource):
         self._args = args
         self.hosts = args.hosts
         self.volume_image = args.volume_image
-        self.ready_timeout = args.ready_timeout
+        self.patience = args.patience
         self.registry = args.registry
         self.first_manager = next(host for host in args.hosts if host.args.role == "manager")
         membership = self._create_membership(self.first_manager, create=commands.init_swarm(
-            address=self.first_manager.target.address, stack=args.stack
+            address=self.first_manager.target.address, stack=args.stack, pool=args.pool
         ))  # fmt: skip
         first_node = self._create_node(self.first_manager, membership, after=[])
         for lost in args.gone:
             self.first_manager.command(
                 f"{lost}-forgotten", parent=self, create=commands.forget_node(host=lost), after=[first_node]
             )
-        tokens = self._create_tokens(membership)
         self.node_of = {self.first_manager.target.name: first_node}
         ids = {self.first_manager.target.name: membership.stdout}
         for host in args.hosts:
             if host is self.first_manager:
                 continue
             membership = self._create_membership(
-                host, create=commands.join_swarm(), stdin=self._join_request(host, tokens)
+                host, create=commands.join_swarm(), stdin=self._join_request(host, after=first_node)
             )
             # The first manager retires the other nodes, so it must be retired last.
             self.node_of[host.target.name] = self._create_node(host, membership, after=[first_node])
@@ -75,6 +81,10 @@ class SwarmCluster(pulumi.ComponentResource):
         self.nodes = list(self.node_of.values())
         self.node_ids = pulumi.Output.all(**ids)
         self.register_outputs({"node_ids": self.node_ids})
+
+    def ready_timeout(self, *, rounds: int = 1) -> int:
+        """Return how long to wait for a service whose tasks are replaced in this many rounds, in seconds."""
+        return wait_seconds(self._args.ready_timeout, patience=self._args.patience, rounds=rounds)
 
     def host(self, name: str) -> Host:
         """Return the host of this name."""
@@ -110,17 +120,20 @@ class SwarmCluster(pulumi.ComponentResource):
             after=[host.removal],
         )
 
-    def _create_tokens(self, membership: Command) -> Command:
-        return self.first_manager.command(
-            "join-tokens", parent=self, create=commands.print_join_tokens(), prints_secret=True, after=[membership]
+    def _join_request(self, host: Host, *, after: Command) -> pulumi.Output[str]:
+        """Return the request with which the host joins. Its token is read when it joins, as tokens may be rotated."""
+        token = self.first_manager.command(
+            f"{host.target.name}-token",
+            parent=self,
+            create=commands.print_join_token(host.args.role),
+            prints_secret=True,
+            after=[after],
         )
-
-    def _join_request(self, host: Host, tokens: Command) -> pulumi.Output[str]:
-        request = pulumi.Output.json_loads(tokens.stdout).apply(
-            lambda by_role: commands.join_request(
+        request = token.stdout.apply(
+            lambda printed: commands.join_request(
                 address=host.target.address,
                 manager_address=self.first_manager.target.address,
-                token=by_role[host.args.role],
+                token=printed.strip(),
             )
         )
         return pulumi.Output.secret(request)
@@ -144,3 +157,8 @@ class SwarmCluster(pulumi.ComponentResource):
             ),
             after=[membership, *after],
         )
+
+
+def wait_seconds(ready_timeout: int, *, patience: int, rounds: int) -> int:
+    """Return how long to wait for a service, if `ready_timeout` seconds are enough for ten rounds of replaced tasks."""
+    return ready_timeout * patience * max(1, -(-rounds // _ROUNDS))

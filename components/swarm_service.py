@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 import pulumi
@@ -18,6 +18,9 @@ from .swarm_file import SwarmFile, SwarmSecret
 
 _MIB = 2**20
 _LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
+
+_PARTS = 10
+"""The number of parts in which an update replaces the tasks of a global service."""
 
 _ALWAYS = "node.platform.os==linux"
 """A constraint that every node meets. The provider reverts only what the program declares, so on a service without any
@@ -37,6 +40,15 @@ class Healthcheck:
     timeout: int = 3
     retries: int = 3
     start_period: int = 20
+
+    def for_slow_hosts(self, patience: int) -> "Healthcheck":
+        """Return the same check with all its times multiplied."""
+        return replace(
+            self,
+            interval=self.interval * patience,
+            timeout=self.timeout * patience,
+            start_period=self.start_period * patience,
+        )
 
     @classmethod
     def by_wget(cls, port: int, path: str, *, interval: int = 5, start_period: int = 20) -> Self:
@@ -59,6 +71,7 @@ class Resources:
 class SwarmServiceArgs:
     """A service. With `replicas` None it has one task on every node.
 
+    An update replaces a tenth of the tasks of a global service at a time, or with `in_turn` one after the other.
     `command` is the whole command line. `ports` maps a port of the host to one of the container. `volumes` maps a
     volume's name to a path, `host_paths` a path of the host to the path where the task may read it, and `tmpfs` a path
     to its size in MiB. `most_per_host` limits the tasks on one host; 0 does not. `aliases` are further names of the
@@ -87,6 +100,7 @@ class SwarmServiceArgs:
     most_per_host: int = 0
     aliases: Sequence[str] = ()
     update_order: Literal["start-first", "stop-first"] = "start-first"
+    in_turn: bool = False
     stop_grace: int = 30
     after: Sequence[pulumi.Resource] = ()
 
@@ -104,7 +118,8 @@ class SwarmService(pulumi.ComponentResource):
     def __init__(self, name: str, args: SwarmServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:service:SwarmService", name, {}, opts)
         self._name = name
-        self._args = args
+        # Swarm kills a task whose check fails, and on a slow host it may only be slow. The edge's checks stay strict.
+        self._args = args = replace(args, healthcheck=args.healthcheck.for_slow_hosts(args.cluster.patience))
         version = self._task_version()
         # A network that is replaced is deleted first, and its services before it. Pulumi finds them by their properties
         # that depend on the network: it asks the provider whether a change of these replaces the service. The provider
@@ -119,10 +134,10 @@ class SwarmService(pulumi.ComponentResource):
             else docker.ServiceModeArgs(replicated=docker.ServiceModeReplicatedArgs(replicas=args.replicas)),
             endpoint_spec=docker.ServiceEndpointSpecArgs(mode="dnsrr", ports=self._ports()),
             update_config=docker.ServiceUpdateConfigArgs(
-                parallelism=1, order=args.update_order, monitor="5s", failure_action="rollback"
+                parallelism=self._parallelism, order=args.update_order, monitor="5s", failure_action="rollback"
             ),
             rollback_config=docker.ServiceRollbackConfigArgs(
-                parallelism=1, order=args.update_order, monitor="5s", failure_action="pause"
+                parallelism=self._parallelism, order=args.update_order, monitor="5s", failure_action="pause"
             ),
             opts=args.cluster.on_manager(self, fixed_name=True, after=args.after, ignore_changes=_IGNORED_CHANGES),
         )
@@ -137,9 +152,18 @@ class SwarmService(pulumi.ComponentResource):
                 self._args.cluster.first_manager.target,
                 self._name,
                 version=str(known[0]),
-                timeout=self._args.cluster.ready_timeout,
+                timeout=self._args.cluster.ready_timeout(rounds=-(-self._tasks // self._parallelism)),
             )
         return self._name
+
+    @property
+    def _tasks(self) -> int:
+        """The number of tasks; of a global service, at most one on every host."""
+        return len(self._args.cluster.hosts) if self._args.replicas is None else self._args.replicas
+
+    @property
+    def _parallelism(self) -> int:
+        return at_a_time(self._tasks, replicated=self._args.replicas is not None, in_turn=self._args.in_turn)
 
     def _task_version(self) -> pulumi.Output[str]:
         """Return a hash of a task's configuration. The number of tasks and the update settings are not part of it."""
@@ -225,3 +249,12 @@ class SwarmService(pulumi.ComponentResource):
             )
             for published, target in self._args.ports.items()
         ] or None
+
+
+def at_a_time(tasks: int, *, replicated: bool, in_turn: bool) -> int:
+    """Return how many tasks of a service an update replaces at a time.
+
+    For a global service it is a tenth, so that an update of many hosts ends. A replica may have a long grace, and the
+    index has connections for one replica more, so replicas are replaced one after the other.
+    """
+    return 1 if replicated or in_turn else max(1, tasks // _PARTS)

@@ -4,7 +4,6 @@ A validator's error says what is wrong with the value; `errors.py` adds the fiel
 value is an object or a list, the validator itself names value and remedy, and in `Settings` as a whole the field too.
 """
 
-import itertools
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -16,14 +15,17 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from components import certificate, images
-from components.edge_config import Limits
+from components.edge_config import Limits, drain_seconds
+from components.ssh import PORT
 from monitoring.configuration import alert_names
-from settings import topology
+from settings import addresses, topology
 from settings.errors import secret_remedy
 
 _HOST_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 _DNS_NAME = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*"
+_JUMP = r"^[^\s@:-][^\s@:]*@[A-Za-z0-9][A-Za-z0-9.-]*(:[1-9][0-9]{0,4})?$"
 _MAX_REPLICAS = 1000
+_NO_MAJORITY_WITHOUT_BOTH = 2
 _MIN_PASSWORD = 12
 _MIN_TOKEN = 32
 _TTL = r"^([1-9][0-9]{0,8}s?|[1-9][0-9]{0,6}m|[1-9][0-9]{0,4}h|[1-9][0-9]{0,3}d)?$"  # some decades at most
@@ -56,6 +58,9 @@ class Ssh(_Settings):
     user: str = "vagrant"
     private_key_file: Path
     known_hosts_file: Path
+    port: Annotated[int, Field(ge=1, le=65535)] = PORT
+    jump: Annotated[str, Field(pattern=_JUMP)] | None = None
+    """A machine through which all hosts are reached, as USER@ADDRESS or USER@ADDRESS:PORT."""
 
 
 class Bucket(_Settings):
@@ -166,6 +171,10 @@ class Network(_Settings):
     """Subnet of the network between Prometheus and the Docker API."""
     storage_subnet: IPv4Network = IPv4Network("10.0.12.0/24")
     """Subnet of the network between the file service and the object store."""
+    pool: IPv4Network | None = None
+    """What Docker takes the subnets of its own networks from when the swarm is created; by default 10.0.0.0/8."""
+    mtu: Annotated[int, Field(ge=1280, le=9216)] | None = None
+    """The MTU of the interfaces between the hosts, in bytes; by default the smallest one found, but at most 1500."""
     encrypted: bool = False
 
 
@@ -290,8 +299,12 @@ class Settings(_Settings):
     edge_limits: EdgeLimits = EdgeLimits()
     edge_certificate: SecretStr | None = None
     """With it, the edge speaks TLS. PEM: the certificate, the chain up to its root, and the private key."""
+    patience: Annotated[int, Field(ge=1, le=20)] = 1
+    """A factor for slow hosts: of all times of the health checks by which Swarm kills tasks, and of `ready_timeout`."""
+    replacing_manager: bool = False
+    """Whether two managers are accepted, for the time in which another manager takes over from the first."""
     ready_timeout: Annotated[int, Field(ge=1)] = 300
-    """Seconds that `pulumi up` waits for a service to run as configured."""
+    """Seconds that `pulumi up` waits for a service to run as configured; more for one with many tasks."""
 
     @property
     def present_hosts(self) -> tuple[Host, ...]:
@@ -314,6 +327,23 @@ class Settings(_Settings):
         pem = self.edge_certificate
         certified = certificate.host_names(pem.get_secret_value()) if pem else ()
         return tuple(sorted({*self.file_service.allowed_hosts, *certified}))
+
+    def _check_grace(self) -> None:
+        drain = drain_seconds(len(self.present_hosts))
+        if self.file_service.grace <= drain:
+            raise ValueError(
+                f'file_service.grace: "{self.file_service.grace}": with {len(self.present_hosts)} hosts, a replica '
+                f"that shuts down accepts requests for {drain} seconds, until every edge knows: set {drain + 1} or more"
+            )
+
+    def _check_managers(self) -> None:
+        listed = [host for host in self.hosts if host.role == "manager"]
+        if len(listed) == len(self.managers) == _NO_MAJORITY_WITHOUT_BOTH and not self.replacing_manager:
+            raise ValueError(
+                f'hosts: "{self.managers[0].name}" and "{self.managers[1].name}" are the managers: a swarm needs most '
+                "of its managers, so it would stop if either of two were lost: make it one or three, or set "
+                "replacing_manager to true until one has taken over from the other"
+            )
 
     def _check_storage(self) -> None:
         wanted = self.file_service
@@ -395,17 +425,9 @@ class Settings(_Settings):
                     f'hosts: address "{host.address}" of "{host.name}" is outside private_cidr '
                     f'"{self.private_cidr}": change the address or private_cidr'
                 )
-        subnets = ("subnet", "api_subnet", "storage_subnet")
-        for field in subnets:
-            subnet = getattr(self.network, field)
-            if self.private_cidr.overlaps(subnet):
-                raise ValueError(
-                    f'network.{field}: "{subnet}" overlaps private_cidr "{self.private_cidr}": choose another subnet'
-                )
-        for first, second in itertools.combinations(subnets, 2):
-            one, other = getattr(self.network, first), getattr(self.network, second)
-            if one.overlaps(other):
-                raise ValueError(f'network.{second}: "{other}" overlaps network.{first}: choose another subnet')
+        addresses.check(self)
+        self._check_grace()
+        self._check_managers()
         self._check_ports()
         self._check_storage()
         for field, name in (

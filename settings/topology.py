@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from components import alertmanager, etcd_member, grafana, influxdb, patroni, prometheus, seaweedfs
 from components.data_hosts import FILES, INDEX, MONITORING, CopiedData, Data
+from components.host_networks import NamedNetworks
 from components.ports import PublishedPort
 from components.preflight import Plan
 from components.quorum import voters
+from components.registry import Login
 
 if TYPE_CHECKING:
     from settings.models import Settings  # which checks the ports below
@@ -77,7 +79,32 @@ class Topology:
 def plan(settings: "Settings", *, stack: str) -> Plan:
     """Return what is asked of the hosts before it is known which of them hold data."""
     managers = [host.name for host in settings.managers]
-    return Plan(stack=stack, managers=managers, data=_data(settings), ports=list(_ports(settings)))
+    return Plan(
+        stack=stack,
+        managers=managers,
+        networks=named_networks(settings),
+        data=_data(settings),
+        ports=list(_ports(settings)),
+        registry=_login(settings),
+    )
+
+
+def named_networks(settings: "Settings") -> NamedNetworks:
+    """Return the networks that the settings name, used or not."""
+    subnets = {f"network.{name}": value for name, value in settings.network if isinstance(value, IPv4Network)}
+    pool = subnets.pop("network.pool", None)
+    return NamedNetworks(private_cidr=settings.private_cidr, subnets=subnets, pool=pool, mtu=settings.network.mtu)
+
+
+def new_data(settings: "Settings") -> dict[str, Sequence[str]]:
+    """Return the names of the hosts of each kind of data if no host has any yet."""
+    hosts: dict[str, Sequence[str]] = {}
+    for data in _data(settings):
+        if isinstance(data, CopiedData):
+            hosts[data.kind] = data.chosen or data.default
+        else:
+            hosts[data.kind] = [data.chosen or data.default]
+    return hosts
 
 
 def describe(settings: "Settings", holders: Mapping[str, Sequence[str]]) -> Topology:
@@ -107,6 +134,13 @@ def monitoring_ports(settings: "Settings") -> dict[str, int]:
         **{name: port for name, port in {**_CONSOLES, **_STATISTICS}.items() if name in published},
         **(databases if "influxdb" in published else {}),
     }
+
+
+def _login(settings: "Settings") -> Login | None:
+    registry = settings.registry
+    if registry is None:
+        return None
+    return Login(address=registry.address, username=registry.username, password=registry.password.get_secret_value())
 
 
 def _files(settings: "Settings", holders: Mapping[str, Sequence[str]]) -> Service:

@@ -24,4 +24,8 @@ remove_all() {
   done
 }
 
-tags_of() { docker image ls --format '{{.Repository}}:{{.Tag}}' "$1"; }
+# Prints the references of the repository $1's images. One that was pulled by its digest has no tag.
+references_of() {
+  docker image ls --digests "$1" --format \
+    '{{.Repository}}{{if eq .Tag "<none>"}}@{{.Digest}}{{else}}:{{.Tag}}{{end}}'
+}

@@ -1,9 +1,10 @@
 # shellcheck shell=sh
 # Creates the swarm on this host unless it is in the swarm of STACK already, and prints the node's id.
+# The arguments are further options of the new swarm.
 set -eu
 if [ "$(docker info --format '{{.Swarm.LocalNodeState}}')" = inactive ]; then
   # Addresses are explicit: the first interface of a Vagrant box is NAT.
-  docker swarm init --advertise-addr "$ADDRESS" --listen-addr "$ADDRESS:2377" --data-path-addr "$ADDRESS" >/dev/null
+  docker swarm init --advertise-addr "$ADDRESS" --listen-addr "$ADDRESS:2377" --data-path-addr "$ADDRESS" "$@" >/dev/null
   node=$(docker info --format '{{.Swarm.NodeID}}')
   docker node update --label-add "$CLUSTER_LABEL=$STACK" "$node" >/dev/null
 fi

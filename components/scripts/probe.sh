@@ -8,6 +8,7 @@ if docker info --format '{{json .DriverStatus}}' | grep -q 'io.containerd.snapsh
   exit 1
 fi
 docker info --format '{{json .Swarm}}'
+docker version --format 'platform|{{.Server.Os}}/{{.Server.Arch}}'
 if [ "$(docker info --format '{{.Swarm.ControlAvailable}}')" = true ]; then
   docker node inspect self --format "stack|{{index .Spec.Labels \"$CLUSTER_LABEL\"}}"
   nodes=$(docker node ls --quiet)
@@ -17,6 +18,16 @@ if [ "$(docker info --format '{{.Swarm.ControlAvailable}}')" = true ]; then
 fi
 docker volume ls --format 'volume|{{.Name}}'
 docker ps --format 'container|{{.Names}}|{{.Label "com.docker.swarm.service.name"}}|{{.Ports}}'
+# How many logins may be unfinished before the ssh server refuses some. The first file that has the setting counts.
+startups=$(cat /etc/ssh/sshd_config.d/*.conf /etc/ssh/sshd_config 2>/dev/null |
+  sed -n 's/^[[:space:]]*MaxStartups[[:space:]]\{1,\}\([0-9]\{1,\}\).*/\1/Ip' | head -n 1)
+echo "startups|${startups:-10}"
+# Such as "interface|eth0|192.168.50.2/24|1500": an interface, its address, and its MTU.
+ip -4 -o address show 2>/dev/null | while read -r _ interface _ address _; do
+  interface=${interface%@*}
+  mtu=$(cat "/sys/class/net/$interface/mtu" 2>/dev/null) || continue
+  echo "interface|$interface|$address|$mtu"
+done
 # State 0A is "listening". There is no tcp6 where IPv6 is off.
 cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | while read -r _ address _ state _; do
   if [ "$state" = 0A ]; then echo "listening|${address##*:}"; fi

@@ -18,7 +18,7 @@ def test_a_host_that_is_added_joins_can_lead_the_swarm_and_is_gone_once_removed(
     cluster.upload("for-the-third", b"content", through="master")
     services = cluster.service_ids()
 
-    with cluster.configured(hosts=[master, slave, THIRD]):
+    with cluster.configured(hosts=[master, slave, THIRD], replacing_manager=True):
         cluster.vagrant_up("third")
         watching = cluster.containers("prometheus")
         cluster.up()
@@ -31,7 +31,7 @@ def test_a_host_that_is_added_joins_can_lead_the_swarm_and_is_gone_once_removed(
         assert '"disk":"ssd"' in labels
         cluster.pulumi("preview", "--expect-no-changes")
 
-    with cluster.configured(hosts=[THIRD, slave, master]):
+    with cluster.configured(hosts=[THIRD, slave, master], replacing_manager=True):
         lost = [name for operation, kind, name, _ in cluster.planned() if kind == VOLUME and operation != "create"]
         # A master of the object store learns anew what is where, and etcd's new member gets its data from the old one.
         assert sorted(lost) == ["etcd-master-data-on-master", "object-store-master-master-data-on-master"]
@@ -40,7 +40,7 @@ def test_a_host_that_is_added_joins_can_lead_the_swarm_and_is_gone_once_removed(
         cluster.upload("while-it-leads", b"works", through="slave")
         cluster.pulumi("preview", "--expect-no-changes")
 
-    with cluster.configured(hosts=[master, slave, THIRD]):
+    with cluster.configured(hosts=[master, slave, THIRD], replacing_manager=True):
         cluster.up()
     cluster.up()
 
@@ -76,7 +76,7 @@ def test_a_port_that_somebody_else_holds_is_named_and_nothing_is_touched(cluster
 
 
 def test_an_unreachable_host_is_named_and_nothing_is_touched(cluster: Cluster) -> None:
-    absent = {**THIRD, "name": "absent", "address": "192.168.50.77"}
+    absent = {**THIRD, "name": "absent", "address": "192.168.50.77", "role": "worker"}
     with cluster.known_key("192.168.50.77", like="slave"), cluster.configured(hosts=[*cluster.hosts, absent]):
         failed = cluster.pulumi("preview", check=False)
 
@@ -103,7 +103,7 @@ def test_a_wrong_key_is_refused(cluster: Cluster) -> None:
 
 
 def test_a_host_in_another_swarm_is_refused_and_left_alone(cluster: Cluster) -> None:
-    with cluster.configured(hosts=[*cluster.hosts, THIRD]):
+    with cluster.configured(hosts=[*cluster.hosts, {**THIRD, "role": "worker"}]):
         cluster.vagrant_up("third")
         cluster.on("third", "docker swarm init --advertise-addr 192.168.50.4")
         other = cluster.on("third", "docker info --format '{{.Swarm.Cluster.ID}}'")

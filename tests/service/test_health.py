@@ -1,9 +1,11 @@
 """What a replica says about its index and its store: a short disturbance is no reason to refuse transfers."""
 
+from types import SimpleNamespace
+
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
-from file_transfer import health
+from file_transfer import health, healthcheck
 from file_transfer.chunks import StorageUnavailableError
 from file_transfer.health import Check
 
@@ -85,3 +87,20 @@ def test_a_check_that_hangs_is_a_failure(check: Check, clock: Clock) -> None:
     clock.seconds += 11
 
     assert check.failure() == "no answer for 11 s"
+
+
+def test_a_containers_check_waits_as_long_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+
+    class Silent:
+        def __init__(self, *_: object, timeout: float) -> None:
+            waited.append(timeout)
+
+        def request(self, *_: object) -> None:
+            raise TimeoutError
+
+    monkeypatch.setattr(healthcheck, "HTTPConnection", Silent)
+    monkeypatch.setattr(healthcheck.settings, "load", lambda: SimpleNamespace(status_port=8081))
+
+    assert healthcheck.main(12.0) == 1
+    assert waited == [12.0]

@@ -17,4 +17,5 @@ def settings_for(managers: Iterable[str], workers: Iterable[str] = (), **changes
     ]
     ssh = {"private_key_file": "id_ed25519", "known_hosts_file": "known_hosts"}
     known = {"private_cidr": "192.168.50.0/24", "hosts": hosts, "ssh": ssh, **PASSWORDS}
-    return settings.parse({**known, "file_service": {"copies": 1}, **changes})
+    # Any number of managers, for tests of what does not depend on their number.
+    return settings.parse({**known, "replacing_manager": True, "file_service": {"copies": 1}, **changes})

@@ -19,7 +19,7 @@ PASSWORDS = {
     "postgres_password": "postgres-Horse-battery",
 }
 
-FRESH = '{"LocalNodeState": "inactive"}\n'
+FRESH = '{"LocalNodeState": "inactive"}\nplatform|linux/amd64\n'
 """The probe's output on a host that is in no swarm and has no data."""
 
 
@@ -37,8 +37,8 @@ class Recorder(mocks.Mocks):
         self.resources.append(args)
         outputs = dict(args.inputs)
         if args.typ == "command:local:Command":
-            tokens = {"worker": "SWMTKN-worker", "manager": "SWMTKN-manager"}
-            outputs["stdout"] = json.dumps(tokens) if args.name == "join-tokens" else f"{args.name}-output"
+            role = "manager" if "ROLE=manager\n" in str(args.inputs.get("create")) else "worker"
+            outputs["stdout"] = f"SWMTKN-{role}\n" if args.name.endswith("-token") else f"{args.name}-output"
         if args.typ == "docker:index/image:Image":
             outputs["repoDigest"] = f"{args.inputs['imageName']}@sha256:{'0' * 64}"
         return f"{args.name}-id", outputs

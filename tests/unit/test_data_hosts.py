@@ -189,7 +189,8 @@ def test_a_host_with_one_of_several_copies_may_be_removed() -> None:
 
 def two_managers(values: dict[str, Any], *names: str) -> dict[str, Any]:
     addresses = {"master": "192.168.50.2", "slave": "192.168.50.3"}
-    return {**values, "hosts": [{"name": name, "address": addresses[name], "role": "manager"} for name in names]}
+    hosts = [{"name": name, "address": addresses[name], "role": "manager"} for name in names]
+    return {**values, "replacing_manager": True, "hosts": hosts}
 
 
 def placed_on(recorder: Recorder, service: str) -> list[str]:
@@ -204,7 +205,8 @@ def labels_of(recorder: Recorder, name: str) -> list[str]:
 def test_reordered_hosts_keep_their_data_in_the_whole_program(
     run_program: Run, values: dict[str, Any], answers: dict[str, str]
 ) -> None:
-    ours = '{"LocalNodeState": "active", "ControlAvailable": true, "Cluster": {"ID": "ours"}}\nstack|lab\n'
+    swarm = '{"LocalNodeState": "active", "ControlAvailable": true, "Cluster": {"ID": "ours"}}'
+    ours = f"{swarm}\nplatform|linux/amd64\nstack|lab\n"
     answers |= {
         "master": ours + "".join(f"volume|{volume}\n" for volume in (*MONITORING_VOLUMES, "postgres-master")),
         "slave": ours,

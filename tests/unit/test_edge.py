@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from recorder import PASSWORDS, Recorder, revealed
 
-from components.edge_config import haproxy_config, haproxy_users
+from components.edge_config import drain_seconds, haproxy_config, haproxy_users
 
 
 def config(**changes: int) -> str:
@@ -25,6 +26,19 @@ def test_there_is_a_slot_for_every_replica() -> None:
     for replicas in (1, 64, 65, 1000):
         (slots,) = re.findall(r"server-template replica 1-(\d+) ", config(replicas=replicas))
         assert int(slots) >= replicas
+
+
+@pytest.mark.parametrize("edges", [1, 2, 10, 11, 50, 200, 1000])
+def test_a_replica_answers_few_checks_a_second_whatever_the_number_of_edges(edges: int) -> None:
+    (interval,) = re.findall(r" inter (\d+)s fastinter 1s fall 2 ", config(edges=edges))
+
+    assert edges / int(interval) <= 10
+    assert int(interval) == 1 or edges > 10
+    assert drain_seconds(edges) > int(interval) + 1, "a replica drains until the second failed check"
+
+
+def test_a_few_more_edges_change_no_interval() -> None:
+    assert config(edges=41) == config(edges=80)
 
 
 def test_the_health_check_and_the_consoles_have_connections_of_their_own() -> None:

@@ -44,7 +44,7 @@ def test_without_the_first_of_three_managers_the_second_runs_the_swarms_commands
 
     assert commands["master-forgotten"]["create"] == forget_node(host="master")
     assert commands["etcd-master-forgotten"]["create"] == forget_etcd(lost="etcd-master", member="etcd-second")
-    for name in ("master-forgotten", "etcd-master-forgotten", "join-tokens", "third-node"):
+    for name in ("master-forgotten", "etcd-master-forgotten", "third-token", "third-node"):
         assert commands[name]["interpreter"][-1] == "vagrant@192.168.50.3"
     assert commands["third-membership"]["create"] == join_swarm()
     own = [command for command in commands.values() if command["interpreter"][-1] == "vagrant@192.168.50.2"]

@@ -39,6 +39,12 @@ def test_ssh_takes_keys_only_and_never_root() -> None:
     assert settings["KbdInteractiveAuthentication"] == "no"
 
 
+def test_ssh_accepts_as_many_logins_at_once_as_pulumi_begins() -> None:
+    (begin,) = re.findall(r"^MaxStartups (\d+):", (HOSTS / "container" / "sshd.conf").read_text(), re.MULTILINE)
+
+    assert int(begin) >= 64, "Pulumi's default with 16 processors"
+
+
 @pytest.mark.parametrize("name", BOTH)
 def test_both_kinds_of_hosts_get_the_same_files(name: str) -> None:
     container = (HOSTS / "container" / "Dockerfile").read_text()

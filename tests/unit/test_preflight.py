@@ -2,9 +2,11 @@
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 from described import settings_for
 from recorder import FRESH as FRESH_ANSWER
@@ -12,7 +14,7 @@ from recorder import FRESH as FRESH_ANSWER
 from components import preflight
 from components.preflight import Plan, PreflightError, conflicts, explain
 from components.probe import Probe
-from components.ssh import SshTarget
+from components.ssh import Jump, SshTarget
 from settings import topology
 
 ADDRESSES = {"m1": "10.0.0.1", "m2": "10.0.0.2", "w1": "10.0.0.3"}
@@ -154,31 +156,41 @@ def test_all_unreachable_hosts_are_reported_together(fake_ssh: Path) -> None:
 
 
 def test_a_host_that_is_gone_is_not_needed(fake_ssh: Path) -> None:
-    (fake_ssh / "m1").write_text(f"{json.dumps(OURS)}\nstack|lab\nnode|n1|m1|\nnode|n2|w1|monitoring,index\n")
+    (fake_ssh / "m1").write_text(
+        f"{json.dumps(OURS)}\nplatform|linux/amd64\nstack|lab\nnode|n1|m1|\nnode|n2|w1|monitoring,index\n"
+    )
 
-    assert preflight.check(targets("m1"), PLAN, gone=targets("w1"))["monitoring"] == ["m1"]
+    assert preflight.check(targets("m1"), PLAN, gone=targets("w1")).data_hosts["monitoring"] == ["m1"]
 
 
 def test_a_new_machine_may_have_the_address_of_a_host_that_is_gone(fake_ssh: Path) -> None:
-    (fake_ssh / "m1").write_text(f"{json.dumps(OURS)}\nstack|lab\n")
+    (fake_ssh / "m1").write_text(f"{json.dumps(OURS)}\nplatform|linux/amd64\nstack|lab\n")
     (fake_ssh / "w1").write_text(FRESH_ANSWER)
 
-    assert preflight.check(targets("m1"), PLAN, gone=targets("w1"))["monitoring"] == ["m1"]
+    assert preflight.check(targets("m1"), PLAN, gone=targets("w1")).data_hosts["monitoring"] == ["m1"]
 
 
 def test_a_host_that_is_gone_but_still_in_a_swarm_is_refused(fake_ssh: Path) -> None:
-    (fake_ssh / "m1").write_text(f"{json.dumps(OURS)}\nstack|lab\n")
+    (fake_ssh / "m1").write_text(f"{json.dumps(OURS)}\nplatform|linux/amd64\nstack|lab\n")
     (fake_ssh / "w1").write_text(f"{json.dumps({'LocalNodeState': 'active'})}\n")
 
     with pytest.raises(PreflightError, match=r"w1: its `state` in `hosts` is gone.*: remove its `state`"):
         preflight.check(targets("m1"), PLAN, gone=targets("w1"))
 
 
+@pytest.mark.usefixtures("fake_ssh")
+def test_a_host_behind_a_jump_host_is_reported_with_it() -> None:
+    (target,) = targets("m1")
+
+    with pytest.raises(PreflightError, match=r"m1 \(through bastion.example\): cannot be reached"):
+        preflight.check([replace(target, jump=Jump(address="bastion.example", user="op"))], PLAN)
+
+
 def test_without_data_the_first_hosts_are_the_hosts_of_all_kinds(fake_ssh: Path) -> None:
-    (fake_ssh / "m1").write_text(f"{json.dumps(OURS)}\nstack|lab\n")
+    (fake_ssh / "m1").write_text(f"{json.dumps(OURS)}\nplatform|linux/amd64\nstack|lab\n")
     (fake_ssh / "w1").write_text(FRESH_ANSWER)
 
-    assert preflight.check(targets("m1", "w1"), PLAN) == {"monitoring": ["m1"], "index": ["m1", "w1"]}
+    assert preflight.check(targets("m1", "w1"), PLAN).data_hosts == {"monitoring": ["m1"], "index": ["m1", "w1"]}
 
 
 def test_data_stays_on_the_hosts_that_have_it(fake_ssh: Path) -> None:
@@ -186,12 +198,12 @@ def test_data_stays_on_the_hosts_that_have_it(fake_ssh: Path) -> None:
     (fake_ssh / "w1").write_text(f"{FRESH_ANSWER}volume|prometheus-data\n")
     (fake_ssh / "w2").write_text(f"{FRESH_ANSWER}volume|postgres-w2\n")
 
-    assert preflight.check(targets("m1", "w1", "w2"), PLAN) == {"monitoring": ["w1"], "index": ["m1", "w2"]}
+    assert preflight.check(targets("m1", "w1", "w2"), PLAN).data_hosts == {"monitoring": ["w1"], "index": ["m1", "w2"]}
 
 
 def test_problems_with_data_and_ports_are_reported_together(fake_ssh: Path) -> None:
     (fake_ssh / "m1").write_text(
-        f"{json.dumps(OURS)}\nstack|lab\nnode|n1|m1|\nnode|n2|gone|files\nlistening|1389\nlistening|1F96\n"
+        f"{json.dumps(OURS)}\nplatform|linux/amd64\nstack|lab\nnode|n1|m1|\nnode|n2|gone|files\nlistening|1389\nlistening|1F96\n"
     )
     (fake_ssh / "w1").write_text(f"{FRESH_ANSWER}volume|influxdb-vms\nlistening|1F96\n")
     (fake_ssh / "w2").write_text(f"{FRESH_ANSWER}volume|files\n")
@@ -213,3 +225,55 @@ def test_data_in_another_swarm_is_not_reported(fake_ssh: Path) -> None:
 
     (line,) = str(raised.value).splitlines()[1:]
     assert line.startswith("  m1: is in another swarm")
+
+
+def test_each_host_builds_for_its_own_platform(fake_ssh: Path) -> None:
+    (fake_ssh / "m1").write_text(FRESH_ANSWER)
+    (fake_ssh / "w1").write_text(FRESH_ANSWER.replace("amd64", "arm64"))
+
+    found = preflight.check(targets("m1", "w1"), PLAN)
+
+    assert found.platforms == {"m1": "linux/amd64", "w1": "linux/arm64"}
+
+
+def test_a_platform_without_images_is_refused(fake_ssh: Path) -> None:
+    (fake_ssh / "m1").write_text(FRESH_ANSWER)
+    (fake_ssh / "w1").write_text(FRESH_ANSWER.replace("amd64", "riscv64"))
+
+    with pytest.raises(PreflightError) as raised:
+        preflight.check(targets("m1", "w1"), PLAN)
+
+    (line,) = str(raised.value).splitlines()[1:]
+    assert line.startswith('  w1: its platform is "linux/riscv64", and the images are published for linux/amd64 and')
+    assert line.endswith("use another machine")
+
+
+def test_hosts_that_differ_are_refused_by_name_if_one_builds_for_all(fake_ssh: Path) -> None:
+    for name in ("m1", "w2"):
+        (fake_ssh / name).write_text(FRESH_ANSWER.replace("amd64", "arm64"))
+    (fake_ssh / "w1").write_text(FRESH_ANSWER)
+
+    with pytest.raises(PreflightError) as raised:
+        preflight.check(targets("m1", "w1", "w2"), plan(registry={"address": "registry.example"}))
+
+    (line,) = str(raised.value).splitlines()[1:]
+    assert line.startswith('  w1: its platform is "linux/amd64", that of m1 is "linux/arm64"')
+    assert "remove `registry`" in line
+
+
+@pytest.mark.parametrize(("parallel", "warned"), [(None, False), (10, False), (11, True), (64, True)])
+def test_more_operations_than_logins_are_warned_of(
+    fake_ssh: Path, monkeypatch: pytest.MonkeyPatch, parallel: int | None, warned: bool
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+    monkeypatch.setattr(preflight, "operations_at_a_time", lambda: parallel)
+    for name in ("m1", "w1"):
+        (fake_ssh / name).write_text(f"{FRESH_ANSWER}startups|10\n")
+
+    preflight.check(targets("m1", "w1"), PLAN)
+
+    assert len(warnings) == int(warned), "only the first manager gets more logins than a few"
+    for warning in warnings:
+        assert warning.startswith(f"m1: Pulumi begins {parallel} operations at a time")
+        assert "--parallel 10" in warning

@@ -16,6 +16,7 @@ FAKE_DOCKER = """#!/bin/sh
 case $* in
   "info --format {{json .DriverStatus}}") echo "[[\\"driver-type\\",\\"$FAKE_DRIVER\\"]]" ;;
   "info --format {{json .Swarm}}") echo '{"LocalNodeState": "active", "ControlAvailable": true}' ;;
+  "version --format platform|{{.Server.Os}}/{{.Server.Arch}}") echo 'platform|linux/arm64' ;;
   "info --format {{.Swarm.ControlAvailable}}") echo "$FAKE_MANAGER" ;;
   "node inspect self --format stack|{{index .Spec.Labels "*) echo 'stack|lab' ;;
   "node ls --quiet") [ "$FAKE_LEADER" = yes ] || { echo 'The swarm does not have a leader.' >&2; exit 1; }
@@ -41,16 +42,28 @@ def run(tmp_path: Path) -> Run:
         (tmp_path / name).chmod(0o755)
 
     def run(
-        *, driver: str = "overlay2", is_manager: bool = True, leader: str = "yes", volumes: int = 0
+        *,
+        driver: str = "overlay2",
+        is_manager: bool = True,
+        leader: str = "yes",
+        volumes: int = 0,
+        ssh_folder: Path = tmp_path,
     ) -> subprocess.CompletedProcess[str]:
         environment = {
-            "PATH": f"{tmp_path}:/usr/bin:/bin",
+            "PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin",
             "FAKE_DRIVER": driver,
             "FAKE_MANAGER": str(is_manager).lower(),
             "FAKE_LEADER": leader,
             "FAKE_VOLUMES": str(volumes),
         }
-        return subprocess.run(["sh", "-s"], input=SCRIPT, env=environment, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            ["sh", "-s"],
+            input=SCRIPT.replace("/etc/ssh", str(ssh_folder)),
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     return run
 
@@ -61,6 +74,7 @@ def test_a_manager_reports_its_swarm_nodes_volumes_and_containers(run: Run) -> N
 
     assert (done.returncode, done.stderr) == (0, "")
     assert probe.is_manager
+    assert probe.platform == "linux/arm64"
     assert probe.stack == "lab"
     assert probe.nodes == (
         Node(id="n1", host="master", holds=frozenset({"files", "monitoring"})),
@@ -96,6 +110,32 @@ def test_only_ports_with_a_listener_are_reported(run: Run, family: socket.Addres
 
         assert server.getsockname()[1] in listening
         assert bound.getsockname()[1] not in listening
+
+
+def test_interfaces_are_reported_with_their_mtu(run: Run) -> None:
+    (loopback,) = [each for each in parse(run().stdout).interfaces if each.name == "lo"]
+
+    assert str(loopback.address) == "127.0.0.1/8"
+    assert loopback.mtu == int(Path("/sys/class/net/lo/mtu").read_text())
+
+
+@pytest.mark.parametrize(
+    ("files", "startups"),
+    [
+        ({"sshd_config": "Port 22\n"}, 10),
+        ({"sshd_config": "#MaxStartups 5:30:60\nmaxstartups  30:30:60\nMaxStartups 40\n"}, 30),
+        ({"sshd_config": "MaxStartups 30\n", "sshd_config.d/00-x.conf": "  MaxStartups 100:30:200\n"}, 100),
+    ],
+    ids=["the default", "the first one", "an included file"],
+)
+def test_the_number_of_unfinished_logins_is_reported(
+    run: Run, tmp_path: Path, files: dict[str, str], startups: int
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    assert parse(run(ssh_folder=tmp_path).stdout).startups == startups
 
 
 def test_the_script_fails_if_a_command_in_it_fails(run: Run) -> None:

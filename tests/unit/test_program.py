@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recorder import PASSWORDS, Recorder, revealed
+from recorder import FRESH, PASSWORDS, Recorder, revealed
 
-from components.commands import init_swarm
+from components.commands import init_swarm, print_join_token
 from components.edge_config import haproxy_users
 
 Run = Callable[..., Recorder]
@@ -162,6 +162,31 @@ def test_every_network_declares_its_gateway(run_program: Run, values: dict[str, 
     assert {name for name, network in networks.items() if network.get("internal")} == {"api-net", "storage-net"}
 
 
+def test_images_are_built_for_the_platform_of_their_host(
+    run_program: Run, values: dict[str, Any], answers: dict[str, str]
+) -> None:
+    answers["slave"] = FRESH.replace("amd64", "arm64")
+
+    images = run_program(values).of_type("docker:index/image:Image")
+
+    assert {name: image["build"]["platform"] for name, image in images.items() if name.startswith("files-")} == {
+        "files-image-master": "linux/amd64",
+        "files-image-slave": "linux/arm64",
+    }
+
+
+def test_networks_are_made_for_the_smallest_mtu_of_the_hosts(
+    run_program: Run, values: dict[str, Any], answers: dict[str, str]
+) -> None:
+    answers["slave"] = f"{FRESH}interface|eth0|192.168.50.3/24|1450\n"
+
+    networks = run_program({**values, "network": {"encrypted": True}}).of_type("docker:index/network:Network")
+
+    mtu = {"com.docker.network.driver.mtu": "1450"}
+    assert networks["api-net"]["options"] == mtu
+    assert networks["cluster-net"]["options"] == {"encrypted": "", **mtu}
+
+
 def test_join_tokens_are_passed_on_standard_input_only(run_program: Run, values: dict[str, Any]) -> None:
     commands = run_program(values).commands()
 
@@ -170,7 +195,7 @@ def test_join_tokens_are_passed_on_standard_input_only(run_program: Run, values:
         assert "SWMTKN" not in text, name
         assert command["addPreviousOutputInEnv"] is False, name
     assert json.loads(revealed(commands["slave-membership"]["stdin"]))["JoinToken"] == "SWMTKN-worker"
-    assert commands["join-tokens"]["logging"] == "none"
+    assert commands["slave-token"]["logging"] == "none"
 
 
 def test_no_resource_input_has_a_password_in_the_clear(run_program: Run, values: dict[str, Any]) -> None:
@@ -212,7 +237,7 @@ def test_the_state_is_the_same_for_every_operator(
 
 
 def test_each_host_joins_with_the_token_of_its_role(run_program: Run, values: dict[str, Any]) -> None:
-    commands = run_program(with_hosts(values, "worker", "manager", "manager", "worker")).commands()
+    commands = run_program(with_hosts(values, "worker", "manager", "manager", "worker", "manager")).commands()
 
     tokens = {
         name: json.loads(revealed(command["stdin"]))["JoinToken"]
@@ -223,8 +248,20 @@ def test_each_host_joins_with_the_token_of_its_role(run_program: Run, values: di
         "host2-membership": "SWMTKN-worker",
         "host4-membership": "SWMTKN-manager",
         "host5-membership": "SWMTKN-worker",
+        "host6-membership": "SWMTKN-manager",
     }
     assert commands["host3-membership"]["create"] == init_swarm(address="192.168.50.3", stack="lab")
+
+
+def test_the_token_is_read_when_a_host_joins(run_program: Run, values: dict[str, Any]) -> None:
+    """A host that joins later has its own reading, so it gets the token of that day."""
+    recorder = run_program(with_hosts(values, "manager", "worker", "worker"))
+
+    tokens = {name: command["create"] for name, command in recorder.commands().items() if name.endswith("-token")}
+    assert tokens == dict.fromkeys(["host3-token", "host4-token"], print_join_token("worker"))
+    for host in ("host3", "host4"):
+        assert f"{host}-token" in recorder.dependencies[f"{host}-membership"]
+        assert "host2-node" in recorder.dependencies[f"{host}-token"]
 
 
 def test_the_swarm_uses_the_hosts_addresses(run_program: Run, values: dict[str, Any]) -> None:
@@ -260,7 +297,7 @@ def test_adding_a_host_does_not_change_the_others(run_program: Run, values: dict
     changed = {key for key in before if before[key] != after[key] and key[0] != "pulumi:pulumi:Stack"}
     assert changed == {("command:local:Command", "prometheus-files")}  # has the expected nodes
     assert {name for _, name in after.keys() - before.keys()} == {
-        "host4", "host4-engine", "host4-images", "host4-membership", "host4-node",
+        "host4", "host4-engine", "host4-images", "host4-membership", "host4-node", "host4-token",
         "files-image-host4", "files-image-host4-removal", "object-store-data-host4",
     }  # fmt: skip
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 import settings
+from components.ssh import Jump
 
 ROOT = Path(__file__).parent.parent.parent
 TOKEN = {"token": "0123456789abcdef0123456789abcdef", "scopes": ["read"]}
@@ -61,6 +62,10 @@ Change = Callable[[dict[str, Any]], Any]
                 v.update(file_service={"copies": 1}, monitoring={"host": "slave"}),
             ),
             ("monitoring.host", '"slave" is gone', "name another host"),
+        ),
+        (
+            lambda v: v["hosts"][1].update(role="manager"),
+            ("swarm-transfer:hosts", '"master" and "slave" are the managers', "either of two", "one or three"),
         ),
         (lambda v: v["hosts"][0].update(role="boss"), ("hosts[0].role", '"boss"', "'manager' or 'worker'")),
         (lambda v: v["hosts"][0].update(name="Größe"), ("hosts[0].name", '"Größe"', "pattern")),
@@ -184,6 +189,24 @@ Change = Callable[[dict[str, Any]], Any]
             lambda v: v.update(file_service={"allowed_origins": ["https://app.example.org/"]}),
             ("file_service.allowed_origins", '"https://app.example.org/"', "without a path"),
         ),
+        (lambda v: v["ssh"].update(jump="bastion.example"), ("ssh.jump", '"bastion.example"', "pattern")),
+        (lambda v: v["ssh"].update(jump="op@-oProxyCommand=x"), ("ssh.jump", "pattern")),
+        (lambda v: v["ssh"].update(port=0), ("ssh.port", '"0"', "1")),
+        (lambda v: v.update(network={"mtu": 600}), ("network.mtu", '"600"', "1280")),
+        (
+            lambda v: v.update(network={"pool": "192.168.0.0/16"}),
+            ("swarm-transfer:network.pool", '"192.168.0.0/16"', "overlaps private_cidr", "that is free"),
+        ),
+        (lambda v: v.update(network={"pool": "172.30.0.0/25"}), ("network.pool", '"172.30.0.0/25"', "larger pool")),
+        (
+            lambda v: v.update(network={"subnet": "10.0.0.0/22"}),
+            ("network.subnet", '"10.0.0.0/22"', 'overlaps "10.0.0.0/24"', "set network.pool"),
+        ),
+        (
+            lambda v: v.update(network={"subnet": "10.0.10.0/28"}),
+            ("network.subnet", '"10.0.10.0/28" has 16 addresses', "2 hosts need", "/27 or larger"),
+        ),
+        (lambda v: v.update(patience=0), ("patience", '"0"', "1")),
         (lambda v: v.update(edge_port=70000), ("edge_port", '"70000"', "65535")),
     ],
 )
@@ -198,6 +221,33 @@ def test_a_bad_setting_is_refused_with_field_value_and_remedy(
     assert len(message.splitlines()) == 2, "a heading, and one line for the one problem"
 
 
+def test_two_managers_are_accepted_if_a_third_one_is_gone(values: dict[str, Any]) -> None:
+    third = {"name": "third", "address": "192.168.50.4", "role": "manager", "state": "gone"}
+    values["hosts"] = [values["hosts"][0], {**values["hosts"][1], "role": "manager"}, third]
+
+    assert len(settings.parse(values).managers) == 2
+
+
+def test_two_managers_are_accepted_while_one_replaces_the_other(values: dict[str, Any]) -> None:
+    values["hosts"][1]["role"] = "manager"
+
+    assert len(settings.parse({**values, "replacing_manager": True}).managers) == 2
+
+
+def test_a_subnet_must_have_an_address_for_every_task(values: dict[str, Any]) -> None:
+    def with_hosts(number: int) -> dict[str, Any]:
+        hosts = [
+            {"name": f"host-{n}", "address": f"192.168.50.{n}", "role": "manager" if n == 2 else "worker"}
+            for n in range(2, number + 2)
+        ]
+        return {**values, "hosts": hosts}
+
+    assert len(settings.parse(with_hosts(50)).hosts) == 50
+    assert 'network.subnet: "10.0.10.0/24" has 256 addresses, and the tasks on 70 hosts need' in error_of(
+        with_hosts(70)
+    )
+
+
 def test_every_problem_is_listed(values: dict[str, Any]) -> None:
     values.update(replcas=3, edge_port=0)
 
@@ -209,6 +259,36 @@ def test_a_host_without_a_recorded_key_is_named_with_the_remedy(values: dict[str
 
     with pytest.raises(settings.SettingsError, match=r"no key of third \(192.168.50.99\): run `vagrant up third`"):
         settings.ssh_targets(settings.parse(values))
+
+
+def test_a_key_with_a_passphrase_is_named_with_the_remedy(
+    values: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    key = tmp_path / "with-passphrase"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", str(key)], check=True)
+    values["ssh"]["private_key_file"] = str(key)
+
+    with pytest.raises(settings.SettingsError, match=r'private_key_file: ".*" has a passphrase, .*: run `ssh-add'):
+        settings.ssh_targets(settings.parse(values))
+
+
+def test_hosts_behind_a_jump_host_are_reached_through_it(values: dict[str, Any]) -> None:
+    known_hosts = Path(values["ssh"]["known_hosts_file"])
+    key = known_hosts.read_text().splitlines()[0].partition(" ")[2]
+    values["ssh"] |= {"port": 2222, "jump": "op@bastion.example:2200"}
+    parsed = settings.parse(values)
+
+    with pytest.raises(settings.SettingsError) as raised:
+        settings.ssh_targets(parsed)
+    known_hosts.write_text(f"[192.168.50.2]:2222 {key}\n[192.168.50.3]:2222 {key}\n[bastion.example]:2200 {key}\n")
+    targets = settings.ssh_targets(parsed)
+
+    assert "no key of master ([192.168.50.2]:2222): " in str(raised.value)
+    assert "no key of ssh.jump ([bastion.example]:2200): add the key" in str(raised.value)
+    assert {(target.port, target.jump) for target in targets.values()} == {
+        (2222, Jump(address="bastion.example", user="op", port=2200))
+    }
 
 
 @pytest.mark.parametrize("field", ["private_key_file", "known_hosts_file"])

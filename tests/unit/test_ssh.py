@@ -1,13 +1,23 @@
 """Hosts are reached only with recorded host keys, and refused connections are retried."""
 
+import shlex
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from components.ssh import SshError, SshTarget, ask, interpreter, knows_host, record_gone
+from components.ssh import (
+    Jump,
+    SshError,
+    SshTarget,
+    ask,
+    interpreter,
+    knows_host,
+    needs_passphrase,
+    record_gone,
+)
 
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFkZVzupcfkEposj1yPcY3nRNTmnUXA+f87U0MSgteFx"
 
@@ -49,6 +59,74 @@ def test_ssh_accepts_only_recorded_host_keys_and_never_prompts(target: SshTarget
     for option in ("StrictHostKeyChecking=yes", "GlobalKnownHostsFile=none", "BatchMode=yes", "IdentitiesOnly=yes"):
         assert option in target.options
     assert f"UserKnownHostsFile={target.known_hosts_file}" in target.options
+
+
+def test_another_port_and_a_jump_host_are_options_with_the_same_checks(target: SshTarget) -> None:
+    behind = replace(target, port=2222, jump=Jump(address="bastion.example", user="op", port=2200))
+
+    assert behind.options[: len(target.options)] == target.options
+    assert "Port=2222" in behind.options
+    (proxy,) = [option for option in behind.options if option.startswith("ProxyCommand=")]
+    *words, forwarding, destination = shlex.split(proxy.removeprefix("ProxyCommand="))
+    assert words == ["ssh", *target.options, "-p", "2200", "op@bastion.example"]
+    assert (forwarding, destination) == ("-W", "%h:%p")
+
+
+def test_a_path_of_the_jump_hosts_options_is_passed_on_whole(target: SshTarget) -> None:
+    jump = Jump(address="bastion.example", user="op")
+
+    options = replace(target, private_key_file=Path("~/my %k/id"), jump=jump).options
+
+    (proxy,) = [option for option in options if option.startswith("ProxyCommand=")]
+    assert "-i '~/my %%k/id' " in proxy, "ssh replaces %, and its shell splits words"
+
+
+def test_the_key_of_another_port_has_an_entry_of_its_own(known_hosts: Path) -> None:
+    known_hosts.write_text(f"[192.168.50.2]:2222 {ED25519}\n")
+
+    assert knows_host(known_hosts, "192.168.50.2", 2222)
+    assert not knows_host(known_hosts, "192.168.50.2")
+
+
+@pytest.fixture
+def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An ssh agent without keys."""
+    socket = tmp_path / "agent"
+    process = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.PIPE)
+    assert process.stdout
+    process.stdout.readline()  # it listens
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+    yield
+    process.terminate()
+    process.wait()
+    process.stdout.close()
+
+
+def make_key(path: Path, passphrase: str) -> Path:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-f", str(path)], check=True)
+    path.with_suffix(".pub").unlink()
+    return path
+
+
+@pytest.mark.usefixtures("agent")
+def test_a_key_with_a_passphrase_needs_an_agent_that_has_it(tmp_path: Path) -> None:
+    key, other = make_key(tmp_path / "key", "secret"), make_key(tmp_path / "other", "")
+    subprocess.run(["ssh-add", "-q", str(other)], check=True)
+    assert not needs_passphrase(other)
+    assert needs_passphrase(key)
+
+    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "secret", "-N", "", "-f", str(key)], check=True)
+    subprocess.run(["ssh-add", "-q", str(key)], check=True)
+    subprocess.run(["ssh-keygen", "-q", "-p", "-N", "secret", "-f", str(key)], check=True)
+    assert not needs_passphrase(key)
+
+
+def test_without_an_agent_a_key_with_a_passphrase_cannot_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+
+    assert needs_passphrase(make_key(tmp_path / "key", "secret"))
 
 
 def test_a_failing_script_raises_an_error_with_its_stderr(fake_ssh: Callable[[str], None], target: SshTarget) -> None:

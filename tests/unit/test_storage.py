@@ -88,7 +88,7 @@ def test_every_host_runs_a_volume_server_with_its_own_volume(run_program: Run, v
 def test_there_are_one_or_three_masters_that_know_each_other(
     run_program: Run, values: dict[str, Any], roles: tuple[str, ...], masters: list[str]
 ) -> None:
-    recorder = run_program(with_hosts(values, *roles))
+    recorder = run_program(with_hosts({**values, "replacing_manager": True}, *roles))
 
     names = [f"object-store-master-{host}" for host in masters]
     assert sorted(name for name in recorder.services() if "-master-" in name) == names

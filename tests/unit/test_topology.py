@@ -27,7 +27,7 @@ BUCKET = {
 def described(values: dict[str, Any]) -> Topology:
     parsed = settings.parse(values)
     targets = list(settings.ssh_targets(parsed).values())
-    return topology.describe(parsed, preflight.check(targets, topology.plan(parsed, stack="lab")))
+    return topology.describe(parsed, preflight.check(targets, topology.plan(parsed, stack="lab")).data_hosts)
 
 
 def hosts(*roles: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from lab.plugins.values import plain_map
 class Docker(TypedProvider):
     """pulumi-docker for one host, reached by ssh."""
 
-    config_shape = Shape("provider docker", {"host": Field(required=True), "sshOpts": Field()})
+    config_shape = Shape("provider docker", {"host": Field(required=True), "registryAuth": Field(), "sshOpts": Field()})
 
     async def configure(self, request: provider.ConfigureRequest) -> provider.ConfigureResponse:
         """Remember the host; nothing is contacted yet."""
@@ -29,7 +29,7 @@ class Docker(TypedProvider):
             "docker:index/image:Image": Image(engine),
             "docker:index/network:Network": Network(engine),
             "docker:index/secret:Secret": Secret(engine),
-            "docker:index/service:Service": Service(engine),
+            "docker:index/service:Service": Service(engine, json.loads(config.get("registryAuth", "[]"))),
             "docker:index/serviceConfig:ServiceConfig": ServiceConfig(engine),
             "docker:index/volume:Volume": Volume(engine),
         }

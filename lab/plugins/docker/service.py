@@ -1,5 +1,7 @@
 """The resource type docker:index/service:Service."""
 
+import base64
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,12 +23,15 @@ class Service(BridgedType):
 
     shape = SERVICE
 
-    def __init__(self, engine: EngineApi) -> None:
+    def __init__(self, engine: EngineApi, logins: Sequence[Mapping[str, str]] = ()) -> None:
         self._engine = engine
+        self._logins = logins
 
     def create(self, inputs: Values, name: str) -> tuple[str, Values]:  # noqa: ARG002 - the name is an input
         """Create the service."""
-        identifier = self._engine.call("POST", "/services/create", json=SERVICE.to_api(inputs))["ID"]
+        identifier = self._engine.call(
+            "POST", "/services/create", headers=self._login(inputs), json=SERVICE.to_api(inputs)
+        )["ID"]
         service = self._engine.call("GET", f"/services/{identifier}")
         return identifier, self.state_after_change(identifier, _specification(service), inputs, {})
 
@@ -40,7 +45,11 @@ class Service(BridgedType):
         version = self._engine.call("GET", f"/services/{identifier}")["Version"]["Index"]
         plan = difference.planned(SERVICE, inputs, properties, ignored)
         self._engine.call(
-            "POST", f"/services/{identifier}/update", params={"version": version}, json=SERVICE.to_api(plan)
+            "POST",
+            f"/services/{identifier}/update",
+            params={"version": version},
+            headers=self._login(inputs),
+            json=SERVICE.to_api(plan),
         )
         service = self._engine.call("GET", f"/services/{identifier}")
         return self.state_after_change(identifier, _specification(service), inputs, properties)
@@ -52,6 +61,21 @@ class Service(BridgedType):
         self._engine.call("DELETE", f"/services/{identifier}")
         for container in containers:
             self._await_removal(container, grace)
+
+    def _login(self, inputs: Values) -> dict[str, str]:
+        """Return the header with the login to the registry of the service's image; without one, it is empty."""
+        image = str(inputs["taskSpec"]["containerSpec"]["image"])
+        login = next((each for each in self._logins if image.startswith(f"{each['address']}/")), None)
+        body = (
+            {
+                "username": login["username"],
+                "password": login["password"],
+                "serveraddress": f"https://{login['address']}",
+            }
+            if login
+            else {}
+        )
+        return {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(body).encode()).decode()}
 
     def _containers(self, service: str) -> list[str]:
         filters = f'{{"service": {{"{service}": true}}}}'

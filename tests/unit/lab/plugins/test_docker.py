@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import socket
 import socketserver
 import threading
@@ -390,3 +391,26 @@ def test_an_answer_that_never_ends_is_a_timeout(silent: Path) -> None:
 
     with pytest.raises(TimeoutError, match=r"POST /containers/c1/wait: no answer for 0\.1 s"):
         engine.call("POST", "/containers/c1/wait", timeout=0.1)
+
+
+@pytest.mark.parametrize(
+    ("image", "login"),
+    [
+        (
+            "r.example:5000/x:1",
+            {"username": "u", "password": "p", "serveraddress": "https://r.example:5000"},
+        ),
+        ("r.example/x:1", {}),
+    ],
+    ids=["of the registry", "of another"],
+)
+def test_a_service_gets_the_providers_login_to_the_registry_of_its_image(image: str, login: dict[str, str]) -> None:
+    engine = FakeEngine(GET_services={"Spec": SPEC, "Version": {"Index": 7}})
+    service = Service(engine, [{"address": "r.example:5000", "username": "u", "password": "p"}])
+    inputs = {**SERVICE, "taskSpec": {"containerSpec": {"image": image}}}
+
+    _, state = service.create(inputs, "edge")
+    service.update("made", inputs, state, [])
+
+    headers = [request["headers"]["X-Registry-Auth"] for method, _, request in engine.calls if method == "POST"]
+    assert [json.loads(base64.urlsafe_b64decode(header)) for header in headers] == [login, login]
