@@ -13,6 +13,7 @@ from components.overlay import OverlayNetwork
 
 _PASSWORD = "postgres-password"  # noqa: S105 - a file's name
 _SECRETS = "/run/secrets"
+_STORE = "object-store"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,15 +38,26 @@ def in_directory(host: Host) -> FileStorage:
 
 def in_object_store(index: Index, store: ObjectStore) -> FileStorage:
     """Return the storage of the content in the cluster's own object store."""
+    identity = store.args.seed.apply(lambda seed: seaweedfs.identity(seed, seaweedfs.REPLICA))
     return FileStorage(
         environment={
             "FILE_TRANSFER_STORAGE": "cluster",
             **_environment(index),
             "FILE_TRANSFER_SEAWEEDFS_MASTERS": seaweedfs.addresses(store.masters),
             "FILE_TRANSFER_SEAWEEDFS_VOLUME_SERVERS": f"{seaweedfs.VOLUME_SERVER}:{seaweedfs.VOLUME_PORT}",
+            "FILE_TRANSFER_SEAWEEDFS_WRITE_KEY_FILE": f"{_SECRETS}/{_STORE}-write-key",
+            "FILE_TRANSFER_SEAWEEDFS_READ_KEY_FILE": f"{_SECRETS}/{_STORE}-read-key",
+            "FILE_TRANSFER_SEAWEEDFS_IDENTITY_FILE": f"{_SECRETS}/{_STORE}-identity",
+            "FILE_TRANSFER_SEAWEEDFS_AUTHORITY_FILE": f"{_SECRETS}/{_STORE}-authority",
             "FILE_TRANSFER_COPIES": str(store.args.copies),
         },
-        secrets={_PASSWORD: index.args.password},
+        secrets={
+            _PASSWORD: index.args.password,
+            f"{_STORE}-write-key": store.args.seed.apply(seaweedfs.write_key),
+            f"{_STORE}-read-key": store.args.seed.apply(seaweedfs.read_key),
+            f"{_STORE}-identity": identity.apply(lambda made: made.pem),
+            f"{_STORE}-authority": identity.apply(lambda made: made.authority),
+        },
         networks=[index.args.network],
         node_id_variable="NODE_ID",  # with it, a replica finds the copies on its own host
         ready=[index.ready, store.ready],

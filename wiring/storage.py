@@ -6,6 +6,7 @@ from components.file_storage import FileStorage, in_bucket, in_directory, in_obj
 from components.index import Index, IndexArgs
 from components.object_store import ObjectStore, ObjectStoreArgs
 from components.overlay import OverlayNetwork
+from components.seed import Seed
 from components.swarm import SwarmCluster
 from settings import Settings, secret
 from settings.topology import STORAGE_NET, Topology
@@ -45,6 +46,7 @@ def create_storage(
             master_hosts=voting_hosts,
             image=settings.images.seaweedfs,
             copies=settings.file_service.copies,
+            seed=Seed("seed").text,
         ),
     )
     return in_object_store(index, store)

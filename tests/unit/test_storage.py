@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 from recorder import PASSWORDS, Recorder, inputs_of, revealed
 
 import settings
@@ -169,6 +171,44 @@ def test_replicas_know_index_and_object_store(run_program: Run, values: dict[str
         name for name in recorder.services() if name.startswith(("postgres-", "object-store-"))
     }
     assert told.seaweedfs.node == "{{.Node.ID}}"
+
+
+def test_only_replicas_and_volume_servers_have_the_keys_of_the_chunks(
+    run_program: Run, values: dict[str, Any], tmp_path: Path
+) -> None:
+    recorder = run_program(values)
+
+    told = replica_settings(recorder, tmp_path).seaweedfs
+    assert told
+    security = secret_named(recorder, "object-store-volume-security")
+    assert security == seaweedfs.volume_server_security(write_key=told.write_key, read_key=told.read_key)
+    holders = {
+        name
+        for name, service in recorder.services().items()
+        for secret in service["taskSpec"]["containerSpec"].get("secrets", [])
+        for key in (told.write_key, told.read_key)
+        if key in secret_named(recorder, secret["secretId"].removesuffix("-id"))
+    }
+    assert holders == {"files", "object-store-volume"}
+
+
+def test_each_program_of_the_object_store_has_the_certificate_with_its_own_name(
+    run_program: Run, values: dict[str, Any]
+) -> None:
+    recorder = run_program(values)
+
+    found = {}
+    for name, service in recorder.services().items():
+        for secret in service["taskSpec"]["containerSpec"].get("secrets", []):
+            text = secret_named(recorder, secret["secretId"].removesuffix("-id"))
+            if "PRIVATE KEY" in text:
+                subject = x509.load_pem_x509_certificate(text.encode()).subject
+                found[name] = subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
+    assert found == {
+        "files": seaweedfs.REPLICA,
+        "object-store-master-master": seaweedfs.MASTER,
+        "object-store-volume": seaweedfs.VOLUME_SERVER,
+    }
 
 
 # A directory, and an external bucket
