@@ -77,7 +77,7 @@ files = FileService(
     "files",
     FileServiceArgs(
         cluster=cluster,
-        network=networks[topology.CLUSTER_NET],
+        network=networks[topology.FILES_NET],
         storage=storage,
         python_image=settings.images.python,
         replicas=settings.file_service.replicas,
@@ -106,7 +106,7 @@ edge = Edge(
     "edge",
     EdgeArgs(
         cluster=cluster,
-        network=networks[topology.CLUSTER_NET],
+        networks=[networks[name] for name in planned.services["edge"].networks],
         image=settings.images.haproxy,
         port=settings.edge_port,
         backend="files",

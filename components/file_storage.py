@@ -58,7 +58,7 @@ def in_object_store(index: Index, store: ObjectStore) -> FileStorage:
             f"{_STORE}-identity": identity.apply(lambda made: made.pem),
             f"{_STORE}-authority": identity.apply(lambda made: made.authority),
         },
-        networks=[index.args.network],
+        networks=[index.args.network, store.args.network],
         node_id_variable="NODE_ID",  # with it, a replica finds the copies on its own host
         ready=[index.ready, store.ready],
     )
@@ -66,6 +66,7 @@ def in_object_store(index: Index, store: ObjectStore) -> FileStorage:
 
 def in_bucket(
     index: Index,
+    outside: OverlayNetwork,
     *,
     endpoint: str,
     bucket: str,
@@ -74,7 +75,7 @@ def in_bucket(
     access_key: str,
     secret_key: pulumi.Output[str],
 ) -> FileStorage:
-    """Return the storage of the content in a bucket of another object store, which speaks S3."""
+    """Return the storage of the content in a bucket that speaks S3, which replicas reach by the network `outside`."""
     return FileStorage(
         environment={
             "FILE_TRANSFER_STORAGE": "s3",
@@ -91,7 +92,7 @@ def in_bucket(
             "access-key": pulumi.Output.from_input(access_key),
             "secret-key": secret_key,
         },
-        networks=[index.args.network],
+        networks=[index.args.network, outside],
         ready=[index.ready],
     )
 

@@ -20,7 +20,7 @@ from monitoring.alertmanager import configuration as alertmanager_configuration
 from monitoring.configuration import PrometheusFilesArgs, prometheus_files
 from monitoring.dashboards import dashboard_files
 from settings import Settings, secret
-from settings.topology import API_NET, CLUSTER_NET, DATABASES, Topology
+from settings.topology import API_NET, CLUSTER_NET, DATABASES, METRICS_NET, Topology
 
 
 def checked_prometheus_files(settings: Settings, topology: Topology) -> dict[str, str]:
@@ -60,7 +60,7 @@ def create_monitoring(
         "exporters",
         ExportersArgs(
             cluster=cluster,
-            network=network,
+            network=networks[METRICS_NET],
             api_network=networks[API_NET],
             haproxy_image=images.haproxy,
             node_exporter_image=images.node_exporter,

@@ -103,15 +103,9 @@ def test_there_are_one_or_three_masters_that_know_each_other(
     assert f"-master={addresses}" in program_of(recorder, "object-store-volume")
 
 
-def test_index_and_object_store_publish_nothing_and_are_on_their_own_network(
-    run_program: Run, values: dict[str, Any]
-) -> None:
+def test_index_and_object_store_publish_nothing(run_program: Run, values: dict[str, Any]) -> None:
     for name, service in run_program(values).services().items():
-        joined = {network["id"] for network in service["taskSpec"]["networksAdvanceds"]}
-        assert ("storage-net-id" in joined) == (name.startswith(STORE) or name in ("files", "prometheus")), name
-        if name.startswith(STORE):
-            assert joined == {"storage-net-id"}
-            assert not service["endpointSpec"].get("ports")
+        assert not name.startswith(STORE) or not service["endpointSpec"].get("ports"), name
 
 
 def test_index_and_object_store_are_limited_to_512_mib_on_a_manager_and_320_on_a_worker(
@@ -228,7 +222,7 @@ def test_with_a_directory_all_replicas_run_on_its_host(
     told = replica_settings(recorder, tmp_path)
     assert (str(told.data), told.postgres, told.seaweedfs, told.s3) == (volume["target"], None, None, None)
     assert not [name for name in recorder.services() if name.startswith(STORE)]
-    assert {network["id"] for network in files["taskSpec"]["networksAdvanceds"]} == {"cluster-net-id"}
+    assert {network["id"] for network in files["taskSpec"]["networksAdvanceds"]} == {"files-net-id"}
 
 
 def test_a_directory_needs_no_secret(values: dict[str, Any]) -> None:
