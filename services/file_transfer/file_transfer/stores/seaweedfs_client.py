@@ -10,7 +10,7 @@ from time import monotonic
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, ProtocolError
+from urllib3.exceptions import HTTPError, ProtocolError, SSLError
 
 from file_transfer.chunks import Data, StorageUnavailableError
 
@@ -98,7 +98,7 @@ class Client:
         try:
             try:
                 response = self._send(method, address, path, body, headers, timeout, master=master)
-            except ProtocolError as error:
+            except (ProtocolError, SSLError) as error:
                 if any(isinstance(cause, TimeoutError) for cause in error.args):
                     raise
                 # The server may have closed a connection that was not used for long. Requests can be repeated.
