@@ -88,7 +88,7 @@ files = FileService(
     "files",
     FileServiceArgs(
         cluster=cluster,
-        network=networks[topology.CLUSTER_NET],
+        network=networks[topology.FILES_NET],
         storage=storage,
         context=Path("services/file_transfer"),  # relative, so that Pulumi's state is the same in every checkout
         python_image=settings.images.python,
@@ -118,7 +118,7 @@ edge = Edge(
     "edge",
     EdgeArgs(
         cluster=cluster,
-        network=networks[topology.CLUSTER_NET],
+        networks=[networks[name] for name in planned.services["edge"].networks],
         image=settings.images.haproxy,
         port=settings.edge_port,
         backend=files.backend,

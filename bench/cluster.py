@@ -1,8 +1,9 @@
-"""Compares the file service on the cluster with SeaweedFS's own filer, on the same storage and behind a similar edge.
+"""Compares the file service on the cluster with SeaweedFS's own filer, on the same hosts and behind a similar edge.
 
     python -m bench.cluster [ROUNDS]
 
-Deploys the cluster on its own hosts, with an additional filer in its default configuration. In each round, curl uploads
+Deploys the cluster on its own hosts, with an additional filer in its default configuration. The filer has a master and
+volume servers of its own, since the cluster's answer only the cluster's programs. In each round, curl uploads
 and downloads 1 GiB with each of the two, through the edge of the host without the filer, and wrk does the same with
 files of 16 KiB over 64 connections. After the rounds, eight files of 1 GiB are uploaded to the file service at once.
 Prints one line of JSON per round (seconds, and requests a second), the peak memory of the programs of index and store
@@ -28,6 +29,7 @@ from lab.paths import cache_dir
 PARALLEL = 8
 COPIES = 2
 FILER, EDGE = "bench-filer", "bench-edge"
+MASTER, VOLUME_SERVER = "bench-master", "bench-volume"
 FILER_PORT, EDGE_PORT = 8888, 5999
 STORE = (
     seaweedfs.VOLUME_SERVER,
@@ -58,11 +60,12 @@ def add_filer() -> None:
     ).replace("GET /readyz", "GET /healthz")
     filer = [
         *("weed", "-logtostderr=true", "filer", "-ip.bind=0.0.0.0", f"-port={FILER_PORT}"),
-        *(f"-master={seaweedfs.master_name('master')}:9333", "-defaultStoreDir=/data"),
+        *(f"-master={MASTER}:9333", "-defaultStoreDir=/data"),
         f"-defaultReplicaPlacement={seaweedfs.replication(COPIES)}",
-        # Otherwise the two filers would share locks over a network that only one of them is on.
-        "-filerGroup=bench",
     ]
+    master = f"weed -logtostderr=true master -ip={MASTER} -ip.bind=0.0.0.0 -mdir=/data -peers=none -telemetry=false"
+    volume_server = f"weed -logtostderr=true volume -ip.bind=0.0.0.0 -dir=/data -max=0 -master={MASTER}:9333"
+    address = '-ip="$(hostname -i | cut -d " " -f 1)"'
     own_hosts.ask(
         "master",
         f"""set -eu
@@ -71,10 +74,16 @@ operators=$(docker secret ls --format '{{{{.Name}}}}' | grep ^edge-operators)
 docker config create {EDGE} - >/dev/null <<'END'
 {config}
 END
-docker service create --quiet --detach=false --name {FILER} --network StorageNet --network ClusterNet \\
-  --constraint node.role==manager --mount type=volume,source={FILER},target=/data --user 0 \\
-  --no-healthcheck --entrypoint sh "$(image {seaweedfs.VOLUME_SERVER})" \\
-  -c 'exec {" ".join(filer)} -ip="$(hostname -i | cut -d " " -f 1)"' >/dev/null
+store() {{
+  name=$1 program=$2
+  shift 2
+  docker service create --quiet --detach=false --name "$name" --network ClusterNet --endpoint-mode dnsrr "$@" \\
+    --mount "type=volume,source=$name,target=/data" --user 0 --no-healthcheck \\
+    --entrypoint sh "$(image {seaweedfs.VOLUME_SERVER})" -c "exec $program" >/dev/null
+}}
+store {MASTER} '{master}' --constraint node.role==manager
+store {VOLUME_SERVER} '{volume_server} {address}' --mode global
+store {FILER} '{" ".join(filer)} {address}' --constraint node.role==manager
 docker service create --quiet --detach=false --name {EDGE} --network ClusterNet --mode global \\
   --publish mode=host,published={EDGE_PORT},target={EDGE_PORT} --config source={EDGE},target=/haproxy.cfg \\
   --secret source="$operators",target=operators.cfg,uid=99 --user 99:99 --entrypoint haproxy \\

@@ -37,7 +37,7 @@ class EdgeArgs:
     """
 
     cluster: SwarmCluster
-    network: OverlayNetwork
+    networks: Sequence[OverlayNetwork]
     image: str
     port: int
     backend: Backend
@@ -100,7 +100,7 @@ class Edge(pulumi.ComponentResource):
             name,
             SwarmServiceArgs(
                 cluster=args.cluster,
-                networks=[args.network],
+                networks=args.networks,
                 image=args.image,
                 user=users.alone(users.EDGE),
                 command=["haproxy", "-W", "-db", "-f", f"/run/secrets/{_OPERATORS}", "-f", _CONFIG],

@@ -13,6 +13,7 @@ from .overlay import OverlayNetwork
 
 _PASSWORD = "postgres-password"  # noqa: S105 - a file's name
 _SECRETS = "/run/secrets"
+_STORE = "object-store"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,16 +38,27 @@ def in_directory(host: Host) -> FileStorage:
 
 def in_object_store(index: Index, store: ObjectStore) -> FileStorage:
     """Return the storage of the content in the cluster's own object store."""
+    identity = store.args.seed.apply(lambda seed: seaweedfs.identity(seed, seaweedfs.REPLICA))
     return FileStorage(
         environment={
             "FILE_TRANSFER_STORAGE": "cluster",
             **_environment(index),
             "FILE_TRANSFER_SEAWEEDFS_MASTERS": seaweedfs.addresses(store.masters),
             "FILE_TRANSFER_SEAWEEDFS_VOLUME_SERVERS": f"{seaweedfs.VOLUME_SERVER}:{seaweedfs.VOLUME_PORT}",
+            "FILE_TRANSFER_SEAWEEDFS_WRITE_KEY_FILE": f"{_SECRETS}/{_STORE}-write-key",
+            "FILE_TRANSFER_SEAWEEDFS_READ_KEY_FILE": f"{_SECRETS}/{_STORE}-read-key",
+            "FILE_TRANSFER_SEAWEEDFS_IDENTITY_FILE": f"{_SECRETS}/{_STORE}-identity",
+            "FILE_TRANSFER_SEAWEEDFS_AUTHORITY_FILE": f"{_SECRETS}/{_STORE}-authority",
             "FILE_TRANSFER_COPIES": str(store.args.copies),
         },
-        secrets={_PASSWORD: index.args.password},
-        networks=[index.args.network],
+        secrets={
+            _PASSWORD: index.args.password,
+            f"{_STORE}-write-key": store.args.seed.apply(seaweedfs.write_key),
+            f"{_STORE}-read-key": store.args.seed.apply(seaweedfs.read_key),
+            f"{_STORE}-identity": identity.apply(lambda made: made.pem),
+            f"{_STORE}-authority": identity.apply(lambda made: made.authority),
+        },
+        networks=[index.args.network, store.args.network],
         node_id_variable="NODE_ID",  # with it, a replica finds the copies on its own host
         ready=[index.ready, store.ready],
     )
@@ -54,6 +66,7 @@ def in_object_store(index: Index, store: ObjectStore) -> FileStorage:
 
 def in_bucket(
     index: Index,
+    outside: OverlayNetwork,
     *,
     endpoint: str,
     bucket: str,
@@ -62,7 +75,7 @@ def in_bucket(
     access_key: str,
     secret_key: pulumi.Output[str],
 ) -> FileStorage:
-    """Return the storage of the content in a bucket of another object store, which speaks S3."""
+    """Return the storage of the content in a bucket that speaks S3, which replicas reach by the network `outside`."""
     return FileStorage(
         environment={
             "FILE_TRANSFER_STORAGE": "s3",
@@ -79,7 +92,7 @@ def in_bucket(
             "access-key": pulumi.Output.from_input(access_key),
             "secret-key": secret_key,
         },
-        networks=[index.args.network],
+        networks=[index.args.network, outside],
         ready=[index.ready],
     )
 

@@ -116,6 +116,9 @@ def environment(*, database: str, retention: str) -> dict[str, str]:
         "INFLUXDB_HTTP_AUTH_ENABLED": "true",
         "INFLUXDB_HTTP_BIND_ADDRESS": f":{PORT}",
         "INFLUXDB_HTTP_LOG_ENABLED": "false",
+        # Profiles show what is in memory. With a password for them, /debug/vars asks for one too, in InfluxDB 1.8.
+        "INFLUXDB_HTTP_PPROF_ENABLED": "false",
+        "INFLUXDB_HTTP_PPROF_AUTH_ENABLED": "true",
         "INFLUXDB_MONITOR_STORE_ENABLED": "false",
         "INFLUXDB_LOGGING_LEVEL": "warn",
     }

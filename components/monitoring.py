@@ -48,8 +48,9 @@ class GrafanaSettings:
 class MonitoringArgs:
     """Everything that has data runs on `host`.
 
-    `network` is the network of the exporters and databases, which must have the name "ClusterNet" in Docker, and
-    `api_network` an internal one for the read-only Docker APIs. Prometheus is on both and on `scraped_networks`.
+    `network` is the network of the databases and Alertmanager, `metrics_network` that of the exporters, which must have
+    the name "MetricsNet" in Docker, and `api_network` an internal one for the read-only Docker APIs. Prometheus is on
+    all of them and on `scraped_networks`.
 
     `prometheus_files` are those of `monitoring.configuration`, and `alertmanager_config` is the text of Alertmanager's.
     Without it, nobody is told of alerts. `scrape_interval` is in seconds, and `retention` an InfluxDB duration such as
@@ -59,6 +60,7 @@ class MonitoringArgs:
 
     cluster: SwarmCluster
     network: OverlayNetwork
+    metrics_network: OverlayNetwork
     api_network: OverlayNetwork
     host: Host
     prometheus_files: Mapping[str, str]
@@ -103,7 +105,7 @@ def create_monitoring(args: MonitoringArgs) -> Monitoring:
         "exporters",
         ExportersArgs(
             cluster=args.cluster,
-            network=args.network,
+            network=args.metrics_network,
             api_network=args.api_network,
             haproxy_image=args.images.haproxy,
             node_exporter_image=args.images.node_exporter,
@@ -129,7 +131,7 @@ def create_monitoring(args: MonitoringArgs) -> Monitoring:
         "prometheus",
         PrometheusArgs(
             cluster=args.cluster,
-            networks=[args.network, *args.scraped_networks, args.api_network],
+            networks=[args.network, args.metrics_network, *args.scraped_networks, args.api_network],
             host=args.host,
             image=args.images.prometheus,
             files=args.prometheus_files,

@@ -16,7 +16,7 @@ from .overlay import OverlayNetwork
 from .shell import FOLDER
 from .single_writer import single_writer_service
 from .swarm import SwarmCluster
-from .swarm_file import SwarmFile, SwarmFileArgs
+from .swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSecretArgs
 from .swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
 
 _REPAIR = FOLDER / "repair_volumes.sh"
@@ -24,13 +24,17 @@ _REPAIR = FOLDER / "repair_volumes.sh"
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectStoreArgs:
-    """Each chunk is on `copies` hosts. `master_hosts`, one or three, run a master each."""
+    """Each chunk is on `copies` hosts. `master_hosts`, one or three, run a master each.
+
+    Keys and certificates are made from the `seed`.
+    """
 
     cluster: SwarmCluster
     network: OverlayNetwork
     master_hosts: Sequence[Host]
     image: str
     copies: int
+    seed: pulumi.Output[str]
 
 
 class ObjectStore(pulumi.ComponentResource):
@@ -53,10 +57,19 @@ class ObjectStore(pulumi.ComponentResource):
 
     def _create_masters(self) -> list[SwarmService]:
         args = self.args
-        config = SwarmFile(
-            f"{self._name}-master-config",
-            SwarmFileArgs(cluster=args.cluster, content=seaweedfs.master_config(), path="/etc/seaweedfs/master.toml"),
-            opts=self._child,
+        files = [
+            SwarmFile(
+                f"{self._name}-master-{kind}",
+                SwarmFileArgs(cluster=args.cluster, content=content, path=f"/etc/seaweedfs/{file_name}"),
+                opts=self._child,
+            )
+            for kind, file_name, content in (
+                ("config", "master.toml", seaweedfs.master_config()),
+                ("security", seaweedfs.SECURITY, seaweedfs.master_security()),
+            )
+        ]
+        identity = self._identity(
+            seaweedfs.MASTER, uid=users.OBJECT_STORE_MASTER, hosts=[seaweedfs.MASTER, *self.masters]
         )
         return [
             single_writer_service(
@@ -66,7 +79,8 @@ class ObjectStore(pulumi.ComponentResource):
                     # The check must not ask for a leader. Masters find each other by DNS names, which Swarm gives to
                     # healthy tasks only, so without a leader they would never become healthy.
                     Healthcheck.by_wget(seaweedfs.METRICS_PORT, "/metrics", start_period=30),
-                    config,
+                    files,
+                    identity,
                     uid=users.OBJECT_STORE_MASTER,
                     cpus=0.5,
                     memory=96,
@@ -101,7 +115,20 @@ class ObjectStore(pulumi.ComponentResource):
         program = self._program(
             seaweedfs.volume_server_command(self.masters),
             Healthcheck.by_wget(seaweedfs.VOLUME_PORT, "/healthz", start_period=30),
-            repair,
+            [repair],
+            [
+                self._secret(
+                    f"{seaweedfs.VOLUME_SERVER}-security",
+                    args.seed.apply(
+                        lambda seed: seaweedfs.volume_server_security(
+                            write_key=seaweedfs.write_key(seed), read_key=seaweedfs.read_key(seed)
+                        )
+                    ),
+                    file_name=seaweedfs.SECURITY,
+                    uid=users.OBJECT_STORE_VOLUME,
+                ),
+                *self._identity(seaweedfs.VOLUME_SERVER, uid=users.OBJECT_STORE_VOLUME),
+            ],
             uid=users.OBJECT_STORE_VOLUME,
             cpus=1.0,
             memory=128,
@@ -121,11 +148,30 @@ class ObjectStore(pulumi.ComponentResource):
             opts=self._child,
         )
 
+    def _identity(self, name: str, *, uid: int, hosts: Sequence[str] = ()) -> list[SwarmSecret]:
+        """Create the files with the certificate of this name, and with its authority's."""
+        made = self.args.seed.apply(lambda seed: seaweedfs.identity(seed, name, hosts=hosts))
+        return [
+            self._secret(f"{name}-{kind}", content, file_name=file_name, uid=uid)
+            for kind, file_name, content in (
+                ("identity", seaweedfs.IDENTITY_FILE, made.apply(lambda identity: identity.pem)),
+                ("authority", seaweedfs.AUTHORITY_FILE, made.apply(lambda identity: identity.authority)),
+            )
+        ]
+
+    def _secret(self, name: str, content: pulumi.Output[str], *, file_name: str, uid: int) -> SwarmSecret:
+        return SwarmSecret(
+            name,
+            SwarmSecretArgs(cluster=self.args.cluster, content=content, file_name=file_name, uid=uid),
+            opts=self._child,
+        )
+
     def _program(
         self,
         command: Sequence[str],
         healthcheck: Healthcheck,
-        file: SwarmFile,
+        files: Sequence[SwarmFile],
+        secrets: Sequence[SwarmSecret],
         *,
         uid: int,
         cpus: float,
@@ -145,7 +191,8 @@ class ObjectStore(pulumi.ComponentResource):
             command=command,
             # Go's garbage collector must know its limit, or the kernel kills the program first.
             environment={"GOMEMLIMIT": f"{heap}MiB"},
-            files=[file],
+            files=files,
+            secrets=secrets,
             tmpfs={"/tmp": 16},  # noqa: S108 - a path in the container
             healthcheck=healthcheck,
             resources=Resources(cpus=cpus, memory=memory, reserved_cpus=cpus / 10, reserved_memory=memory // 2),

@@ -1,10 +1,17 @@
 """The command lines and configuration files of SeaweedFS's programs, as text.
 
 Masters know which volume server has which SeaweedFS volume. Volume servers store the data.
+
+Masters and volume servers command each other by gRPC, and take commands only from each other: a connection needs a
+certificate with one of their names. Replicas of the file service speak HTTP: to a master with a certificate, and to a
+volume server with a signed token for each chunk. The masters cannot sign these tokens, so they have none to give away.
 """
 
 import shlex
 from collections.abc import Collection
+
+from . import identities
+from .identities import Identity
 
 VOLUME_SERVER = "object-store-volume"
 METRICS_PORT = 9327
@@ -12,6 +19,17 @@ VOLUME_PORT = 8080
 DATA = "/data"
 REPAIR = "/etc/seaweedfs/repair_volumes.sh"
 """The path of the script that repairs volumes whose last writes were interrupted."""
+
+AUTHORITY = "object-store"
+MASTER = "object-store-master"
+"""The name of all masters in their certificate, by which replicas of the file service know them."""
+
+REPLICA = "files"
+SECRETS = "/run/secrets"
+SECURITY = "security.toml"
+"""The name of the file that SeaweedFS reads its keys and the paths of its certificates from."""
+IDENTITY_FILE = "identity.pem"
+AUTHORITY_FILE = "authority.pem"
 
 
 _SINGLE_MASTER_PORT = 9333
@@ -28,7 +46,51 @@ _OWN_ADDRESS = """-ip="$(hostname -i | cut -d ' ' -f 1)\""""
 
 def master_name(host: str) -> str:
     """Return the service name of the master on this host."""
-    return f"object-store-master-{host}"
+    return f"{MASTER}-{host}"
+
+
+def identity(seed: str, name: str, *, hosts: Collection[str] = ()) -> Identity:
+    """Return the certificate of a program of this name, which is reached by these host names."""
+    return identities.identity(seed, authority=AUTHORITY, name=name, hosts=hosts)
+
+
+def write_key(seed: str) -> str:
+    """Return the key of the tokens for writing and deleting chunks."""
+    return identities.signing_key(seed, f"{AUTHORITY} write")
+
+
+def read_key(seed: str) -> str:
+    """Return the key of the tokens for reading chunks."""
+    return identities.signing_key(seed, f"{AUTHORITY} read")
+
+
+def master_security(folder: str = SECRETS) -> str:
+    """Return the masters' security.toml, with the paths of the PEM files in the folder.
+
+    `https.client` is for requests that a master passes on to the leader, and `grpc.client` for an operator's shell.
+    """
+    files = _pem_files(folder)
+    return f"""{_grpc("master", folder)}
+[grpc.client]
+{files}
+[https.master]
+{files}ca = "{folder}/{AUTHORITY_FILE}"
+
+[https.client]
+enabled = true
+{files}ca = "{folder}/{AUTHORITY_FILE}"
+"""
+
+
+def volume_server_security(*, write_key: str, read_key: str, folder: str = SECRETS) -> str:
+    """Return the volume servers' security.toml, with these keys and the paths of the PEM files in the folder."""
+    return f"""{_grpc("volume", folder)}
+[jwt.signing]
+key = "{write_key}"
+
+[jwt.signing.read]
+key = "{read_key}"
+"""
 
 
 def replication(copies: int) -> str:
@@ -87,8 +149,22 @@ def volume_server_command(masters: Collection[str]) -> list[str]:
         "-index=memory", "-readMode=local", "-minFreeSpace=1GiB", "-preStopSeconds=1", "-concurrentUploadLimitMB=32",
         "-concurrentDownloadLimitMB=64", f"-metricsPort={METRICS_PORT}",
     ]  # fmt: skip
-    server = f'weed -logtostderr=true volume {_OWN_ADDRESS} -id="$NODE_ID" -publicUrl="$NODE_ID" {" ".join(arguments)}'
+    program = f"weed -logtostderr=true -config_dir={SECRETS} volume"
+    server = f'{program} {_OWN_ADDRESS} -id="$NODE_ID" -publicUrl="$NODE_ID" {" ".join(arguments)}'
     return ["sh", "-c", f"sh {REPAIR} {DATA}; exec {server}"]
+
+
+def _grpc(program: str, folder: str) -> str:
+    return f"""[grpc]
+ca = "{folder}/{AUTHORITY_FILE}"
+
+[grpc.{program}]
+{_pem_files(folder)}allowed_commonNames = "{MASTER},{VOLUME_SERVER}"
+"""
+
+
+def _pem_files(folder: str) -> str:
+    return f'cert = "{folder}/{IDENTITY_FILE}"\nkey = "{folder}/{IDENTITY_FILE}"\n'
 
 
 def addresses(masters: Collection[str]) -> str:

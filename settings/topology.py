@@ -20,7 +20,19 @@ from components.registry import Login
 if TYPE_CHECKING:
     from settings.models import Settings  # which checks the ports below
 
-CLUSTER_NET, API_NET, STORAGE_NET = "cluster-net", "api-net", "storage-net"
+CLUSTER_NET = "cluster-net"
+"""The network of what is published or tells somebody outside: the edge, the databases, Prometheus and Alertmanager.
+
+Only this one and OUTSIDE_NET lead out of the cluster, and to the hosts themselves."""
+
+API_NET = "api-net"
+FILES_NET = "files-net"
+METRICS_NET = "metrics-net"
+STORAGE_NET = "storage-net"
+INDEX_NET = "index-net"
+
+OUTSIDE_NET = "outside-net"
+"""The network by which replicas reach a bucket elsewhere. Nothing else is on it."""
 
 DATABASES = {"vms": 8086, "containers": 8087}
 """The two InfluxDB databases, and the host's port of each where it is published."""
@@ -113,7 +125,13 @@ def describe(settings: "Settings", holders: Mapping[str, Sequence[str]]) -> Topo
     services = [
         _files(settings, holders),
         *_storage(settings, holders),
-        Service(name="edge", tasks=len(hosts), hosts=hosts, networks=[CLUSTER_NET], ports=_ports_of("edge", settings)),
+        Service(
+            name="edge",
+            tasks=len(hosts),
+            hosts=hosts,
+            networks=[CLUSTER_NET, FILES_NET],
+            ports=_ports_of("edge", settings),
+        ),
         *_monitoring(settings, host=holders[MONITORING][0]),
     ]
     return Topology(
@@ -146,18 +164,19 @@ def _login(settings: "Settings") -> Login | None:
 def _files(settings: "Settings", holders: Mapping[str, Sequence[str]]) -> Service:
     replicas = settings.file_service.replicas
     if settings.file_service.storage == "directory":
-        return _one("files", holders[FILES][0], networks=[CLUSTER_NET], tasks=replicas)
+        return _one("files", holders[FILES][0], networks=[FILES_NET], tasks=replicas)
     hosts = [host.name for host in settings.present_hosts]
-    return Service(name="files", tasks=replicas, hosts=hosts, networks=[CLUSTER_NET, STORAGE_NET])
+    store = STORAGE_NET if settings.file_service.storage == "cluster" else OUTSIDE_NET
+    return Service(name="files", tasks=replicas, hosts=hosts, networks=[FILES_NET, INDEX_NET, store])
 
 
 def _storage(settings: "Settings", holders: Mapping[str, Sequence[str]]) -> Iterator[Service]:
     if settings.file_service.storage == "directory":
         return
     for host in _voting_hosts(settings):
-        yield _one(etcd_member.service_name(host), host, networks=[STORAGE_NET])
+        yield _one(etcd_member.service_name(host), host, networks=[INDEX_NET])
     for host in holders[INDEX]:
-        yield _one(patroni.service_name(host), host, networks=[STORAGE_NET])
+        yield _one(patroni.service_name(host), host, networks=[INDEX_NET])
     if settings.file_service.storage == "s3":
         return
     for host in _voting_hosts(settings):
@@ -171,13 +190,13 @@ def _monitoring(settings: "Settings", *, host: str) -> Iterator[Service]:
     """Yield the monitoring services; those with data are on this host."""
     everywhere = [each.name for each in settings.present_hosts]
     managers = [manager.name for manager in settings.managers]
-    for name, network in (("node-exporter", CLUSTER_NET), ("cadvisor", CLUSTER_NET), ("container-api", API_NET)):
+    for name, network in (("node-exporter", METRICS_NET), ("cadvisor", METRICS_NET), ("container-api", API_NET)):
         yield Service(name=name, tasks=len(everywhere), hosts=everywhere, networks=[network])
     yield Service(name="docker-api", tasks=len(managers), hosts=managers, networks=[API_NET])
     for database in map(influxdb.service_name, DATABASES):
         yield _one(database, host, networks=[CLUSTER_NET], ports=_ports_of(database, settings))
     yield _one("alertmanager", host, networks=[CLUSTER_NET])
-    scraped = [network.name for network in _networks(settings)]
+    scraped = [network.name for network in _networks(settings) if network.name != OUTSIDE_NET]
     yield _one("prometheus", host, networks=scraped, volume=prometheus.data_volume("prometheus"))
     if settings.monitoring.grafana:
         yield Service(name="grafana", tasks=1, hosts=[host], networks=[CLUSTER_NET])
@@ -199,17 +218,26 @@ def _one(
 
 
 def _networks(settings: "Settings") -> list[Network]:
+    """Return the networks that this kind of storage needs. What nobody has to leave is internal."""
     wanted = settings.network
-    cluster = Network(name=CLUSTER_NET, docker_name="ClusterNet", subnet=wanted.subnet, encrypted=wanted.encrypted)
-    storage = Network(
-        name=STORAGE_NET,
-        docker_name="StorageNet",
-        subnet=wanted.storage_subnet,
-        encrypted=wanted.encrypted,
-        internal=True,
-    )
-    api = Network(name=API_NET, docker_name="DockerApiNet", subnet=wanted.api_subnet, internal=True)
-    return [cluster, api] if settings.file_service.storage == "directory" else [cluster, storage, api]
+    used = {
+        "directory": {CLUSTER_NET, FILES_NET, METRICS_NET, API_NET},
+        "cluster": {CLUSTER_NET, FILES_NET, METRICS_NET, API_NET, INDEX_NET, STORAGE_NET},
+        "s3": {CLUSTER_NET, FILES_NET, METRICS_NET, API_NET, INDEX_NET, OUTSIDE_NET},
+    }[settings.file_service.storage]
+    return [
+        Network(name=name, docker_name=docker_name, subnet=subnet, encrypted=encrypted, internal=internal)
+        for name, docker_name, subnet, encrypted, internal in (
+            (CLUSTER_NET, "ClusterNet", wanted.subnet, wanted.encrypted, False),
+            (FILES_NET, "FilesNet", wanted.files_subnet, wanted.encrypted, True),
+            (METRICS_NET, "MetricsNet", wanted.metrics_subnet, wanted.encrypted, True),
+            (INDEX_NET, "IndexNet", wanted.index_subnet, wanted.encrypted, True),
+            (STORAGE_NET, "StorageNet", wanted.storage_subnet, wanted.encrypted, True),
+            (OUTSIDE_NET, "OutsideNet", wanted.outside_subnet, wanted.encrypted, False),
+            (API_NET, "DockerApiNet", wanted.api_subnet, False, True),
+        )
+        if name in used
+    ]
 
 
 def _voting_hosts(settings: "Settings") -> Sequence[str]:

@@ -20,7 +20,7 @@ from monitoring.configuration import PrometheusFilesArgs, prometheus_files
 from monitoring.dashboards import dashboard_files
 from settings import Settings, secret
 from settings.models import Alerting
-from settings.topology import API_NET, CLUSTER_NET, DATABASES, Topology
+from settings.topology import API_NET, CLUSTER_NET, DATABASES, METRICS_NET, Topology
 
 
 def checked_prometheus_files(settings: Settings, topology: Topology) -> dict[str, str]:
@@ -56,8 +56,11 @@ def monitoring_of(
         MonitoringArgs(
             cluster=cluster,
             network=networks[CLUSTER_NET],
+            metrics_network=networks[METRICS_NET],
             api_network=networks[API_NET],
-            scraped_networks=[networks[name] for name in prometheus.networks if name not in (CLUSTER_NET, API_NET)],
+            scraped_networks=[
+                networks[name] for name in prometheus.networks if name not in (CLUSTER_NET, METRICS_NET, API_NET)
+            ],
             host=cluster.host(prometheus.hosts[0]),
             prometheus_files=files,
             alertmanager_config=pulumi.Output.secret(_alertmanager_config(settings.alerting)),

@@ -7,9 +7,10 @@ from components.file_storage import FileStorage, in_bucket, in_directory, in_obj
 from components.index import Index, IndexArgs
 from components.object_store import ObjectStore, ObjectStoreArgs
 from components.overlay import OverlayNetwork
+from components.seed import Seed
 from components.swarm import SwarmCluster
 from settings import Settings, secret
-from settings.topology import STORAGE_NET, Topology
+from settings.topology import INDEX_NET, OUTSIDE_NET, STORAGE_NET, Topology
 
 
 def create_storage(
@@ -20,13 +21,12 @@ def create_storage(
         (host,) = topology.services["files"].hosts
         return in_directory(cluster.host(host))
     assert settings.postgres_password  # noqa: S101 - the settings are validated
-    network = networks[STORAGE_NET]
     voting_hosts = [cluster.host(name) for name in topology.voting_hosts]
     index = Index(
         "index",
         IndexArgs(
             cluster=cluster,
-            network=network,
+            network=networks[INDEX_NET],
             hosts=[cluster.host(name) for name in topology.index_hosts],
             etcd_hosts=voting_hosts,
             lost=[host.name for host in settings.gone_hosts],
@@ -38,15 +38,16 @@ def create_storage(
     )
     if bucket := settings.file_service.s3:
         assert settings.storage_key  # noqa: S101 - the settings are validated
-        return in_bucket(index, **bucket.model_dump(), secret_key=secret(settings.storage_key))
+        return in_bucket(index, networks[OUTSIDE_NET], **bucket.model_dump(), secret_key=secret(settings.storage_key))
     store = ObjectStore(
         "object-store",
         ObjectStoreArgs(
             cluster=cluster,
-            network=network,
+            network=networks[STORAGE_NET],
             master_hosts=voting_hosts,
             image=settings.images.seaweedfs,
             copies=settings.file_service.copies,
+            seed=Seed("seed").text,
         ),
     )
     return in_object_store(index, store)

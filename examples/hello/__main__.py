@@ -21,13 +21,20 @@ hosts = [
     for name, address, role in config.require_object("hosts")
 ]
 cluster = SwarmCluster("swarm", SwarmClusterArgs(hosts=hosts, stack=stack, volume_image=images.haproxy))
-public = OverlayNetworkArgs(cluster=cluster, name="ClusterNet", subnet=IPv4Network("10.0.10.0/24"))
-internal = OverlayNetworkArgs(cluster=cluster, name="DockerApiNet", subnet=IPv4Network("10.0.11.0/24"), internal=True)
-network, api_network = OverlayNetwork("cluster-net", public), OverlayNetwork("api-net", internal)
+networks = {
+    name: OverlayNetwork(
+        name, OverlayNetworkArgs(cluster=cluster, name=name, subnet=IPv4Network(subnet), internal=inner)
+    )
+    for name, subnet, inner in (
+        ("ClusterNet", "10.0.10.0/24", False),
+        ("MetricsNet", "10.0.11.0/24", True),
+        ("DockerApiNet", "10.0.12.0/24", True),
+    )
+}
 answer = SwarmFileArgs(cluster=cluster, content=Path("hello.cfg").read_text(), path="/hello.cfg")
 hello = SwarmServiceArgs(
     cluster=cluster,
-    networks=[network],
+    networks=[networks["ClusterNet"]],
     image=images.haproxy,
     user="20001:20001",
     command=["haproxy", "-W", "-db", "-f", "/hello.cfg"],
@@ -41,8 +48,9 @@ names = [host.target.name for host in hosts]
 expected = PrometheusFilesArgs(cluster=stack, nodes=names, tasks={"hello": len(names)}, scraped={"hello": 8080})
 monitoring = MonitoringArgs(
     cluster=cluster,
-    network=network,
-    api_network=api_network,
+    network=networks["ClusterNet"],
+    metrics_network=networks["MetricsNet"],
+    api_network=networks["DockerApiNet"],
     host=hosts[0],
     prometheus_files=prometheus_files(expected),
     writer_password=config.require_secret("writer_password"),

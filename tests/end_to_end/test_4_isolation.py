@@ -1,6 +1,14 @@
 """No container of a host reaches the Engine, the host or another container, and no password opens a host."""
 
+import itertools
+import shlex
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
 import pytest
+import requests
 from cluster import Cluster
 
 every_host = pytest.mark.parametrize("host", ["master", "slave"])
@@ -62,3 +70,116 @@ def test_ssh_takes_neither_passwords_nor_root(cluster: Cluster, host: str) -> No
     effective = cluster.on(host, "sudo /usr/sbin/sshd -T").splitlines()
 
     assert {"passwordauthentication no", "kbdinteractiveauthentication no", "permitrootlogin no"} <= set(effective)
+
+
+# Ports
+
+OPEN = {"master": {22, 2377, 5001, 7946, 8086, 8087, 8405}, "slave": {22, 5001, 7946, 8405}}
+"""The ports of each host: of ssh and of Docker (2377, 7946), and what the settings publish."""
+
+LISTENING = {
+    "alertmanager": {9093},
+    "cadvisor": {8080},
+    "container-api": set(),
+    "docker-api": {2375},
+    "edge": {5001, 8405},
+    "etcd-master": {2379, 2380, 2381},
+    "files": {8080, 8081},
+    "influxdb-containers": {8086},
+    "influxdb-vms": {8086},
+    "node-exporter": {9100},
+    "object-store-master-master": {9327, 9333, 19333},
+    "object-store-volume": {8080, 9327, 18080},
+    "postgres-master": {5432, 8008},
+    "postgres-slave": {5432, 8008},
+    "prometheus": {9090},
+}
+"""The ports of each service that others on its networks reach. docs/security.md says who is answered at each."""
+
+ALSO_ON_ITS_NETWORKS = {
+    "cadvisor": {"node-exporter", "prometheus"},
+    "docker-api": {"container-api", "prometheus"},
+    "etcd-master": {"files", "postgres-master", "postgres-slave", "prometheus"},
+    "files": {
+        *("edge", "etcd-master", "object-store-master-master", "object-store-volume", "postgres-master"),
+        *("postgres-slave", "prometheus"),
+    },
+    "object-store-volume": {"files", "object-store-master-master", "prometheus"},
+}
+"""One service of each network that leads nowhere, and whom it reaches."""
+
+
+@every_host
+def test_a_host_has_no_other_open_port(cluster: Cluster, host: str) -> None:
+    def is_open(port: int) -> bool:
+        with socket.socket() as connection:
+            connection.settimeout(5)
+            return connection.connect_ex((cluster.address(host), port)) == 0
+
+    with ThreadPoolExecutor(64) as pool:
+        ports = range(1, 65536)
+        assert {port for port, found in zip(ports, pool.map(is_open, ports), strict=True) if found} == OPEN[host]
+
+
+@every_host
+def test_a_container_listens_on_no_other_port(cluster: Cluster, host: str) -> None:
+    for task in tasks(cluster, host):
+        listening = set()
+        for line in cluster.on(
+            host, f"sudo cat /proc/{task.process}/net/tcp /proc/{task.process}/net/tcp6"
+        ).splitlines():
+            _, local, _, state, *_ = line.split()
+            address, _, port = local.partition(":")
+            if state == "0A" and not address.endswith("7F"):  # 0A is "listening", and 7F a loopback address
+                listening.add(int(port, 16))
+        assert listening == LISTENING[task.service], task.service
+
+
+@pytest.mark.parametrize("service", ALSO_ON_ITS_NETWORKS)
+def test_a_container_reaches_only_the_services_on_its_networks_and_no_host(cluster: Cluster, service: str) -> None:
+    everywhere = {host: list(tasks(cluster, host)) for host in OPEN}
+    # container-api has the address that Docker gave it, and nothing listens there.
+    targets = {
+        (address, port): found.service
+        for found in itertools.chain.from_iterable(everywhere.values())
+        for address in found.addresses
+        for port in LISTENING[found.service]
+    } | {(cluster.address(host), port): host for host, ports in OPEN.items() for port in ports}
+    host, task = next((host, task) for host in OPEN for task in everywhere[host] if task.service == service)
+    # Bash opens a connection for such a path. In the container's network, but with the host's programs.
+    lines = "".join(
+        f"timeout 3 bash -c ': </dev/tcp/{address}/{port}' && echo {address} {port} &\n" for address, port in targets
+    )
+    script = shlex.quote(f"exec 2>/dev/null\n{lines}wait\n")
+
+    answer = cluster.on(host, f"sudo nsenter --net=/proc/{task.process}/ns/net bash -c {script}", timeout=120)
+
+    reached = {(targets[line.split()[0], int(line.split()[1])], int(line.split()[1])) for line in answer.splitlines()}
+    expected = ALSO_ON_ITS_NETWORKS[service] | {service}
+    assert reached == {(name, port) for name in expected for port in LISTENING[name]}
+
+
+class Task(NamedTuple):
+    """A running task: its service, the number of its first process, and its addresses on overlay networks."""
+
+    service: str
+    process: str
+    addresses: list[str]
+
+
+def tasks(cluster: Cluster, host: str) -> Iterator[Task]:
+    form = (
+        '{{index .Config.Labels "com.docker.swarm.service.name"}} {{.State.Pid}}'
+        "{{range .NetworkSettings.Networks}} {{.IPAddress}}{{end}}"
+    )
+    for line in cluster.on(host, f"docker ps -q | xargs docker inspect --format '{form}'").splitlines():
+        service, process, *addresses = line.split()
+        yield Task(service, process, addresses)
+
+
+@pytest.mark.parametrize("port", [8086, 8087])
+def test_a_published_database_shows_neither_data_nor_its_memory_without_a_password(cluster: Cluster, port: int) -> None:
+    url = f"http://{cluster.address('master')}:{port}"
+
+    assert requests.get(f"{url}/query?q=SHOW+DATABASES", timeout=30).status_code == 401
+    assert requests.get(f"{url}/debug/pprof/heap", timeout=30).status_code == 404

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import itertools
-import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -49,16 +49,22 @@ def digest_of(cluster: Cluster, name: str, *, back: str) -> str:
 
 def volumes(cluster: Cluster) -> dict[int, list[str]]:
     """Return the volumes that have files, each with its servers."""
-    (master,) = cluster.containers("object-store-master-master")
-    answer = cluster.on("master", f"docker exec {master} wget -q -O - http://127.0.0.1:9333/vol/status")
     found: dict[int, list[str]] = {}
-    for racks in json.loads(answer)["Volumes"]["DataCenters"].values():
-        for servers in racks.values():
-            for server, listed in servers.items():
-                for volume in listed or []:
-                    if volume["FileCount"]:
-                        found.setdefault(volume["Id"], []).append(server)
+    server = ""
+    for line in in_shell(cluster, "volume.list").splitlines():
+        if node := re.search(r"DataNode (\S+)", line):
+            server = node[1]
+        if volume := re.search(r"volume Id:(\d+), .* FileCount:([1-9]\d*),", line):
+            found.setdefault(int(volume[1]), []).append(server)
     return found
+
+
+def in_shell(cluster: Cluster, *commands: str) -> str:
+    """Return what SeaweedFS's shell says to these commands. A master's container has the certificate for it."""
+    (master,) = cluster.containers("object-store-master-master")
+    shell = f"docker exec -i {master} weed shell -master=object-store-master-master:9333"
+    lines = "".join(f"{command}\\n" for command in commands)
+    return cluster.on("master", f"printf '{lines}' | {shell}", timeout=180)
 
 
 def is_stored(cluster: Cluster, name: str) -> bool:
@@ -96,10 +102,7 @@ def test_every_file_is_on_two_hosts_and_a_lost_copy_is_replaced(cluster: Cluster
     # A hard link keeps the old copy's inode number from being given to the new copy.
     lost = in_volume_server(cluster, "slave", f"cd /data && ln -f {copy} lost && stat -c %i lost").strip()
 
-    (master,) = cluster.containers("object-store-master-master")
-    commands = f"lock\\nvolume.delete -node {server} -volumeId {volume}\\nunlock\\n"
-    shell = "weed shell -master=object-store-master-master:9333"
-    cluster.on("master", f"printf '{commands}' | docker exec -i {master} {shell}", timeout=180)
+    in_shell(cluster, "lock", f"volume.delete -node {server} -volumeId {volume}", "unlock")
 
     # The masters check every minute for volumes with too few copies.
     def is_there_again() -> bool:

@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import urllib3
 from object_store import free_ports, sockets
 from running import wait_until
 
+from components import seaweedfs
 from file_transfer.chunks import StorageUnavailableError
 from file_transfer.stores.seaweedfs import SeaweedFsStore
+from file_transfer.stores.seaweedfs_credentials import Credentials
 
 COPIES = 2
+SEED = "the seed of the tests"
 
 Requests = list[tuple[str, str, str]]
 """Requests of a store: the method, the address, and the path with its query."""
@@ -27,6 +31,7 @@ class Cluster:
 
     def __init__(self, folder: Path, volume_options: Sequence[str] = ()) -> None:
         self._folder = folder
+        self.credentials = credentials(folder)
         self._volume_options = volume_options
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         ports = free_ports()
@@ -41,7 +46,23 @@ class Cluster:
         return f"127.0.0.1:{self.ports[name]}"
 
     def store(self, *, node: str = "node0", **options: Any) -> SeaweedFsStore:
-        return SeaweedFsStore([self.master], COPIES, node, **options)
+        return SeaweedFsStore([self.master], COPIES, node, **{**vars(self.credentials), **options})
+
+    def ask_master(self, path: str) -> Any:
+        """Return what the master says to somebody with a replica's certificate."""
+        context = urllib3.PoolManager(ssl_context=self.credentials.context(), assert_hostname=seaweedfs.MASTER)
+        return context.request("GET", f"https://{self.master}{path}", timeout=5).json()
+
+    def variables(self, folder: Path) -> dict[str, str]:
+        """Return a replica's settings with its credentials, whose keys it writes into files in the folder."""
+        (folder / "write-key").write_text(self.credentials.write_key)
+        (folder / "read-key").write_text(self.credentials.read_key)
+        return {
+            "SEAWEEDFS_WRITE_KEY_FILE": str(folder / "write-key"),
+            "SEAWEEDFS_READ_KEY_FILE": str(folder / "read-key"),
+            "SEAWEEDFS_IDENTITY_FILE": str(self.credentials.identity),
+            "SEAWEEDFS_AUTHORITY_FILE": str(self.credentials.authority),
+        }
 
     def folder(self, name: str) -> Path:
         """Where the server keeps its data."""
@@ -61,7 +82,7 @@ class Cluster:
             ]  # fmt: skip
         with (self._folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                [str(Path(sys.prefix) / "bin" / "weed"), "-logtostderr=true", *program],
+                [*weed(secure(self._folder, program[0])), *program],
                 stdout=log, stderr=log, env={**os.environ, "GOMEMLIMIT": "256MiB"},
             )  # fmt: skip
 
@@ -83,7 +104,7 @@ class Cluster:
 
     def connected(self) -> set[str]:
         """Return the names of the volume servers that the master knows at their present addresses."""
-        topology = requests.get(f"http://{self.master}/dir/status", timeout=5).json()["Topology"]
+        topology = self.ask_master("/dir/status")["Topology"]
         addresses = {
             node["Url"]
             for data_center in topology["DataCenters"] or ()
@@ -94,8 +115,8 @@ class Cluster:
 
     def has_leader(self) -> bool:
         try:
-            return requests.get(f"http://{self.master}/cluster/status", timeout=5).json().get("IsLeader", False) is True
-        except requests.ConnectionError:
+            return self.ask_master("/cluster/status").get("IsLeader", False) is True
+        except urllib3.exceptions.HTTPError:
             return False
 
     def is_ready(self) -> bool:
@@ -105,14 +126,15 @@ class Cluster:
             return self.connected() == {"node0", "node1"} and all(
                 requests.get(f"http://{self.address(name)}/healthz", timeout=5).ok for name in ("node0", "node1")
             )
-        except requests.ConnectionError:
+        except (requests.ConnectionError, urllib3.exceptions.HTTPError):
             return False
 
     def copies(self, key: str) -> dict[str, bytes]:
         """Return what each volume server that runs has stored under the key."""
         found = {}
         for name in self._processes.keys() & {"node0", "node1"}:
-            response = requests.get(f"http://{self.address(name)}/{key}", timeout=5)
+            headers = self.credentials.to_read(key)
+            response = requests.get(f"http://{self.address(name)}/{key}", headers=headers, timeout=5)
             assert response.status_code in (200, 404)
             if response.status_code == 200:
                 found[name] = response.content
@@ -124,7 +146,7 @@ class Cluster:
 
     def delete_copy(self, name: str, key: str) -> None:
         url = f"http://{self.address(name)}/{key}?type=replicate"
-        assert requests.delete(url, timeout=5).status_code in (202, 404)
+        assert requests.delete(url, headers=self.credentials.to_write(key), timeout=5).status_code in (202, 404)
 
     def stored_bytes(self) -> int:
         """Return the size of all volumes on the disk of both volume servers."""
@@ -136,6 +158,44 @@ class Cluster:
         for port in (*self.ports.values(), self.spare_port):
             for left in sockets(port):
                 left.unlink()
+
+
+def weed(security: Path) -> list[str]:
+    """Return the beginning of a command line of SeaweedFS, with the folder of its security.toml."""
+    return [str(Path(sys.prefix) / "bin" / "weed"), "-logtostderr=true", f"-config_dir={security}"]
+
+
+def secure(folder: Path, program: str, *, hosts: Sequence[str] = (), certificate: str = "") -> Path:
+    """Return a folder with the security.toml of a `master` or a `volume` server, as the cluster has it, and its files.
+
+    It has the certificate of another program if one is named.
+    """
+    security = folder / f"{program}-{certificate or 'own'}-security"
+    security.mkdir(exist_ok=True)
+    own = {"master": seaweedfs.MASTER, "volume": seaweedfs.VOLUME_SERVER}[program]
+    identity = seaweedfs.identity(SEED, certificate or own, hosts=[seaweedfs.MASTER, *hosts])
+    (security / seaweedfs.IDENTITY_FILE).write_text(identity.pem)
+    (security / seaweedfs.AUTHORITY_FILE).write_text(identity.authority)
+    keys = {"write_key": seaweedfs.write_key(SEED), "read_key": seaweedfs.read_key(SEED)}
+    (security / seaweedfs.SECURITY).write_text(
+        seaweedfs.master_security(str(security))
+        if program == "master"
+        else seaweedfs.volume_server_security(folder=str(security), **keys)
+    )
+    return security
+
+
+def credentials(folder: Path, *, seed: str = SEED) -> Credentials:
+    """Return a replica's credentials."""
+    replica = seaweedfs.identity(seed, seaweedfs.REPLICA)
+    (folder / "replica.pem").write_text(replica.pem)
+    (folder / "authority.pem").write_text(seaweedfs.identity(SEED, seaweedfs.REPLICA).authority)
+    return Credentials(
+        write_key=seaweedfs.write_key(seed),
+        read_key=seaweedfs.read_key(seed),
+        identity=folder / "replica.pem",
+        authority=folder / "authority.pem",
+    )
 
 
 @contextmanager

@@ -42,6 +42,7 @@ def cluster_variables(index: Postgres, chunks: Cluster, tmp_path: Path) -> dict[
         "STORAGE": "cluster",
         "SEAWEEDFS_MASTERS": chunks.master,
         "SEAWEEDFS_VOLUME_SERVERS": chunks.address("node0"),
+        **chunks.variables(tmp_path),
         **index.variables(tmp_path),
     }
 

@@ -70,6 +70,14 @@ def index_settings(tmp_path: Path) -> dict[str, str]:
     }
 
 
+def credentials(tmp_path: Path) -> dict[str, str]:
+    found = {}
+    for name in ("write_key", "read_key", "identity", "authority"):
+        (tmp_path / name).write_text(f"the {name}\n")
+        found[f"SEAWEEDFS_{name.upper()}_FILE"] = str(tmp_path / name)
+    return found
+
+
 def cluster_settings(tmp_path: Path, **changed: str) -> dict[str, str]:
     return variables(
         {
@@ -77,6 +85,7 @@ def cluster_settings(tmp_path: Path, **changed: str) -> dict[str, str]:
             "STORAGE": "cluster",
             "SEAWEEDFS_MASTERS": "master-one:9333,master-two:9333",
             "SEAWEEDFS_VOLUME_SERVERS": "volume-servers:8080",
+            **credentials(tmp_path),
             "COPIES": "3",
             "NODE_ID": "the node",
             **changed,
@@ -95,9 +104,14 @@ def test_a_cluster_has_an_index_and_volume_servers(tmp_path: Path) -> None:
         volume_servers=("volume-servers:8080",),
         copies=3,
         node="the node",
+        write_key="the write_key",
+        read_key="the read_key",
+        identity=tmp_path / "identity",
+        authority=tmp_path / "authority",
     )
     assert configured.s3 is None
-    assert "the password" not in repr(configured)
+    for secret in ("the password", "the write_key", "the read_key"):
+        assert secret not in repr(configured)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +125,10 @@ def test_a_cluster_has_an_index_and_volume_servers(tmp_path: Path) -> None:
         ("POSTGRES_STANDBYS", "-1", "a whole number, 0 or more"),
         ("SEAWEEDFS_MASTERS", "", "FILE_TRANSFER_SEAWEEDFS_MASTERS is missing: FILE_TRANSFER_STORAGE=cluster needs"),
         ("SEAWEEDFS_MASTERS", "master", '"master": list addresses such as host-1:9333,host-2:9333'),
+        ("SEAWEEDFS_WRITE_KEY_FILE", "", "FILE_TRANSFER_SEAWEEDFS_WRITE_KEY_FILE is missing"),
+        ("SEAWEEDFS_READ_KEY_FILE", "/nowhere", '"/nowhere": No such file or directory; name a file with the key'),
+        ("SEAWEEDFS_IDENTITY_FILE", "/nowhere", "name a file with the certificate and its private key"),
+        ("SEAWEEDFS_AUTHORITY_FILE", "/nowhere", "name a file with the authority's certificate"),
         ("COPIES", "11", "a whole number, 1 to 10"),
     ],
 )

@@ -158,7 +158,7 @@ def test_all_members_of_etcd_share_the_name_that_patroni_knows(run_program: Run,
 
     for name in services(recorder, "etcd-"):
         (network,) = recorder.services()[name]["taskSpec"]["networksAdvanceds"]
-        assert network == {"id": "storage-net-id", "aliases": ["etcd"]}
+        assert network == {"id": "index-net-id", "aliases": ["etcd"]}
     assert config(recorder, "postgres-config")["etcd3"] == {"hosts": ["etcd:2379"]}
 
 

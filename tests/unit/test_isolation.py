@@ -55,6 +55,22 @@ MOUNTS = {
 """Every mount of every service, as (type, source, path in the container)."""
 
 
+CLUSTER_NET = {"alertmanager", "edge", "grafana", "influxdb-containers", "influxdb-vms", "prometheus"}
+NETWORKS = {
+    "api-net": {"container-api", "docker-api", "prometheus"},
+    "cluster-net": CLUSTER_NET,
+    "files-net": {"edge", "files", "prometheus"},
+    "index-net": {"etcd-master", "files", "postgres-master", "postgres-slave", "prometheus"},
+    "metrics-net": {"cadvisor", "node-exporter", "prometheus"},
+    "outside-net": {"files"},
+    "storage-net": {"files", "object-store-master-master", "object-store-volume", "prometheus"},
+}
+"""Who is on each network."""
+
+LEADS_OUT = {"cluster-net", "outside-net"}
+"""The networks with a way out of the cluster, and to the hosts' own ports."""
+
+
 def mounts(service: dict[str, Any]) -> set[tuple[str, str, str]]:
     listed = service["taskSpec"]["containerSpec"].get("mounts", [])
     return {(mount["type"], mount.get("source", ""), mount["target"]) for mount in listed}
@@ -93,6 +109,30 @@ def test_another_storage_adds_the_files_volume_at_most(services: dict[str, dict[
     known = MOUNTS if any(name.startswith("postgres") for name in services) else {**MOUNTS, **directory}
 
     assert {name: mounts(service) for name, service in services.items()} == {name: known[name] for name in services}
+
+
+def test_a_service_shares_a_network_only_with_those_it_speaks_with(services: dict[str, dict[str, Any]]) -> None:
+    found: dict[str, set[str]] = {}
+    for name, service in services.items():
+        for joined in service["taskSpec"]["networksAdvanceds"]:
+            found.setdefault(joined["id"].removesuffix("-id"), set()).add(name)
+
+    assert found == {network: NETWORKS[network] & services.keys() for network in found}
+
+
+@pytest.mark.parametrize("storage", ["cluster", "s3"])
+def test_only_what_is_published_or_calls_outside_has_a_way_out(
+    run_program: Run, values: dict[str, Any], storage: str
+) -> None:
+    bucket = {"endpoint": "https://s3.example", "bucket": "files", "access_key": "k"}
+    file_service = {"storage": storage, **({"s3": bucket} if storage == "s3" else {})}
+    settings = {**values, "storage_key": "a-secret-Horse-battery", "file_service": file_service}
+    recorder = run_program(settings, secrets=(*PASSWORDS, "storage_key"))
+
+    networks = recorder.of_type("docker:index/network:Network")
+    leads_out = {name for name, network in networks.items() if not network.get("internal")}
+    assert leads_out == LEADS_OUT & networks.keys()
+    assert ("outside-net" in networks) == (storage == "s3")
 
 
 def test_only_the_filters_have_the_engines_socket(services: dict[str, dict[str, Any]]) -> None:

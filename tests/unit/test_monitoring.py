@@ -52,7 +52,7 @@ def test_exporters_run_on_every_node_and_publish_nothing(run_program: Run, value
         assert services[name]["mode"] == {"global": True}
         assert services[name]["taskSpec"]["placement"]["constraints"] == ["node.platform.os==linux"]
         assert published(services[name]) == {}
-        assert networks(services[name]) == {"cluster-net-id"}
+        assert networks(services[name]) == {"metrics-net-id"}
 
 
 def test_only_prometheus_shares_a_network_with_the_docker_apis(run_program: Run, values: dict[str, Any]) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 from recorder import PASSWORDS, Recorder, inputs_of, revealed
 
 import settings
@@ -101,15 +103,9 @@ def test_there_are_one_or_three_masters_that_know_each_other(
     assert f"-master={addresses}" in program_of(recorder, "object-store-volume")
 
 
-def test_index_and_object_store_publish_nothing_and_are_on_their_own_network(
-    run_program: Run, values: dict[str, Any]
-) -> None:
+def test_index_and_object_store_publish_nothing(run_program: Run, values: dict[str, Any]) -> None:
     for name, service in run_program(values).services().items():
-        joined = {network["id"] for network in service["taskSpec"]["networksAdvanceds"]}
-        assert ("storage-net-id" in joined) == (name.startswith(STORE) or name in ("files", "prometheus")), name
-        if name.startswith(STORE):
-            assert joined == {"storage-net-id"}
-            assert not service["endpointSpec"].get("ports")
+        assert not name.startswith(STORE) or not service["endpointSpec"].get("ports"), name
 
 
 def test_index_and_object_store_are_limited_to_512_mib_on_a_manager_and_320_on_a_worker(
@@ -171,6 +167,44 @@ def test_replicas_know_index_and_object_store(run_program: Run, values: dict[str
     assert told.seaweedfs.node == "{{.Node.ID}}"
 
 
+def test_only_replicas_and_volume_servers_have_the_keys_of_the_chunks(
+    run_program: Run, values: dict[str, Any], tmp_path: Path
+) -> None:
+    recorder = run_program(values)
+
+    told = replica_settings(recorder, tmp_path).seaweedfs
+    assert told
+    security = secret_named(recorder, "object-store-volume-security")
+    assert security == seaweedfs.volume_server_security(write_key=told.write_key, read_key=told.read_key)
+    holders = {
+        name
+        for name, service in recorder.services().items()
+        for secret in service["taskSpec"]["containerSpec"].get("secrets", [])
+        for key in (told.write_key, told.read_key)
+        if key in secret_named(recorder, secret["secretId"].removesuffix("-id"))
+    }
+    assert holders == {"files", "object-store-volume"}
+
+
+def test_each_program_of_the_object_store_has_the_certificate_with_its_own_name(
+    run_program: Run, values: dict[str, Any]
+) -> None:
+    recorder = run_program(values)
+
+    found = {}
+    for name, service in recorder.services().items():
+        for secret in service["taskSpec"]["containerSpec"].get("secrets", []):
+            text = secret_named(recorder, secret["secretId"].removesuffix("-id"))
+            if "PRIVATE KEY" in text:
+                subject = x509.load_pem_x509_certificate(text.encode()).subject
+                found[name] = subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
+    assert found == {
+        "files": seaweedfs.REPLICA,
+        "object-store-master-master": seaweedfs.MASTER,
+        "object-store-volume": seaweedfs.VOLUME_SERVER,
+    }
+
+
 # A directory, and an external bucket
 
 
@@ -188,7 +222,7 @@ def test_with_a_directory_all_replicas_run_on_its_host(
     told = replica_settings(recorder, tmp_path)
     assert (str(told.data), told.postgres, told.seaweedfs, told.s3) == (volume["target"], None, None, None)
     assert not [name for name in recorder.services() if name.startswith(STORE)]
-    assert {network["id"] for network in files["taskSpec"]["networksAdvanceds"]} == {"cluster-net-id"}
+    assert {network["id"] for network in files["taskSpec"]["networksAdvanceds"]} == {"files-net-id"}
 
 
 def test_a_directory_needs_no_secret(values: dict[str, Any]) -> None:

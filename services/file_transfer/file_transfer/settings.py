@@ -54,13 +54,18 @@ class SeaweedFsSettings:
     """A SeaweedFS cluster: its `masters` as HOST:PORT, and on how many volume servers each chunk is stored.
 
     `volume_servers` are names as HOST:PORT that have the addresses of all volume servers. `node` is the id of the node
-    that this replica runs on; a volume server on the same node is asked first.
+    that this replica runs on; a volume server on the same node is asked first. The keys and PEM files are what a
+    replica proves itself with.
     """
 
     masters: tuple[str, ...]
     volume_servers: tuple[str, ...]
     copies: int
     node: str
+    write_key: str = field(repr=False)
+    read_key: str = field(repr=False)
+    identity: Path
+    authority: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +153,10 @@ def _seaweedfs(environment: Mapping[str, str]) -> SeaweedFsSettings:
         volume_servers=_joined(_addresses(environment, "SEAWEEDFS_VOLUME_SERVERS", 8080)),
         copies=_number(environment, "COPIES", 2, maximum=10),
         node=environment.get("NODE_ID", ""),
+        write_key=_file_content(environment, "SEAWEEDFS_WRITE_KEY_FILE", "key"),
+        read_key=_file_content(environment, "SEAWEEDFS_READ_KEY_FILE", "key"),
+        identity=_file(environment, "SEAWEEDFS_IDENTITY_FILE", "certificate and its private key"),
+        authority=_file(environment, "SEAWEEDFS_AUTHORITY_FILE", "authority's certificate"),
     )
 
 
@@ -171,6 +180,11 @@ def _required(environment: Mapping[str, str], name: str, default: str = "") -> s
         storage = environment.get(f"{_PREFIX}STORAGE", "")
         raise SettingsError(f"{_PREFIX}{name} is missing: {_PREFIX}STORAGE={storage} needs it")
     return value
+
+
+def _file(environment: Mapping[str, str], name: str, content: str) -> Path:
+    _file_content(environment, name, content)
+    return Path(environment[_PREFIX + name])
 
 
 def _file_content(environment: Mapping[str, str], name: str, content: str) -> str:

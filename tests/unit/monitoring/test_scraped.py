@@ -57,17 +57,19 @@ def test_the_metrics_that_are_kept_are_those_that_are_read(job: str, prefix: str
 
 
 @pytest.mark.parametrize(
-    ("service", "job", "port"),
+    ("service", "network", "job", "port"),
     [
-        ("postgres-master", "postgres", 8008),
-        ("etcd-master", "etcd", 2381),
-        ("object-store-master-master", "object-store", 9327),
-        ("object-store-volume", "object-store", 9327),
+        ("postgres-master", "IndexNet", "postgres", 8008),
+        ("etcd-master", "IndexNet", "etcd", 2381),
+        ("object-store-master-master", "StorageNet", "object-store", 9327),
+        ("object-store-volume", "StorageNet", "object-store", 9327),
     ],
 )
-def test_the_tasks_of_the_index_and_the_store_are_scraped_by_one_job_each(service: str, job: str, port: int) -> None:
+def test_the_tasks_of_the_index_and_the_store_are_scraped_by_one_job_each(
+    service: str, network: str, job: str, port: int
+) -> None:
     labels: dict[str, Any] = {"task_desired_state": "running", "service_name": service}
 
-    scraped = {name: target(name, network_name="StorageNet", **labels) for name in SCRAPED}
+    scraped = {name: target(name, network_name=network, **labels) for name in SCRAPED}
     assert {name: address for name, address in scraped.items() if address} == {job: f"10.0.12.7:{port}"}
     assert not any(target(name, network_name="ClusterNet", **labels) for name in SCRAPED)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from time import monotonic, sleep
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from file_transfer.stores.ranges import block_ranges, read_ahead
 from file_transfer.stores.resolver import Resolver
 from file_transfer.stores.seaweedfs_client import Client
 from file_transfer.stores.seaweedfs_copies import Copies
+from file_transfer.stores.seaweedfs_credentials import Credentials
 from file_transfer.stores.seaweedfs_health import Health
 from file_transfer.stores.seaweedfs_keys import Keys
 from file_transfer.stores.seaweedfs_locations import Locations
@@ -40,6 +42,7 @@ class SeaweedFsStore:
     Create it in the process that uses it: its threads do not survive a fork. A volume server that announces `node` as
     its public URL is preferred for reading. `volume_servers` are names that have the volume servers' addresses, for a
     process that starts while no master answers. With `fsync`, a chunk is on the disks of all copies before it is kept.
+    The keys and PEM files are those of `Credentials`.
 
     The volume servers need `-readMode=local`: one without the chunk must say so at once, and not ask the others.
     """
@@ -53,14 +56,19 @@ class SeaweedFsStore:
         copies: int,
         node: str,
         *,
+        write_key: str,
+        read_key: str,
+        identity: Path,
+        authority: Path,
         volume_servers: Sequence[str] = (),
         fsync: bool = True,
     ) -> None:
-        client, resolver = Client(), Resolver()
+        credentials = Credentials(write_key=write_key, read_key=read_key, identity=identity, authority=authority)
+        client, resolver = Client(credentials.context()), Resolver()
         self._copies_of_each = copies
         leader = Masters(client, resolver, masters)
         self._locations = Locations(client, resolver, leader, volume_servers, node)
-        self._copies = Copies(client, self._locations, copies, fsync=fsync)
+        self._copies = Copies(client, credentials, self._locations, copies, fsync=fsync)
         self._keys = Keys(leader, self._copies, copies)
         self._health = Health(client, leader, self._locations, copies)
         self._reading = ThreadPoolExecutor(_THREADS, thread_name_prefix="read")

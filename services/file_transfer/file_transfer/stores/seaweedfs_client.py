@@ -1,12 +1,16 @@
-"""HTTP to SeaweedFS's servers: connections that are kept, a time limit on everything, and who has answered lately."""
+"""HTTP to SeaweedFS's servers, and HTTPS to its masters.
 
+Connections are kept, everything has a time limit, and it is known who has answered lately.
+"""
+
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import monotonic
 
 import urllib3
-from urllib3.connection import HTTPConnection
-from urllib3.exceptions import HTTPError, ProtocolError
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, ProtocolError, SSLError
 
 from file_transfer.chunks import Data, StorageUnavailableError
 
@@ -16,6 +20,9 @@ _REMEMBERED_SECONDS = 5
 
 _CONNECTIONS = 64
 _SERVERS = 64
+
+_MASTER = "object-store-master"
+"""The name that the certificate of every master has. Their addresses change."""
 
 
 @dataclass(frozen=True)
@@ -41,16 +48,31 @@ class _Connection(HTTPConnection):
             self.timeout = sending
 
 
+class _SecureConnection(_Connection, HTTPSConnection):
+    """The same with TLS, also within `_CONNECT_SECONDS`."""
+
+
 class _Pool(urllib3.HTTPConnectionPool):
     ConnectionCls = _Connection
 
 
-class Client:
-    """Sends requests to servers, which are known by their address, `HOST:PORT`."""
+class _SecurePool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
 
-    def __init__(self) -> None:
-        self._pools = urllib3.PoolManager(num_pools=_SERVERS, maxsize=_CONNECTIONS, retries=False)
-        self._pools.pool_classes_by_scheme = {"http": _Pool}
+
+class Client:
+    """Sends requests to servers, which are known by their address, `HOST:PORT`. `context` is for TLS to the masters."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._pools = urllib3.PoolManager(
+            num_pools=_SERVERS,
+            maxsize=_CONNECTIONS,
+            retries=False,
+            ssl_context=context,
+            server_hostname=_MASTER,
+            assert_hostname=_MASTER,
+        )
+        self._pools.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
         self._failures: dict[str, tuple[float, float]] = {}
         """The first and the last failure of each server that has not answered since."""
 
@@ -63,8 +85,11 @@ class Client:
         seconds: float,
         body: Data | bytearray | None = None,
         headers: Mapping[str, str] | None = None,
+        master: bool = False,
     ) -> Response:
         """Send a request. Sending, the server's thinking and each pause while it answers may take `seconds`.
+
+        `master` says that the server is a master, and not a volume server.
 
         Raises:
             StorageUnavailableError: the server has not answered.
@@ -72,12 +97,12 @@ class Client:
         timeout = urllib3.Timeout(connect=seconds, read=seconds)
         try:
             try:
-                response = self._send(method, address, path, body, headers, timeout)
-            except ProtocolError as error:
+                response = self._send(method, address, path, body, headers, timeout, master=master)
+            except (ProtocolError, SSLError) as error:
                 if any(isinstance(cause, TimeoutError) for cause in error.args):
                     raise
                 # The server may have closed a connection that was not used for long. Requests can be repeated.
-                response = self._send(method, address, path, body, headers, timeout)
+                response = self._send(method, address, path, body, headers, timeout, master=master)
         except HTTPError as error:
             self._failures[address] = (monotonic() - (self.down_seconds(address) or 0), monotonic())
             raise StorageUnavailableError(f"{address} does not answer: {_reason(error)}") from error
@@ -102,9 +127,11 @@ class Client:
         body: Data | bytearray | None,
         headers: Mapping[str, str] | None,
         timeout: urllib3.Timeout,
+        *,
+        master: bool,
     ) -> urllib3.BaseHTTPResponse:
         host, _, port = address.rpartition(":")
-        return self._pools.connection_from_host(host, int(port), "http").urlopen(
+        return self._pools.connection_from_host(host, int(port), "https" if master else "http").urlopen(
             method,
             path,
             body,  # type: ignore[arg-type] # the types lack buffers, which are sent as they are

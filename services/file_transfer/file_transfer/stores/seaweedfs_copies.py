@@ -14,6 +14,7 @@ from file_transfer.chunks import MissingChunkError, StorageFullError, StorageUna
 from file_transfer.stores.budget import Budget
 from file_transfer.stores.ranges import ChunkRange
 from file_transfer.stores.seaweedfs_client import Client
+from file_transfer.stores.seaweedfs_credentials import Credentials
 from file_transfer.stores.seaweedfs_locations import Locations
 from file_transfer.stores.seaweedfs_masters import VolumeServer
 
@@ -38,8 +39,11 @@ _NOT_FOUND = 404
 class Copies:
     """Writes, reads and deletes chunks that have `copies` copies each."""
 
-    def __init__(self, client: Client, locations: Locations, copies: int, *, fsync: bool) -> None:
+    def __init__(
+        self, client: Client, credentials: Credentials, locations: Locations, copies: int, *, fsync: bool
+    ) -> None:
         self._client = client
+        self._credentials = credentials
         self._locations = locations
         self._copies = copies
         self._options = "type=replicate&fsync=true" if fsync else "type=replicate"
@@ -113,14 +117,25 @@ class Copies:
             return  # SeaweedFS deletes volumes that have been empty for long
         with metrics.storage("delete"):
             for server in self.servers(key):
-                path = f"/{key}?type=replicate"
-                response = self._client.request("DELETE", server.address, path, seconds=_DELETE_SECONDS)
+                response = self._client.request(
+                    "DELETE",
+                    server.address,
+                    f"/{key}?type=replicate",
+                    headers=self._credentials.to_write(key),
+                    seconds=_DELETE_SECONDS,
+                )
                 if response.status not in _DELETED and _OTHER_CHUNK not in response.body:
                     raise StorageUnavailableError(f"{server.address} cannot delete {key}: {response.error()}")
 
     def _put(self, server: VolumeServer, key: str, content: bytearray) -> None:
-        path = f"/{key}?{self._options}"
-        response = self._client.request("PUT", server.address, path, body=content, seconds=_PUT_SECONDS)
+        response = self._client.request(
+            "PUT",
+            server.address,
+            f"/{key}?{self._options}",
+            body=content,
+            headers=self._credentials.to_write(key),
+            seconds=_PUT_SECONDS,
+        )
         if response.status in _WRITTEN:
             return
         if b"no space left" in response.body:
@@ -129,12 +144,13 @@ class Copies:
 
     def _get(self, server: VolumeServer, wanted: ChunkRange) -> bytes:
         key = wanted.chunk.key
+        part = {} if wanted.is_whole_chunk() else {"Range": f"bytes={wanted.start}-{wanted.end - 1}"}
         # A volume server with too many downloads would redirect us to another, unless somebody has done so already.
         response = self._client.request(
             "GET",
             server.address,
             f"/{key}?proxied=true",
-            headers={} if wanted.is_whole_chunk() else {"Range": f"bytes={wanted.start}-{wanted.end - 1}"},
+            headers={**self._credentials.to_read(key), **part},
             seconds=_GET_SECONDS,
         )
         if response.status == _NOT_FOUND:

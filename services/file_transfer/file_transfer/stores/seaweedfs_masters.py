@@ -77,7 +77,7 @@ class Masters:
         reasons = []
         for address in sorted(self._addresses(), key=self._client.is_down):
             try:
-                response = self._client.request("GET", address, path, seconds=_SECONDS)
+                response = self._client.request("GET", address, path, seconds=_SECONDS, master=True)
                 return response.status, json.loads(response.body)
             except StorageUnavailableError as error:
                 reasons.append(str(error))
