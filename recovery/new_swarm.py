@@ -46,32 +46,36 @@ def prepare(hosts: Sequence[Host], targets: dict[str, SshTarget]) -> list[SshTar
     if not any(host.role == "manager" for host in present):
         raise RecoveryError("no host is to be the next manager: give a host that is left `role: manager` in `hosts`")
     for host in lost:
-        try:
-            probe = parse(ask(targets[host.name], SCRIPT, timeout=_LOST_SECONDS))
-        except SshError:
-            continue
-        if probe.is_manager:
-            raise RecoveryError(f"{host.name}: answers and is a manager: remove its `state`, then run `pulumi up`")
-    leaving = []
-    for host in present:
-        try:
-            probe = parse(ask(targets[host.name], SCRIPT))
-        except SshError as error:
-            if _LEADERLESS not in str(error):
-                raise RecoveryError(f"{host.name}: cannot be asked: {error}") from None
-            leaving.append(targets[host.name])  # a manager, but the others that it needs for a majority are gone
-            continue
-        if probe.nodes:
-            raise RecoveryError(f"{host.name}: is a manager, and its swarm works: run `pulumi up`, which goes on with it")
-        if probe.swarm.get("LocalNodeState") != "inactive":
-            leaving.append(targets[host.name])
-    return leaving
+        _check_lost(targets[host.name])
+    return [targets[host.name] for host in present if _must_leave(targets[host.name])]
 
 
 def forget(state: dict[str, Any]) -> dict[str, Any]:
     """Return the exported state without any resource but the stack."""
     resources = [found for found in state["deployment"].get("resources", []) if found["type"] == "pulumi:pulumi:Stack"]
     return {**state, "deployment": {**state["deployment"], "resources": resources, "pending_operations": []}}
+
+
+def _check_lost(target: SshTarget) -> None:
+    try:
+        probe = parse(ask(target, SCRIPT, timeout=_LOST_SECONDS))
+    except SshError:
+        return
+    if probe.is_manager:
+        raise RecoveryError(f"{target.name}: answers and is a manager: remove its `state`, then run `pulumi up`")
+
+
+def _must_leave(target: SshTarget) -> bool:
+    """Return whether the host is in the lost swarm. A new machine is in none."""
+    try:
+        probe = parse(ask(target, SCRIPT))
+    except SshError as error:
+        if _LEADERLESS in str(error):
+            return True  # a manager, but the others that it needs for a majority are gone
+        raise RecoveryError(f"{target.name}: cannot be asked: {error}") from None
+    if probe.nodes:
+        raise RecoveryError(f"{target.name}: is a manager, and its swarm works: run `pulumi up`, which goes on with it")
+    return probe.swarm.get("LocalNodeState") != "inactive"
 
 
 def _pulumi(*arguments: str, stdin: str | None = None) -> str:
