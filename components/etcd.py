@@ -69,16 +69,15 @@ class Etcd(pulumi.ComponentResource):
             )
             host.command(f"{member}-leave", parent=self, delete=leave_etcd(member=member), after=[service.service])
             services.append(service)
-        first = args.hosts[0]
+        first, running = args.hosts[0], services[0].ready
         for name in args.lost:
+            script = forget_etcd(
+                lost=etcd_member.service_name(name), member=etcd_member.service_name(first.target.name)
+            )
             first.command(
                 f"{etcd_member.service_name(name)}-forgotten",
                 parent=self,
-                create=services[0].ready.apply(
-                    lambda _, name=name: forget_etcd(
-                        lost=etcd_member.service_name(name), member=etcd_member.service_name(first.target.name)
-                    )
-                ),
+                create=pulumi.Output.all(running, script).apply(lambda known: str(known[1])),
                 after=[service.service for service in services],
             )
         self.ready = pulumi.Output.all(*[service.ready for service in services]).apply(lambda _: name)
