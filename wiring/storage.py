@@ -43,6 +43,7 @@ def create_storage(
             cluster=cluster,
             network=network,
             master_hosts=voting_hosts,
+            voters=topology.voters,
             image=settings.images.seaweedfs,
             copies=settings.file_service.copies,
         ),

@@ -10,7 +10,7 @@ import tempfile
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import requests
 import yaml
 
+from components.ssh import SshError
 from lab import demo, engine, hosts, namespace, stack
 from lab.paths import Lab
 from monitoring import influxdb_client
@@ -283,9 +284,13 @@ class Cluster:
         The likeliest explanation is first, since long reports are cut.
         """
         # Not `docker service logs`, which waits for ever for the logs of a host that was killed.
-        logs = "".join(self.on(host["name"], _PROBLEMS, timeout=120) for host in self.hosts)
+        logs, up = "", []
+        for host in self.hosts:
+            with suppress(SshError):
+                logs += self.on(host["name"], _PROBLEMS, timeout=120)
+                up.append(host["name"])
         listed = self.on(
-            "master",
+            up[0],
             "docker node ls; docker service ls --format '{{.Name}} {{.Replicas}}'; "
             "docker node ps --no-trunc --format '{{.Name}} on {{.Node}}: {{.CurrentState}} {{.Error}}' "
             "$(docker node ls -q) | sort -u",
