@@ -61,8 +61,8 @@ class Network:
 class Topology:
     """The whole cluster, placed on its hosts.
 
-    `index_hosts` have a PostgreSQL each, and `voting_hosts` a member of every service that decides by majority. `voters`
-    are those and the ones of them that are gone: without one of three, the other two still are the majority of three.
+    `index_hosts` have a PostgreSQL each, and `voting_hosts` a member of every service that decides by majority.
+    `voters` are those and one that is gone: without it, the other two still are the majority of three.
     `consoles` maps a port of every host to the "SERVICE:PORT" that the edge shows there. At `statistics_port` it shows
     its own statistics.
     """
