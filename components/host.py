@@ -44,13 +44,7 @@ class Host(pulumi.ComponentResource):
         super().__init__("swarm:host:Host", name, {}, opts)
         self.args = args
         self.target = args.target
-        self.provider = docker.Provider(
-            f"{name}-engine",
-            host=f"ssh://{args.target.user}@{args.target.address}",
-            ssh_opts=args.target.options,
-            registry_auth=_logins(args.registry),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        self.provider = self.engine(f"{name}-engine", parent=self)
         # Swarm pulls upstream images by itself and never removes them. This command is deleted after everything that
         # depends on the host, and then removes the images, so that the host is left as it was found.
         remove = remove_images(args.upstream_images)
@@ -62,6 +56,16 @@ class Host(pulumi.ComponentResource):
         """The placement constraint that keeps a service on this host."""
         self.address = pulumi.Output.from_input(args.target.address)
         self.register_outputs({"address": self.address})
+
+    def engine(self, name: str, *, parent: pulumi.Resource) -> docker.Provider:
+        """Return a provider of this name for the host's Engine."""
+        return docker.Provider(
+            name,
+            host=f"ssh://{self.target.user}@{self.target.address}",
+            ssh_opts=self.target.options,
+            registry_auth=_logins(self.args.registry),
+            opts=pulumi.ResourceOptions(parent=parent),
+        )
 
     def command(
         self,

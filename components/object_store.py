@@ -24,7 +24,9 @@ _REPAIR = FOLDER / "repair_volumes.sh"
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectStoreArgs:
-    """Each chunk is on `copies` hosts. `master_hosts`, one or three, run a master each.
+    """Each chunk is on `copies` hosts. `master_hosts` run a master each.
+
+    `voters` are the names of these hosts, and of one that is gone. They are one or three.
 
     Keys and certificates are made from the `seed`.
     """
@@ -32,6 +34,7 @@ class ObjectStoreArgs:
     cluster: SwarmCluster
     network: OverlayNetwork
     master_hosts: Sequence[Host]
+    voters: Sequence[str]
     image: str
     copies: int
     seed: pulumi.Output[str]
@@ -50,7 +53,7 @@ class ObjectStore(pulumi.ComponentResource):
         self._name = name
         self.args = args
         self._child = pulumi.ResourceOptions(parent=self)
-        self.masters = {seaweedfs.master_name(host.target.name): host for host in args.master_hosts}
+        self.masters = [seaweedfs.master_name(host) for host in args.voters]
         services = [*self._create_masters(), self._create_volume_servers()]
         self.ready = pulumi.Output.all(*[service.ready for service in services]).apply(lambda _: name)
         self.register_outputs({"ready": self.ready})
@@ -73,9 +76,9 @@ class ObjectStore(pulumi.ComponentResource):
         )
         return [
             single_writer_service(
-                name,
+                seaweedfs.master_name(host.target.name),
                 self._program(
-                    seaweedfs.master_command(name, self.masters, args.copies),
+                    seaweedfs.master_command(seaweedfs.master_name(host.target.name), self.masters, args.copies),
                     # The check must not ask for a leader. Masters find each other by DNS names, which Swarm gives to
                     # healthy tasks only, so without a leader they would never become healthy.
                     Healthcheck.by_wget(seaweedfs.METRICS_PORT, "/metrics", start_period=30),
@@ -90,7 +93,7 @@ class ObjectStore(pulumi.ComponentResource):
                 data=seaweedfs.DATA,
                 parent=self,
             )
-            for name, host in self.masters.items()
+            for host in args.master_hosts
         ]
 
     def _create_volume_servers(self) -> SwarmService:

@@ -59,6 +59,9 @@ class SwarmCluster(pulumi.ComponentResource):
         self.patience = args.patience
         self.registry = args.registry
         self.first_manager = next(host for host in args.hosts if host.args.role == "manager")
+        # Not the host's own provider: if another manager becomes the first, this one gets its address. What the swarm
+        # no longer needs is then deleted through it, even if the earlier first manager is gone.
+        self._provider = self.first_manager.engine(f"{name}-engine", parent=self)
         membership = self._create_membership(self.first_manager, create=commands.init_swarm(
             address=self.first_manager.target.address, stack=args.stack, pool=args.pool
         ))  # fmt: skip
@@ -104,7 +107,7 @@ class SwarmCluster(pulumi.ComponentResource):
         """
         return pulumi.ResourceOptions(
             parent=parent,
-            provider=self.first_manager.provider,
+            provider=self._provider,
             depends_on=[*self.nodes, *after],
             delete_before_replace=fixed_name or None,
             ignore_changes=list(ignore_changes),

@@ -76,6 +76,7 @@ class Topology:
     """The whole cluster, placed on its hosts.
 
     `index_hosts` have a PostgreSQL each, and `voting_hosts` a member of every service that decides by majority.
+    `voters` are those and one that is gone: without it, the other two still are the majority of three.
     `consoles` maps a port of every host to the "SERVICE:PORT" that the edge shows there. At `statistics_port` it shows
     its own statistics.
     """
@@ -84,6 +85,7 @@ class Topology:
     networks: Sequence[Network]
     index_hosts: Sequence[str]
     voting_hosts: Sequence[str]
+    voters: Sequence[str]
     consoles: Mapping[int, str]
     statistics_port: int | None
 
@@ -139,6 +141,7 @@ def describe(settings: "Settings", holders: Mapping[str, Sequence[str]]) -> Topo
         networks=_networks(settings),
         index_hosts=holders.get(INDEX, []),
         voting_hosts=_voting_hosts(settings),
+        voters=_voters(settings),
         consoles={port: f"{name}:{port}" for name, port in _CONSOLES.items() if name in settings.monitoring.publish},
         statistics_port=_STATISTICS["edge"] if "edge" in settings.monitoring.publish else None,
     )
@@ -240,11 +243,18 @@ def _networks(settings: "Settings") -> list[Network]:
     ]
 
 
-def _voting_hosts(settings: "Settings") -> Sequence[str]:
-    """Return the hosts that decide by majority. Without one of three that is gone, the other two go on."""
+def _voters(settings: "Settings") -> Sequence[str]:
+    """Return the members of what decides by majority. Who replaces one of three that is gone is not known yet."""
     declared = voters([host for host in settings.hosts if host.role == "manager"])
-    present = [host.name for host in declared if host in settings.managers]
-    return present or voters([host.name for host in settings.managers])
+    if any(host in settings.managers for host in declared):
+        return [host.name for host in declared]
+    return voters([host.name for host in settings.managers])
+
+
+def _voting_hosts(settings: "Settings") -> Sequence[str]:
+    """Return the voters that are not gone."""
+    present = {host.name for host in settings.managers}
+    return [name for name in _voters(settings) if name in present]
 
 
 def _data(settings: "Settings") -> list[Data | CopiedData]:

@@ -45,6 +45,7 @@ def create_storage(
             cluster=cluster,
             network=networks[STORAGE_NET],
             master_hosts=voting_hosts,
+            voters=topology.voters,
             image=settings.images.seaweedfs,
             copies=settings.file_service.copies,
             seed=Seed("seed").text,

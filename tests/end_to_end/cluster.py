@@ -5,11 +5,12 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from typing import Any
 import requests
 import yaml
 
-from lab import demo, engine, hosts, stack
+from components.ssh import SshError
+from lab import demo, engine, hosts, namespace, stack
 from lab.paths import Lab
 from monitoring import influxdb_client
 
@@ -64,6 +66,14 @@ class Cluster:
     def pulumi(self, *arguments: str, check: bool = True, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         return stack.pulumi(self.lab, self._tools, *arguments, check=check, stdin=stdin, project=self._project)
 
+    def new_swarm(self, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run the command that prepares a new swarm after the last manager is lost."""
+        command = namespace.command(self.lab, [sys.executable, "-m", "recovery.new_swarm", *options])
+        environment = stack.environment(self.lab, self._tools)
+        return subprocess.run(
+            command, cwd=self._project, env=environment, check=check, capture_output=True, text=True, timeout=_TIMEOUT
+        )
+
     def up(self, *options: str) -> str:
         return self.pulumi("up", "--yes", "--skip-preview", *options).stdout
 
@@ -109,16 +119,20 @@ class Cluster:
     def configured(self, **settings: Any) -> Iterator[None]:
         """Change settings for a while. Mappings are merged with the present ones."""
         before = self.lab.config_file.read_text()
-        document = yaml.safe_load(before)
+        self.configure(**settings)
+        try:
+            yield
+        finally:
+            self.lab.config_file.write_text(before)
+
+    def configure(self, **settings: Any) -> None:
+        """Change settings for good. Mappings are merged with the present ones."""
+        document = yaml.safe_load(self.lab.config_file.read_text())
         for name, value in settings.items():
             known = document["config"].get(f"swarm-transfer:{name}")
             merged = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
             document["config"][f"swarm-transfer:{name}"] = merged
         self.lab.config_file.write_text(yaml.safe_dump(document))
-        try:
-            yield
-        finally:
-            self.lab.config_file.write_text(before)
 
     def set_secret(self, name: str, value: str) -> None:
         """Set a secret setting. A dot in the name leads into a nested setting."""
@@ -270,9 +284,13 @@ class Cluster:
         The likeliest explanation is first, since long reports are cut.
         """
         # Not `docker service logs`, which waits for ever for the logs of a host that was killed.
-        logs = "".join(self.on(host["name"], _PROBLEMS, timeout=120) for host in self.hosts)
+        logs, up = "", []
+        for host in self.hosts:
+            with suppress(SshError):
+                logs += self.on(host["name"], _PROBLEMS, timeout=120)
+                up.append(host["name"])
         listed = self.on(
-            "master",
+            up[0],
             "docker node ls; docker service ls --format '{{.Name}} {{.Replicas}}'; "
             "docker node ps --no-trunc --format '{{.Name}} on {{.Node}}: {{.CurrentState}} {{.Error}}' "
             "$(docker node ls -q) | sort -u",

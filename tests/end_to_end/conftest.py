@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from cluster import Cluster
 
+from components.ssh import SshError
 from lab import lifecycle, pulumi_cli
 from lab.paths import Lab
 
@@ -45,6 +46,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     if report.failed and isinstance(cluster, Cluster):
         try:
             report.sections.append(("the cluster", cluster.described()))
-        except (OSError, subprocess.SubprocessError, RuntimeError, LookupError, ValueError) as error:
+        except (OSError, SshError, subprocess.SubprocessError, RuntimeError, LookupError, ValueError) as error:
             report.sections.append(("the cluster", f"cannot be asked: {error}"))
     return report

@@ -65,6 +65,7 @@ def test_the_other_two_of_three_managers_still_decide_by_majority() -> None:
     described = topology.describe(lost, {"monitoring": ["b"], "index": ["b", "c"]})
 
     assert list(described.voting_hosts) == ["b", "c"]
+    assert list(described.voters) == ["a", "b", "c"], "SeaweedFS refuses two masters"
     assert described.services["edge"].tasks == 2
     assert not [service for service in described.services.values() if "a" in service.hosts]
 

@@ -1,0 +1,1 @@
+"""Repairs that `pulumi up` alone cannot do."""

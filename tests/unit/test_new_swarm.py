@@ -1,0 +1,100 @@
+"""A new swarm is prepared only if the old one is lost, and Pulumi's state then forgets it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from recorder import FRESH
+
+from components.ssh import SshError, SshTarget
+from recovery import new_swarm
+from recovery.new_swarm import RecoveryError, forget, prepare
+from settings.models import Host
+
+WORKER = f"{json.dumps({'LocalNodeState': 'active', 'ControlAvailable': False})}\n"
+MANAGER = f"{json.dumps({'LocalNodeState': 'active', 'ControlAvailable': True})}\nstack|lab\nnode|n1|slave|\n"
+LEADERLESS = "Error response from daemon: rpc error: The swarm does not have a leader."
+
+Answer = Callable[..., None]
+
+
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Answer:
+    """A function that sets what hosts answer. The others do not."""
+    answers: dict[str, str | SshError] = {}
+
+    def ask(target: SshTarget, *_: Any, **__: Any) -> str:
+        found = answers.get(target.name, SshError("no route to host"))
+        if isinstance(found, SshError):
+            raise found
+        return found
+
+    monkeypatch.setattr(new_swarm, "ask", ask)
+    return answers.update
+
+
+def leaving(*hosts: str) -> list[str]:
+    """Return who would leave: each host is given as "NAME ROLE STATE"."""
+    parsed = [
+        Host.model_validate({"name": name, "address": f"10.0.0.{number}", "role": role, "state": state})
+        for number, (name, role, state) in enumerate(map(str.split, hosts), start=1)
+    ]
+    targets = {
+        host.name: SshTarget(
+            name=host.name,
+            address=str(host.address),
+            user="vagrant",
+            private_key_file=Path("k"),
+            known_hosts_file=Path("h"),
+        )
+        for host in parsed
+    }
+    return [target.name for target in prepare(parsed, targets)]
+
+
+def test_the_hosts_that_are_left_leave_the_lost_swarm_and_new_ones_need_not(answer: Answer) -> None:
+    answer(slave=WORKER, third=FRESH)
+
+    assert leaving("master manager gone", "slave manager active", "third worker active") == ["slave"]
+
+
+def test_a_manager_without_the_majority_leaves_too(answer: Answer) -> None:
+    answer(c=SshError(LEADERLESS))
+
+    assert leaving("a manager gone", "b manager gone", "c manager active") == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "answers", "expected"),
+    [
+        (["master manager active", "slave worker active"], {}, "no manager is gone: give each"),
+        (["master manager gone", "slave worker active"], {}, "no host is to be the next manager: give"),
+        (
+            ["master manager gone", "slave manager active"],
+            {"master": MANAGER, "slave": WORKER},
+            "master: answers and is a manager: remove its `state`",
+        ),
+        (["a manager gone", "slave manager active"], {"slave": MANAGER}, "slave: is a manager, and its swarm works"),
+        (["a manager gone", "slave manager active"], {}, "slave: cannot be asked: no route to host"),
+    ],
+)
+def test_a_swarm_that_is_not_lost_is_left_alone(
+    answer: Answer, hosts: list[str], answers: dict[str, str], expected: str
+) -> None:
+    answer(**answers)
+
+    with pytest.raises(RecoveryError, match=expected):
+        leaving(*hosts)
+
+
+def test_the_state_keeps_only_the_stack() -> None:
+    stack = {"urn": "urn:stack", "type": "pulumi:pulumi:Stack"}
+    others = [{"urn": "urn:service", "type": "docker:index/service:Service"}]
+    state = {"version": 3, "deployment": {"manifest": {}, "resources": [stack, *others], "pending_operations": others}}
+
+    assert forget(state) == {
+        "version": 3,
+        "deployment": {"manifest": {}, "resources": [stack], "pending_operations": []},
+    }
