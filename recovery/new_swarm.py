@@ -20,10 +20,11 @@ from pydantic import TypeAdapter, ValidationError
 from components import commands
 from components.probe import SCRIPT, parse
 from components.ssh import SshError, SshTarget, ask
+from settings.errors import PROJECT
 from settings.models import Host, Ssh
+from settings.ssh_targets import targets_of
 
 BACKUP = Path("state-before-new-swarm.json")
-_PROJECT = "swarm-transfer"
 _LOST_SECONDS = 5
 """How long a lost manager has to answer."""
 _LEADERLESS = "does not have a leader"
@@ -88,20 +89,11 @@ def _pulumi(*arguments: str, stdin: str | None = None) -> str:
 def _configured() -> tuple[list[Host], dict[str, SshTarget]]:
     found = json.loads(_pulumi("config", "--json"))
     try:
-        hosts = TypeAdapter(list[Host]).validate_python(found[f"{_PROJECT}:hosts"]["objectValue"])
-        ssh = Ssh.model_validate(found[f"{_PROJECT}:ssh"]["objectValue"])
+        hosts = TypeAdapter(list[Host]).validate_python(found[f"{PROJECT}:hosts"]["objectValue"])
+        ssh = Ssh.model_validate(found[f"{PROJECT}:ssh"]["objectValue"])
     except (KeyError, ValidationError):
         raise RecoveryError("the settings `hosts` and `ssh` are not valid: `pulumi preview` says why") from None
-    return hosts, {
-        host.name: SshTarget(
-            name=host.name,
-            address=str(host.address),
-            user=ssh.user,
-            private_key_file=ssh.private_key_file,
-            known_hosts_file=ssh.known_hosts_file,
-        )
-        for host in hosts
-    }
+    return hosts, targets_of(hosts, ssh)
 
 
 def _run(*, agreed: bool) -> None:

@@ -1,8 +1,10 @@
 """The hosts as ssh sees them."""
 
+from collections.abc import Iterable
+
 from components.ssh import PORT, Jump, SshTarget, knows_host, needs_passphrase
 from settings.errors import PROJECT, SettingsError
-from settings.models import Settings, Ssh
+from settings.models import Host, Settings, Ssh
 
 
 def ssh_targets(settings: Settings) -> dict[str, SshTarget]:
@@ -39,6 +41,11 @@ def ssh_targets(settings: Settings) -> dict[str, SshTarget]:
         )
     if unknown:
         raise SettingsError("\n".join(unknown))
+    return targets_of(settings.hosts, ssh)
+
+
+def targets_of(hosts: Iterable[Host], ssh: Ssh) -> dict[str, SshTarget]:
+    """These hosts as ssh sees them, by name. Whether the files are usable is not checked."""
     return {
         host.name: SshTarget(
             name=host.name,
@@ -47,9 +54,9 @@ def ssh_targets(settings: Settings) -> dict[str, SshTarget]:
             private_key_file=ssh.private_key_file,
             known_hosts_file=ssh.known_hosts_file,
             port=ssh.port,
-            jump=jump,
+            jump=_jump(ssh),
         )
-        for host in settings.hosts
+        for host in hosts
     }
 
 
