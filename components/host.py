@@ -23,8 +23,8 @@ class HostArgs:
     """
 
     target: SshTarget
-    platform: str
     role: Literal["manager", "worker"]
+    platform: str = "linux/amd64"
     labels: Mapping[str, str] = field(default_factory=dict)
     upstream_images: tuple[str, ...] = ()
     early_images: tuple[str, ...] = ()

@@ -243,8 +243,8 @@ def test_a_subnet_must_have_an_address_for_every_task(values: dict[str, Any]) ->
         return {**values, "hosts": hosts}
 
     assert len(settings.parse(with_hosts(50)).hosts) == 50
-    assert 'network.subnet: "10.0.10.0/24" has 256 addresses, and the tasks on 70 hosts need' in error_of(
-        with_hosts(70)
+    assert 'network.metrics_subnet: "10.0.14.0/24" has 256 addresses, and the tasks on 100 hosts need' in error_of(
+        with_hosts(100)
     )
 
 
