@@ -119,7 +119,7 @@ def edge(
         f"127.0.0.1:{HEALTH_PORT}": f"127.0.0.1:{health_port}",
         "/run/secrets/edge.pem": str(certificate),
         f"server-template replica 1-64 tasks.files:{server.port}": f"server replica 127.0.0.1:{server.port}",
-        "resolvers docker init-addr none check": "check",
+        "  default-server resolvers docker init-addr none\n": "",
         **(replaced or {}),
     }.items():
         assert old in text or (old == "/run/secrets/edge.pem" and not tls), f"the configuration has no {old}"
