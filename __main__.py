@@ -21,12 +21,12 @@ from wiring.storage import create_storage
 settings = configuration.load()
 targets = configuration.ssh_targets(settings)
 gone = [targets[host.name] for host in settings.gone_hosts]
-ssh.record_gone(gone)
 found = preflight.check(
     [targets[host.name] for host in settings.present_hosts],
     topology.plan(settings, stack=pulumi.get_stack()),
     gone=gone,
 )
+ssh.record_gone(gone, pulumi.get_stack())
 planned = topology.describe(settings, found.data_hosts)
 prometheus_files = checked_prometheus_files(settings, planned)
 

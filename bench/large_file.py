@@ -40,7 +40,7 @@ def measure(source: Path, folder: Path, by: str) -> list[str]:
             files.curl("-H", "Expect:", "-T", str(source), f"{url}/files/{source.name}", "-o", "/dev/null")
         else:
             client = [sys.executable, "-m", "file_transfer_client", "put", str(source)]
-            environment = {**os.environ, "PYTHONPATH": str(peers.SERVICE), "FILE_TRANSFER_URL": url}
+            environment = {**os.environ, "PYTHONPATH": str(peers.CLIENT), "FILE_TRANSFER_URL": url}
             subprocess.run(client, env=environment, check=True, stdout=subprocess.DEVNULL)
         seconds = time.perf_counter() - started
         used = usage(pid)
@@ -75,9 +75,7 @@ def _size(value: object) -> int:
 def main() -> None:
     """Upload the file both ways, and print the table."""
     size = int(sys.argv[1]) if len(sys.argv) > 1 else 10
-    print(
-        "| by | seconds | CPU s | peak MiB | rows | bytes | HEAD ms, median, maximum |\n|---|---|---|---|---|---|---|"
-    )
+    print(f"| {' | '.join(_COLUMNS)} |\n{'|---' * len(_COLUMNS)}|")
     with tempfile.TemporaryDirectory(dir=cache_dir(), prefix="bench-large-") as work:
         source = Path(work) / "large"
         with source.open("wb") as file:

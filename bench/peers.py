@@ -9,6 +9,7 @@ from pathlib import Path
 from bench import peer_programs
 
 SERVICE = Path(__file__).parent.parent / "services" / "file_transfer"
+CLIENT = Path(__file__).parent.parent / "clients" / "file_transfer"
 
 _NGINX = """daemon off;
 worker_processes auto;

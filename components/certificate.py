@@ -4,7 +4,6 @@ import time
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-from pydantic import SecretStr
 
 
 def not_after(pem: str) -> int:
@@ -45,8 +44,3 @@ def host_names(pem: str) -> list[str]:
     except x509.ExtensionNotFound:
         return []
     return sorted({name.lower() for name in names.get_values_for_type(x509.DNSName)})
-
-
-def certificate_ends(edge: SecretStr | None) -> dict[str, int]:
-    """Return when each certificate expires, in seconds since 1970, by name. An alert fires two weeks earlier."""
-    return {"edge": not_after(edge.get_secret_value())} if edge else {}

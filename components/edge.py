@@ -31,9 +31,9 @@ HEALTHCHECK = (
 class EdgeArgs:
     """The edge listens on `port` of every host and forwards to the replicas of `backend` that are ready.
 
-    `consoles` maps further ports of the hosts, open to the
-    operator only, to a "SERVICE:PORT" behind each; at `statistics_port` the operator finds HAProxy's own statistics.
-    With a `certificate` (PEM, followed by its private key) every port speaks TLS.
+    `consoles` maps further ports of the hosts, open to the operator only, to a "SERVICE:PORT" behind each; at
+    `statistics_port` the operator finds HAProxy's own statistics. With a `certificate` (PEM, followed by its private
+    key) every port speaks TLS.
     """
 
     cluster: SwarmCluster

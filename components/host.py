@@ -87,7 +87,7 @@ class Host(pulumi.ComponentResource):
         """
         return command.local.Command(
             name,
-            interpreter=interpreter(self.target),
+            interpreter=interpreter(self.target, pulumi.get_stack()),
             create=create,
             update=update,
             delete=delete,

@@ -43,11 +43,6 @@ def signing_key(seed: str, purpose: str) -> str:
     return _derive(seed, f"signing key {purpose}").hex()
 
 
-def authority(seed: str, name: str) -> str:
-    """Return the certificate of the authority of this name."""
-    return _pem(_authority(seed, name)[0])
-
-
 def identity(seed: str, *, authority: str, name: str, hosts: Collection[str] = ()) -> Identity:
     """Return the certificate that an authority issues for a program of this name, which is reached by these host names.
 

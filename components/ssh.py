@@ -15,11 +15,9 @@ PORT = 22
 CONNECT_TIMEOUT = 15
 """How long to wait for a host's ssh server, in seconds."""
 
-
-GONE = Path(".gone-hosts")
-"""Names the hosts that are gone for good, one USER@ADDRESS a line. It is in the project's folder, where Pulumi runs."""
-
-_RETRY = f"""if grep -qsxF -e "$0" {GONE}; then exit 0; fi
+_RETRY = """gone=$1
+shift
+if grep -qsxF -e "$0" "$gone"; then exit 0; fi
 attempts=0
 until ssh "$@"; do
   status=$?
@@ -90,22 +88,28 @@ class SshTarget:
         ]  # fmt: skip
 
 
-def interpreter(target: SshTarget) -> list[str]:
+def interpreter(target: SshTarget, stack: str) -> list[str]:
     """Return the command line that runs the script which follows it on the host.
 
     It retries four times if the connection fails (status 255): an ssh server refuses clients while ten others are
     logging in, and a host that has just booted does not listen yet. For a host that is gone it does nothing, with
     success. Pulumi runs what a host's resources once were to do when they are deleted, and has no other way to skip it.
     """
-    return ["sh", "-c", _RETRY, target.login, *target.options, target.login]
+    return ["sh", "-c", _RETRY, target.login, str(_gone_file(stack)), *target.options, target.login]
 
 
-def record_gone(targets: Iterable[SshTarget]) -> None:
-    """Make these the only hosts on which `interpreter` runs nothing."""
+def record_gone(targets: Iterable[SshTarget], stack: str) -> None:
+    """Make these the stack's only hosts on which `interpreter` runs nothing."""
+    file = _gone_file(stack)
     if text := "".join(f"{target.login}\n" for target in targets):
-        GONE.write_text(text)
+        file.write_text(text)
     else:
-        GONE.unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
+
+
+def _gone_file(stack: str) -> Path:
+    """Return the file with the hosts that are gone, one USER@ADDRESS a line: in the folder in which Pulumi runs."""
+    return Path(f".gone-hosts-{stack}")
 
 
 def needs_passphrase(private_key_file: Path) -> bool:

@@ -25,8 +25,8 @@ class SwarmClusterArgs:
 
     Every component finds the rest here: `registry` is where our own images are pushed; without one, they are built on
     every host that runs them. `pool` is what Docker takes the subnets of its own networks from, if it is not to be its
-    default. `volume_image` is any image with a `chown`. `ready_timeout` is how long `pulumi up` waits
-    for a service to run as configured, in seconds. `patience` multiplies this and all times of health checks.
+    default. `volume_image` is any image with a `chown`. `ready_timeout` is how long `pulumi up` waits for a service to
+    run as configured, in seconds. `patience` multiplies this and all times of health checks.
     """
 
     hosts: Sequence[Host]
@@ -34,7 +34,7 @@ class SwarmClusterArgs:
     data_hosts: Mapping[str, Collection[str]] = field(default_factory=dict)
     gone: Sequence[str] = ()
     volume_image: str = images.HAPROXY
-    ready_timeout: int = 600
+    ready_timeout: int = 300
     patience: int = 1
     pool: IPv4Network | None = None
     registry: Registry | None = None

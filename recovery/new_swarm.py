@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from components import commands
+from components import commands, etcd_member
 from components.probe import SCRIPT, parse
 from components.ssh import SshError, SshTarget, ask
 from settings.errors import PROJECT
@@ -31,7 +31,7 @@ _LEADERLESS = "does not have a leader"
 
 
 class RecoveryError(Exception):
-    """A new swarm is not the remedy, or cannot be prepared. Nothing has been changed."""
+    """A new swarm is not the remedy, or cannot be prepared."""
 
 
 def prepare(hosts: Sequence[Host], targets: dict[str, SshTarget]) -> list[SshTarget]:
@@ -96,6 +96,11 @@ def _configured() -> tuple[list[Host], dict[str, SshTarget]]:
     return hosts, targets_of(hosts, ssh)
 
 
+def _leave(host: str) -> str:
+    """Return the script by which this host leaves the swarm. A member of etcd would wait for the lost ones for ever."""
+    return commands.leave_swarm() + commands.remove_volume(volume=etcd_member.service_name(host))
+
+
 def _run(*, agreed: bool) -> None:
     hosts, targets = _configured()
     leaving = prepare(hosts, targets)
@@ -103,11 +108,16 @@ def _run(*, agreed: bool) -> None:
     if not agreed:
         raise RecoveryError(f"{names} would leave the lost swarm, and Pulumi's state would be emptied: add --yes")
     state = _pulumi("stack", "export")
-    with os.fdopen(os.open(BACKUP, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(state)
+    exported = json.loads(state)
+    if forget(exported) != exported:  # otherwise this ran before, and the backup has what was forgotten
+        with os.fdopen(os.open(BACKUP, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(state)
     for target in leaving:
-        ask(target, commands.leave_swarm(), timeout=120)
-    _pulumi("stack", "import", stdin=json.dumps(forget(json.loads(state))))
+        ask(target, _leave(target.name), timeout=120)
+    try:
+        _pulumi("stack", "import", stdin=json.dumps(forget(exported)))
+    except RecoveryError as error:
+        raise RecoveryError(f"{names} left the lost swarm, but {error}: run this command again") from None
     print(f"{names} left the lost swarm. Pulumi's state before is in {BACKUP}. Now run `pulumi up`.")
 
 

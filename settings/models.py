@@ -132,7 +132,7 @@ class FileService(_Settings):
         form, example = {
             "allowed_hosts": (
                 rf"(\*\.)?{_DNS_NAME}",
-                "files.example.org, or *.example.org for all names below, without a port",
+                "files.example.org, or *.example.org for all names with one label more, without a port",
             ),
             "allowed_origins": (
                 rf"https?://({_DNS_NAME}|\[[0-9a-f:]+\])(:[0-9]{{1,5}})?",
@@ -164,7 +164,7 @@ class FileService(_Settings):
 
 
 class Network(_Settings):
-    """The overlay networks. Prometheus is on each, and else only programs that speak with each other share one."""
+    """The overlay networks. Only programs that speak with each other share one. Prometheus is on most."""
 
     subnet: IPv4Network = IPv4Network("10.0.10.0/24")
     """Subnet of the network of the edge, the databases, Prometheus and Alertmanager, which leads out of the cluster."""

@@ -246,7 +246,7 @@ def _networks(settings: "Settings") -> list[Network]:
 def _voters(settings: "Settings") -> Sequence[str]:
     """Return the members of what decides by majority. Who replaces one of three that is gone is not known yet."""
     declared = voters([host for host in settings.hosts if host.role == "manager"])
-    if any(host in settings.managers for host in declared):
+    if 2 * sum(host in settings.managers for host in declared) > len(declared):
         return [host.name for host in declared]
     return voters([host.name for host in settings.managers])
 

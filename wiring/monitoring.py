@@ -5,7 +5,7 @@ from typing import Any
 
 import pulumi
 
-from components.certificate import certificate_ends
+from components import certificate
 from components.monitoring import (
     GrafanaSettings,
     Monitoring,
@@ -29,6 +29,7 @@ def checked_prometheus_files(settings: Settings, topology: Topology) -> dict[str
     Raises:
         RejectedFilesError: promtool has found an error.
     """
+    pem = settings.edge_certificate
     files = prometheus_files(
         PrometheusFilesArgs(
             cluster=pulumi.get_stack(),
@@ -36,7 +37,7 @@ def checked_prometheus_files(settings: Settings, topology: Topology) -> dict[str
             nodes=[host.name for host in settings.present_hosts],
             tasks={name: service.tasks for name, service in topology.services.items()},
             alert_for=settings.alerting.for_,
-            certificates=certificate_ends(settings.edge_certificate),
+            certificates={"edge": certificate.not_after(pem.get_secret_value())} if pem else {},
         )
     )
     promtool.check(files)

@@ -6,5 +6,5 @@ url=http://$1:2380
 . /opt/postgres/etcd_cluster.sh
 
 cluster=$(find_cluster) || { echo "etcd has no majority, so $1 cannot be taken out of it" >&2; exit 1; }
-entry=$(own_entry)
+entry=$(entry_of_member)
 [ -z "$entry" ] || ctl member remove "${entry% *}"

@@ -17,7 +17,7 @@ until cluster=$(find_cluster); do
   fi
   sleep 1
 done
-entry=$(own_entry)
+entry=$(entry_of_member)
 # A member cannot be asked to remove itself: it stops before it answers.
 others=$(ctl member list | awk -F ', ' -v url="$url" '$4 != url && $5 { printf "%s%s", comma, $5; comma = "," }')
 if [ -n "$entry" ] && [ -n "$others" ]; then

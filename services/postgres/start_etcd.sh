@@ -14,14 +14,14 @@ url=http://$name:2380
 
 # Until it has a vote, the cluster works as it did before, whatever happens to this member.
 gain_vote() {
-  until [ "$(own_entry)" = "$1 false" ]; do
+  until [ "$(entry_of_member)" = "$1 false" ]; do
     ctl member promote "$1" >/dev/null 2>&1 || true
     sleep 1
   done
 }
 
 join() {
-  while entry=$(own_entry) && [ -n "$entry" ]; do
+  while entry=$(entry_of_member) && [ -n "$entry" ]; do
     ctl member remove "${entry% *}" >/dev/null || sleep 1
   done
   until ctl member add "$name" --learner --peer-urls "$url" >/dev/null; do
@@ -30,7 +30,7 @@ join() {
   known=$(ctl member list | awk -F ', ' '{ split($4, part, "[/:]+"); printf "%s%s=%s", comma, part[2], $4; comma = "," }')
 }
 
-if cluster=$(find_cluster) && [ -z "$(own_entry)" ]; then
+if cluster=$(find_cluster) && [ -z "$(entry_of_member)" ]; then
   if [ -e $left ]; then
     # Swarm starts it again because etcd has ended. It must not join again before its service is removed.
     rm $left
@@ -41,7 +41,7 @@ fi
 if [ -d $data/member ]; then
   known=$name=$url
   if [ -n "$cluster" ]; then
-    entry=$(own_entry)
+    entry=$(entry_of_member)
     gain_vote "${entry% *}" &
   fi
   exec etcd "$@" --name="$name" --data-dir=$data --initial-cluster="$known"
@@ -56,6 +56,6 @@ while [ -z "$cluster" ] && ! cluster=$(find_cluster); do
   sleep 1
 done
 join
-entry=$(own_entry)
+entry=$(entry_of_member)
 gain_vote "${entry% *}" &
 exec etcd "$@" --name="$name" --data-dir=$data --initial-cluster="$known" --initial-cluster-state=existing

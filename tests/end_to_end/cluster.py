@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.parse
@@ -18,7 +19,7 @@ import requests
 import yaml
 
 from components.ssh import SshError
-from lab import demo, engine, hosts, stack
+from lab import demo, engine, hosts, namespace, stack
 from lab.paths import Lab
 from monitoring import influxdb_client
 
@@ -65,6 +66,14 @@ class Cluster:
     def pulumi(self, *arguments: str, check: bool = True, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         return stack.pulumi(self.lab, self._tools, *arguments, check=check, stdin=stdin, project=self._project)
 
+    def new_swarm(self, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run the command that prepares a new swarm after the last manager is lost."""
+        command = namespace.command(self.lab, [sys.executable, "-m", "recovery.new_swarm", *options])
+        environment = stack.environment(self.lab, self._tools)
+        return subprocess.run(
+            command, cwd=self._project, env=environment, check=check, capture_output=True, text=True, timeout=_TIMEOUT
+        )
+
     def up(self, *options: str) -> str:
         return self.pulumi("up", "--yes", "--skip-preview", *options).stdout
 
@@ -110,16 +119,20 @@ class Cluster:
     def configured(self, **settings: Any) -> Iterator[None]:
         """Change settings for a while. Mappings are merged with the present ones."""
         before = self.lab.config_file.read_text()
-        document = yaml.safe_load(before)
+        self.configure(**settings)
+        try:
+            yield
+        finally:
+            self.lab.config_file.write_text(before)
+
+    def configure(self, **settings: Any) -> None:
+        """Change settings for good. Mappings are merged with the present ones."""
+        document = yaml.safe_load(self.lab.config_file.read_text())
         for name, value in settings.items():
             known = document["config"].get(f"swarm-transfer:{name}")
             merged = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
             document["config"][f"swarm-transfer:{name}"] = merged
         self.lab.config_file.write_text(yaml.safe_dump(document))
-        try:
-            yield
-        finally:
-            self.lab.config_file.write_text(before)
 
     def set_secret(self, name: str, value: str) -> None:
         """Set a secret setting. A dot in the name leads into a nested setting."""
@@ -157,11 +170,14 @@ class Cluster:
     def vagrant_destroy(self, host: str) -> None:
         hosts.destroy(self.lab, host)
 
+    def kill(self, host: str) -> None:
+        identifier = (self.lab.local_dir / "vagrant" / "machines" / host / "docker" / "id").read_text()
+        subprocess.run(engine.docker(self.lab, "kill", identifier), check=True, stdout=subprocess.DEVNULL)
+
     @contextmanager
     def stopped(self, host: str) -> Iterator[None]:
         """Kill a host, and start it again afterwards."""
-        identifier = (self.lab.local_dir / "vagrant" / "machines" / host / "docker" / "id").read_text()
-        subprocess.run(engine.docker(self.lab, "kill", identifier), check=True, stdout=subprocess.DEVNULL)
+        self.kill(host)
         try:
             yield
         finally:

@@ -225,6 +225,7 @@ def test_when_services_are_killed_a_plain_upload_fails_cleanly_and_a_tus_upload_
     assert is_stored(cluster, unsure) == (plain[0] == 201)
     if plain[0] == 201:
         assert digest_of(cluster, unsure, back="master") == hashlib.sha256(content).hexdigest()
+    cluster.eventually(lambda: all(put(cluster, "again", blocks(MIB), through=host).ok for host in HOSTS), seconds=60)
 
 
 def iter_mib(content: bytes) -> Iterator[bytes]:

@@ -117,6 +117,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the waits for servers that do not answer, so that the tests take seconds."""
     monkeypatch.setattr(seaweedfs_store, "_PATIENCE_SECONDS", 1)
+    monkeypatch.setattr(seaweedfs_store, "_PATIENCE_IN_OUTAGE_SECONDS", 0.5)
     monkeypatch.setattr(seaweedfs_copies, "_PUT_SECONDS", 1)
     monkeypatch.setattr(seaweedfs_copies, "_GET_SECONDS", 1)
     monkeypatch.setattr(seaweedfs_copies, "_DELETE_SECONDS", 1)

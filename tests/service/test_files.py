@@ -453,6 +453,12 @@ def test_a_broken_download_of_a_one_time_file_can_be_resumed(
 # Limits
 
 
+def test_an_empty_file_with_limited_downloads_gives_its_slot_back(client: Client) -> None:
+    client.request("PUT", "/files/empty?max-downloads=1000", b"")
+
+    assert {client.get("empty").status for _ in range(2 * MAX_TRANSFERS)} == {200}
+
+
 def test_what_is_declared_too_large_is_refused_before_it_is_sent(limited: Limited) -> None:
     client = limited(max_file=10)
 

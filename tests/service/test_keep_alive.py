@@ -62,12 +62,17 @@ def test_idle_connections_leave_all_threads_to_others(server: Server) -> None:
 @pytest.fixture
 def worker(monkeypatch: pytest.MonkeyPatch) -> KeepAliveWorker:
     """A worker with a thread pool that does nothing, which handles every request at once."""
-    monkeypatch.setattr(ThreadWorker, "handle", lambda *_: True)
+    monkeypatch.setattr(ThreadWorker, "handle", Mock(side_effect=[True] * 3))  # a fourth request is an error
     made = KeepAliveWorker.__new__(KeepAliveWorker)
     made.alive = True
     made.tpool = Mock()
     made._waiting = deque()
     return made
+
+
+def handled(worker: KeepAliveWorker) -> int:
+    """How many requests gunicorn's own worker has handled."""
+    return int(super(KeepAliveWorker, worker).handle.call_count)
 
 
 def endless() -> Any:
@@ -83,12 +88,18 @@ def test_a_thread_serves_another_connection_that_waits(
     worker.enqueue_req(endless())
 
     assert worker.handle(endless())
+    assert handled(worker) == 1
 
 
-def test_a_thread_serves_a_busy_connection_for_a_limited_time(worker: KeepAliveWorker) -> None:
+def test_a_thread_serves_a_busy_connection_for_a_limited_time(
+    worker: KeepAliveWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Mock(monotonic=Mock(side_effect=[0, 0.09, 0.11]))
+    monkeypatch.setattr("file_transfer.gunicorn_server.keep_alive.time", clock)
     worker.enqueue_req(endless())
 
     assert worker.handle(endless())
+    assert handled(worker) == 2
 
 
 def test_a_worker_that_stops_gives_its_connections_back(
@@ -99,3 +110,4 @@ def test_a_worker_that_stops_gives_its_connections_back(
     worker.alive = False
 
     assert worker.handle(endless())
+    assert handled(worker) == 1

@@ -11,6 +11,7 @@ from seaweedfs import Cluster, Requests, is_writable
 from file_transfer.chunks import StorageUnavailableError
 from file_transfer.stores import seaweedfs as store_module
 from file_transfer.stores.incoming import CHUNK_BYTES
+from file_transfer.stores.seaweedfs_masters import Masters
 
 CONTENT = os.urandom(2 * CHUNK_BYTES + 1)
 
@@ -175,3 +176,29 @@ def test_a_volume_server_with_a_new_address_is_found_again(cluster: Cluster) -> 
 
     assert read(store, chunks) == CONTENT
     assert read(store, written) == b"content"
+
+
+@pytest.mark.parametrize("refusals", [0, 1])
+def test_after_a_long_outage_the_first_upload_is_stored(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, refusals: int
+) -> None:
+    """The masters may refuse a moment longer, since the volumes have just come back."""
+    store = cluster.store()
+    keys = ReservedKeys(store, store.choose_keys(1))
+    cluster.kill("node1")
+    with store.receive(keys) as incoming:
+        incoming.write(b"content")
+        with pytest.raises(StorageUnavailableError):
+            incoming.keep()
+    cluster.start("node1")
+    wait_until(cluster.is_ready, seconds=60)
+    assign, left = Masters.assign, [StorageUnavailableError("growth in progress")] * refusals
+
+    def refuse_first(self: Masters, count: int, copies: int) -> str:
+        if left:
+            raise left.pop()
+        return assign(self, count, copies)
+
+    monkeypatch.setattr(Masters, "assign", refuse_first)
+
+    assert read(store, keep(store, b"content")) == b"content"

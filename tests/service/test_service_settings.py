@@ -198,7 +198,11 @@ def test_the_names_and_origins_are_lists() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "error"),
     [
-        ("ALLOWED_HOSTS", "a.example,B.example", '"B.example": list, in lower case and with commas, names such as'),
+        (
+            "ALLOWED_HOSTS",
+            "a.example,B.example",
+            '"B.example": give a comma-separated list, in lower case, of names such as',
+        ),
         ("ALLOWED_HOSTS", "a.example:5001", "names such as files.example.org"),
         ("ALLOWED_HOSTS", "*", "names such as files.example.org"),
         ("ALLOWED_ORIGINS", "*", "origins such as https://app.example.org"),

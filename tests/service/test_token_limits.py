@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from client import FORM, MAX_TRANSFERS, Client, file_form
@@ -17,12 +18,12 @@ from file_transfer.catalogue import Catalogue
 
 ALL = {"scopes": ["read", "write", "delete"]}
 TUS = {"tus_resumable": "1.0.0"}
-TODAY = datetime.now(UTC).date()
+NOW = datetime(2030, 1, 31, 23, 59, 59, tzinfo=UTC)
 TOKENS: dict[str, tuple[str, dict[str, object]]] = {
     "owner": ("the owner", ALL),
     "ci": ("of the ci", {**ALL, "prefix": "ci-"}),
-    "new": ("the new one", {**ALL, "expires": str(TODAY)}),
-    "old": ("the old one", {**ALL, "expires": str(TODAY - timedelta(days=1))}),
+    "new": ("the new one", {**ALL, "expires": "2030-01-31"}),
+    "old": ("the old one", {**ALL, "expires": "2030-01-30"}),
     "brief": ("for a week", {**ALL, "ttl": "7d"}),
 }
 
@@ -102,14 +103,15 @@ def test_a_token_with_a_prefix_lists_nothing_else(ask: Request) -> None:
     assert "prefix=ci-" in ask("ci", "GET", "/files?limit=1").headers["link"]
 
 
-def test_a_token_is_valid_until_the_end_of_its_last_day(ask: Request) -> None:
+def test_a_token_is_valid_until_the_end_of_its_last_day(ask: Request, monkeypatch: pytest.MonkeyPatch) -> None:
     before = errors("expired_token")
+    monkeypatch.setattr(tokens, "datetime", Mock(now=lambda _: NOW))
 
     assert ask("new", "PUT", "/files/x", b"x").status == 201
     refused = ask("old", "PUT", "/files/x", b"x")
 
     assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer")
-    assert "has expired on" in refused.text
+    assert "expired at the end of 2030-01-30" in refused.text
     assert errors("expired_token") == before + 1
 
 

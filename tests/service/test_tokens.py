@@ -89,6 +89,9 @@ def test_a_refusal_names_the_token_and_never_shows_it(protected: Client) -> None
         (f'{{"a": {{"sha256": "{"0" * 64}", "scopes": ["read"], "ttl": "soon"}}}}', "'a' has an invalid"),
         (f'{{"a": {{"sha256": "{"0" * 64}", "scopes": ["read"], "ttl": 7}}}}', "'a' has an invalid"),
         (f'{{"a": {{"sha256": "{"0" * 64}", "scopes": ["read"], "prefix": 7}}}}', "'a' has an invalid"),
+        (f'{{"a": {{"sha256": "{"0" * 64}", "scopes": ["read"], "prefix": ""}}}}', "'a' has an invalid"),
+        (f'{{"a": {{"sha256": "{"0" * 64}", "scopes": ["read"], "expires": ""}}}}', "'a' has an invalid"),
+        (f'{{"a": {{"sha256": "{"0" * 64}", "scopes": ["read"], "ttl": null}}}}', "'a' has an invalid"),
     ],
 )
 def test_invalid_tokens_are_reported(tmp_path: Path, content: str, error: str) -> None:

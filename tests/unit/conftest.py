@@ -11,7 +11,7 @@ import pytest
 from pulumi.runtime import mocks
 from recorder import FRESH, PASSWORDS, Monitor, Recorder, configure
 
-from components import preflight, readiness
+from components import preflight, readiness, ssh
 from components.ssh import SshTarget
 
 ROOT = Path(__file__).parent.parent.parent
@@ -38,6 +38,8 @@ def recorder(monkeypatch: pytest.MonkeyPatch, answers: dict[str, str]) -> Record
     monkeypatch.setattr(readiness, "wait", lambda _manager, service, **_: recorder.ready.append(service))
     monkeypatch.setattr(readiness, "wait_for_answers", lambda _manager, urls, **_: recorder.ready.extend(urls))
     monkeypatch.setattr(preflight, "ask", lambda host, _, **__: answers.get(host.name, FRESH))
+    # Not the program's own, which would change the file in the checkout.
+    monkeypatch.setattr(ssh, "record_gone", lambda targets, _: recorder.gone.extend(host.name for host in targets))
     return recorder
 
 

@@ -30,6 +30,8 @@ class Recorder(mocks.Mocks):
     resources: list[mocks.MockResourceArgs] = field(default_factory=list)
     ready: list[str] = field(default_factory=list)
     """The services and URLs that the program waited for, in order."""
+    gone: list[str] = field(default_factory=list)
+    """The hosts on which the program wants nothing to run."""
     dependencies: dict[str, set[str]] = field(default_factory=dict)
     """Maps a resource's name to the names of its dependencies."""
 

@@ -1,14 +1,11 @@
 """A host that is gone for good has no part in the program, and the swarm and etcd forget it."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import pytest
 from described import settings_for
 from recorder import Recorder
 
-from components import ssh
 from components.commands import forget_etcd, forget_node, join_swarm
 from settings import topology
 
@@ -30,12 +27,6 @@ def hosts(**gone: bool) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(autouse=True)
-def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the program notes in the project's folder must not stay there."""
-    monkeypatch.setattr(ssh, "GONE", tmp_path / ssh.GONE)
-
-
 def test_without_the_first_of_three_managers_the_second_runs_the_swarms_commands(
     run_program: Run, values: dict[str, Any]
 ) -> None:
@@ -49,6 +40,7 @@ def test_without_the_first_of_three_managers_the_second_runs_the_swarms_commands
     assert commands["third-membership"]["create"] == join_swarm()
     own = [command for command in commands.values() if command.get("interpreter", [""])[-1] == "vagrant@192.168.50.2"]
     assert own == [], "nothing runs on the host that is gone"
+    assert recorder.gone == ["master"], "nor does what is deleted"
     assert "master-engine" not in recorder.of_type("pulumi:providers:docker")
     pinned = {name for name in recorder.services() if name.startswith(("etcd-", "object-store-master-", "postgres-"))}
     assert pinned == {
@@ -68,6 +60,16 @@ def test_the_other_two_of_three_managers_still_decide_by_majority() -> None:
     assert list(described.voters) == ["a", "b", "c"], "SeaweedFS refuses two masters"
     assert described.services["edge"].tasks == 2
     assert not [service for service in described.services.values() if "a" in service.hosts]
+
+
+def test_without_two_of_three_managers_the_last_one_decides_alone() -> None:
+    settings = settings_for(["a", "b", "c"])
+    *gone, left = settings.hosts
+    hosts = (*(host.model_copy(update={"state": "gone"}) for host in gone), left)
+
+    described = topology.describe(settings.model_copy(update={"hosts": hosts}), {"monitoring": ["c"], "index": ["c"]})
+
+    assert list(described.voters) == list(described.voting_hosts) == ["c"]
 
 
 def test_a_volume_is_deleted_by_a_command_because_the_provider_would_need_the_host(

@@ -98,3 +98,67 @@ def test_the_state_keeps_only_the_stack() -> None:
         "version": 3,
         "deployment": {"manifest": {}, "resources": [stack], "pending_operations": []},
     }
+
+
+EXPORTED = {
+    "version": 3,
+    "deployment": {"resources": [{"type": "pulumi:pulumi:Stack"}, {"type": "docker:index/service:Service"}]},
+}
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """What the command does to a stack whose only manager is lost, in order: it runs in a folder of its own."""
+    calls: list[str] = []
+    state = {"now": json.dumps(EXPORTED)}
+    hosts = [
+        {"name": "master", "address": "10.0.0.2", "role": "manager", "state": "gone"},
+        {"name": "slave", "address": "10.0.0.3", "role": "manager"},
+    ]
+    config = {"hosts": hosts, "ssh": {"private_key_file": "k", "known_hosts_file": "h"}}
+
+    def pulumi(*arguments: str, stdin: str | None = None) -> str:
+        if arguments[0] == "config":
+            return json.dumps({f"swarm-transfer:{name}": {"objectValue": value} for name, value in config.items()})
+        calls.append(" ".join(arguments))
+        if stdin is not None:
+            state["now"] = stdin
+        return state["now"]
+
+    def ask(target: SshTarget, script: str, **_: Any) -> str:
+        if target.name == "master":
+            raise SshError("no route to host")
+        if script == new_swarm.SCRIPT:
+            return WORKER
+        assert "docker swarm leave" in script
+        assert "VOLUME=etcd-slave\n" in script
+        calls.append(f"{target.name} leaves, backup: {new_swarm.BACKUP.exists()}")
+        return ""
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(new_swarm, "_pulumi", pulumi)
+    monkeypatch.setattr(new_swarm, "ask", ask)
+    return calls
+
+
+def test_the_state_is_saved_before_anything_is_changed(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["new_swarm", "--yes"])
+
+    assert new_swarm.main() == 0
+
+    assert calls == ["stack export", "slave leaves, backup: True", "stack import"]
+    assert json.loads(new_swarm.BACKUP.read_text()) == EXPORTED
+    assert new_swarm.BACKUP.stat().st_mode & 0o777 == 0o600
+
+    assert new_swarm.main() == 0
+    assert json.loads(new_swarm.BACKUP.read_text()) == EXPORTED, "a second run keeps it"
+
+
+def test_without_agreement_nothing_is_changed(
+    calls: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["new_swarm"])
+
+    assert new_swarm.main() == 1
+    assert calls == []
+    assert "slave would leave the lost swarm" in capsys.readouterr().err

@@ -141,7 +141,7 @@ def test_a_failed_connection_is_retried_with_the_same_input(
 ) -> None:
     fake_ssh(f'echo >>{tmp_path}/attempts\n[ $(wc -l <{tmp_path}/attempts) -eq 3 ] || exit 255\necho "$@"\ncat')
 
-    command = [*interpreter(target), "script"]
+    command = [*interpreter(target, "lab"), "script"]
     done = subprocess.run(command, input="data", capture_output=True, text=True, check=True)
 
     assert done.stdout == f"{' '.join(target.options)} {target.login} script\ndata"
@@ -153,7 +153,7 @@ def test_the_last_status_is_returned_and_a_failed_script_is_not_retried(
 ) -> None:
     fake_ssh(f"echo >>{tmp_path}/attempts\nexit {status}")
 
-    assert subprocess.run([*interpreter(target), "script"], check=False).returncode == status
+    assert subprocess.run([*interpreter(target, "lab"), "script"], check=False).returncode == status
     assert len((tmp_path / "attempts").read_text().splitlines()) == attempts
 
 
@@ -164,9 +164,11 @@ def test_nothing_runs_on_a_host_that_is_gone_and_the_others_are_asked(
     fake_ssh("exit 9")
     other = replace(target, address=f"{target.address}0")
 
-    record_gone([target])
-    assert subprocess.run([*interpreter(target), "script"], check=False).returncode == 0
-    assert subprocess.run([*interpreter(other), "script"], check=False).returncode == 9
+    record_gone([target], "other")
+    assert subprocess.run([*interpreter(target, "lab"), "script"], check=False).returncode == 9, "of another stack"
+    record_gone([target], "lab")
+    assert subprocess.run([*interpreter(target, "lab"), "script"], check=False).returncode == 0
+    assert subprocess.run([*interpreter(other, "lab"), "script"], check=False).returncode == 9
 
-    record_gone([])
-    assert subprocess.run([*interpreter(target), "script"], check=False).returncode == 9
+    record_gone([], "lab")
+    assert subprocess.run([*interpreter(target, "lab"), "script"], check=False).returncode == 9

@@ -32,9 +32,9 @@ _ALLOWED = {
     "Access-Control-Max-Age": "600",
 }
 _EXPOSED = (
-    "Accept-Ranges, Content-Disposition, Content-Range, ETag, Link, Location, Repr-Digest, Retry-After, Tus-Extension, "
-    "Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset, "
-    "X-Request-ID"
+    "Accept-Ranges, Content-Disposition, Content-Range, ETag, Link, Location, Repr-Digest, Retry-After, "
+    "Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Expires, Upload-Length, "
+    "Upload-Metadata, Upload-Offset, X-Request-ID"
 )
 
 
@@ -42,8 +42,8 @@ _EXPOSED = (
 class Browsers:
     """The names of this service, and the origins whose pages may use it.
 
-    `hosts` are the names with a dot, such as `files.example.org`, or `*.example.org` for all names below. Addresses and
-    names without a dot always are names of this service, since no stranger can give them another meaning.
+    `hosts` are the names with a dot, such as `files.example.org`, or `*.example.org` for all names with one label more.
+    Addresses and names without a dot always are names of this service, since no stranger can give them another meaning.
     `origins` are those of other pages, such as `https://app.example.org`.
     """
 

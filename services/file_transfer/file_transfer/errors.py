@@ -1,7 +1,7 @@
 """Refused requests: the message for the user, and the reason under which metrics count them.
 
-Routes know HTTP, and raise `RefusedError` with a status. The code below them raises errors with names. Only this module
-says which status each of those has.
+Code that parses requests raises `RefusedError` with a status. Storage and uploads raise the named errors below, and
+only this module says which status each of those has.
 """
 
 from http import HTTPStatus

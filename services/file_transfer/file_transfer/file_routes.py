@@ -51,8 +51,8 @@ class FileRoutes:
             if headers.REQUEST.get(unsupported):
                 raise RefusedError(400, f"{unsupported} is not supported: send the whole file without encoding")
         length = headers.content_length()
-        self._catalogue.check_writable()  # if there is no primary, what the index says may be old
         if condition != conditions.NONE:
+            self._catalogue.check_writable()  # if there is no primary, what the index says may be old
             condition.check_change(self._catalogue.find(name))  # early, before the client sends the file in vain
         slot = self._slots.take(headers.client())
         with slot, self._catalogue.receive(None if length < 0 else length) as incoming_file:

@@ -63,7 +63,9 @@ class IncomingFile:
         """Write the next bytes. They must not change until the next call of any method.
 
         Raises:
-            RefusedError: 413 if the file is too large, 507 if a limit leaves no space for it.
+            TooLargeError: the file is too large.
+            NoRoomError: the store leaves no space for it.
+            QuotaError: the quota does not allow it.
             StorageFullError: the storage has no space.
             StorageUnavailableError: the storage does not take it at the moment.
         """
@@ -88,7 +90,7 @@ class IncomingFile:
         """Make the bytes durable, so that none stay in memory. Publishing does it if it has not been done.
 
         Raises:
-            RefusedError: 507 if a limit leaves no space for a small file in the index.
+            QuotaError: the quota does not allow a small file in the index.
         """
         if not self._content:
             self._limits.check_free(self._store, self.size)

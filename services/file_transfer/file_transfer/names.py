@@ -43,12 +43,13 @@ def checked_new(name: str | None) -> str:
     Files that were stored under other names by earlier releases can still be read and deleted.
 
     Raises:
-        NameRefusedError: the name is none, or people would not see what it is.
+        NameRefusedError: the name is invalid or misleading.
     """
     name = checked(name)
     if found := _misleading(name):
         raise NameRefusedError(
-            f"the name {printable(name)} contains U+{ord(found):04X}, which hides or turns text: remove it"
+            f"the name {printable(name)} contains U+{ord(found):04X}, which hides text or changes its direction: "
+            "remove it"
         )
     return name
 

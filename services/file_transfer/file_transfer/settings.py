@@ -228,7 +228,9 @@ def _listed(environment: Mapping[str, str], name: str, form: re.Pattern[str], ex
     parts = [part.strip() for part in environment.get(_PREFIX + name, "").split(",")]
     for part in filter(None, parts):
         if not form.fullmatch(part):
-            raise SettingsError(f'{_PREFIX}{name} has "{part}": list, in lower case and with commas, {example}')
+            raise SettingsError(
+                f'{_PREFIX}{name} has "{part}": give a comma-separated list, in lower case, of {example}'
+            )
     return frozenset(filter(None, parts))
 
 

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from functools import partial
-from itertools import chain
 from socket import IPPROTO_TCP, TCP_CORK, socket
 from typing import BinaryIO, Self
 
@@ -121,7 +120,11 @@ class StreamedBody:
         self._first = next(blocks, b"")
 
     def __iter__(self) -> Iterator[bytes]:
-        return chain([self._first], self._blocks)
+        try:
+            yield self._first
+            yield from self._blocks
+        finally:
+            self.close()  # Bottle does not close a body that turns out to be empty
 
     def close(self) -> None:
         """Stop reading and free the slot."""

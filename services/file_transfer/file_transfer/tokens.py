@@ -65,7 +65,9 @@ class Tokens:
             raise RefusedError(401, f"a valid token is needed: {remedy}", kind=reason)
         if found.expires and datetime.now(UTC).date() > found.expires:
             raise RefusedError(
-                401, f'the token "{found.name}" has expired on {found.expires}: ask for a new one', kind="expired_token"
+                401,
+                f'the token "{found.name}" expired at the end of {found.expires} (UTC): ask for a new one',
+                kind="expired_token",
             )
         if scope not in found.scopes:
             raise RefusedError(403, f'the token "{found.name}" does not have the scope "{scope}"')
@@ -98,7 +100,11 @@ def _token(path: Path, name: str, entry: object) -> Token:
         raise TokensError(f"{path}: {name!a} has invalid scopes: list one or more of read, write, delete")
     if unknown := entry.keys() - {"sha256", "scopes", "prefix", "expires", "ttl"}:
         raise TokensError(f"{path}: {name!a} has an unknown entry {min(unknown)!a}: remove it")
-    prefix, expires, ttl = (entry.get(field, "") for field in ("prefix", "expires", "ttl"))
+    limits = {field: entry[field] for field in ("prefix", "expires", "ttl") if field in entry}
+    invalid = f'{path}: {name!a} has an invalid "prefix", "expires" or "ttl": give texts like "ci-", "2030-01-31", "7d"'
+    if not all(limits.values()):  # it may come from a variable that is not set, and would limit nothing
+        raise TokensError(invalid)
+    prefix, expires, ttl = (limits.get(field, "") for field in ("prefix", "expires", "ttl"))
     try:
         if ttl:
             lifetime.parse({"ttl": ttl}, datetime.now(UTC))
@@ -113,6 +119,4 @@ def _token(path: Path, name: str, entry: object) -> Token:
     except names.NameRefusedError as error:
         raise TokensError(f"{path}: {name!a}: {error}") from None
     except (RefusedError, ValueError, TypeError):
-        raise TokensError(
-            f'{path}: {name!a} has an invalid "prefix", "expires" or "ttl": give texts like "ci-", "2030-01-31", "7d"'
-        ) from None
+        raise TokensError(invalid) from None

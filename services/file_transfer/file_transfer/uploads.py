@@ -35,7 +35,6 @@ KEPT = timedelta(days=1)
 _CHECKPOINT = 64 * 1024 * 1024
 """Bytes after which the progress of an upload is recorded. A killed replica loses at most this much."""
 
-
 _SMALL_BYTES = 2**20
 _MAX_SMALL = 10_000
 """How many chunks an upload can have before a request must bring `_SMALL_BYTES`. Each makes the index larger, and every
@@ -105,7 +104,7 @@ class Uploads:
         while upload.offset < upload.length:
             before = upload.offset
             left = None if size is None else min(size - (before - offset), upload.length - before)
-            upload, cut_short = self._append_once(upload, content, expected, left)
+            upload, cut_short = self._append_once(upload, content, expected, left, begun=offset)
             if cut_short and upload.offset < upload.length:
                 raise cut_short
             if upload.offset - before < _CHECKPOINT or expected:
@@ -123,9 +122,18 @@ class Uploads:
             raise UnknownUploadError(identifier)
 
     def _append_once(
-        self, upload: Upload, content: Iterator[Data], expected: tuple[str, bytes] | None, left: int | None
+        self,
+        upload: Upload,
+        content: Iterator[Data],
+        expected: tuple[str, bytes] | None,
+        left: int | None,
+        *,
+        begun: int,
     ) -> tuple[Upload, CutShortError | None]:
-        """Append up to a checkpoint. Return the upload after it, and the error if the connection broke."""
+        """Append up to a checkpoint. Return the upload after it, and the error if the connection broke.
+
+        `begun` is the offset at which the request began.
+        """
         limits = self._catalogue.limits
         reservation = Reservation(self._database, self._catalogue.store, limits, upload.id, left)
         try:
@@ -133,7 +141,7 @@ class Uploads:
             if appended.offset == upload.offset:
                 self._discard(reservation)
                 return upload, cut_short
-            if appended.offset - upload.offset < _SMALL_BYTES and appended.offset < appended.length:
+            if appended.offset - begun < _SMALL_BYTES and appended.offset < appended.length:
                 self._check_chunks(upload)
             return self._record(upload, appended, chunks, reservation.chosen), cut_short
         except (table.UploadChangedError, contents.LeaseLostError):

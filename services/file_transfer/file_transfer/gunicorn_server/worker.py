@@ -1,4 +1,4 @@
-"""gunicorn's worker with threads, in which no client holds a thread by sending slowly or not at all."""
+"""gunicorn's worker with threads, in which no client holds a thread by sending its body slowly or not at all."""
 
 import selectors
 import socket

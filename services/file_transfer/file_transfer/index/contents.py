@@ -65,7 +65,7 @@ def create(
     """Create content that is about to be received, and reserve keys and `size` bytes of the quota for it.
 
     Raises:
-        RefusedError: 507 if the quota does not allow it.
+        QuotaError: the quota does not allow it.
     """
     usage.reserve(connection, size, quota)
     _INSERT.change(connection, {"id": content, "state": RECEIVING, "size": size, "due": until})
@@ -79,7 +79,7 @@ def reserve(
 
     Raises:
         LeaseLostError: the lease has ended.
-        RefusedError: 507 if the quota does not allow the bytes.
+        QuotaError: the quota does not allow the bytes.
     """
     usage.reserve(connection, size, quota)
     renew(connection, content, until=until, size=size)

@@ -64,7 +64,8 @@ def publish(
     Publishing the same version again is harmless. The quota is in bytes; 0 means none.
 
     Raises:
-        RefusedError: 412 if the condition does not hold, 507 if the quota does not allow a small file.
+        RefusedError: 412 if the condition does not hold.
+        QuotaError: the quota does not allow a small file.
         LeaseLostError: the content's lease has ended.
     """
     row = locked(connection, file.name)

@@ -23,7 +23,7 @@ T = TypeVar("T")
 _BUSY_SECONDS = 10
 _MOST_AT_ONCE = 64
 _LOG_BYTES = 64 * 1024 * 1024
-"""The size of the write-ahead log from which on it is emptied."""
+"""The write-ahead log is emptied once it is larger than this."""
 
 _CHECKPOINT_SECONDS = 1
 _ERRORS = (OperationalError, sqlite3.OperationalError)

@@ -23,7 +23,7 @@ class Readers:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """Lend a connection. Of the idle ones it is the one used last, so that few are opened.
+        """Lend a connection. The idle one that was used last is lent first, so few are opened.
 
         Raises:
             StorageUnavailableError: all of them are in use for too long.

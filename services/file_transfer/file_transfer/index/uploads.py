@@ -52,7 +52,7 @@ def create(connection: Connection, upload: Upload, quota: int) -> None:
     """Create the upload, and reserve room for all of its bytes.
 
     Raises:
-        RefusedError: 507 if the quota does not allow it.
+        QuotaError: the quota does not allow it.
     """
     contents.create(connection, upload.id, until=upload.expires, size=upload.length, quota=quota)
     values: dict[str, Any] = {

@@ -2,7 +2,7 @@
 
 const GAP = "\u00a0"; // no-break space, which keeps a number and its unit on one line
 // Some languages and composed emoji need joiners. Beside ASCII they have no meaning.
-const JOINER = "(?<=[^\\0-\\x7f])[\\u200c\\u200d](?=[^\\0-\\x7f])";
+const JOINER = "(?<=[^\\0-\\x7f\\u200c\\u200d])[\\u200c\\u200d](?=[^\\0-\\x7f\\u200c\\u200d])";
 const HIDDEN = new RegExp(
   `(?!${JOINER})[\\p{Cf}\\u034f\\u115f\\u1160\\u17b4\\u17b5\\u2800\\u3164\\uffa0]`,
   "gu",

@@ -29,6 +29,9 @@ T = TypeVar("T")
 _PATIENCE_SECONDS = 8
 """How long choosing keys and storing a chunk are tried before the upload fails."""
 
+_PATIENCE_IN_OUTAGE_SECONDS = 2
+"""The same if the volume servers have been down for that long already. They may be coming back just now."""
+
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 1
 _THREADS = 32
@@ -129,9 +132,8 @@ class SeaweedFsStore:
             try:
                 return attempt()
             except StorageUnavailableError:
-                # Chunks that have waited for others to fail find that the store has been down for long enough.
-                outage = self._locations.outage_seconds(self._copies_of_each)
-                if max(monotonic() - began, outage) > _PATIENCE_SECONDS:
+                is_outage = self._locations.outage_seconds(self._copies_of_each) > _PATIENCE_SECONDS
+                if monotonic() - began > (_PATIENCE_IN_OUTAGE_SECONDS if is_outage else _PATIENCE_SECONDS):
                     raise
                 self._keys.drop_spare()
             sleep(pause)

@@ -18,6 +18,7 @@ _CONNECT_SECONDS = 1
 _REMEMBERED_SECONDS = 5
 """How long a server that failed counts as down, unless it answers before."""
 
+_ASKED_AGAIN_SECONDS = 1
 _CONNECTIONS = 64
 _SERVERS = 64
 
@@ -44,6 +45,7 @@ class _Connection(HTTPConnection):
         sending, self.timeout = self.timeout, _CONNECT_SECONDS
         try:
             super().connect()
+            self.sock.settimeout(sending)  # urllib3 does so only for a connection that is used again
         finally:
             self.timeout = sending
 
@@ -118,6 +120,17 @@ class Client:
     def is_down(self, address: str) -> bool:
         """Return whether the server's last request has failed, some seconds ago at most."""
         return self.down_seconds(address) is not None
+
+    def is_still_down(self, address: str) -> bool:
+        """Return the same, but ask the volume server again if its last failure is older than a second."""
+        _, last = self._failures.get(address, (0.0, float("-inf")))
+        if not _ASKED_AGAIN_SECONDS < monotonic() - last < _REMEMBERED_SECONDS:
+            return self.is_down(address)
+        try:
+            self.request("GET", address, "/healthz", seconds=_CONNECT_SECONDS)
+        except StorageUnavailableError:
+            return True
+        return False
 
     def _send(
         self,

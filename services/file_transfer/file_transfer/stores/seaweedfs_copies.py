@@ -62,7 +62,7 @@ class Copies:
                 f"volume {_volume(key)} of SeaweedFS is on {len(servers)} connected volume servers, not {self._copies}"
             )
         for server in servers:
-            if self._client.is_down(server.address):
+            if self._client.is_still_down(server.address):
                 self._locations.doubt(_volume(key))  # it may have a new address
                 raise StorageUnavailableError(f"the volume server {server.address} does not answer")
         return servers

@@ -1,4 +1,4 @@
-"""By what a replica proves to SeaweedFS's servers that it is one.
+"""How a replica proves to SeaweedFS's servers that it is a replica.
 
 A volume server wants a token for each chunk, signed with a key: there is one key for reading, and one for writing and
 deleting. The replica signs the tokens itself. The masters do not have the keys, so nobody gets a token by asking them.
