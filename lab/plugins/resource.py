@@ -83,10 +83,12 @@ class TypedProvider(provider.Provider):
             inputs=request.new_inputs, failures=[provider.CheckFailure(key, reason) for key, reason in found]
         )
 
-    async def diff_config(self, request: provider.DiffRequest) -> provider.DiffResponse:
-        """Report whether the configuration changed. A change never replaces the provider."""
-        old, new = plain_map(request.old_state), plain_map(request.new_inputs)
-        return provider.DiffResponse(changes=old.keys() != new.keys() or any(old[key] != new[key] for key in new))
+    async def diff_config(self, request: provider.DiffRequest) -> provider.DiffResponse:  # noqa: ARG002
+        """Leave the comparison of configurations to the engine.
+
+        The library's server would send True as the protocol's number for "no changes".
+        """
+        return provider.DiffResponse()
 
     async def check(self, request: provider.CheckRequest) -> provider.CheckResponse:
         """Refuse unknown and missing inputs; fill in the name and the provider's defaults."""

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.struct_pb2 import Struct
 from pulumi.provider.experimental import provider
 from pulumi.provider.experimental.provider import PropertyDiffKind
+from pulumi.provider.experimental.server import ProviderServicer
+from pulumi.runtime.proto import provider_pb2
 
 from lab.plugins.docker import engine_api
 from lab.plugins.docker.engine_api import EngineApi, EngineError, retry_while
@@ -77,6 +80,12 @@ def diff(kind: Any, state: dict[str, Any], inputs: dict[str, Any]) -> provider.D
     return asyncio.run(provider_with(kind, token).diff(request))
 
 
+def struct(**values: str) -> Struct:
+    made = Struct()
+    made.update(values)
+    return made
+
+
 def b64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
@@ -87,6 +96,14 @@ SERVICE: dict[str, Any] = {
     "mode": {"replicated": {"replicas": 2}},
 }
 SPEC = {"Name": "edge", "Mode": {"Replicated": {"Replicas": 9}}, "TaskTemplate": {"ContainerSpec": {"Image": "x"}}}
+
+
+def test_the_engine_is_not_told_that_a_changed_configuration_is_the_same() -> None:
+    before = provider_pb2.DiffRequest(olds=struct(host="ssh://one"), news=struct(host="ssh://two"))
+
+    answer = asyncio.run(ProviderServicer([], "5.2.0", TypedProvider(), engine_address="").DiffConfig(before, None))
+
+    assert answer.changes == provider_pb2.DiffResponse.DIFF_UNKNOWN
 
 
 def test_a_name_is_made_from_the_logical_name_and_kept() -> None:
