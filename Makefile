@@ -1,4 +1,4 @@
-.PHONY: help demo preview up test test-abuse check unit service coverage destroy lint metrics report shell status token venv bench-files
+.PHONY: help demo preview up test test-abuse test-faults check unit service coverage destroy lint metrics report shell status token venv bench-files
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -14,6 +14,9 @@ up: venv ## bring the demo's cluster to what demo.yaml and the program say now
 
 test: venv ## everything: what check runs, and end to end on two hosts of its own; as root on Debian
 	@.venv/bin/python -m lab test
+
+test-faults: venv ## hosts are lost for good, on three hosts: about 20 minutes; as root on Debian
+	@.venv/bin/python -m lab test-faults
 
 destroy: venv ## take away all that demo and test have made (built tools and images stay cached)
 	@.venv/bin/python -m lab destroy

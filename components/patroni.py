@@ -14,6 +14,9 @@ T = TypeVar("T")
 
 POSTGRES_PORT = 5432
 API_PORT = 8008
+SERVICE = "postgres"
+"""The beginning of every member's service name."""
+
 DATA = "/var/lib/postgresql"
 CONFIG = "/etc/patroni/patroni.yml"
 SHARED_CONFIG = "/etc/patroni/shared.yml"
@@ -94,7 +97,7 @@ def environment(service: str, services: Collection[str]) -> dict[str, str]:
 
 def service_name(host: str) -> str:
     """Return the name of the PostgreSQL on this host; its service and its volume have the same one."""
-    return f"postgres-{host}"
+    return f"{SERVICE}-{host}"
 
 
 def addresses(hosts: Sequence[str]) -> str:

@@ -120,7 +120,7 @@ def judge(
 
     current = [task for task in tasks if _version(task["Spec"]) == version]
     failures = Counter(_slot_or_node(task) for task in current if task["Status"]["State"] in _FAILED_TASK_STATES)
-    wanted = _expected_tasks(service, nodes)
+    wanted = expected_tasks(service, nodes)
     running = [t for t in current if t["DesiredState"] == "running" and t["Status"]["State"] == "running"]
     leftover = [t for t in tasks if t["DesiredState"] == "running" and t not in current]
     if len(running) == wanted and not leftover and state not in _REPLACING:
@@ -137,7 +137,8 @@ def _version(task: Mapping[str, Any]) -> str:
     return next((word.partition("=")[2] for word in command_line if word.startswith(f"{VERSION}=")), "")
 
 
-def _expected_tasks(service: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> int:
+def expected_tasks(service: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> int:
+    """Return how many tasks of the service should run on these nodes."""
     mode = service["Spec"]["Mode"]
     if "Replicated" in mode:
         return int(mode["Replicated"]["Replicas"])

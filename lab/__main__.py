@@ -14,6 +14,8 @@ ROOT = Path(__file__).parent.parent
 DEMO = Lab(name="demo", checkout=ROOT)
 TEST = Lab(name="test", checkout=ROOT)
 RECORD = Lab(name="record", checkout=ROOT)
+_END_TO_END = "tests/end_to_end"
+_FAULTS = f"{_END_TO_END}/faults"
 _DEMO_COMMANDS = {"demo": demo.run, "preview": update.preview, "up": update.up, "status": demo.status}
 
 
@@ -28,7 +30,8 @@ def main() -> int:
         ("status", "show what runs where, and how to reach it"),
         ("metrics", "show the eight metrics of every host and service, from both InfluxDBs"),
         ("report", "draw the metrics of the last half hour as a page with eight panels"),
-        ("test", "run all checks and tests"),
+        ("test", "run all checks and tests, except those of test-faults"),
+        ("test-faults", "lose hosts for good, on three hosts"),
         ("destroy", "remove everything that the labs have made"),
         ("shell", "open a shell that can reach the demo's hosts"),
     ):
@@ -61,7 +64,10 @@ def _run(chosen: argparse.Namespace) -> int:
         case "destroy":
             demo.destroy(DEMO, TEST, RECORD)
         case "test":
-            return 0 if checks.run(checks.test_stages(lambda: demo.test(TEST))) else 1
+            stages = checks.test_stages(lambda: demo.test(TEST, _END_TO_END, f"--ignore={_FAULTS}"))
+            return 0 if checks.run(stages) else 1
+        case "test-faults":
+            return 0 if checks.run(checks.fault_stages(lambda: demo.test(TEST, _FAULTS))) else 1
         case "record":
             record.record(RECORD, chosen.file)
         case "shell":

@@ -39,14 +39,14 @@ def run(lab: Lab) -> None:
     print(f"{note}\n\n{table}" if note else f"\n{table}", end="")
 
 
-def test(lab: Lab) -> bool:
-    """Start new hosts, run the end-to-end tests where they can be reached, and return whether all passed."""
+def test(lab: Lab, *arguments: str) -> bool:
+    """Start new hosts, run pytest with these arguments where they can be reached, and return whether all passed."""
     try:
         with engine.exclusive(lab):
             discard_hosts(lab)
             prepare(lab)
             command = lifecycle.of(lab).command(
-                [str(Path(sys.prefix) / "bin" / "pytest"), "tests/end_to_end", "--durations=20"]
+                [str(Path(sys.prefix) / "bin" / "pytest"), "--durations=20", *arguments]
             )
             return subprocess.run(command, cwd=lab.checkout, check=False).returncode == 0
     except LabError as error:

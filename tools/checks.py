@@ -81,6 +81,11 @@ def test_stages(lab_tests: Callable[[], bool]) -> list[Stage]:
     ]
 
 
+def fault_stages(lab_tests: Callable[[], bool]) -> list[Stage]:
+    """The long tests in which hosts are lost for good; `lab_tests` brings the lab up and runs them."""
+    return [packages_stage(packages.LAB), Stage("faults", lab_tests)]
+
+
 def run(stages: Sequence[Stage]) -> bool:
     """Run every stage, also after one has failed, and print the verdict; True if all passed."""
     results = []

@@ -24,6 +24,7 @@ from lab.paths import Lab
 from monitoring import influxdb_client
 
 _TIMEOUT = 120
+_OPERATION_TIMEOUT = 900
 _POLL_SECONDS = 0.1
 _ADDRESSES = {"master": "192.168.50.2", "slave": "192.168.50.3", "third": "192.168.50.4"}
 
@@ -66,12 +67,16 @@ class Cluster:
     def pulumi(self, *arguments: str, check: bool = True, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         return stack.pulumi(self.lab, self._tools, *arguments, check=check, stdin=stdin, project=self._project)
 
-    def new_swarm(self, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run the command that prepares a new swarm after the last manager is lost."""
-        command = namespace.command(self.lab, [sys.executable, "-m", "recovery.new_swarm", *options])
-        environment = stack.environment(self.lab, self._tools)
+    def operation(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one of the commands in `operations/` on the stack."""
         return subprocess.run(
-            command, cwd=self._project, env=environment, check=check, capture_output=True, text=True, timeout=_TIMEOUT
+            namespace.command(self.lab, [sys.executable, "-m", f"operations.{name}", *arguments]),
+            cwd=self._project,
+            env=stack.environment(self.lab, self._tools),
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=_OPERATION_TIMEOUT,
         )
 
     def up(self, *options: str) -> str:
@@ -171,8 +176,14 @@ class Cluster:
         hosts.destroy(self.lab, host)
 
     def kill(self, host: str) -> None:
-        identifier = (self.lab.local_dir / "vagrant" / "machines" / host / "docker" / "id").read_text()
-        subprocess.run(engine.docker(self.lab, "kill", identifier), check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(engine.docker(self.lab, "kill", self._container(host)), check=True, stdout=subprocess.DEVNULL)
+
+    def is_running(self, host: str) -> bool:
+        shown = engine.docker(self.lab, "inspect", "--format", "{{.State.Running}}", self._container(host))
+        return subprocess.run(shown, check=True, capture_output=True, text=True).stdout.strip() == "true"
+
+    def _container(self, host: str) -> str:
+        return (self.lab.local_dir / "vagrant" / "machines" / host / "docker" / "id").read_text()
 
     @contextmanager
     def stopped(self, host: str) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""The cluster that the end-to-end tests share. It is started once, and test_7_destroy.py ends it."""
+"""The cluster that the end-to-end tests share. It is started once, and test_6_destroy.py ends it."""
 
 import subprocess
 from collections.abc import Callable, Iterator

@@ -9,8 +9,9 @@ import pytest
 from recorder import FRESH
 
 from components.ssh import SshError, SshTarget
-from recovery import new_swarm
-from recovery.new_swarm import RecoveryError, forget, prepare
+from operations import new_swarm, stack
+from operations.new_swarm import forget, prepare
+from operations.stack import OperationError
 from settings.models import Host
 
 WORKER = f"{json.dumps({'LocalNodeState': 'active', 'ControlAvailable': False})}\n"
@@ -85,7 +86,7 @@ def test_a_swarm_that_is_not_lost_is_left_alone(
 ) -> None:
     answer(**answers)
 
-    with pytest.raises(RecoveryError, match=expected):
+    with pytest.raises(OperationError, match=expected):
         leaving(*hosts)
 
 
@@ -136,7 +137,8 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         return ""
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(new_swarm, "_pulumi", pulumi)
+    monkeypatch.setattr(stack, "pulumi", pulumi)
+    monkeypatch.setattr(new_swarm, "pulumi", pulumi)
     monkeypatch.setattr(new_swarm, "ask", ask)
     return calls
 

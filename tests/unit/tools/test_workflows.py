@@ -26,10 +26,13 @@ def steps(path: Path) -> list[dict[str, Any]]:
 def test_a_push_is_checked_and_the_night_runs_all() -> None:
     triggers = {path.stem: set(workflow(path)["on"]) for path in WORKFLOWS}
 
-    assert triggers == {"check": {"push", "pull_request"}, "end-to-end": {"schedule", "workflow_dispatch"}}
+    by_time = {"schedule", "workflow_dispatch"}
+    assert triggers == {"check": {"push", "pull_request"}, "end-to-end": by_time, "faults": by_time}
 
 
-@pytest.mark.parametrize(("name", "command"), [("check", "make check"), ("end-to-end", ".ci/run")])
+@pytest.mark.parametrize(
+    ("name", "command"), [("check", "make check"), ("end-to-end", ".ci/run"), ("faults", "make test-faults")]
+)
 def test_it_ends_with_the_command_that_people_run(name: str, command: str) -> None:
     assert steps(ROOT / ".github" / "workflows" / f"{name}.yml")[-1]["run"] == command
 

@@ -14,10 +14,11 @@ def test_a_new_swarm_has_every_file_after_the_only_manager_is_lost(cluster: Clus
     cluster.configure(hosts=[{**master, "state": "gone"}, {**slave, "role": "manager"}, third])
     cluster.vagrant_up("third")
 
-    planned = cluster.new_swarm(check=False)
+    planned = cluster.operation("new_swarm")
     assert planned.returncode == 1
     assert "slave would leave the lost swarm" in planned.stderr
-    cluster.new_swarm("--yes")
+    prepared = cluster.operation("new_swarm", "--yes")
+    assert prepared.returncode == 0, prepared.stderr
     cluster.up()
     cluster.pulumi("preview", "--expect-no-changes")
 

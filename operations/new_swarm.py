@@ -1,6 +1,6 @@
 """Prepares a new swarm with the data that is left, after the last manager is lost.
 
-    python -m recovery.new_swarm --yes
+    python -m operations.new_swarm --yes
 
 A swarm without its managers cannot be repaired. So every host that is left leaves it, and Pulumi's state forgets all
 resources: the next `pulumi up` creates a swarm and all services anew. It uses the volumes as they are.
@@ -9,20 +9,16 @@ resources: the next `pulumi up` creates a swarm and all services anew. It uses t
 import argparse
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from components import commands, etcd_member
 from components.probe import SCRIPT, parse
 from components.ssh import SshError, SshTarget, ask
-from settings.errors import PROJECT
-from settings.models import Host, Ssh
-from settings.ssh_targets import targets_of
+from operations.stack import OperationError, configured_hosts, pulumi
+from settings.models import Host
 
 BACKUP = Path("state-before-new-swarm.json")
 _LOST_SECONDS = 5
@@ -30,22 +26,19 @@ _LOST_SECONDS = 5
 _LEADERLESS = "does not have a leader"
 
 
-class RecoveryError(Exception):
-    """A new swarm is not the remedy, or cannot be prepared."""
-
-
 def prepare(hosts: Sequence[Host], targets: dict[str, SshTarget]) -> list[SshTarget]:
     """Return the hosts that must leave the lost swarm, after checking that it is lost.
 
     Raises:
-        RecoveryError: a manager is left, the settings do not say which host is the next one, or a host does not answer.
+        OperationError: a manager is left, the settings do not say which host is the next one, or a host does not
+            answer.
     """
     present = [host for host in hosts if host.state == "active"]
     lost = [host for host in hosts if host.state == "gone" and host.role == "manager"]
     if not lost:
-        raise RecoveryError("no manager is gone: give each lost manager `state: gone` in `hosts`")
+        raise OperationError("no manager is gone: give each lost manager `state: gone` in `hosts`")
     if not any(host.role == "manager" for host in present):
-        raise RecoveryError("no host is to be the next manager: give a host that is left `role: manager` in `hosts`")
+        raise OperationError("no host is to be the next manager: give a host that is left `role: manager` in `hosts`")
     for host in lost:
         _check_lost(targets[host.name])
     return [targets[host.name] for host in present if _must_leave(targets[host.name])]
@@ -63,7 +56,7 @@ def _check_lost(target: SshTarget) -> None:
     except SshError:
         return
     if probe.is_manager:
-        raise RecoveryError(f"{target.name}: answers and is a manager: remove its `state`, then run `pulumi up`")
+        raise OperationError(f"{target.name}: answers and is a manager: remove its `state`, then run `pulumi up`")
 
 
 def _must_leave(target: SshTarget) -> bool:
@@ -73,27 +66,12 @@ def _must_leave(target: SshTarget) -> bool:
     except SshError as error:
         if _LEADERLESS in str(error):
             return True  # a manager, but the others that it needs for a majority are gone
-        raise RecoveryError(f"{target.name}: cannot be asked: {error}") from None
+        raise OperationError(f"{target.name}: cannot be asked: {error}") from None
     if probe.nodes:
-        raise RecoveryError(f"{target.name}: is a manager, and its swarm works: run `pulumi up`, which goes on with it")
+        raise OperationError(
+            f"{target.name}: is a manager, and its swarm works: run `pulumi up`, which goes on with it"
+        )
     return probe.swarm.get("LocalNodeState") != "inactive"
-
-
-def _pulumi(*arguments: str, stdin: str | None = None) -> str:
-    done = subprocess.run(["pulumi", *arguments], input=stdin, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RecoveryError(f"`pulumi {' '.join(arguments)}` failed: {done.stderr.strip()}")
-    return done.stdout
-
-
-def _configured() -> tuple[list[Host], dict[str, SshTarget]]:
-    found = json.loads(_pulumi("config", "--json"))
-    try:
-        hosts = TypeAdapter(list[Host]).validate_python(found[f"{PROJECT}:hosts"]["objectValue"])
-        ssh = Ssh.model_validate(found[f"{PROJECT}:ssh"]["objectValue"])
-    except (KeyError, ValidationError):
-        raise RecoveryError("the settings `hosts` and `ssh` are not valid: `pulumi preview` says why") from None
-    return hosts, targets_of(hosts, ssh)
 
 
 def _leave(host: str) -> str:
@@ -102,12 +80,12 @@ def _leave(host: str) -> str:
 
 
 def _run(*, agreed: bool) -> None:
-    hosts, targets = _configured()
-    leaving = prepare(hosts, targets)
+    configured = configured_hosts()
+    leaving = prepare(configured.hosts, configured.targets)
     names = ", ".join(target.name for target in leaving) or "no host"
     if not agreed:
-        raise RecoveryError(f"{names} would leave the lost swarm, and Pulumi's state would be emptied: add --yes")
-    state = _pulumi("stack", "export")
+        raise OperationError(f"{names} would leave the lost swarm, and Pulumi's state would be emptied: add --yes")
+    state = pulumi("stack", "export")
     exported = json.loads(state)
     if forget(exported) != exported:  # otherwise this ran before, and the backup has what was forgotten
         with os.fdopen(os.open(BACKUP, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -115,19 +93,19 @@ def _run(*, agreed: bool) -> None:
     for target in leaving:
         ask(target, _leave(target.name), timeout=120)
     try:
-        _pulumi("stack", "import", stdin=json.dumps(forget(exported)))
-    except RecoveryError as error:
-        raise RecoveryError(f"{names} left the lost swarm, but {error}: run this command again") from None
+        pulumi("stack", "import", stdin=json.dumps(forget(exported)))
+    except OperationError as error:
+        raise OperationError(f"{names} left the lost swarm, but {error}: run this command again") from None
     print(f"{names} left the lost swarm. Pulumi's state before is in {BACKUP}. Now run `pulumi up`.")
 
 
 def main() -> int:
     """Run the command, and print an expected failure as one clear message."""
-    parser = argparse.ArgumentParser(prog="python -m recovery.new_swarm", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m operations.new_swarm", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--yes", action="store_true", help="do it; without this, only say what would be done")
     try:
         _run(agreed=parser.parse_args().yes)
-    except (RecoveryError, SshError) as error:
+    except (OperationError, SshError) as error:
         print(f"{error}", file=sys.stderr)
         return 1
     return 0

@@ -1,0 +1,164 @@
+"""Takes hosts out of service one after the other, upgrades and reboots them, and puts them back.
+
+    python -m operations.maintain NAME...
+
+Each host's tasks move to other hosts where they may, and its packages are upgraded. The next host is touched only when
+every task runs again, the index has its standby, and every file has its copies. A run that was interrupted can be
+repeated: a host that is drained already is where it goes on.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from components.shell import render
+from components.ssh import SshError, SshTarget, ask
+from operations import health
+from operations.health import SCRIPTS, Health, Node
+from operations.stack import ConfiguredHosts, OperationError, configured_hosts
+
+UPGRADE = (
+    "sudo apt-get -q update && "
+    "sudo DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Options::=--force-confold upgrade --with-new-pkgs"
+)
+REBOOT = "sudo nohup sh -c 'sleep 1; reboot' >/dev/null 2>&1 &"
+"""The pause lets the ssh session end before the host does."""
+
+_POLL_SECONDS = 2.0
+_BEFORE_SECONDS = 60
+_DRAIN_SECONDS = 600
+_UPGRADE_SECONDS = 3600
+_BOOT_SECONDS = 900
+_AFTER_SECONDS = 900
+
+
+@dataclass(frozen=True)
+class Maintenance:
+    """The maintenance of one host. `manager` runs the swarm's commands: another host if there is another manager."""
+
+    target: SshTarget
+    manager: SshTarget
+    others: Sequence[SshTarget]
+
+    def run(self, script: str, *, reboot: bool) -> None:
+        """Drain the host, run the script on it, reboot it if wanted, and return when the whole cluster is well again.
+
+        Raises:
+            OperationError: the cluster is not well before, the script failed, or the host or the cluster did not come
+                back in time.
+            SshError: a host does not answer.
+        """
+        node = self._drain()
+        self._say("runs the script")
+        try:
+            print(ask(self.target, script, timeout=_UPGRADE_SECONDS), end="", flush=True)
+        except SshError as error:
+            raise OperationError(f"{self._still_drained}: the script failed: {error}") from None
+        if reboot:
+            self._reboot()
+        self._say("comes back into service")
+        activate = render("change_node") + render("activate_node", folder=SCRIPTS, NODE=node.id)
+        _wait(lambda: ask(self.manager, activate), _BOOT_SECONDS, self._still_drained)
+        _wait(self._problems, _AFTER_SECONDS, f"{self.target.name} is back, but the cluster is not well")
+        self._say("is done")
+
+    def _drain(self) -> Node:
+        """Drain the host unless it is drained, and return its node."""
+        found = self._examine()
+        node = found.node(self.target.name)
+        if not node:
+            raise OperationError(f"{self.target.name} is not in the swarm: run `pulumi up` first")
+        drained = [other.host for other in found.nodes if not other.is_active and other != node]
+        if drained:
+            raise OperationError(f"{', '.join(drained)} is drained: finish its maintenance first")
+        if node.is_active:
+            _wait(self._problems, _BEFORE_SECONDS, "the cluster is not well, so nothing was changed")
+            self._say("is drained")
+            drain = render("drain_node", folder=SCRIPTS, NODE=node.id, SECONDS_TO_WAIT=_DRAIN_SECONDS)
+            ask(self.manager, render("change_node") + drain, timeout=_DRAIN_SECONDS + 60)
+        return node
+
+    def _reboot(self) -> None:
+        self._say("reboots")
+        before = ask(self.target, render("print_boot", folder=SCRIPTS))
+        ask(self.target, REBOOT)
+
+        def problem() -> str:
+            return "" if ask(self.target, render("print_boot", folder=SCRIPTS)) != before else "it still runs"
+
+        _wait(problem, _BOOT_SECONDS, f"{self._still_drained}: it did not reboot")
+
+    def _examine(self) -> Health:
+        return health.examine(self.manager, [self.target, *self.others])
+
+    def _problems(self) -> str:
+        return "; ".join(self._examine().problems)
+
+    @property
+    def _still_drained(self) -> str:
+        return f"{self.target.name} is still drained; repair it and run this command again"
+
+    def _say(self, step: str) -> None:
+        print(f"== {self.target.name} {step}", flush=True)
+
+
+def _wait(problem: Callable[[], str], seconds: float, failure: str) -> None:
+    """Wait until there is no problem. A host that does not answer is one.
+
+    Raises:
+        OperationError: there still is after so many seconds. Its text is `failure` and the last problem.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            reason = problem()
+        except SshError as error:
+            reason = str(error)
+        if not reason:
+            return
+        if time.monotonic() > deadline:
+            raise OperationError(f"{failure}: {reason}")
+        time.sleep(_POLL_SECONDS)
+
+
+def plan(configured: ConfiguredHosts, names: Sequence[str]) -> list[Maintenance]:
+    """Return the maintenance of each host, in this order.
+
+    Raises:
+        OperationError: a name is not that of a host.
+    """
+    present = [host for host in configured.hosts if host.state == "active"]
+    unknown = sorted(set(names) - {host.name for host in present})
+    if unknown:
+        raise OperationError(f"no host is named {', '.join(unknown)}: {', '.join(host.name for host in present)} are")
+    managers = [host.name for host in present if host.role == "manager"]
+    return [
+        Maintenance(
+            target=configured.targets[name],
+            manager=configured.targets[next((manager for manager in managers if manager != name), name)],
+            others=[configured.targets[host.name] for host in present if host.name != name],
+        )
+        for name in names
+    ]
+
+
+def main() -> int:
+    """Run the command, and print an expected failure as one clear message."""
+    parser = argparse.ArgumentParser(prog="python -m operations.maintain", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("hosts", nargs="+", metavar="NAME", help="a host's name in the settings")
+    parser.add_argument("--script", default=UPGRADE, help="what to run on each host (default: upgrade its packages)")
+    parser.add_argument("--no-reboot", action="store_true", help="do not reboot")
+    arguments = parser.parse_args()
+    try:
+        for maintenance in plan(configured_hosts(), arguments.hosts):
+            maintenance.run(arguments.script, reboot=not arguments.no_reboot)
+    except (OperationError, SshError) as error:
+        print(f"{error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

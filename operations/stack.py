@@ -1,0 +1,51 @@
+"""The stack that an operation is for: its hosts, as Pulumi's configuration has them, and the Pulumi CLI."""
+
+import json
+import subprocess
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter, ValidationError
+
+from components.ssh import SshTarget
+from settings.errors import PROJECT
+from settings.models import Host, Ssh
+from settings.ssh_targets import targets_of
+
+
+class OperationError(Exception):
+    """An operation is refused, or has failed. The text is for the person who runs it."""
+
+
+@dataclass(frozen=True)
+class ConfiguredHosts:
+    """The setting `hosts`, and how to reach each host by its name."""
+
+    hosts: list[Host]
+    targets: dict[str, SshTarget]
+
+
+def configured_hosts() -> ConfiguredHosts:
+    """Return the hosts of the selected stack.
+
+    Raises:
+        OperationError: the settings are not valid, or no stack is selected.
+    """
+    found = json.loads(pulumi("config", "--json"))
+    try:
+        hosts = TypeAdapter(list[Host]).validate_python(found[f"{PROJECT}:hosts"]["objectValue"])
+        ssh = Ssh.model_validate(found[f"{PROJECT}:ssh"]["objectValue"])
+    except (KeyError, ValidationError):
+        raise OperationError("the settings `hosts` and `ssh` are not valid: `pulumi preview` says why") from None
+    return ConfiguredHosts(hosts, targets_of(hosts, ssh))
+
+
+def pulumi(*arguments: str, stdin: str | None = None) -> str:
+    """Run the Pulumi CLI and return its output.
+
+    Raises:
+        OperationError: it failed.
+    """
+    done = subprocess.run(["pulumi", *arguments], input=stdin, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OperationError(f"`pulumi {' '.join(arguments)}` failed: {done.stderr.strip()}")
+    return done.stdout
