@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from cluster import Cluster
+from load import Load
+from outages import urls
 
 from components.ssh import SshError
 from lab import lifecycle, pulumi_cli
@@ -30,6 +33,17 @@ def cluster() -> Cluster:
 def record(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Return a function that adds a line to the end of the run's output, such as a time that was measured."""
     return request.config.stash.setdefault(RECORDED, []).append
+
+
+@pytest.fixture(scope="module")
+def load(cluster: Cluster) -> Iterator[Load]:
+    """A load that has run once. What it has uploaded is deleted at the end."""
+    load = Load()
+    with load.running(*urls(cluster)):
+        cluster.eventually(lambda: len(load.acknowledged) > 60, shown=load.described)
+    yield load
+    for name in load.acknowledged:
+        requests.delete(f"{cluster.url('master')}/files/{name}", timeout=60)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

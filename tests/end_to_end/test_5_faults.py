@@ -6,31 +6,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-import requests
 from cluster import Cluster
 from load import Load
+from outages import HOSTS, broken_until, recover, urls
 
-HOSTS = ("master", "slave")
 DOWNLOADS_GO_ON_SECONDS = 10
 REFUSED_SECONDS = 2
 NOTICED_SECONDS = 10
 OBSERVED_SECONDS = 15
 
 PRIMARY, STANDBY = "the primary", "the standby"
-
-
-@pytest.fixture(scope="module")
-def load(cluster: Cluster) -> Iterator[Load]:
-    load = Load()
-    with load.running(*urls(cluster)):
-        cluster.eventually(lambda: len(load.acknowledged) > 60, shown=load.described)
-    yield load
-    for name in load.acknowledged:
-        requests.delete(f"{cluster.url('master')}/files/{name}", timeout=60)
-
-
-def urls(cluster: Cluster) -> list[str]:
-    return [cluster.url(host) for host in HOSTS]
 
 
 def postgres_roles(cluster: Cluster) -> dict[str, str]:
@@ -48,31 +33,6 @@ def alerts(cluster: Cluster) -> set[str]:
     return {series["metric"]["alertname"] for series in cluster.prometheus("ALERTS")}
 
 
-def unhealthy(cluster: Cluster) -> list[str]:
-    """Return the services of which fewer tasks run than should."""
-    listed = cluster.on("master", "docker service ls --format '{{.Name}} {{.Replicas}}'").splitlines()
-    counts = {line.split()[0]: line.split()[1].split("/") for line in listed}
-    return [name for name, (running, wanted) in counts.items() if running != wanted]
-
-
-def recover(cluster: Cluster, load: Load) -> float:
-    """Wait until all services run and uploads and downloads succeed through both addresses; return the seconds."""
-    began = time.monotonic()
-
-    def all_is_well() -> bool:
-        return not unhealthy(cluster)
-
-    cluster.eventually(all_is_well, seconds=180, shown=lambda: (unhealthy(cluster), load.described()))
-    healthy = time.monotonic()
-    for upload in (True, False):
-        cluster.eventually(
-            lambda upload=upload: load.succeeded_since(healthy, upload=upload) == set(urls(cluster)),
-            seconds=60,
-            shown=load.described,
-        )
-    return time.monotonic() - began
-
-
 def refused_from(load: Load, gone: float) -> float:
     """Return after how many seconds without the host every upload was refused at once, by 503 with Retry-After."""
     uploads = sorted((t for t in load.transfers if t.upload and t.began > gone), key=lambda t: t.began)
@@ -81,11 +41,6 @@ def refused_from(load: Load, gone: float) -> float:
     others = [t.began - gone for t, is_proper in zip(uploads, proper, strict=True) if not is_proper]
     assert proper[-1], load.described()
     return max(others, default=0)
-
-
-def broken_until(load: Load, gone: float) -> float:
-    """Return how many seconds after the loss the last download began that failed."""
-    return max((t.began - gone for t in load.transfers if not t.upload and not t.ok), default=0)
 
 
 @pytest.mark.parametrize(("host", "other"), [("slave", "master"), ("master", "slave")])
