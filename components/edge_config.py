@@ -155,7 +155,7 @@ resolvers docker
   hold valid 1s
   hold nx 1s
   hold other 1s
-  hold timeout 1s
+  hold timeout 1h
   hold obsolete 2s
 
 # Who has how many connections and requests now, and sent how many a short while ago.
