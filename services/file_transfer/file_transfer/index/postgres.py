@@ -45,7 +45,7 @@ class PostgresDatabase:
         for host in self._hosts.readable():
             try:
                 with self._connection(host, _READ_SECONDS) as connection:
-                    return query(connection.execution_options(isolation_level="AUTOCOMMIT"))
+                    return query(connection)
             except (DBAPIError, PoolTimeoutError) as error:
                 failure = error
                 self._failed(host, error)
@@ -86,6 +86,9 @@ class PostgresDatabase:
     def _commit(self, host: PostgresHost, change: Callable[[Connection], T]) -> T:
         notices: list[str] = []
         with self._connection(host, _WRITE_SECONDS) as connection, _notices(connection, notices):
+            connection.execution_options(isolation_level="READ COMMITTED")
+            # A transaction of SQLAlchemy's, which would not see that a prepared statement begins one.
+            connection.begin()
             result = change(connection)
             try:
                 connection.commit()

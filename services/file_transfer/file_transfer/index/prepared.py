@@ -1,41 +1,48 @@
-"""Statements that are compiled once. With SQLite they go straight to its driver, which takes a fraction of the time."""
+"""Statements that are compiled once and go straight to the database's driver, which takes a fraction of the time."""
 
 import sqlite3
 from collections import namedtuple
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, cast
 
 from sqlalchemy import BindParameter, Connection, Delete, Dialect, Insert, Select, Update
+from sqlalchemy.exc import DBAPIError
 
 Row = Any
 """A row of a result, with its columns as attributes."""
 
 _Convert = Callable[[Any], Any] | None
+_Statement = Select[*tuple[Any, ...]] | Insert | Update | Delete
 
 
 class Prepared:
-    """A statement whose parameters are single values. A list's length would change the statement."""
+    """A statement whose parameters are single values. A list's length would change the statement.
 
-    def __init__(self, statement: Select[*tuple[Any, ...]] | Insert | Update | Delete) -> None:
+    Its errors are the driver's own with SQLite, and SQLAlchemy's with PostgreSQL.
+    """
+
+    def __init__(self, statement: _Statement) -> None:
         self._statement = statement
-        self._compiled: _Compiled | None = None
+        self._compiled: dict[str, _Compiled] = {}
 
     def one_or_none(self, connection: Connection, values: Mapping[str, object]) -> Row:
         """Return the row of a result that has at most one, or None."""
-        if connection.dialect.name == "sqlite":
-            return self._for_sqlite(connection).one_or_none(sqlite_driver(connection), values)
-        return connection.execute(self._statement, values).one_or_none()
+        compiled = self._for(connection.dialect)
+        with _errors(connection, compiled):
+            rows = compiled.execute(connection, values).fetchmany(2)
+        return compiled.row(*rows) if rows else None
 
     def change(self, connection: Connection, values: Mapping[str, object]) -> int:
         """Run a statement that changes rows, and return how many an update or a deletion has changed."""
-        if connection.dialect.name == "sqlite":
-            return self._for_sqlite(connection).execute(sqlite_driver(connection), values).rowcount
-        return connection.execute(self._statement, values).rowcount
+        compiled = self._for(connection.dialect)
+        with _errors(connection, compiled):
+            return int(compiled.execute(connection, values).rowcount)
 
-    def _for_sqlite(self, connection: Connection) -> "_Compiled":
-        if self._compiled is None:
-            self._compiled = _Compiled(self._statement, connection.dialect)
-        return self._compiled
+    def _for(self, dialect: Dialect) -> "_Compiled":
+        if dialect.name not in self._compiled:
+            self._compiled[dialect.name] = _Compiled(self._statement, dialect)
+        return self._compiled[dialect.name]
 
 
 def sqlite_driver(connection: Connection) -> sqlite3.Connection:
@@ -43,12 +50,27 @@ def sqlite_driver(connection: Connection) -> sqlite3.Connection:
     return cast("sqlite3.Connection", connection.connection.driver_connection)
 
 
-class _Compiled:
-    """A statement as SQLite's driver takes it, with the conversions of its values."""
+@contextmanager
+def _errors(connection: Connection, compiled: "_Compiled") -> Iterator[None]:
+    """Raise SQLAlchemy's errors in place of those of PostgreSQL's driver, as SQLAlchemy itself would."""
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    base = connection.dialect.loaded_dbapi.Error
+    try:
+        yield
+    except base as error:
+        raise DBAPIError.instance(compiled.sql, None, error, base, dialect=connection.dialect) from error
 
-    def __init__(self, statement: Select[*tuple[Any, ...]] | Insert | Update | Delete, dialect: Dialect) -> None:
+
+class _Compiled:
+    """A statement as a driver takes it, with the conversions of its values."""
+
+    def __init__(self, statement: _Statement, dialect: Dialect) -> None:
+        if not dialect.positional:
+            dialect = cast("type[Any]", type(dialect))(paramstyle="format")
         compiled = statement.compile(dialect=dialect)
-        self._sql = str(compiled)
+        self.sql = str(compiled)
         self._parameters = [_parameter(compiled.binds[name], dialect) for name in compiled.positiontup or ()]
         columns = list(statement.selected_columns) if isinstance(statement, Select) else []
         self._row = namedtuple("_Row", [column.name for column in columns])  # type: ignore[misc] # noqa: PYI024 - its columns are known only now
@@ -56,14 +78,11 @@ class _Compiled:
             column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns
         ]
 
-    def execute(self, driver: sqlite3.Connection, values: Mapping[str, object]) -> sqlite3.Cursor:
-        return driver.execute(self._sql, [parameter(values) for parameter in self._parameters])
+    def execute(self, connection: Connection, values: Mapping[str, object]) -> Any:  # noqa: ANN401 - any driver's cursor
+        driver: Any = connection.connection.driver_connection
+        return driver.execute(self.sql, [parameter(values) for parameter in self._parameters])
 
-    def one_or_none(self, driver: sqlite3.Connection, values: Mapping[str, object]) -> Row:
-        rows = self.execute(driver, values).fetchmany(2)
-        if not rows:
-            return None
-        (row,) = rows
+    def row(self, row: tuple[Any, ...]) -> Row:
         return self._row(
             *(
                 value if convert is None or value is None else convert(value)
