@@ -1,6 +1,7 @@
 """Access to a host by ssh: the client's options, and read-only scripts before and after a deployment.
 
-Only resources change a host. `ask` is for scripts that change nothing.
+In the program, only resources change a host, and `ask` is for scripts that change nothing. The commands in `operations/`
+change hosts by it.
 """
 
 import shlex
@@ -137,7 +138,7 @@ def knows_host(known_hosts_file: Path, address: str, port: int = PORT) -> bool:
 
 
 def ask(target: SshTarget, script: str, *, timeout: int = 60, prefix: Sequence[str] = ()) -> str:
-    """Run a read-only shell script on the host and return its output.
+    """Run a shell script on the host and return its output.
 
     `timeout` is in seconds. `prefix` is a command line that runs the ssh command.
 

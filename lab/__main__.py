@@ -31,7 +31,7 @@ def main() -> int:
         ("metrics", "show the eight metrics of every host and service, from both InfluxDBs"),
         ("report", "draw the metrics of the last half hour as a page with eight panels"),
         ("test", "run all checks and tests, except those of test-faults"),
-        ("test-faults", "lose hosts for good, on three hosts"),
+        ("test-faults", "run the long tests: networks break, hosts are maintained and lost for good"),
         ("destroy", "remove everything that the labs have made"),
         ("shell", "open a shell that can reach the demo's hosts"),
     ):
