@@ -82,7 +82,7 @@ def test_stages(lab_tests: Callable[[], bool]) -> list[Stage]:
 
 
 def fault_stages(lab_tests: Callable[[], bool]) -> list[Stage]:
-    """The long tests: networks break, hosts are maintained and lost for good. `lab_tests` brings the lab up for them."""
+    """The long tests, in which networks break, and hosts are maintained or lost; `lab_tests` brings the lab up."""
     return [packages_stage(packages.LAB), Stage("faults", lab_tests)]
 
 
