@@ -10,7 +10,7 @@ from typing import Any
 from components import commands, patroni, seaweedfs
 from components.readiness import expected_tasks
 from components.shell import render
-from components.ssh import SshTarget, ask
+from components.ssh import SshError, SshTarget, ask
 
 SCRIPTS = Path(__file__).parent / "scripts"
 _LOGINS = 16
@@ -44,18 +44,25 @@ def examine(manager: SshTarget, targets: Sequence[SshTarget]) -> Health:
     """Ask the manager for nodes and services, and all hosts for their data.
 
     Raises:
-        SshError: a host does not answer.
+        SshError: a host does not answer; the text names it.
     """
-    nodes, services = _documents(ask(manager, render("print_cluster", folder=SCRIPTS)))
+    nodes, services = _documents(_ask(manager, render("print_cluster", folder=SCRIPTS)))
     found = [_node(node) for node in nodes]
     problems = [f"{node.host} is down" for node in found if not node.is_ready]
     problems += [problem for service in services for problem in _service_problems(service, nodes)]
     members = sum(service["Spec"]["Name"].startswith(f"{patroni.SERVICE}-") for service in services)
     if members:
         with ThreadPoolExecutor(_LOGINS) as pool:
-            answers = pool.map(lambda target: ask(target, _print_data()), targets)
+            answers = pool.map(lambda target: _ask(target, _print_data()), targets)
             problems += _data_problems(members, (line for answer in answers for line in answer.splitlines()))
     return Health(found, problems)
+
+
+def _ask(target: SshTarget, script: str) -> str:
+    try:
+        return ask(target, script)
+    except SshError as error:
+        raise SshError(f"{target.name}: {error}") from None
 
 
 def _print_data() -> str:

@@ -34,8 +34,11 @@ class Hosts:
     few_copies: int = 0
     boots: int = 0
     failing: str = ""
+    silent: str = ""
 
     def ask(self, host: SshTarget, script: str, **_: Any) -> str:
+        if host.name == self.silent:
+            raise SshError("no answer within 60 s")
         if "http://docker/nodes" in script:
             return self.cluster()
         if "boot_id" in script:
@@ -152,6 +155,13 @@ def test_a_host_that_does_not_reboot_stays_drained(hosts: Hosts, monkeypatch: py
         SLAVE.run("upgrade", reboot=True)
 
     assert "master: active" not in hosts.done
+
+
+def test_a_host_that_does_not_answer_is_named(hosts: Hosts) -> None:
+    hosts.silent = "slave"
+
+    with pytest.raises(SshError, match="slave: no answer within 60 s"):
+        SLAVE.run("upgrade", reboot=True)
 
 
 def managers_for(roles: Sequence[str], names: Sequence[str]) -> list[str]:
