@@ -67,7 +67,7 @@ class FileService(pulumi.ComponentResource):
     backend: Backend
 
     def __init__(self, name: str, args: FileServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("swarm:files:FileService", name, {}, opts)
+        super().__init__("swarm:file_service:FileService", name, {}, opts)
         self._name = name
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)

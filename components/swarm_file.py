@@ -34,7 +34,7 @@ class SwarmFile(pulumi.ComponentResource):
     """
 
     def __init__(self, name: str, args: SwarmFileArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("swarm:file:SwarmFile", name, {}, opts)
+        super().__init__("swarm:swarm_file:SwarmFile", name, {}, opts)
         _check_name(name)
         self.content = args.content
         config = docker.ServiceConfig(
@@ -66,7 +66,7 @@ class SwarmSecret(pulumi.ComponentResource):
     """
 
     def __init__(self, name: str, args: SwarmSecretArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("swarm:file:SwarmSecret", name, {}, opts)
+        super().__init__("swarm:swarm_file:SwarmSecret", name, {}, opts)
         _check_name(name)
         encoded: pulumi.Output[str] = args.content.apply(
             lambda content: _encode(content, limit=_MAX_SECRET_BYTES, name=name)

@@ -116,7 +116,7 @@ class SwarmService(pulumi.ComponentResource):
     ready: pulumi.Output[str]
 
     def __init__(self, name: str, args: SwarmServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("swarm:service:SwarmService", name, {}, opts)
+        super().__init__("swarm:swarm_service:SwarmService", name, {}, opts)
         self._name = name
         # Swarm kills a task whose check fails, and on a slow host it may only be slow. The edge's checks stay strict.
         self._args = args = replace(args, healthcheck=args.healthcheck.for_slow_hosts(args.cluster.patience))

@@ -94,6 +94,14 @@ def test_the_version_changes_with_the_task_configuration_only(
     assert {name for name in before if before[name] != changed[name]} == {"files"}
 
 
+def test_a_component_s_type_says_where_its_class_is(run_program: Run, values: dict[str, Any]) -> None:
+    types = {made.typ for made in run_program(values).resources if made.typ.startswith("swarm:")}
+
+    assert "swarm:swarm_service:SwarmService" in types
+    for _, module, name in (found.split(":") for found in types):
+        assert f"\nclass {name}(" in (ROOT / "components" / f"{module}.py").read_text()
+
+
 def test_every_duration_has_the_form_that_the_provider_reads_back(run_program: Run, values: dict[str, Any]) -> None:
     for name, service in run_program(values).services().items():
         container = service["taskSpec"]["containerSpec"]
