@@ -12,7 +12,7 @@ preview: venv ## what `make up` would change, as a diff: your settings are in de
 up: venv ## bring the demo's cluster to what demo.yaml and the program say now
 	@.venv/bin/python -m lab up
 
-test: venv ## everything: what check runs, and end to end on two hosts of its own; as root on Debian
+test: venv ## what check runs, and end to end on two hosts of its own; as root on Debian
 	@.venv/bin/python -m lab test
 
 test-faults: venv ## networks break, hosts are maintained and lost for good: half an hour; as root on Debian

@@ -155,6 +155,7 @@ resolvers docker
   hold valid 1s
   hold nx 1s
   hold other 1s
+  # An engine that hangs answers no query. The health checks still find the replicas that are gone.
   hold timeout 1h
   hold obsolete 2s
 

@@ -1,7 +1,7 @@
-"""Access to a host by ssh: the client's options, and read-only scripts before and after a deployment.
+"""Access to a host by ssh: the client's options, and scripts before and after a deployment.
 
 In the program, only resources change a host, and `ask` is for scripts that change nothing. The commands in
-`operations/` change hosts by it.
+`operations/` also use it to change hosts.
 """
 
 import shlex

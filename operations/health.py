@@ -1,6 +1,7 @@
-"""What of a cluster is not as it should be: nodes, tasks, the index's standby, the copies of the files."""
+"""What is wrong in a cluster: nodes that are down, missing tasks, an index without its standby, too few copies."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ SCRIPTS = Path(__file__).parent / "scripts"
 _LOGINS = 16
 _WORKING = ("running", "streaming")
 _UPDATING = ("updating", "rollback_started")
+_NANOSECONDS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -29,33 +31,70 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Health:
-    """The swarm's nodes, and one line for each thing that is not as it should be, except nodes that are drained."""
+class Swarm:
+    """A swarm as a manager sees it: the Engine API's documents of its nodes, services, and tasks that should run."""
 
-    nodes: list[Node]
-    problems: list[str]
+    nodes: Sequence[dict[str, Any]]
+    services: Sequence[dict[str, Any]]
+    tasks: Sequence[dict[str, Any]]
 
-    def node(self, host: str) -> Node | None:
-        """Return the host's node, or None if it has none."""
-        return next((node for node in self.nodes if node.host == host), None)
+    def all_nodes(self) -> list[Node]:
+        """Return all nodes."""
+        return [_node(node) for node in self.nodes]
+
+    def stop_seconds(self) -> int:
+        """Return how long the slowest service's tasks may take to stop, in seconds."""
+        containers = [service["Spec"]["TaskTemplate"].get("ContainerSpec", {}) for service in self.services]
+        return max((container.get("StopGracePeriod", 0) // _NANOSECONDS for container in containers), default=0)
+
+    def problems(self) -> Iterator[str]:
+        """Yield one line for each node or service that is not as it should be. A drained node is not a problem."""
+        for document, node in zip(self.nodes, self.all_nodes(), strict=True):
+            if not node.is_ready:
+                yield f"{node.host} is down"
+            elif document.get("ManagerStatus", {}).get("Reachability", "reachable") != "reachable":
+                yield f"{node.host} cannot be reached by the other managers"
+        running = Counter(task["ServiceID"] for task in self.tasks if task["Status"]["State"] == "running")
+        for service in self.services:
+            name, wanted = service["Spec"]["Name"], expected_tasks(service, self.nodes)
+            if running[service["ID"]] != wanted:
+                yield f"{name}: {running[service['ID']]} of {wanted} tasks run"
+            elif (service.get("UpdateStatus") or {}).get("State") in _UPDATING:
+                yield f"{name} is being updated"
+
+    def count(self, beginning: str) -> int:
+        """Return how many services have a name that begins so."""
+        return sum(service["Spec"]["Name"].startswith(beginning) for service in self.services)
 
 
-def examine(manager: SshTarget, targets: Sequence[SshTarget]) -> Health:
-    """Ask the manager for nodes and services, and all hosts for their data.
+def look_at(manager: SshTarget) -> Swarm:
+    """Ask a manager for its swarm.
+
+    Raises:
+        SshError: it does not answer; the text names it.
+    """
+    return Swarm(*_documents(_ask(manager, render("print_cluster", folder=SCRIPTS))))
+
+
+def problems(manager: SshTarget, targets: Sequence[SshTarget]) -> list[str]:
+    """Ask the manager for the swarm, and all hosts for their data. Return one line for each problem.
 
     Raises:
         SshError: a host does not answer; the text names it.
     """
-    nodes, services = _documents(_ask(manager, render("print_cluster", folder=SCRIPTS)))
-    found = [_node(node) for node in nodes]
-    problems = [f"{node.host} is down" for node in found if not node.is_ready]
-    problems += [problem for service in services for problem in _service_problems(service, nodes)]
-    members = sum(service["Spec"]["Name"].startswith(f"{patroni.SERVICE}-") for service in services)
-    if members:
+    swarm = look_at(manager)
+    members, masters = swarm.count(f"{patroni.SERVICE}-"), swarm.count(f"{seaweedfs.MASTER}-")
+    found: dict[str, list[str]] = {"index": [], "few copies": []}
+    if members or masters:
         with ThreadPoolExecutor(_LOGINS) as pool:
-            answers = pool.map(lambda target: _ask(target, _print_data()), targets)
-            problems += _data_problems(members, (line for answer in answers for line in answer.splitlines()))
-    return Health(found, problems)
+            for answer in pool.map(lambda target: _ask(target, _print_data()), targets):
+                for kind, _, value in (line.partition("|") for line in answer.splitlines()):
+                    found[kind].append(value)
+    return [
+        *swarm.problems(),
+        *(_index_problems(members, found["index"]) if members else ()),
+        *(_copy_problems(found["few copies"]) if masters else ()),
+    ]
 
 
 def _ask(target: SshTarget, script: str) -> str:
@@ -85,42 +124,34 @@ def _node(node: dict[str, Any]) -> Node:
     )
 
 
-def _service_problems(service: dict[str, Any], nodes: Sequence[dict[str, Any]]) -> Iterator[str]:
-    name, running = service["Spec"]["Name"], service["ServiceStatus"]["RunningTasks"]
-    if running != (wanted := expected_tasks(service, nodes)):
-        yield f"{name}: {running} of {wanted} tasks run"
-    elif (service.get("UpdateStatus") or {}).get("State") in _UPDATING:
-        yield f"{name} is being updated"
-
-
-def _data_problems(members: int, lines: Iterable[str]) -> Iterator[str]:
-    kinds: dict[str, list[str]] = {"index": [], "few copies": []}
-    for line in lines:
-        kind, _, value = line.partition("|")
-        kinds[kind].append(value)
-    if kinds["index"]:
-        yield from _index_problems(members, json.loads(kinds["index"][0])["members"])
-    else:
+def _index_problems(wanted: int, answers: Sequence[str]) -> Iterator[str]:
+    if not answers:
         yield "no host says how the index is"
-    if few := max(map(int, kinds["few copies"]), default=0):
-        yield f"{few} of the object store's volumes have too few copies"
-
-
-def _index_problems(wanted: int, members: Sequence[dict[str, Any]]) -> Iterator[str]:
+        return
+    members = json.loads(answers[0])["members"]
     roles = [member["role"] for member in members]
     if roles.count("leader") != 1:
         yield "the index has no primary"
     elif wanted > 1 and "sync_standby" not in roles:
         yield "the index has no synchronous standby"
     if len(members) != wanted:
-        yield f"the index: {len(members)} of {wanted} members are there"
+        yield f"the index has {len(members)} of its {wanted} members"
     for member in members:
         if member["state"] not in _WORKING:
             yield f'the index: {member["name"]} is in the state "{member["state"]}"'
 
 
-def _documents(text: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    decoder = json.JSONDecoder()
-    nodes, end = decoder.raw_decode(text.lstrip())
-    services, _ = decoder.raw_decode(text.lstrip()[end:].lstrip())
-    return nodes, services
+def _copy_problems(answers: Iterable[str]) -> Iterator[str]:
+    counts = [int(answer) for answer in answers]
+    if not counts:
+        yield "no host says how many copies the files have"
+    elif few := max(counts):
+        yield f"{few} of the object store's volumes have too few copies"
+
+
+def _documents(text: str) -> Iterator[list[dict[str, Any]]]:
+    decoder, rest = json.JSONDecoder(), text.strip()
+    while rest:
+        document, end = decoder.raw_decode(rest)
+        yield document
+        rest = rest[end:].lstrip()

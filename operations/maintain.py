@@ -2,12 +2,13 @@
 
     python -m operations.maintain NAME...
 
-Each host's tasks move to other hosts where they may, and its packages are upgraded. The next host is touched only when
-every task runs again, the index has its standby, and every file has its copies. A run that was interrupted can be
-repeated: a host that is drained already is where it goes on.
+Each host's tasks move to other hosts if their constraints allow it, and its packages are upgraded. The next host is
+touched only when every task runs again, the index has its standby, and every file has its copies. If a run is
+interrupted, run it again: it goes on with the host that is drained.
 """
 
 import argparse
+import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -16,19 +17,22 @@ from dataclasses import dataclass
 from components.shell import render
 from components.ssh import SshError, SshTarget, ask
 from operations import health
-from operations.health import SCRIPTS, Health, Node
+from operations.health import SCRIPTS, Node
 from operations.stack import ConfiguredHosts, OperationError, configured_hosts
 
 UPGRADE = (
-    "sudo apt-get -q update && "
-    "sudo DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Options::=--force-confold upgrade --with-new-pkgs"
+    "sudo apt-get -q -o DPkg::Lock::Timeout=600 update && "
+    "sudo DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold "
+    "upgrade --with-new-pkgs"
 )
-REBOOT = "sudo nohup sh -c 'sleep 1; reboot' >/dev/null 2>&1 &"
+REBOOT = "sudo nohup sh -c 'sleep 3; reboot' >/dev/null 2>&1 &"
 """The pause lets the ssh session end before the host does."""
 
 _POLL_SECONDS = 2.0
 _BEFORE_SECONDS = 60
 _DRAIN_SECONDS = 600
+"""How long tasks may take to stop. More if a service allows them more."""
+
 _UPGRADE_SECONDS = 3600
 _BOOT_SECONDS = 900
 _AFTER_SECONDS = 900
@@ -43,62 +47,68 @@ class Maintenance:
     others: Sequence[SshTarget]
 
     def run(self, script: str, *, reboot: bool) -> None:
-        """Drain the host, run the script on it, reboot it if wanted, and return when the whole cluster is well again.
+        """Drain the host, run the script on it, reboot it if wanted, and return when the cluster is healthy again.
 
         Raises:
-            OperationError: the cluster is not well before, the script failed, or the host or the cluster did not come
+            OperationError: the cluster is not healthy before, a step failed, or the host or the cluster did not come
                 back in time.
-            SshError: a host does not answer.
+            SshError: a host does not answer, and nothing was changed.
         """
-        node = self._drain()
-        self._say("runs the script")
-        try:
-            print(ask(self.target, script, timeout=_UPGRADE_SECONDS), end="", flush=True)
-        except SshError as error:
-            raise OperationError(f"{self._still_drained}: the script failed: {error}") from None
+        node = self._begin()
+        self._say("draining")
+        stop_seconds = max(_DRAIN_SECONDS, health.look_at(self.manager).stop_seconds() + 60)
+        drain = render("drain_node", folder=SCRIPTS, NODE=node.id, LIMIT=stop_seconds)
+        # A round of the script takes more than its second.
+        self._do(self.manager, render("change_node") + drain, 2 * stop_seconds)
+        self._say("running the script")
+        print(
+            self._do(self.target, f"sh -euc {shlex.quote(script)} </dev/null\n", _UPGRADE_SECONDS), end="", flush=True
+        )
         if reboot:
             self._reboot()
-        self._say("comes back into service")
+        self._say("coming back into service")
         activate = render("change_node") + render("activate_node", folder=SCRIPTS, NODE=node.id)
         _wait(lambda: ask(self.manager, activate), _BOOT_SECONDS, self._still_drained)
-        _wait(self._problems, _AFTER_SECONDS, f"{self.target.name} is back, but the cluster is not well")
-        self._say("is done")
+        _wait(self._problems, _AFTER_SECONDS, f"{self.target.name} is back, but the cluster is not healthy")
+        self._say("done")
 
-    def _drain(self) -> Node:
-        """Drain the host unless it is drained, and return its node."""
-        found = self._examine()
-        node = found.node(self.target.name)
+    def _begin(self) -> Node:
+        """Return the host's node. If it is not drained, wait until the cluster is healthy."""
+        nodes = health.look_at(self.manager).all_nodes()
+        node = next((node for node in nodes if node.host == self.target.name), None)
         if not node:
             raise OperationError(f"{self.target.name} is not in the swarm: run `pulumi up` first")
-        drained = [other.host for other in found.nodes if not other.is_active and other != node]
-        if drained:
-            raise OperationError(f"{', '.join(drained)} is drained: finish its maintenance first")
         if node.is_active:
-            _wait(self._problems, _BEFORE_SECONDS, "the cluster is not well, so nothing was changed")
-            self._say("is drained")
-            drain = render("drain_node", folder=SCRIPTS, NODE=node.id, SECONDS_TO_WAIT=_DRAIN_SECONDS)
-            ask(self.manager, render("change_node") + drain, timeout=_DRAIN_SECONDS + 60)
+            drained = [other.host for other in nodes if not other.is_active]
+            if drained:
+                raise OperationError(f"{', '.join(drained)} is drained: finish its maintenance first")
+            _wait(self._problems, _BEFORE_SECONDS, "the cluster is not healthy, so nothing was changed")
         return node
 
     def _reboot(self) -> None:
-        self._say("reboots")
-        before = ask(self.target, render("print_boot", folder=SCRIPTS))
-        ask(self.target, REBOOT)
+        self._say("rebooting")
+        boot = render("print_boot", folder=SCRIPTS)
+        before = self._do(self.target, boot)
+        self._do(self.target, REBOOT)
 
         def problem() -> str:
-            return "" if ask(self.target, render("print_boot", folder=SCRIPTS)) != before else "it still runs"
+            return "" if ask(self.target, boot) != before else "it still runs"
 
-        _wait(problem, _BOOT_SECONDS, f"{self._still_drained}: it did not reboot")
+        _wait(problem, _BOOT_SECONDS, f"{self._still_drained}: it did not come back")
 
-    def _examine(self) -> Health:
-        return health.examine(self.manager, [self.target, *self.others])
+    def _do(self, host: SshTarget, script: str, seconds: int = 60) -> str:
+        """Run a script after the host has begun to drain."""
+        try:
+            return ask(host, script, timeout=seconds)
+        except SshError as error:
+            raise OperationError(f"{self._still_drained}: {host.name}: {error}") from None
 
     def _problems(self) -> str:
-        return "; ".join(self._examine().problems)
+        return "; ".join(health.problems(self.manager, [self.target, *self.others]))
 
     @property
     def _still_drained(self) -> str:
-        return f"{self.target.name} is still drained; repair it and run this command again"
+        return f"{self.target.name} is still drained; repair what is wrong, and run this command again"
 
     def _say(self, step: str) -> None:
         print(f"== {self.target.name} {step}", flush=True)
@@ -132,7 +142,9 @@ def plan(configured: ConfiguredHosts, names: Sequence[str]) -> list[Maintenance]
     present = [host for host in configured.hosts if host.state == "active"]
     unknown = sorted(set(names) - {host.name for host in present})
     if unknown:
-        raise OperationError(f"no host is named {', '.join(unknown)}: {', '.join(host.name for host in present)} are")
+        raise OperationError(
+            f"unknown or gone: {', '.join(unknown)}; the hosts are {', '.join(host.name for host in present)}"
+        )
     managers = [host.name for host in present if host.role == "manager"]
     return [
         Maintenance(
@@ -148,7 +160,11 @@ def main() -> int:
     """Run the command, and print an expected failure as one clear message."""
     parser = argparse.ArgumentParser(prog="python -m operations.maintain", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("hosts", nargs="+", metavar="NAME", help="a host's name in the settings")
-    parser.add_argument("--script", default=UPGRADE, help="what to run on each host (default: upgrade its packages)")
+    parser.add_argument(
+        "--script",
+        default=UPGRADE,
+        help="a shell script to run on each host as the ssh user (default: upgrade)",
+    )
     parser.add_argument("--no-reboot", action="store_true", help="do not reboot")
     arguments = parser.parse_args()
     try:

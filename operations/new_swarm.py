@@ -16,11 +16,12 @@ from typing import Any
 
 from components import commands, etcd_member
 from components.probe import SCRIPT, parse
+from components.shell import render
 from components.ssh import SshError, SshTarget, ask
+from operations.health import SCRIPTS
 from operations.stack import OperationError, configured_hosts, pulumi
 from settings.models import Host
 
-BACKUP = Path("state-before-new-swarm.json")
 _LOST_SECONDS = 5
 """How long a lost manager has to answer."""
 _LEADERLESS = "does not have a leader"
@@ -71,12 +72,21 @@ def _must_leave(target: SshTarget) -> bool:
         raise OperationError(
             f"{target.name}: is a manager, and its swarm works: run `pulumi up`, which goes on with it"
         )
-    return probe.swarm.get("LocalNodeState") != "inactive"
+    # An earlier run may have been interrupted after the host had left, and before it removed the volume.
+    return probe.swarm.get("LocalNodeState") != "inactive" or etcd_member.service_name(target.name) in probe.volumes
 
 
 def _leave(host: str) -> str:
-    """Return the script by which this host leaves the swarm. A member of etcd would wait for the lost ones for ever."""
-    return commands.leave_swarm() + commands.remove_volume(volume=etcd_member.service_name(host))
+    """Return the script by which this host leaves the swarm.
+
+    Its etcd volume is removed, because a member with old data would wait for the lost ones forever.
+    """
+    volume = etcd_member.service_name(host)
+    return (
+        commands.leave_swarm()
+        + f"( {commands.remove_volume(volume=volume)})\n"
+        + render("require_no_volume", folder=SCRIPTS, VOLUME=volume)
+    )
 
 
 def _run(*, agreed: bool) -> None:
@@ -85,18 +95,23 @@ def _run(*, agreed: bool) -> None:
     names = ", ".join(target.name for target in leaving) or "no host"
     if not agreed:
         raise OperationError(f"{names} would leave the lost swarm, and Pulumi's state would be emptied: add --yes")
+    backup = Path(f"state-before-new-swarm-{pulumi('stack', '--show-name').strip()}.json")
     state = pulumi("stack", "export")
     exported = json.loads(state)
-    if forget(exported) != exported:  # otherwise this ran before, and the backup has what was forgotten
-        with os.fdopen(os.open(BACKUP, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+    # If this ran before, the state has nothing left, and the backup has what was forgotten.
+    if forget(exported)["deployment"]["resources"] != exported["deployment"].get("resources", []):
+        with os.fdopen(os.open(backup, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(state)
     for target in leaving:
-        ask(target, _leave(target.name), timeout=120)
+        try:
+            ask(target, _leave(target.name), timeout=120)
+        except SshError as error:
+            raise OperationError(f"{target.name} did not leave: {error}: run this command again") from None
     try:
         pulumi("stack", "import", stdin=json.dumps(forget(exported)))
     except OperationError as error:
         raise OperationError(f"{names} left the lost swarm, but {error}: run this command again") from None
-    print(f"{names} left the lost swarm. Pulumi's state before is in {BACKUP}. Now run `pulumi up`.")
+    print(f"{names} left the lost swarm. Pulumi's state before is in {backup}. Now run `pulumi up`.")
 
 
 def main() -> int:

@@ -84,9 +84,9 @@ class TypedProvider(provider.Provider):
         )
 
     async def diff_config(self, request: provider.DiffRequest) -> provider.DiffResponse:  # noqa: ARG002
-        """Leave the comparison of configurations to the engine.
+        """Report nothing, so that the engine compares the configurations.
 
-        The library's server would send True as the protocol's number for "no changes".
+        The library would send True as 1, which is the protocol's number for "no changes".
         """
         return provider.DiffResponse()
 

@@ -1,6 +1,7 @@
 # shellcheck shell=sh
-# On a manager: prints two JSON documents, the list of all nodes and that of all services with their numbers of tasks.
+# On a manager: prints three JSON documents, the lists of all nodes, of all services, and of the tasks that should run.
 set -eu
-get() { curl --silent --show-error --fail --max-time 20 --unix-socket /var/run/docker.sock "$1"; }
+get() { curl --silent --show-error --fail --max-time 20 --unix-socket /var/run/docker.sock --get "$@"; }
 get http://docker/nodes
-get 'http://docker/services?status=true'
+get http://docker/services
+get --data-urlencode 'filters={"desired-state": ["running"]}' http://docker/tasks

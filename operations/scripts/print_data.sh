@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Prints what this host's containers know of the data: a line "index|" and Patroni's members as JSON, and a line
-# "few copies|" with the number of SeaweedFS's volumes that lack a copy. Only the leader of its masters knows that.
+# "few copies|" with the number of SeaweedFS's volumes that lack a copy. Only the leader of its masters knows of any.
 set -eu
 containers() { docker ps --quiet --filter "name=^$1-"; }
 for container in $(containers "$INDEX"); do

@@ -1,4 +1,4 @@
-"""`pulumi destroy` leaves the hosts as it found them. These tests run last, since they end the cluster."""
+"""`pulumi destroy` leaves the hosts as it found them. Only the example runs after these tests, on its own cluster."""
 
 import pytest
 from cluster import Cluster

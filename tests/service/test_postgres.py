@@ -165,6 +165,19 @@ def test_a_broken_connection_is_replaced_before_the_transaction_has_failed(
     assert names(database) == ["after", "before"]
 
 
+def test_a_read_on_a_broken_connection_is_repeated_and_prints_nothing(
+    database: PostgresDatabase, own_cluster: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(database, "before")
+    with own_cluster.primary.connect() as connection:
+        others = "application_name = 'file-transfer' AND pid <> pg_backend_pid()"
+        connection.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
+
+    found = database.read(lambda connection: files.find(connection, "before", now()))
+    assert found is not None
+    assert caplog.text == ""
+
+
 def test_a_connection_lost_during_the_commit_is_not_a_success(
     database: PostgresDatabase, own_cluster: Postgres
 ) -> None:

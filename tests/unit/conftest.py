@@ -39,7 +39,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch, answers: dict[str, str]) -> Record
     monkeypatch.setattr(readiness, "wait_for_answers", lambda _manager, urls, **_: recorder.ready.extend(urls))
     monkeypatch.setattr(preflight, "ask", lambda host, _, **__: answers.get(host.name, FRESH))
     # Not the program's own, which would change the file in the checkout.
-    monkeypatch.setattr(ssh, "record_gone", lambda targets, _: recorder.gone.extend(host.name for host in targets))
+    monkeypatch.setattr(ssh, "record_gone", recorder.record_gone)
     return recorder
 
 

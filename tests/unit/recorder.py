@@ -11,6 +11,8 @@ from typing import Any
 from pulumi.runtime import mocks, rpc
 from pulumi.runtime.config import set_all_config
 
+from components.ssh import SshTarget
+
 PASSWORD = "correct-Horse-battery"
 PASSWORDS = {
     "operator_password": PASSWORD,
@@ -30,10 +32,13 @@ class Recorder(mocks.Mocks):
     resources: list[mocks.MockResourceArgs] = field(default_factory=list)
     ready: list[str] = field(default_factory=list)
     """The services and URLs that the program waited for, in order."""
-    gone: list[str] = field(default_factory=list)
-    """The hosts on which the program wants nothing to run."""
+    gone: dict[str, list[str]] = field(default_factory=dict)
+    """The hosts on which the program wants nothing to run, by stack."""
     dependencies: dict[str, set[str]] = field(default_factory=dict)
     """Maps a resource's name to the names of its dependencies."""
+
+    def record_gone(self, targets: Iterable[SshTarget], stack: str) -> None:
+        self.gone[stack] = [host.name for host in targets]
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         self.resources.append(args)

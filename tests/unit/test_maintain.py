@@ -1,7 +1,8 @@
 """A host is taken out of service only while the cluster is well, and the next one only when it is well again."""
 
 import json
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,40 +21,57 @@ def target(name: str) -> SshTarget:
     return SshTarget(name=name, address=name, user="vagrant", private_key_file=Path("k"), known_hosts_file=Path("h"))
 
 
+STEPS = {
+    "http://docker/nodes": "swarm",
+    "boot_id": "boot",
+    "wget": "data",
+    "availability drain": "drained",
+    "availability active": "active",
+    "reboot": "reboots",
+    "upgrade": "upgraded",
+    "nothing": "nothing",
+}
+"""What each script is for, by a part of its text."""
+
+
+RUNNING = {"files": 3, "postgres-slave": 1, "postgres-master": 1, "object-store-master-master": 1}
+
+
 @dataclass
 class Hosts:
     """Two hosts that answer the scripts, and what was done to them, in order."""
 
     done: list[str] = field(default_factory=list)
-    running: dict[str, int] = field(default_factory=lambda: {"files": 3, "postgres-slave": 1, "postgres-master": 1})
+    running: dict[str, int] = field(default_factory=lambda: dict(RUNNING))
     ready: dict[str, bool] = field(default_factory=lambda: {"master": True, "slave": True})
     drained: set[str] = field(default_factory=set)
     members: list[tuple[str, str]] = field(
         default_factory=lambda: [("leader", "running"), ("sync_standby", "streaming")]
     )
-    few_copies: int = 0
+    few_copies: int | None = 0
     boots: int = 0
-    failing: str = ""
-    silent: str = ""
+    unreachable: str = ""
+    grace: int = 10
+    limits: list[int] = field(default_factory=list)
+    failing: Collection[str] = ()
 
-    def ask(self, host: SshTarget, script: str, **_: Any) -> str:
-        if host.name == self.silent:
-            raise SshError("no answer within 60 s")
-        if "http://docker/nodes" in script:
-            return self.cluster()
-        if "boot_id" in script:
-            return str(self.boots)
-        if "wget" in script:
-            members = [{"name": role, "role": role, "state": state} for role, state in self.members]
-            return f"index|{json.dumps({'members': members})}\nfew copies|{self.few_copies}\n"
-        for word, step in (("drain", "drained"), ("active", "active"), ("reboot", "reboots")):
-            if word in script:
-                self.done.append(f"{host.name}: {step}")
-                self.boots += word == "reboot"
-                return ""
-        self.done.append(f"{host.name}: {script}")
-        if script == self.failing:
-            raise SshError("no space left")
+    def ask(self, host: SshTarget, script: str, *, timeout: int = 60) -> str:
+        step = next(step for word, step in STEPS.items() if word in script)
+        if f"{host.name}: {step}" in self.failing:
+            raise SshError(f"{step} is out of order")
+        match step:
+            case "swarm":
+                return self.cluster()
+            case "boot":
+                return str(self.boots)
+            case "data":
+                members = [{"name": role, "role": role, "state": state} for role, state in self.members]
+                copies = "" if self.few_copies is None else f"few copies|{self.few_copies}\n"
+                return f"index|{json.dumps({'members': members})}\n{copies}"
+        self.done.append(f"{host.name}: {step}")
+        self.boots += step == "reboots"
+        if step == "drained":
+            self.limits.append(timeout)
         return ""
 
     def cluster(self) -> str:
@@ -66,22 +84,28 @@ class Hosts:
                     "Role": "manager",
                 },
                 "Status": {"State": "ready" if ready else "down"},
+                "ManagerStatus": {"Reachability": "unreachable" if name == self.unreachable else "reachable"},
                 "Description": {"Hostname": name, "Platform": {"OS": "linux"}},
             }
             for name, ready in self.ready.items()
         ]
         services = [
             {
+                "ID": f"{name}-id",
                 "Spec": {
                     "Name": name,
                     "Mode": {"Replicated": {"Replicas": 3 if name == "files" else 1}},
-                    "TaskTemplate": {},
+                    "TaskTemplate": {"ContainerSpec": {"StopGracePeriod": self.grace * 10**9}},
                 },
-                "ServiceStatus": {"RunningTasks": tasks},
             }
-            for name, tasks in self.running.items()
+            for name in self.running
         ]
-        return f"{json.dumps(nodes)}\n{json.dumps(services)}\n"
+        tasks = [
+            {"ServiceID": f"{name}-id", "Status": {"State": state}}
+            for name, count in self.running.items()
+            for state in ["running"] * count + ["starting"]
+        ]
+        return "\n".join(map(json.dumps, (nodes, services, tasks)))
 
 
 @pytest.fixture
@@ -101,27 +125,29 @@ SLAVE = Maintenance(target=target("slave"), manager=target("master"), others=[ta
 def test_a_host_is_drained_upgraded_rebooted_and_put_back(hosts: Hosts) -> None:
     SLAVE.run("upgrade", reboot=True)
 
-    assert hosts.done == ["master: drained", "slave: upgrade", "slave: reboots", "master: active"]
+    assert hosts.done == ["master: drained", "slave: upgraded", "slave: reboots", "master: active"]
 
 
 def test_a_host_need_not_reboot(hosts: Hosts) -> None:
     SLAVE.run("upgrade", reboot=False)
 
-    assert hosts.done == ["master: drained", "slave: upgrade", "master: active"]
+    assert hosts.done == ["master: drained", "slave: upgraded", "master: active"]
 
 
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
         ({"ready": {"master": False, "slave": True}}, "master is down"),
-        ({"running": {"files": 2}}, "files: 2 of 3 tasks run"),
+        ({"running": {**RUNNING, "files": 2}}, "files: 2 of 3 tasks run"),
+        ({"unreachable": "slave"}, "slave cannot be reached by the other managers"),
         ({"members": [("leader", "running"), ("replica", "streaming")]}, "the index has no synchronous standby"),
-        ({"members": [("leader", "running")]}, "the index: 1 of 2 members are there"),
+        ({"members": [("leader", "running")]}, "the index has 1 of its 2 members"),
         ({"members": [("replica", "running"), ("sync_standby", "streaming")]}, "the index has no primary"),
         (
             {"members": [("leader", "running"), ("sync_standby", "start failed")]},
             'the index: sync_standby is in the state "start failed"',
         ),
+        ({"few_copies": None}, "no host says how many copies the files have"),
         ({"few_copies": 4}, "4 of the object store's volumes have too few copies"),
         ({"drained": {"master"}}, "master is drained: finish its maintenance first"),
     ],
@@ -135,33 +161,56 @@ def test_nothing_is_changed_unless_the_cluster_is_well(hosts: Hosts, change: dic
     assert hosts.done == []
 
 
-def test_a_host_whose_script_fails_stays_drained_and_a_second_run_goes_on(hosts: Hosts) -> None:
-    hosts.failing = "upgrade"
-    with pytest.raises(OperationError, match=r"slave is still drained.*run this command again: .* no space left"):
+@pytest.mark.parametrize("failing", ["master: drained", "slave: upgraded", "slave: boot", "slave: reboots"])
+def test_a_host_with_a_step_that_fails_stays_drained_and_a_second_run_goes_on(hosts: Hosts, failing: str) -> None:
+    hosts.failing = [failing]
+    with pytest.raises(OperationError, match=rf"slave is still drained.*run this command again: {failing} is out of"):
         SLAVE.run("upgrade", reboot=True)
-    assert hosts.done == ["master: drained", "slave: upgrade"]
+    assert "master: active" not in hosts.done
 
-    hosts.failing, hosts.drained, hosts.done = "", {"slave"}, []
-    hosts.running["files"] = 2
-    with pytest.raises(OperationError, match="slave is back, but the cluster is not well: files"):
+    # It must be drained again: the first run may have stopped while tasks were still ending.
+    hosts.failing, hosts.drained, hosts.done = ["master: data"], {"slave"}, []
+    with pytest.raises(OperationError, match="slave is back, but the cluster is not healthy: master: data is out of"):
         SLAVE.run("upgrade", reboot=True)
-    assert hosts.done == ["slave: upgrade", "slave: reboots", "master: active"]
+    assert hosts.done == ["master: drained", "slave: upgraded", "slave: reboots", "master: active"]
+
+
+def test_a_drained_host_can_be_finished_while_another_is_drained(hosts: Hosts) -> None:
+    hosts.drained = {"slave", "master"}
+
+    SLAVE.run("upgrade", reboot=True)
+
+    assert hosts.done[-1] == "master: active"
+
+
+def test_tasks_may_take_as_long_to_stop_as_their_service_allows(hosts: Hosts) -> None:
+    hosts.grace = 7200
+
+    SLAVE.run("upgrade", reboot=False)
+
+    assert hosts.limits == [2 * 7260]
 
 
 def test_a_host_that_does_not_reboot_stays_drained(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maintain, "REBOOT", "nothing")
 
-    with pytest.raises(OperationError, match=r"still drained.*it did not reboot: it still runs"):
+    with pytest.raises(OperationError, match=r"still drained.*it did not come back: it still runs"):
         SLAVE.run("upgrade", reboot=True)
 
     assert "master: active" not in hosts.done
 
 
-def test_a_host_that_does_not_answer_is_named(hosts: Hosts) -> None:
-    hosts.silent = "slave"
+def test_a_host_that_does_not_answer_is_named_and_nothing_is_changed(hosts: Hosts) -> None:
+    hosts.failing = ["master: swarm"]
 
-    with pytest.raises(SshError, match="slave: no answer within 60 s"):
+    with pytest.raises(SshError, match="master: swarm is out of order"):
         SLAVE.run("upgrade", reboot=True)
+    assert hosts.done == []
+
+
+def test_the_upgrade_is_a_script_of_the_shell() -> None:
+    assert subprocess.run(["sh", "-n", "-c", maintain.UPGRADE], check=False).returncode == 0
+    assert subprocess.run(["sh", "-n", "-c", maintain.REBOOT], check=False).returncode == 0
 
 
 def managers_for(roles: Sequence[str], names: Sequence[str]) -> list[str]:
@@ -182,5 +231,5 @@ def test_another_manager_commands_the_swarm_if_there_is_one() -> None:
 
 
 def test_a_name_that_no_host_has_is_refused() -> None:
-    with pytest.raises(OperationError, match="no host is named c, x: a, b are"):
+    with pytest.raises(OperationError, match="unknown or gone: c, x; the hosts are a, b"):
         managers_for(["a manager active", "b worker active", "c manager gone"], ["x", "c", "a"])

@@ -90,6 +90,12 @@ def test_a_swarm_that_is_not_lost_is_left_alone(
         leaving(*hosts)
 
 
+def test_a_host_that_left_but_kept_its_part_of_etcd_must_leave_again(answer: Answer) -> None:
+    answer(slave=f"{FRESH}volume|etcd-slave\n", third=f"{FRESH}volume|etcd-slave\n")
+
+    assert leaving("master manager gone", "slave manager active", "third worker active") == ["slave"]
+
+
 def test_the_state_keeps_only_the_stack() -> None:
     stack = {"urn": "urn:stack", "type": "pulumi:pulumi:Stack"}
     others = [{"urn": "urn:service", "type": "docker:index/service:Service"}]
@@ -101,6 +107,7 @@ def test_the_state_keeps_only_the_stack() -> None:
     }
 
 
+BACKUP = Path("state-before-new-swarm-lab.json")
 EXPORTED = {
     "version": 3,
     "deployment": {"resources": [{"type": "pulumi:pulumi:Stack"}, {"type": "docker:index/service:Service"}]},
@@ -121,9 +128,13 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     def pulumi(*arguments: str, stdin: str | None = None) -> str:
         if arguments[0] == "config":
             return json.dumps({f"swarm-transfer:{name}": {"objectValue": value} for name, value in config.items()})
+        if arguments == ("stack", "--show-name"):
+            return "lab\n"
         calls.append(" ".join(arguments))
         if stdin is not None:
-            state["now"] = stdin
+            imported = json.loads(stdin)
+            del imported["deployment"]["pending_operations"]  # Pulumi exports no empty list
+            state["now"] = json.dumps(imported)
         return state["now"]
 
     def ask(target: SshTarget, script: str, **_: Any) -> str:
@@ -133,7 +144,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
             return WORKER
         assert "docker swarm leave" in script
         assert "VOLUME=etcd-slave\n" in script
-        calls.append(f"{target.name} leaves, backup: {new_swarm.BACKUP.exists()}")
+        calls.append(f"{target.name} leaves, backup: {BACKUP.exists()}")
         return ""
 
     monkeypatch.chdir(tmp_path)
@@ -149,11 +160,27 @@ def test_the_state_is_saved_before_anything_is_changed(calls: list[str], monkeyp
     assert new_swarm.main() == 0
 
     assert calls == ["stack export", "slave leaves, backup: True", "stack import"]
-    assert json.loads(new_swarm.BACKUP.read_text()) == EXPORTED
-    assert new_swarm.BACKUP.stat().st_mode & 0o777 == 0o600
+    assert json.loads(BACKUP.read_text()) == EXPORTED
+    assert BACKUP.stat().st_mode & 0o777 == 0o600
 
     assert new_swarm.main() == 0
-    assert json.loads(new_swarm.BACKUP.read_text()) == EXPORTED, "a second run keeps it"
+    assert json.loads(BACKUP.read_text()) == EXPORTED, "a second run keeps it"
+
+
+def test_a_host_that_did_not_leave_is_named(
+    calls: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ask(target: SshTarget, script: str, **_: Any) -> str:
+        if target.name == "slave" and script == new_swarm.SCRIPT:
+            return WORKER
+        raise SshError("volume etcd-slave is still in use")
+
+    monkeypatch.setattr(new_swarm, "ask", ask)
+    monkeypatch.setattr("sys.argv", ["new_swarm", "--yes"])
+
+    assert new_swarm.main() == 1
+    assert calls == ["stack export"], "Pulumi's state stays"
+    assert "slave did not leave: volume etcd-slave is still in use: run this command again" in capsys.readouterr().err
 
 
 def test_without_agreement_nothing_is_changed(

@@ -203,7 +203,8 @@ def test_data_stays_on_the_hosts_that_have_it(fake_ssh: Path) -> None:
 
 def test_problems_with_data_and_ports_are_reported_together(fake_ssh: Path) -> None:
     (fake_ssh / "m1").write_text(
-        f"{json.dumps(OURS)}\nplatform|linux/amd64\nstack|lab\nnode|n1|m1|\nnode|n2|gone|files\nlistening|1389\nlistening|1F96\n"
+        f"{json.dumps(OURS)}\nplatform|linux/amd64\nstack|lab\nnode|n1|m1|\nnode|n2|gone|files\n"
+        "listening|1389\nlistening|1F96\n"
     )
     (fake_ssh / "w1").write_text(f"{FRESH_ANSWER}volume|influxdb-vms\nlistening|1F96\n")
     (fake_ssh / "w2").write_text(f"{FRESH_ANSWER}volume|files\n")

@@ -94,7 +94,7 @@ def test_the_version_changes_with_the_task_configuration_only(
     assert {name for name in before if before[name] != changed[name]} == {"files"}
 
 
-def test_a_component_s_type_says_where_its_class_is(run_program: Run, values: dict[str, Any]) -> None:
+def test_the_type_of_a_component_names_its_module(run_program: Run, values: dict[str, Any]) -> None:
     types = {made.typ for made in run_program(values).resources if made.typ.startswith("swarm:")}
 
     assert "swarm:swarm_service:SwarmService" in types

@@ -41,6 +41,7 @@ def test_hosts_cut_off_from_each_other_serve_downloads_and_acknowledge_nothing(
         with lost_packets(cluster):
             wait_from(cluster, cut)
             until = broken_until(load, cut)
+            assert load.succeeded_since(cut + DOWNLOADS_GO_ON_SECONDS, upload=False) == set(urls(cluster))
             late = [t for t in load.transfers if t.upload and t.ok and t.began > cut + NOTICED_SECONDS]
         healed = time.monotonic()
         recover(cluster, load)
@@ -64,7 +65,7 @@ def test_with_one_packet_in_twenty_lost_transfers_go_on(
     assert load.lost(*urls(cluster)) == []
 
 
-def test_an_engine_that_hangs_stops_nothing(cluster: Cluster, load: Load, record: Callable[[str], None]) -> None:
+def test_an_engine_that_hangs_stops_no_download(cluster: Cluster, load: Load, record: Callable[[str], None]) -> None:
     """Swarm takes its host for down, while its containers go on. When the engine is back, they are replaced."""
     before = cluster.containers("edge", "slave")
     with load.running(*urls(cluster)):

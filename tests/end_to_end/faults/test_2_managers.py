@@ -1,4 +1,4 @@
-"""Three managers: if any one host is lost for good, the others go on by themselves, and another machine replaces it.
+"""Three managers: if the primary's host is lost for good, the others go on, and another machine takes its place.
 
 The steps build on each other. Monitoring may be on another host at the end, so only `destroy` comes after these.
 """

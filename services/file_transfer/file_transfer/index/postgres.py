@@ -87,7 +87,7 @@ class PostgresDatabase:
         notices: list[str] = []
         with self._connection(host, _WRITE_SECONDS) as connection, _notices(connection, notices):
             connection.execution_options(isolation_level="READ COMMITTED")
-            # A transaction of SQLAlchemy's, which would not see that a prepared statement begins one.
+            # Prepared statements bypass SQLAlchemy. Without this it would know of no transaction to commit.
             connection.begin()
             result = change(connection)
             try:
@@ -104,13 +104,17 @@ class PostgresDatabase:
 
     @contextmanager
     def _connection(self, host: PostgresHost, seconds: float) -> Iterator[Connection]:
-        with host.engine.connect() as connection, self._deadlines.limit(_driver(connection).fileno(), seconds):
-            try:
-                yield connection
-            except BaseException:
-                with suppress(DBAPIError):
-                    connection.rollback()  # here, since it would be done later without a time limit
-                raise
+        with host.engine.connect() as connection:
+            driver = _driver(connection)
+            with self._deadlines.limit(driver.fileno(), seconds):
+                try:
+                    yield connection
+                except BaseException:
+                    with suppress(DBAPIError):
+                        connection.rollback()  # here, since it would be done later without a time limit
+                    if driver.closed and not connection.invalidated:
+                        connection.invalidate()  # prepared statements bypass SQLAlchemy, which would see it itself
+                    raise
 
     def _failed(self, host: PostgresHost, error: Exception) -> None:
         if isinstance(error, OperationalError) or isinstance(getattr(error, "orig", None), _READ_ONLY):

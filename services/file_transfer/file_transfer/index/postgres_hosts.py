@@ -201,7 +201,7 @@ def _engine(parameters: Mapping[str, Any], settings: PostgresSettings) -> Engine
     connect: Callable[[], psycopg.Connection] = lambda: psycopg.connect(**parameters)  # noqa: E731
     return create_engine(
         URL.create("postgresql+psycopg"),
-        isolation_level="AUTOCOMMIT",  # for reads, which are the most; a write begins a transaction
+        isolation_level="AUTOCOMMIT",  # most connections only read; a write switches to a transaction
         creator=connect,
         poolclass=QueuePool,
         pool_size=settings.connections,

@@ -30,7 +30,7 @@ _PATIENCE_SECONDS = 8
 """How long choosing keys and storing a chunk are tried before the upload fails."""
 
 _PATIENCE_IN_OUTAGE_SECONDS = 2
-"""The same if the volume servers have been down for that long already. They may be coming back just now."""
+"""The same once the volume servers have been down for longer than that. Not zero: they may just be coming back."""
 
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 1

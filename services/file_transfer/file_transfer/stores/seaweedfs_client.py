@@ -45,7 +45,7 @@ class _Connection(HTTPConnection):
         sending, self.timeout = self.timeout, _CONNECT_SECONDS
         try:
             super().connect()
-            self.sock.settimeout(sending)  # urllib3 does so only for a connection that is used again
+            self.sock.settimeout(sending)  # urllib3 sets it only on a connection that is reused
         finally:
             self.timeout = sending
 
@@ -122,13 +122,17 @@ class Client:
         return self.down_seconds(address) is not None
 
     def is_still_down(self, address: str) -> bool:
-        """Return the same, but ask the volume server again if its last failure is older than a second."""
+        """Return the same, but ask the volume server again if its last failure is older than a second.
+
+        Its failure stays known until it has answered a request for a chunk, which a disk that hangs may prevent.
+        """
         _, last = self._failures.get(address, (0.0, float("-inf")))
         if not _ASKED_AGAIN_SECONDS < monotonic() - last < _REMEMBERED_SECONDS:
             return self.is_down(address)
+        timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=_CONNECT_SECONDS)
         try:
-            self.request("GET", address, "/healthz", seconds=_CONNECT_SECONDS)
-        except StorageUnavailableError:
+            self._send("GET", address, "/healthz", None, None, timeout, master=False)
+        except HTTPError:
             return True
         return False
 
