@@ -18,7 +18,7 @@ from components.shell import render
 from components.ssh import SshError, SshTarget, ask
 from operations import health
 from operations.health import SCRIPTS, Node
-from operations.stack import ConfiguredHosts, OperationError, configured_hosts
+from operations.stack import ConfiguredHosts, OperationError, configured_hosts, exit_status
 
 UPGRADE = (
     "sudo apt-get -q -o DPkg::Lock::Timeout=600 update && "
@@ -31,7 +31,7 @@ REBOOT = "sudo nohup sh -c 'sleep 3; reboot' >/dev/null 2>&1 &"
 _POLL_SECONDS = 2.0
 _BEFORE_SECONDS = 60
 _DRAIN_SECONDS = 600
-"""How long tasks may take to stop. More if a service allows them more."""
+"""How long tasks may take to stop, unless a service allows them more."""
 
 _UPGRADE_SECONDS = 3600
 _BOOT_SECONDS = 900
@@ -54,9 +54,10 @@ class Maintenance:
                 back in time.
             SshError: a host does not answer, and nothing was changed.
         """
-        node = self._begin()
+        swarm = health.look_at(self.manager)
+        node = self._begin(swarm.all_nodes())
         self._say("draining")
-        stop_seconds = max(_DRAIN_SECONDS, health.look_at(self.manager).stop_seconds() + 60)
+        stop_seconds = max(_DRAIN_SECONDS, swarm.stop_seconds() + 60)
         drain = render("drain_node", folder=SCRIPTS, NODE=node.id, LIMIT=stop_seconds)
         # A round of the script takes more than its second.
         self._do(self.manager, render("change_node") + drain, 2 * stop_seconds)
@@ -72,9 +73,8 @@ class Maintenance:
         _wait(self._problems, _AFTER_SECONDS, f"{self.target.name} is back, but the cluster is not healthy")
         self._say("done")
 
-    def _begin(self) -> Node:
+    def _begin(self, nodes: Sequence[Node]) -> Node:
         """Return the host's node. If it is not drained, wait until the cluster is healthy."""
-        nodes = health.look_at(self.manager).all_nodes()
         node = next((node for node in nodes if node.host == self.target.name), None)
         if not node:
             raise OperationError(f"{self.target.name} is not in the swarm: run `pulumi up` first")
@@ -118,7 +118,7 @@ def _wait(problem: Callable[[], str], seconds: float, failure: str) -> None:
     """Wait until there is no problem. A host that does not answer is one.
 
     Raises:
-        OperationError: there still is after so many seconds. Its text is `failure` and the last problem.
+        OperationError: there still is one after this many seconds. Its text is `failure` and the last problem.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -157,7 +157,7 @@ def plan(configured: ConfiguredHosts, names: Sequence[str]) -> list[Maintenance]
 
 
 def main() -> int:
-    """Run the command, and print an expected failure as one clear message."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m operations.maintain", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("hosts", nargs="+", metavar="NAME", help="a host's name in the settings")
     parser.add_argument(
@@ -167,13 +167,12 @@ def main() -> int:
     )
     parser.add_argument("--no-reboot", action="store_true", help="do not reboot")
     arguments = parser.parse_args()
-    try:
+
+    def run() -> None:
         for maintenance in plan(configured_hosts(), arguments.hosts):
             maintenance.run(arguments.script, reboot=not arguments.no_reboot)
-    except (OperationError, SshError) as error:
-        print(f"{error}", file=sys.stderr)
-        return 1
-    return 0
+
+    return exit_status(run)
 
 
 if __name__ == "__main__":

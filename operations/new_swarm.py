@@ -19,7 +19,7 @@ from components.probe import SCRIPT, parse
 from components.shell import render
 from components.ssh import SshError, SshTarget, ask
 from operations.health import SCRIPTS
-from operations.stack import OperationError, configured_hosts, pulumi
+from operations.stack import OperationError, configured_hosts, exit_status, pulumi
 from settings.models import Host
 
 _LOST_SECONDS = 5
@@ -115,15 +115,11 @@ def _run(*, agreed: bool) -> None:
 
 
 def main() -> int:
-    """Run the command, and print an expected failure as one clear message."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m operations.new_swarm", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--yes", action="store_true", help="do it; without this, only say what would be done")
-    try:
-        _run(agreed=parser.parse_args().yes)
-    except (OperationError, SshError) as error:
-        print(f"{error}", file=sys.stderr)
-        return 1
-    return 0
+    agreed = parser.parse_args().yes
+    return exit_status(lambda: _run(agreed=agreed))
 
 
 if __name__ == "__main__":

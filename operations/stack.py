@@ -2,11 +2,13 @@
 
 import json
 import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
-from components.ssh import SshTarget
+from components.ssh import SshError, SshTarget
 from settings.errors import PROJECT
 from settings.models import Host, Ssh
 from settings.ssh_targets import targets_of
@@ -49,3 +51,13 @@ def pulumi(*arguments: str, stdin: str | None = None) -> str:
     if done.returncode:
         raise OperationError(f"`pulumi {' '.join(arguments)}` failed: {done.stderr.strip()}")
     return done.stdout
+
+
+def exit_status(operation: Callable[[], None]) -> int:
+    """Run an operation, print an expected failure as one clear message, and return the command's exit status."""
+    try:
+        operation()
+    except (OperationError, SshError) as error:
+        print(f"{error}", file=sys.stderr)
+        return 1
+    return 0

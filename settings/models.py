@@ -132,7 +132,7 @@ class FileService(_Settings):
         form, example = {
             "allowed_hosts": (
                 rf"(\*\.)?{_DNS_NAME}",
-                "files.example.org, or *.example.org for all names with one label more, without a port",
+                "files.example.org, or *.example.org for its direct subdomains, without a port",
             ),
             "allowed_origins": (
                 rf"https?://({_DNS_NAME}|\[[0-9a-f:]+\])(:[0-9]{{1,5}})?",

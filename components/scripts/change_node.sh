@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Defines change_node and await_demotion.
+# Defines change_node, drain and await_demotion.
 
 # change_node runs `docker node` with its arguments. The swarm refuses a change if the node, which may have
 # just joined, changes by itself at the same time, or if the swarm's leader changes. It is then repeated.
@@ -15,6 +15,24 @@ change_node() {
       return 1
     fi
     sleep 1
+  done
+}
+
+# drain stops the tasks on node $1, so that Swarm starts them on other nodes if it may, and waits at most $2 seconds
+# until none runs there. A node that is down does not say when its tasks end, and is not waited for.
+drain() {
+  change_node update --availability drain "$1"
+  waited=0
+  while [ "$(docker node inspect "$1" --format '{{.Status.State}}')" = ready ]; do
+    tasks=$(docker node ps "$1" --format '{{.CurrentState}}')
+    echo "$tasks" | grep -q '^Running' || return 0
+    if [ "$waited" -ge "$2" ]; then
+      echo "its tasks did not end within $2 seconds:" >&2
+      docker node ps "$1" >&2
+      return 1
+    fi
+    sleep 1
+    waited=$((waited + 1))
   done
 }
 

@@ -8,19 +8,7 @@ if [ "$(docker node inspect self --format '{{.ID}}')" = "$NODE" ]; then
   echo 'this host commands the swarm: put another manager first in hosts, pulumi up, then remove this one' >&2
   exit 1
 fi
-change_node update --availability drain "$NODE"
-waited=0
-# A node that is down does not say when its tasks end.
-while [ "$(docker node inspect "$NODE" --format '{{.Status.State}}')" = ready ] \
-  && docker node ps "$NODE" --format '{{.CurrentState}}' | grep -q '^Running'; do
-  if [ "$waited" -ge "$DRAIN_TIMEOUT" ]; then
-    echo "its tasks did not end within $DRAIN_TIMEOUT seconds:" >&2
-    docker node ps "$NODE" >&2
-    exit 1
-  fi
-  sleep 1
-  waited=$((waited + 1))
-done
+drain "$NODE" "$DRAIN_TIMEOUT"
 change_node demote "$NODE"
 await_demotion "$NODE"
 change_node rm --force "$NODE"

@@ -25,7 +25,7 @@ STEPS = {
     "http://docker/nodes": "swarm",
     "boot_id": "boot",
     "wget": "data",
-    "availability drain": "drained",
+    'drain "$NODE"': "drained",
     "availability active": "active",
     "reboot": "reboots",
     "upgrade": "upgraded",

@@ -42,7 +42,7 @@ _EXPOSED = (
 class Browsers:
     """The names of this service, and the origins whose pages may use it.
 
-    `hosts` are the names with a dot, such as `files.example.org`, or `*.example.org` for all names with one label more.
+    `hosts` are the names with a dot, such as `files.example.org`, or `*.example.org` for its direct subdomains.
     Addresses and names without a dot always are names of this service, since no stranger can give them another meaning.
     `origins` are those of other pages, such as `https://app.example.org`.
     """

@@ -9,7 +9,7 @@ from load import Load
 from outages import HOSTS, broken_until, recover, urls
 
 FAULT_SECONDS = 60
-DOWNLOADS_GO_ON_SECONDS = 20
+DOWNLOADS_GO_ON_SECONDS = 10
 NOTICED_SECONDS = 15
 
 
