@@ -23,7 +23,9 @@ change_node() {
 drain() {
   change_node update --availability drain "$1"
   waited=0
-  while [ "$(docker node inspect "$1" --format '{{.Status.State}}')" = ready ]; do
+  while true; do
+    state=$(docker node inspect "$1" --format '{{.Status.State}}')
+    [ "$state" = ready ] || return 0
     tasks=$(docker node ps "$1" --format '{{.CurrentState}}')
     echo "$tasks" | grep -q '^Running' || return 0
     if [ "$waited" -ge "$2" ]; then

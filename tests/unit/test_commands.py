@@ -63,7 +63,7 @@ case $call in
   "node inspect n1 --format {{.Status.State}}") echo "${FAKE_NODE:-ready}" ;;
   "node inspect n1") ! [ -e "$state/retired" ] ;;
   "node ls --quiet") printf 'n1\\nmanager\\n' ;;
-  "node ps n1"*) echo 'Shutdown 1 second ago' ;;
+  "node ps n1"*) [ -z "${FAKE_SILENCE:-}" ] || exit 1; echo 'Shutdown 1 second ago' ;;
   "node ls --quiet --filter node.label=swarm-transfer.host=slave") echo n1 ;;
   "network rm docker_gwbridge") exit 1 ;;
   "volume inspect prometheus-data") ! grep -q "volume rm" "$state/changes" 2>/dev/null ;;
@@ -324,6 +324,12 @@ def test_a_manager_has_no_vote_any_more_before_anything_else_happens(host: Host,
     changes = [change.split(" --")[0] for change in host.changes]
     demoted = max(number for number, change in enumerate(changes) if change.startswith(f"node {first}"))
     assert changes[demoted + 1 :] == ["vote", "vote", *(["node rm"] if first == "demote" else [])]
+
+
+def test_a_node_whose_tasks_nobody_tells_is_not_taken_for_drained(host: Host) -> None:
+    assert host.run(SCRIPTS["retire"], FAKE_SILENCE="yes").returncode == 1
+
+    assert host.changes == ["node update --availability drain n1"]
 
 
 def test_a_manager_that_keeps_its_vote_stays_in_the_swarm(host: Host) -> None:
