@@ -27,7 +27,7 @@ LAB = frozenset(
 
 LINT = frozenset({"prometheus"})
 UNIT = frozenset({"haproxy", "openssh-client", "prometheus", "vagrant", "vagrant-libvirt"})
-SERVICE = frozenset({"chromium", "curl", "haproxy", "postgresql", "procps", "util-linux"})
+SERVICE = frozenset({"chromium", "curl", "haproxy", "postgresql", "procps", "restic", "util-linux"})
 CHECKS = LINT | UNIT | SERVICE
 """What the checks that run without a lab need."""
 
@@ -44,6 +44,7 @@ _PROGRAM_OF_PACKAGE = {
     "openssh-client": "ssh",
     "procps": "ps",
     "prometheus": "promtool",
+    "restic": "restic",
     "util-linux": "nsenter",
     "vagrant": "vagrant",
 }

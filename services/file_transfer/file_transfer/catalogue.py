@@ -1,6 +1,7 @@
 """The catalogue of files: each is published whole, and replaced or removed in one transaction of the index."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -60,9 +61,15 @@ class Catalogue:
         return IncomingFile(self.database, self.store, self.limits, size)
 
     def publish(
-        self, received: Mapping[str, IncomingFile], lifetime: Lifetime, condition: Conditions = conditions.NONE
+        self,
+        received: Mapping[str, IncomingFile],
+        lifetime: Lifetime,
+        condition: Conditions = conditions.NONE,
+        modified: datetime | None = None,
     ) -> dict[str, tuple[StoredFile, bool]]:
         """Publish files under their names, all or none. Return each with whether its name is new.
+
+        `modified` is when they were stored; None means now. A file that is restored keeps its time.
 
         Raises:
             RefusedError: 412 if the condition does not hold for one of them.
@@ -70,7 +77,7 @@ class Catalogue:
         """
         for incoming in received.values():
             incoming.finish()
-        described = {name: incoming.described(name, lifetime) for name, incoming in received.items()}
+        described = {name: incoming.described(name, lifetime, modified) for name, incoming in received.items()}
 
         def change(connection: Connection) -> dict[str, tuple[StoredFile, bool]]:
             published = {}

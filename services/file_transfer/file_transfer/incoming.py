@@ -2,6 +2,7 @@
 
 import hashlib
 from contextlib import ExitStack, suppress
+from datetime import datetime
 from typing import Self
 from uuid import uuid4
 
@@ -97,9 +98,9 @@ class IncomingFile:
         elif not self.chunks:
             self.chunks = self._content.keep()
 
-    def described(self, name: str, lifetime: Lifetime) -> StoredFile:
-        """Return the description of the finished file, which is published now."""
-        published = now()
+    def described(self, name: str, lifetime: Lifetime, modified: datetime | None = None) -> StoredFile:
+        """Return the description of the finished file, which was stored at `modified`, or else is stored now."""
+        published = modified or now()
         return StoredFile(
             name=name,
             version=self._version,

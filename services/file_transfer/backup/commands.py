@@ -1,0 +1,186 @@
+"""The commands, each a function that raises an error or returns the line to print about what it did."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from backup import archive, backups, metrics, record, restore, schedule, service
+from backup.backups import Backup, NoBackupError
+from backup.influxdb import Influxdb
+from backup.repository import Repository
+from backup.settings import Settings
+from file_transfer import backends, names
+from file_transfer import settings as file_settings
+from file_transfer.catalogue import Catalogue
+from file_transfer.limits import Limits
+from file_transfer.stored_file import now
+
+_ANY_SIZE = 2**63 - 1
+
+
+class InvalidStateError(ValueError):
+    """What is given as Pulumi's state is none."""
+
+
+class IncompleteError(Exception):
+    """Something was done, but not everything. The message says what is missing."""
+
+
+@contextmanager
+def storage() -> Iterator[Catalogue]:
+    """Open the files as the file service is configured to store them.
+
+    Raises:
+        SettingsError: a variable is invalid.
+        SchemaTooNewError: the index is of a later release.
+        StorageUnavailableError: the index cannot be reached.
+    """
+    configured = file_settings.load()
+    backends.migrate(configured)
+    database = backends.database(configured)
+    try:
+        # A file that could be stored once can be restored, whatever the limits are now. The disk must not fill up.
+        limits = Limits(max_file=_ANY_SIZE, min_free=configured.min_free_bytes)
+        yield Catalogue(database, backends.store(configured), limits)
+    finally:
+        database.close()
+
+
+def back_up(settings: Settings, *, only_if_due: bool = False, state: bytes | None = None) -> str:
+    """Make a backup, unless it must be due and is not, and forget old ones.
+
+    Raises:
+        RepositoryError: it cannot be stored.
+        StorageUnavailableError: the files cannot be read.
+        IncompleteError: some metrics are not in it, or old ones cannot be forgotten.
+        InvalidStateError: the state is not JSON.
+    """
+    if state is not None:
+        _check_json(state)
+    repository = Repository(settings.repository)
+    with record.locked(settings.folder):
+        try:
+            repository.prepare()
+            before = _last(settings, repository)
+            if only_if_due and schedule.seconds_left(before, settings.every_seconds, time.time()) > 0:
+                record.write(settings.folder, before)
+                return "no backup is due"
+            with storage() as catalogue:
+                backup, failures = backups.make(repository, catalogue, settings.databases, now(), state)
+            record.write(settings.folder, service.recorded([backup], before))
+        except Exception:
+            service.record_failure(settings)
+            raise
+        _forget(settings, repository, backup, failures)
+    return str(backup)
+
+
+def _last(settings: Settings, repository: Repository) -> record.Record:
+    """Return what is recorded, with the last backup in the repository, which may not be recorded yet."""
+    return service.recorded(backups.complete(repository.snapshots()), record.read(settings.folder))
+
+
+def _forget(settings: Settings, repository: Repository, backup: Backup, failures: list[str]) -> None:
+    try:
+        backups.forget_old(repository, settings.keep)
+    except Exception as error:  # noqa: BLE001 - the backup is complete, whatever it was
+        failures = [*failures, f"old backups are not forgotten: {error}"]
+    if failures:
+        found = record.read(settings.folder)
+        record.write(settings.folder, replace(found, failures=found.failures + 1))
+        raise IncompleteError(f"{backup}; {'; '.join(failures)}")
+
+
+def list_all(settings: Settings) -> list[str]:
+    """Return a line for each complete backup, oldest first.
+
+    Raises:
+        RepositoryError: the repository cannot be read.
+    """
+    return [str(backup) for backup in backups.complete(Repository(settings.repository).snapshots())]
+
+
+def restore_everything(settings: Settings, at: str | None, *, keep_existing: bool, with_metrics: bool) -> Iterator[str]:
+    """Restore all files, and then the metrics. Yield a line for each.
+
+    Raises:
+        RestoreError: there are files already.
+        IncompleteError: some files are damaged in the backup.
+        RepositoryError, StorageUnavailableError, InfluxdbError: what was restored before stays.
+    """
+    repository = Repository(settings.repository)
+    with record.locked(settings.folder):
+        backup = backups.choose(backups.complete(repository.snapshots()), at)
+        with storage() as catalogue:
+            if not keep_existing:
+                restore.check_is_empty(catalogue)
+            with repository.open(backup.snapshots[backups.FILES], archive.FILENAME) as stream:
+                restored = restore.restore_all(catalogue, stream)
+        yield f"{backups.format_time(backup.time)}  {restored}"
+        if with_metrics:
+            yield from _restore_metrics(settings, repository, backup)
+    if restored.damaged:
+        raise IncompleteError(
+            f"{len(restored.damaged)} files are not restored, since they were damaged when the backup was made: "
+            "`restore --file NAME --at TIME` may find them in an older one"
+        )
+
+
+def restore_file(settings: Settings, at: str | None, name: str, *, replaces: bool) -> str:
+    """Restore one file.
+
+    Raises:
+        RestoreError: it is not in the backup, or exists already.
+        RepositoryError, StorageUnavailableError: nothing is restored.
+    """
+    name = names.checked(name)
+    repository = Repository(settings.repository)
+    with record.locked(settings.folder):
+        backup = backups.choose(backups.complete(repository.snapshots()), at)
+        with storage() as catalogue:
+            if not replaces:
+                restore.check_is_missing(catalogue, name)
+            with repository.open(backup.snapshots[backups.FILES], archive.FILENAME) as stream:
+                restored = restore.restore_one(catalogue, stream, name, replaces=replaces)
+    return f"{backups.format_time(backup.time)}  {names.printable(name)} with {restored.bytes} bytes is restored"
+
+
+def stored_state(settings: Settings, at: str | None) -> Iterator[bytes]:
+    """Yield the state that was stored at that time, by default the latest one, in blocks.
+
+    Raises:
+        NoBackupError: there is none.
+        RepositoryError: it cannot be read.
+    """
+    repository = Repository(settings.repository)
+    found = [snapshot for snapshot in repository.snapshots() if backups.STATE in snapshot.tags]
+    if not found:
+        raise NoBackupError("no backup has a state: `now --state -` stores it")
+    times = {backups.format_time(snapshot.time): snapshot for snapshot in found}
+    snapshot = found[-1] if at is None else times.get(at)
+    if snapshot is None:
+        raise NoBackupError(f'there is no state of "{at}": there are {", ".join(times)}')
+    with repository.open(snapshot, backups.STATE_FILENAME) as stream:
+        yield from iter(lambda: stream.read(archive.BLOCK_BYTES), b"")
+
+
+def _restore_metrics(settings: Settings, repository: Repository, backup: Backup) -> Iterator[str]:
+    for database in settings.databases:
+        snapshot = backup.snapshots.get(metrics.TAG + database.name)
+        if snapshot is None:
+            yield f"the backup has no metrics of {database.name}"
+            continue
+        with repository.open(snapshot, metrics.filename(database.name)) as stream:
+            points, said = metrics.restore(Influxdb(database), stream)
+        yield f"{points} points are written to {database.name}" + (f"; {said}" if said else "")
+
+
+def _check_json(state: bytes) -> None:
+    try:
+        json.loads(state)
+    except ValueError as error:
+        raise InvalidStateError(
+            f"standard input is not JSON ({error}): pipe the output of `pulumi stack export` to it"
+        ) from None

@@ -1,0 +1,92 @@
+"""Health and metrics, on a port of their own. Whatever a backup does, these are answered."""
+
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+
+from backup import record
+from file_transfer.settings import SettingsError
+
+_TEXT = "text/plain; charset=utf-8"
+
+
+def start(port: int, folder: Path) -> int:
+    """Begin to answer, with what is recorded in the folder. Return the port; 0 asks for a free one.
+
+    Raises:
+        SettingsError: the port cannot be used.
+    """
+    try:
+        server = _Server(("", port), _Handler)
+    except OSError as error:
+        raise SettingsError(f'BACKUP_PORT is "{port}": {error.strerror}; set it to a free port') from error
+    server.registry.register(_Recorded(folder))
+    Thread(target=server.serve_forever, name="status", daemon=True).start()
+    return server.server_port
+
+
+class _Recorded(Collector):
+    """What is recorded at the moment, by whichever process made the last backup."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics. Called by the registry."""
+        found = record.read(self._folder)
+        yield CounterMetricFamily(
+            "backup_failures", "Backups that failed in whole or in part, since the start.", found.failures
+        )
+        for name, text, value in (
+            (
+                "last_success_timestamp_seconds",
+                "When the last complete backup began; 0 if there is none.",
+                found.last_success,
+            ),
+            ("files", "Files in the last complete backup.", found.files),
+            ("bytes", "Bytes of the files in the last complete backup, before compression.", found.bytes),
+            (
+                "damaged_files",
+                "Files whose stored bytes were gone or wrong in the last complete backup.",
+                found.damaged,
+            ),
+            ("duration_seconds", "How long the last complete backup took.", found.seconds),
+        ):
+            yield GaugeMetricFamily(f"backup_{name}", text, value)
+
+
+class _Server(ThreadingHTTPServer):
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, handler)
+        self.registry = CollectorRegistry()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    timeout = 5
+
+    def do_GET(self) -> None:
+        """Answer one of the two paths. Called by the server."""
+        match self.path:
+            case "/healthz":
+                self._answer(200, b"alive\n")
+            case "/metrics":
+                self._answer(200, generate_latest(self.server.registry), CONTENT_TYPE_LATEST)
+            case _:
+                self._answer(404, b"error: not found\n")
+
+    def _answer(self, status: int, content: bytes, content_type: str = _TEXT) -> None:
+        self.send_response_only(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing: there are several requests a minute."""

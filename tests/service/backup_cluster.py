@@ -1,0 +1,136 @@
+"""A cluster of one machine with a backup: its files, and a restic repository in a directory."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from catalogues import catalogue_in
+from running import SERVICE
+
+from backup import settings
+from backup.repository import Repository
+from file_transfer import sweep
+from file_transfer.catalogue import Catalogue
+from file_transfer.chunks import blocks
+from file_transfer.lifetime import FOREVER, Lifetime
+from file_transfer.ranges import Range
+from file_transfer.stored_file import StoredFile
+
+PASSWORD = "a password of a test"
+LARGE = bytes(range(256)) * 4096
+
+
+@dataclass
+class BackupCluster:
+    """`folder` has the files, `backups` what belongs to the backups: several clusters can have one repository."""
+
+    folder: Path
+    backups: Path
+    more: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for folder in (self.folder / "data", self.folder / "tmp", self.backups):
+            folder.mkdir(parents=True, exist_ok=True)
+        (self.backups / "password").write_text(PASSWORD)
+        self.catalogue = catalogue_in(self.folder / "data", max_file=2**40)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "FILE_TRANSFER_DATA": str(self.folder / "data"),
+            "BACKUP_REPOSITORY": str(self.backups / "repository"),
+            "BACKUP_PASSWORD_FILE": str(self.backups / "password"),
+            "BACKUP_CLUSTER": "test",
+            "BACKUP_KEEP": "last=100",
+            "TMPDIR": str(self.folder / "tmp"),
+            **self.more,
+        }
+
+    @property
+    def repository(self) -> Repository:
+        return Repository(settings.load(self.environment).repository)
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "backup", *arguments],
+            env={**os.environ, "PYTHONPATH": str(SERVICE), **self.environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def run(self, *arguments: str, stdin: bytes = b"", status: int = 0) -> str:
+        """Run a command that has to end with this status, and return its output, or its errors if it fails."""
+        with self.start(*arguments) as process:
+            output, errors = process.communicate(stdin, timeout=60)
+        assert process.returncode == status, errors.decode()
+        return (errors if status else output).decode()
+
+    def restic(self, *arguments: str, check: bool = True) -> bytes:
+        environment = {
+            **os.environ,
+            "RESTIC_REPOSITORY": self.environment["BACKUP_REPOSITORY"],
+            "RESTIC_PASSWORD_FILE": self.environment["BACKUP_PASSWORD_FILE"],
+            "TZ": "UTC",
+        }
+        command = ["restic", "--no-cache", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, check=check).stdout
+
+    def tags(self) -> list[list[str]]:
+        """The tags of all snapshots that anybody has stored, without numbers."""
+        listed = json.loads(self.restic("snapshots", "--json"))
+        return [[tag for tag in entry.get("tags", ()) if "=" not in tag] for entry in listed]
+
+    def damage(self, name: str) -> None:
+        """Change a byte of a file that is not small."""
+        path = self.chunk(name)
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+
+    def chunk(self, name: str) -> Path:
+        """The chunk of a file that is not small. Each has a size of its own."""
+        size = self.catalogue.look_up(name).size
+        (found,) = [path for path in (self.folder / "data" / "chunks").iterdir() if path.stat().st_size == size]
+        return found
+
+
+def put(catalogue: Catalogue, name: str, content: bytes, lifetime: Lifetime = FOREVER) -> StoredFile:
+    with catalogue.receive() as incoming:
+        incoming.write(content)
+        return catalogue.publish({name: incoming}, lifetime)[name][0]
+
+
+def remove(catalogue: Catalogue, name: str) -> None:
+    """Remove a file, and its bytes at once."""
+    catalogue.remove(name)
+    sweep.sweep(catalogue)
+
+
+def content_of(catalogue: Catalogue, name: str) -> bytes:
+    file = catalogue.look_up(name)
+    if file.data is not None:
+        return file.data
+    with closing(catalogue.open(file, Range(0, file.size))) as content:
+        return b"".join(blocks(content))
+
+
+def described(catalogue: Catalogue) -> list[tuple[object, ...]]:
+    """All files: what users see of them, and their content's real SHA-256."""
+    return [
+        (
+            file.name,
+            file.size,
+            file.modified,
+            file.expires,
+            file.downloads_left,
+            file.sha256,
+            hashlib.sha256(content_of(catalogue, file.name)).hexdigest(),
+        )
+        for file in catalogue.page("", "", 100_000)
+    ]
