@@ -15,6 +15,7 @@ from components.registry import Registry
 from components.swarm import SwarmCluster, SwarmClusterArgs
 from components.tokens import TokenArgs
 from settings import secret, topology
+from wiring.backup import create_backup
 from wiring.monitoring import checked_prometheus_files, monitoring_of
 from wiring.storage import create_storage
 
@@ -131,10 +132,12 @@ edge = Edge(
     ),
 )
 monitoring = monitoring_of(settings, planned, cluster, networks, prometheus_files)
+backup = create_backup(settings, planned, cluster, networks, storage, monitoring.databases)
 
 pulumi.export(
     "hosts", {host.name: {"address": str(host.address), "role": host.role} for host in settings.present_hosts}
 )
 scheme = "https" if settings.edge_certificate else "http"
 pulumi.export("addresses", [f"{scheme}://{host.address}:{settings.edge_port}" for host in settings.present_hosts])
-pulumi.export("services", pulumi.Output.all(*storage.ready, files.ready, edge.ready, *monitoring.ready))
+backed_up = [backup.ready] if backup else []
+pulumi.export("services", pulumi.Output.all(*storage.ready, files.ready, edge.ready, *monitoring.ready, *backed_up))

@@ -129,6 +129,11 @@ def create_volume(*, volume: str, owner: int, image: str) -> str:
     return render("create_volume", "chown_volume", VOLUME=volume, OWNER=owner, IMAGE=image)
 
 
+def create_directory(*, directory: str, owner: int, image: str) -> str:
+    """Create a directory of the host unless it exists, which only this user and group may use; `owner` is a number."""
+    return render("create_directory", DIRECTORY=directory, OWNER=owner, IMAGE=image)
+
+
 def remove_volume(*, volume: str) -> str:
     """Remove the volume, waiting up to 20 seconds until it is unused.
 

@@ -9,6 +9,7 @@ WORKERS = 2
 _SMALLEST_STEP = 8
 _MANY_REPLICAS = 16
 _PER_WORKER = 3
+_COMMANDS = 2  # a backup that runs, and a restore or a backup that somebody has begun by hand: one process each
 _PROBES = 1  # the connection with which each worker looks at each host
 _FIRST_MIB = 73  # PostgreSQL and Patroni before the first connection, without the cache of files
 _MIB_EACH = 1.65  # of a connection under load, measured with a million names
@@ -42,7 +43,7 @@ def memory(replicas: int) -> int:
 
 
 def _workers(replicas: int) -> int:
-    return WORKERS * (_step(replicas) + 1)  # an update runs one replica more
+    return WORKERS * (_step(replicas) + 1) + _COMMANDS  # an update runs one replica more
 
 
 def _step(replicas: int) -> int:

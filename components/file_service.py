@@ -78,6 +78,7 @@ class FileService(pulumi.ComponentResource):
                 cluster=args.cluster,
                 repository="swarm-transfer/file-transfer",
                 context=args.context,
+                target="files",
                 hosts=[storage.on_host] if storage.on_host else args.cluster.hosts,
                 build_args={"PYTHON_IMAGE": args.python_image},
             ),

@@ -20,12 +20,16 @@ _LOCAL_REGISTRY = "localhost"
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceImageArgs:
-    """`context` is the folder with the Dockerfile; `hosts` are the hosts that need the image."""
+    """`context` is the folder with the Dockerfile; `hosts` are the hosts that need the image.
+
+    `target` is the Dockerfile's stage that is the image.
+    """
 
     cluster: SwarmCluster
     repository: str
     context: Path
     hosts: Sequence[Host]
+    target: str | None = None
     build_args: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -76,6 +80,7 @@ class ServiceImage(pulumi.ComponentResource):
                 dockerfile=str(args.context / "Dockerfile"),
                 platform=host.args.platform,
                 args=dict(args.build_args),
+                target=args.target,
             ),
             skip_push=registry is None,
             registry=docker.RegistryArgs(

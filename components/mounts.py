@@ -9,13 +9,20 @@ from pulumi_docker import ServiceTaskSpecContainerSpecMountVolumeOptionsArgs as 
 _MIB = 2**20
 
 
-def mounts(*, volumes: Mapping[str, str], host_paths: Mapping[str, str], tmpfs: Mapping[str, int]) -> list[MountArgs]:
+def mounts(
+    *,
+    volumes: Mapping[str, str],
+    host_paths: Mapping[str, str],
+    tmpfs: Mapping[str, int],
+    writable_host_paths: Mapping[str, str] | None = None,
+) -> list[MountArgs]:
     """Return the mounts of a task.
 
     Args:
         volumes: the path of each volume, by its name.
         host_paths: the path where the task may read a path of the host.
         tmpfs: the size of each empty filesystem in memory, in MiB, by its path.
+        writable_host_paths: the path where the task may read and write a path of the host.
     """
     return [
         *(
@@ -29,6 +36,7 @@ def mounts(*, volumes: Mapping[str, str], host_paths: Mapping[str, str], tmpfs: 
             for volume, path in volumes.items()
         ),
         *(MountArgs(type="bind", source=path, target=target, read_only=True) for path, target in host_paths.items()),
+        *(MountArgs(type="bind", source=path, target=target) for path, target in (writable_host_paths or {}).items()),
         *(
             MountArgs(
                 type="tmpfs",

@@ -73,10 +73,11 @@ class SwarmServiceArgs:
 
     An update replaces a tenth of the tasks of a global service at a time, or with `in_turn` one after the other.
     `command` is the whole command line. `ports` maps a port of the host to one of the container. `volumes` maps a
-    volume's name to a path, `host_paths` a path of the host to the path where the task may read it, and `tmpfs` a path
-    to its size in MiB. `most_per_host` limits the tasks on one host; 0 does not. `aliases` are further names of the
-    service on its networks, which other services may share. `node_id_variable` names an environment variable that gets
-    the node's id. The program must exit within `stop_grace` seconds of SIGTERM. `after` are resources that
+    volume's name to a path, `host_paths` a path of the host to the path where the task may read it, and
+    `writable_host_paths` to one where it may also write. `tmpfs` maps a path to its size in MiB. `most_per_host` limits
+    the tasks on one host; 0 does not. `aliases` are further names of the service on its networks, which other services
+    may share. `node_id_variable` names an environment variable that gets the node's id. The program must exit within
+    `stop_grace` seconds of SIGTERM. `after` are resources that
     must exist first.
     """
 
@@ -94,6 +95,7 @@ class SwarmServiceArgs:
     secrets: Sequence[SwarmSecret] = ()
     volumes: Mapping[str, str] = field(default_factory=dict)
     host_paths: Mapping[str, str] = field(default_factory=dict)
+    writable_host_paths: Mapping[str, str] = field(default_factory=dict)
     tmpfs: Mapping[str, int] = field(default_factory=dict)
     ports: Mapping[int, int] = field(default_factory=dict)
     constraints: Sequence[str] = ()
@@ -170,7 +172,8 @@ class SwarmService(pulumi.ComponentResource):
         args = self._args
         static = (
             args.user, args.command, args.environment, args.node_id_variable, args.healthcheck, args.resources,
-            args.volumes, args.host_paths, args.tmpfs, args.ports, args.constraints, args.aliases, args.stop_grace,
+            args.volumes, args.host_paths, args.writable_host_paths, args.tmpfs, args.ports, args.constraints,
+            args.aliases, args.stop_grace,
             [file.content for file in args.files],  # a changed file's id is not known in a preview
         )  # fmt: skip
         late = pulumi.Output.all(
@@ -217,7 +220,13 @@ class SwarmService(pulumi.ComponentResource):
             cap_drops=["ALL"],
             configs=[file.mounted for file in args.files] or None,
             secrets=[secret.mounted for secret in args.secrets] or None,
-            mounts=mounts(volumes=args.volumes, host_paths=args.host_paths, tmpfs=args.tmpfs) or None,
+            mounts=mounts(
+                volumes=args.volumes,
+                host_paths=args.host_paths,
+                tmpfs=args.tmpfs,
+                writable_host_paths=args.writable_host_paths,
+            )
+            or None,
             stop_grace_period=go_duration(args.stop_grace),
             healthcheck=docker.ServiceTaskSpecContainerSpecHealthcheckArgs(
                 tests=["CMD", *check.command],

@@ -17,6 +17,7 @@ NODE_EXPORTER = 10008
 OBJECT_STORE_MASTER = 10009
 OBJECT_STORE_VOLUME = 10010
 PROMETHEUS = 10011
+BACKUP = 10015
 GRAFANA = 472
 """The image's own user: only this one may read all of the image's files."""
 

@@ -1,4 +1,4 @@
-"""The offline lab's base for Python images: Debian's Python, with the wheels that a build needs."""
+"""The offline lab's base for Python images: Debian's Python, with the wheels and packages that a build needs."""
 
 import hashlib
 import shutil
@@ -19,8 +19,9 @@ def recipe(requirements: Path) -> Recipe:
     """Return an image for builds that install this hash-locked file. Their Dockerfile suits the upstream image too."""
     return Recipe(
         name="python",
-        packages=("ca-certificates", "python3", "python3-venv"),
-        files=(("/etc/pip.conf", _PIP_CONFIG),),
+        packages=("ca-certificates", "python3", "python3-venv", "restic"),
+        # With the packages installed and no source for others, apt has nothing to do when an image is built.
+        files=(("/etc/pip.conf", _PIP_CONFIG), ("/etc/apt/sources.list", "")),
         trees=(("/opt/wheels", wheels(requirements)),),
     )
 

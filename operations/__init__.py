@@ -1,1 +1,1 @@
-"""Repairs that `pulumi up` alone cannot do."""
+"""Commands for a running cluster, and repairs that `pulumi up` alone cannot do."""

@@ -29,6 +29,7 @@ _NO_MAJORITY_WITHOUT_BOTH = 2
 _MIN_PASSWORD = 12
 _MIN_TOKEN = 32
 _TTL = r"^([1-9][0-9]{0,8}s?|[1-9][0-9]{0,6}m|[1-9][0-9]{0,4}h|[1-9][0-9]{0,3}d)?$"  # some decades at most
+_DIRECTORY = r"^(/[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"  # no "..", and nothing that Docker or a shell reads
 _DURATION = r"^[1-9][0-9]*(s|m|h|d|w)$"
 
 
@@ -283,6 +284,45 @@ class Registry(_Settings):
     password: SecretStr = SecretStr("")
 
 
+class Keep(_Settings):
+    """How many backups are kept: the last ones, and the last one of so many days, weeks and months."""
+
+    last: Annotated[int, Field(ge=1)] = 3
+    daily: Annotated[int, Field(ge=0)] = 7
+    weekly: Annotated[int, Field(ge=0)] = 5
+    monthly: Annotated[int, Field(ge=0)] = 12
+
+
+class Backup(_Settings):
+    """Where backups of the files and the metrics go, in a directory or in a bucket, and how often one is made."""
+
+    directory: str | None = None
+    """A directory of the host: better one that is on another machine, such as a mounted share."""
+    s3: Bucket | None = None
+    host: str | None = None
+    """Name of the host that makes the backups; by default the one with the monitoring."""
+    every: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}[mhd]$")] = "1d"
+    keep: Keep = Keep()
+
+    @property
+    def every_seconds(self) -> int:
+        """The time from one backup to the next, in seconds."""
+        return int(self.every[:-1]) * {"m": 60, "h": 3600, "d": 86400}[self.every[-1]]
+
+    @field_validator("directory")
+    @classmethod
+    def _absolute(cls, path: str | None) -> str | None:
+        if path is not None and not re.fullmatch(_DIRECTORY, path):
+            raise ValueError("must be an absolute path of letters, digits, dots, hyphens and underscores, without ..")
+        return path
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        if (self.directory is None) == (self.s3 is None):
+            raise ValueError("needs either directory or s3: set one of the two")
+        return self
+
+
 class Settings(_Settings):
     """All settings of one stack."""
 
@@ -296,6 +336,12 @@ class Settings(_Settings):
     """The password of the index's database, which every `storage` except a directory needs."""
     storage_key: SecretStr | None = None
     """The secret key of the bucket of `storage: s3`."""
+    backup: Backup | None = None
+    """Without it, no backups are made."""
+    backup_password: SecretStr | None = None
+    """Encrypts the backups. Keep it elsewhere too: nobody can read a backup without it."""
+    backup_storage_key: SecretStr | None = None
+    """The secret key of the bucket with the backups."""
     tokens: Mapping[str, Token] | None = None
     """Who may use the file service, by name; without it, everybody may."""
     network: Network = Network()
@@ -374,6 +420,18 @@ class Settings(_Settings):
                     f"{secret_remedy(secret)}"
                 )
 
+    def _check_backup(self) -> None:
+        if self.backup is None:
+            return
+        if self.file_service.storage == "directory":
+            raise ValueError(
+                "backup: with `storage: directory` all files are in one volume, which tools for files can copy: "
+                "remove it, or use another storage"
+            )
+        for field in ("backup_password", *(("backup_storage_key",) if self.backup.s3 else ())):
+            if getattr(self, field) is None:
+                raise ValueError(f"{field} is missing, and backup needs it: {secret_remedy(field)}")
+
     def _check_ports(self) -> None:
         published = self.monitoring.publish
         if "grafana" in published and not self.monitoring.grafana:
@@ -404,7 +462,13 @@ class Settings(_Settings):
         return hosts
 
     @field_validator(
-        "operator_password", "influxdb_writer_password", "influxdb_reader_password", "postgres_password", "storage_key"
+        "operator_password",
+        "influxdb_writer_password",
+        "influxdb_reader_password",
+        "postgres_password",
+        "storage_key",
+        "backup_password",
+        "backup_storage_key",
     )
     @classmethod
     def _strong_and_printable(cls, password: SecretStr | None) -> SecretStr | None:
@@ -439,10 +503,12 @@ class Settings(_Settings):
         self._check_managers()
         self._check_ports()
         self._check_storage()
+        self._check_backup()
         for field, name in (
             ("file_service.storage_host", self.file_service.storage_host),
             *(("file_service.index_hosts", name) for name in self.file_service.index_hosts or ()),
             ("monitoring.host", self.monitoring.host),
+            ("backup.host", self.backup.host if self.backup else None),
         ):
             if name is not None and name not in {host.name for host in self.hosts}:
                 raise ValueError(f'{field}: no host is named "{name}": use a name from hosts')

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
-from components import alertmanager, etcd_member, grafana, influxdb, patroni, prometheus, seaweedfs
+from components import alertmanager, backup, etcd_member, grafana, influxdb, patroni, prometheus, seaweedfs
 from components.data_hosts import FILES, INDEX, MONITORING, CopiedData, Data
 from components.host_networks import NamedNetworks
 from components.ports import PublishedPort
@@ -135,6 +135,7 @@ def describe(settings: "Settings", holders: Mapping[str, Sequence[str]]) -> Topo
             ports=_ports_of("edge", settings),
         ),
         *_monitoring(settings, host=holders[MONITORING][0]),
+        *_backup(settings, host=holders[MONITORING][0]),
     ]
     return Topology(
         services={service.name: service for service in services},
@@ -203,6 +204,18 @@ def _monitoring(settings: "Settings", *, host: str) -> Iterator[Service]:
     yield _one("prometheus", host, networks=scraped, volume=prometheus.data_volume("prometheus"))
     if settings.monitoring.grafana:
         yield Service(name="grafana", tasks=1, hosts=[host], networks=[CLUSTER_NET])
+
+
+def _backup(settings: "Settings", *, host: str) -> Iterator[Service]:
+    """Yield the service that makes the backups, if there is one: on this host unless the settings name another."""
+    if settings.backup:
+        store = STORAGE_NET if settings.file_service.storage == "cluster" else OUTSIDE_NET
+        yield Service(
+            name=backup.SERVICE,
+            tasks=1,
+            hosts=[settings.backup.host or host],
+            networks=[CLUSTER_NET, INDEX_NET, store],
+        )
 
 
 def _one(

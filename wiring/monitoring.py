@@ -5,7 +5,7 @@ from typing import Any
 
 import pulumi
 
-from components import certificate
+from components import backup, certificate
 from components.monitoring import (
     GrafanaSettings,
     Monitoring,
@@ -37,6 +37,7 @@ def checked_prometheus_files(settings: Settings, topology: Topology) -> dict[str
             nodes=[host.name for host in settings.present_hosts],
             tasks={name: service.tasks for name, service in topology.services.items()},
             alert_for=settings.alerting.for_,
+            scraped={backup.SERVICE: backup.PORT} if settings.backup else {},
             certificates={"edge": certificate.not_after(pem.get_secret_value())} if pem else {},
         )
     )

@@ -191,8 +191,8 @@ def test_each_waits_for_what_it_needs(run_program: Run, values: dict[str, Any]) 
 
 
 @pytest.mark.parametrize("replicas", [1, 3, 7, 8, 9, 16, 17, 32, 33, 100, _MAX_REPLICAS])
-def test_postgresql_allows_the_connections_of_all_replicas_and_one_more(replicas: int) -> None:
-    workers = (replicas + 1) * connections.WORKERS
+def test_postgresql_allows_the_connections_of_all_replicas_one_more_and_a_backup(replicas: int) -> None:
+    workers = (replicas + 1) * connections.WORKERS + 2  # a backup, and a restore by hand
     open_at_once = workers * (connections.per_worker(replicas) + 1)  # one more to look at the host
     given_up = workers * connections.per_worker(replicas)
 
@@ -206,7 +206,7 @@ def test_a_few_more_replicas_change_nothing() -> None:
     assert {
         (connections.per_worker(replicas), connections.allowed(replicas), connections.memory(replicas))
         for replicas in range(1, 9)
-    } == {(3, 126, 192)}
+    } == {(3, 140, 205)}
 
 
 def test_more_replicas_give_postgresql_more_memory(run_program: Run, values: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ TMP = ("tmpfs", "", "/tmp")
 
 MOUNTS = {
     "alertmanager": {("volume", "alertmanager", "/alertmanager")},
+    "backup": {TMP, ("bind", "/srv/backup", "/backup")},
     "cadvisor": {
         API,
         ("bind", "/proc", "/rootfs/proc"),
@@ -55,15 +56,20 @@ MOUNTS = {
 """Every mount of every service, as (type, source, path in the container)."""
 
 
-CLUSTER_NET = {"alertmanager", "edge", "grafana", "influxdb-containers", "influxdb-vms", "prometheus"}
+WRITABLE = {"backup": "/backup"}
+"""The only services that may write to a path of the host, and where they see it: a directory for backups alone."""
+
+BACKUP = {"backup": {"directory": "/srv/backup"}, "backup_password": "backup-Horse-battery"}
+
+CLUSTER_NET = {"alertmanager", "backup", "edge", "grafana", "influxdb-containers", "influxdb-vms", "prometheus"}
 NETWORKS = {
     "api-net": {"container-api", "docker-api", "prometheus"},
     "cluster-net": CLUSTER_NET,
     "files-net": {"edge", "files", "prometheus"},
-    "index-net": {"etcd-master", "files", "postgres-master", "postgres-slave", "prometheus"},
+    "index-net": {"backup", "etcd-master", "files", "postgres-master", "postgres-slave", "prometheus"},
     "metrics-net": {"cadvisor", "node-exporter", "prometheus"},
     "outside-net": {"files"},
-    "storage-net": {"files", "object-store-master-master", "object-store-volume", "prometheus"},
+    "storage-net": {"backup", "files", "object-store-master-master", "object-store-volume", "prometheus"},
 }
 """Who is on each network."""
 
@@ -86,22 +92,24 @@ def program_of(service: str) -> str:
     return re.sub(r"^(etcd|object-store-master|postgres)-.+", r"\1", service)
 
 
-@pytest.fixture(params=["cluster", "directory", "s3"])
+@pytest.fixture(params=["cluster", "cluster with backups", "directory", "s3"])
 def services(request: pytest.FixtureRequest, run_program: Run, values: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """All services, with each kind of storage."""
-    file_service: dict[str, Any] = {"storage": request.param}
+    file_service: dict[str, Any] = {"storage": request.param.split()[0]}
+    if "backups" in request.param:
+        values = {**values, **BACKUP}
     if request.param == "s3":
         file_service["s3"] = {"endpoint": "https://s3.example", "bucket": "files", "access_key": "k"}
         values = {**values, "storage_key": "a-secret-Horse-battery"}
-    secrets = (*PASSWORDS, "storage_key")
+    secrets = (*PASSWORDS, "storage_key", "backup_password")
     found: dict[str, dict[str, Any]] = run_program({**values, "file_service": file_service}, secrets=secrets).services()
     return found
 
 
 def test_every_mount_of_every_service_is_known(run_program: Run, values: dict[str, Any]) -> None:
-    found = {name: mounts(service) for name, service in run_program(values).services().items()}
+    recorder = run_program({**values, **BACKUP}, secrets=(*PASSWORDS, "backup_password"))
 
-    assert found == MOUNTS
+    assert {name: mounts(service) for name, service in recorder.services().items()} == MOUNTS
 
 
 def test_another_storage_adds_the_files_volume_at_most(services: dict[str, dict[str, Any]]) -> None:
@@ -213,7 +221,8 @@ def test_no_service_can_gain_a_privilege(services: dict[str, dict[str, Any]]) ->
         assert spec["readOnly"] is True, name
         for mount in spec.get("mounts", []):
             assert mount["type"] in ("bind", "tmpfs", "volume"), name
-            assert mount["type"] != "bind" or mount["readOnly"] is True, name
+            is_writable = mount["type"] == "bind" and not mount.get("readOnly")
+            assert not is_writable or WRITABLE.get(name) == mount["target"], name
             assert "bindOptions" not in mount, "what is mounted on the host later must not appear in a container"
 
 
@@ -222,13 +231,16 @@ def test_no_secret_is_in_an_input_that_is_not_secret(run_program: Run, values: d
     secrets = {
         **PASSWORDS,
         "storage_key": "storage-Horse-battery",
+        "backup_password": "backup-Horse-battery",
+        "backup_storage_key": "backup-key-Horse-battery",
         "edge_certificate": certificate,
         "tokens": {"ci": {"token": "token-Horse-battery-and-thirteen-more", "scopes": ["read"]}},
         "alerting": {"receiver": "webhook", "webhook_url": "https://hook.example/webhook-Horse-battery"},
     }
     s3 = {"endpoint": "https://s3.example", "bucket": "files", "access_key": "access-Horse-battery"}
-    settings = {**values, **secrets, "file_service": {"storage": "s3", "s3": s3}}
-    texts = [text.encode() for text in (*PASSWORDS.values(), "storage-Horse", "token-Horse", "webhook-Horse")]
+    settings = {**values, **secrets, "file_service": {"storage": "s3", "s3": s3}, "backup": {"s3": s3}}
+    others = ("storage-Horse", "token-Horse", "webhook-Horse", "backup-Horse", "backup-key-Horse")
+    texts = [text.encode() for text in (*PASSWORDS.values(), *others)]
     key = certificate.partition("-----BEGIN PRIVATE KEY-----")[2].split()[1]
 
     recorder = run_program(settings, secrets=tuple(secrets))

@@ -67,6 +67,40 @@ Change = Callable[[dict[str, Any]], Any]
             lambda v: v["hosts"][1].update(role="manager"),
             ("swarm-transfer:hosts", '"master" and "slave" are the managers', "either of two", "one or three"),
         ),
+        (lambda v: v.update(backup={}, backup_password="x" * 12), ("backup", "either directory or s3", "set one")),
+        (
+            lambda v: v.update(backup={"directory": "/srv", "s3": BUCKET}, backup_password="x" * 12),
+            ("backup", "either directory or s3", "set one"),
+        ),
+        (
+            lambda v: v.update(backup={"directory": "/srv"}),
+            ("backup_password is missing", "config set --secret swarm-transfer:backup_password"),
+        ),
+        (
+            lambda v: v.update(backup={"s3": BUCKET}, backup_password="x" * 12),
+            ("backup_storage_key is missing", "config set --secret swarm-transfer:backup_storage_key"),
+        ),
+        (
+            lambda v: v.update(backup={"directory": "/srv", "host": "third"}, backup_password="x" * 12),
+            ("backup.host", 'no host is named "third"', "use a name from hosts"),
+        ),
+        *(
+            (
+                lambda v, path=path: v.update(backup={"directory": path}, backup_password="x" * 12),
+                ("backup.directory", f'"{path}"', "absolute path"),
+            )
+            for path in ("srv", "/", "/srv/../etc", "/srv/a:b", "/srv/$HOME")
+        ),
+        (
+            lambda v: v.update(backup={"directory": "/srv", "every": "daily"}, backup_password="x" * 12),
+            ("backup.every", '"daily"'),
+        ),
+        (
+            lambda v: v.update(
+                backup={"directory": "/srv"}, backup_password="x" * 12, file_service={"storage": "directory"}
+            ),
+            ("backup", "`storage: directory`", "another storage"),
+        ),
         (lambda v: v["hosts"][0].update(role="boss"), ("hosts[0].role", '"boss"', "'manager' or 'worker'")),
         (lambda v: v["hosts"][0].update(name="Größe"), ("hosts[0].name", '"Größe"', "pattern")),
         (lambda v: v["hosts"][1].update(address="10.1.1.1"), ('"10.1.1.1"', '"slave"', "private_cidr")),

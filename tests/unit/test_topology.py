@@ -63,11 +63,22 @@ def eligible(service: dict[str, Any], values: dict[str, Any]) -> list[str]:
         {},
         {"file_service": {"storage": "directory", "storage_host": "slave"}, "monitoring": {"host": "slave"}},
         BUCKET,
+        {"backup": {"directory": "/srv/backup"}, "backup_password": "backup-Horse-battery"},
+        {**BUCKET, "backup": {"directory": "/srv", "host": "slave"}, "backup_password": "backup-Horse-battery"},
         hosts("worker", "manager", "manager", "manager", "manager"),
         {"monitoring": {"publish": ["influxdb", "prometheus", "alertmanager", "grafana"]}, "edge_port": 6000},
         {"monitoring": {"grafana": False}, "file_service": {"replicas": 5, "index_hosts": ["slave"]}},
     ],
-    ids=["default", "directory", "bucket", "managers", "published", "without Grafana"],
+    ids=[
+        "default",
+        "directory",
+        "bucket",
+        "backups",
+        "backups of a bucket",
+        "managers",
+        "published",
+        "without Grafana",
+    ],
 )
 def test_the_services_are_those_that_the_program_registers(
     run_program: Run, values: dict[str, Any], changes: dict[str, Any]
@@ -75,7 +86,7 @@ def test_the_services_are_those_that_the_program_registers(
     values |= changes
     planned = described(values).services
 
-    registered = run_program(values, secrets=(*PASSWORDS, "storage_key")).services()
+    registered = run_program(values, secrets=(*PASSWORDS, "storage_key", "backup_password")).services()
 
     assert planned.keys() == registered.keys()
     for name, service in registered.items():

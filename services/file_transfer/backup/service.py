@@ -3,7 +3,6 @@
 Each backup is made by a process of its own, so its memory is free afterwards, and one that is killed ends nothing else.
 """
 
-import logging
 import subprocess
 import time
 from collections.abc import Sequence
@@ -11,25 +10,26 @@ from dataclasses import replace
 
 from backup import backups, record, schedule, status
 from backup.record import Record
-from backup.repository import Repository, RepositoryError, WrongPasswordError
+from backup.repository import Repository
 from backup.settings import Settings
 
 _LOOK_SECONDS = 10
 """How long until it looks again whether a backup is due: another process may have made one."""
 
 _STOP_SECONDS = 8
-_log = logging.getLogger("backup")
 
 
 def serve(settings: Settings, command: Sequence[str]) -> None:
     """Make backups until SIGTERM. `command` is the program that makes one.
 
+    It does not begin with a repository that cannot be used, so that a deployment reports a wrong one.
+
     Raises:
         SettingsError: the port cannot be used.
-        WrongPasswordError: the repository has another password.
+        RepositoryError: the repository cannot be reached or written, or has another password.
     """
-    status.start(settings.port, settings.folder)
     _begin(settings)
+    status.start(settings.port, settings.folder, settings.every_seconds)
     while True:
         found = record.read(settings.folder)
         left = schedule.seconds_left(found, settings.every_seconds, time.time())
@@ -43,14 +43,8 @@ def _begin(settings: Settings) -> None:
     """Create the repository if there is none, and record what its last backup was."""
     repository = Repository(settings.repository)
     with record.locked(settings.folder):
-        try:
-            repository.prepare()
-            record.write(settings.folder, recorded(backups.complete(repository.snapshots()), Record()))
-        except WrongPasswordError:
-            raise
-        except RepositoryError as error:
-            _log.error("%s", error)
-            record_failure(settings)
+        repository.prepare()
+        record.write(settings.folder, recorded(backups.complete(repository.snapshots()), Record()))
 
 
 def _run(settings: Settings, command: Sequence[str]) -> None:

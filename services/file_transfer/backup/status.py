@@ -16,8 +16,10 @@ from file_transfer.settings import SettingsError
 _TEXT = "text/plain; charset=utf-8"
 
 
-def start(port: int, folder: Path) -> int:
+def start(port: int, folder: Path, every_seconds: int) -> int:
     """Begin to answer, with what is recorded in the folder. Return the port; 0 asks for a free one.
+
+    A backup is to be made every `every_seconds`.
 
     Raises:
         SettingsError: the port cannot be used.
@@ -26,7 +28,7 @@ def start(port: int, folder: Path) -> int:
         server = _Server(("", port), _Handler)
     except OSError as error:
         raise SettingsError(f'BACKUP_PORT is "{port}": {error.strerror}; set it to a free port') from error
-    server.registry.register(_Recorded(folder))
+    server.registry.register(_Recorded(folder, every_seconds))
     Thread(target=server.serve_forever, name="status", daemon=True).start()
     return server.server_port
 
@@ -34,8 +36,9 @@ def start(port: int, folder: Path) -> int:
 class _Recorded(Collector):
     """What is recorded at the moment, by whichever process made the last backup."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, every_seconds: int) -> None:
         self._folder = folder
+        self._every_seconds = every_seconds
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics. Called by the registry."""
@@ -44,6 +47,7 @@ class _Recorded(Collector):
             "backup_failures", "Backups that failed in whole or in part, since the start.", found.failures
         )
         for name, text, value in (
+            ("interval_seconds", "Time from one backup to the next.", self._every_seconds),
             (
                 "last_success_timestamp_seconds",
                 "When the last complete backup began; 0 if there is none.",

@@ -1,0 +1,188 @@
+"""The backup service: copies files and metrics to a directory of its host or to a bucket, again and again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+
+from . import influxdb, users
+from .commands import create_directory
+from .file_storage import FileStorage
+from .host import Host
+from .image import ServiceImage, ServiceImageArgs
+from .influxdb import InfluxDb
+from .overlay import OverlayNetwork
+from .swarm import SwarmCluster
+from .swarm_file import SwarmSecret, SwarmSecretArgs
+from .swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
+
+SERVICE = "backup"
+PORT = 8082
+"""The port of its health and metrics."""
+
+_DIRECTORY = "/backup"
+_SECRETS = "/run/secrets"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupBucket:
+    """A bucket that speaks S3. `endpoint` begins with https:// or http://."""
+
+    endpoint: str
+    bucket: str
+    region: str
+    prefix: str
+    access_key: str
+    secret_key: pulumi.Output[str]
+
+    @property
+    def repository(self) -> str:
+        """The address of a repository in the bucket, as restic writes it."""
+        return f"s3:{'/'.join(filter(None, (self.endpoint, self.bucket, self.prefix.strip('/'))))}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupArgs:
+    """`target` is the path of a directory on `host`, or a bucket. `context` is the folder of the image's Dockerfile.
+
+    A backup is made every `every` seconds, and `keep` says how many are kept: it maps "last", "daily", "weekly" and
+    "monthly" to a number. Without `password`, which encrypts the backups, none of them can be read again.
+
+    `networks` must reach the databases and lead to the bucket.
+    """
+
+    cluster: SwarmCluster
+    networks: Sequence[OverlayNetwork]
+    host: Host
+    storage: FileStorage
+    databases: Mapping[str, InfluxDb]
+    context: Path
+    python_image: str
+    target: str | BackupBucket
+    every: int
+    keep: Mapping[str, int]
+    password: pulumi.Output[str]
+    reader_password: pulumi.Output[str]
+    writer_password: pulumi.Output[str]
+
+
+class Backup(pulumi.ComponentResource):
+    """Runs one task that makes encrypted backups with restic, on one host.
+
+    `pulumi destroy` leaves the backups where they are, in a directory too.
+    """
+
+    ready: pulumi.Output[str]
+
+    def __init__(self, name: str, args: BackupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("swarm:backup:Backup", name, {}, opts)
+        self._name = name
+        self._args = args
+        self._child = pulumi.ResourceOptions(parent=self)
+        image = ServiceImage(
+            f"{name}-image",
+            ServiceImageArgs(
+                cluster=args.cluster,
+                repository="swarm-transfer/backup",
+                context=args.context,
+                target="backup",
+                hosts=[args.host],
+                build_args={"PYTHON_IMAGE": args.python_image},
+            ),
+            opts=self._child,
+        )
+        databases = [database.ready for database in args.databases.values()]
+        is_directory = isinstance(args.target, str)
+        service = SwarmService(
+            name,
+            SwarmServiceArgs(
+                cluster=args.cluster,
+                networks=[*args.networks, *args.storage.networks],
+                image=pulumi.Output.all(image.reference, *args.storage.ready, *databases).apply(
+                    lambda known: str(known[0])
+                ),
+                user=users.alone(users.BACKUP),
+                replicas=1,
+                command=["python3", "-m", "backup", "serve"],
+                environment=self._environment(),
+                node_id_variable=args.storage.node_id_variable,
+                secrets=self._secrets(),
+                writable_host_paths={str(args.target): _DIRECTORY} if is_directory else {},
+                tmpfs={"/tmp": 256},  # noqa: S108 - a path in the container, where restic keeps what it sends
+                constraints=[args.host.constraint],
+                update_order="stop-first",
+                healthcheck=Healthcheck(
+                    command=["python3", "-m", "backup.healthcheck", str(8 * args.cluster.patience)],
+                    interval=10,
+                    timeout=10,
+                    start_period=60,
+                ),
+                resources=Resources(cpus=1.0, memory=768, reserved_cpus=0.1, reserved_memory=128),
+                after=[self._directory(args.target)] if isinstance(args.target, str) else [],
+            ),
+            opts=self._child,
+        )
+        self.ready = service.ready
+        self.register_outputs({"ready": self.ready})
+
+    def _directory(self, path: str) -> pulumi.Resource:
+        args = self._args
+        return args.host.command(
+            f"{self._name}-directory-on-{args.host.target.name}",
+            parent=self,
+            create=create_directory(directory=path, owner=users.BACKUP, image=args.cluster.volume_image),
+            after=args.cluster.nodes,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        args = self._args
+        bucket = args.target if isinstance(args.target, BackupBucket) else None
+        return {
+            **args.storage.environment,
+            "BACKUP_CLUSTER": pulumi.get_stack(),
+            "BACKUP_REPOSITORY": bucket.repository if bucket else _DIRECTORY,
+            "BACKUP_EVERY_SECONDS": str(args.every),
+            "BACKUP_KEEP": ",".join(f"{kind}={number}" for kind, number in args.keep.items()),
+            "BACKUP_DATABASES": ",".join(
+                f"{database}={influxdb.service_name(database)}:{influxdb.PORT}" for database in args.databases
+            ),
+            **{f"BACKUP_{_variable(name)}_FILE": f"{_SECRETS}/{_file(name)}" for name in self._own_secrets()},
+            **({"BACKUP_REGION": bucket.region} if bucket else {}),
+        }
+
+    def _own_secrets(self) -> dict[str, pulumi.Output[str]]:
+        """Return what the service knows beside what the storage needs, by a name of each."""
+        args = self._args
+        secrets = {
+            "password": args.password,
+            "reader-password": args.reader_password,
+            "writer-password": args.writer_password,
+        }
+        if isinstance(args.target, BackupBucket):
+            secrets["access-key"] = pulumi.Output.from_input(args.target.access_key)
+            secrets["secret-key"] = args.target.secret_key
+        return secrets
+
+    def _secrets(self) -> list[SwarmSecret]:
+        contents = {
+            **{(f"storage-{name}", name): content for name, content in self._args.storage.secrets.items()},
+            **{(name, _file(name)): content for name, content in self._own_secrets().items()},
+        }
+        return [
+            SwarmSecret(
+                f"{self._name}-{name}",
+                SwarmSecretArgs(cluster=self._args.cluster, content=content, file_name=file_name, uid=users.BACKUP),
+                opts=self._child,
+            )
+            for (name, file_name), content in contents.items()
+        ]
+
+
+def _file(name: str) -> str:
+    """Return the name of a secret's file. The storage's secrets may have the name without the prefix."""
+    return f"backup-{name}"
+
+
+def _variable(name: str) -> str:
+    return name.upper().replace("-", "_")

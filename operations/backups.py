@@ -1,0 +1,122 @@
+"""Makes a backup now, lists the backups, and restores one. The service `backup` of the cluster does the work.
+
+    python -m operations.backups now
+    python -m operations.backups list
+    python -m operations.backups restore [--at TIME] [--file NAME [--replace]] [--keep-existing] [--without-metrics]
+    python -m operations.backups state [--at TIME]
+
+A backup that is made with this command also has Pulumi's state, with its secrets encrypted.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from components import backup
+from components.shell import render
+from components.ssh import SshError, SshTarget, ask
+from operations import health
+from operations.health import SCRIPTS, Swarm
+from operations.stack import ConfiguredHosts, OperationError, configured_hosts, exit_status, pulumi
+
+_SECONDS = 7 * 86400
+"""How long a backup or a restore may take. All files are read or written."""
+
+_COMMAND_SECONDS = 600
+
+
+def host_of(swarm: Swarm) -> str:
+    """Return the name of the host that makes the backups.
+
+    Raises:
+        OperationError: the cluster makes none, or the service does not run.
+    """
+    ids = [service["ID"] for service in swarm.services if service["Spec"]["Name"] == backup.SERVICE]
+    if not ids:
+        raise OperationError("this cluster makes no backups: set `backup`, and run `pulumi up`")
+    for task in swarm.tasks:
+        if task["ServiceID"] in ids and task["Status"]["State"] == "running":
+            return next(node.host for node in swarm.all_nodes() if node.id == task["NodeID"])
+    raise OperationError(
+        "the service backup does not run: on a manager, `docker service ps --no-trunc backup` says why"
+    )
+
+
+def ask_service(configured: ConfiguredHosts, words: Sequence[str], *, stdin: str = "", seconds: int) -> str:
+    """Run the service's program with these words beside the running one, and return its output.
+
+    Raises:
+        OperationError: the service does not run, or its program has failed; the text is what it wrote.
+    """
+    target = _service_host(configured)
+    # The script itself is on standard input, so what the program is to read is in the script.
+    script = render("run_backup", folder=SCRIPTS, arguments=words, INPUT=stdin)
+    try:
+        return ask(target, script, timeout=seconds)
+    except SshError as error:
+        raise OperationError(f"{target.name}: {error}") from None
+
+
+def _service_host(configured: ConfiguredHosts) -> SshTarget:
+    errors = []
+    for host in configured.hosts:
+        if host.role == "manager" and host.state == "active":
+            try:
+                return configured.targets[host_of(health.look_at(configured.targets[host.name]))]
+            except SshError as error:
+                errors.append(str(error))
+    raise OperationError(f"no manager answers: {'; '.join(errors)}")
+
+
+def _back_up() -> None:
+    state = pulumi("stack", "export")
+    words = ["now", "--state", "-"]
+    print(ask_service(configured_hosts(), words, stdin=state, seconds=_SECONDS), end="")
+
+
+def _restore(arguments: argparse.Namespace) -> None:
+    words = ["restore"]
+    if arguments.at:
+        words += ["--at", arguments.at]
+    if arguments.file:
+        words += ["--file", arguments.file]
+    words += [f"--{name}" for name in _SWITCHES if getattr(arguments, name.replace("-", "_"))]
+    print(ask_service(configured_hosts(), words, seconds=_SECONDS), end="")
+
+
+_SWITCHES = {
+    "replace": "with --file: also if there is a file of this name now",
+    "keep-existing": "restore only what is missing: files that are there stay as they are",
+    "without-metrics": "restore the files only",
+}
+
+
+def main() -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m operations.backups", description=(__doc__ or "").split("\n")[0])
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="now|list|restore|state")
+    verbs.add_parser("now", help="make a backup now, with Pulumi's state")
+    verbs.add_parser("list", help="list the backups")
+    restore = verbs.add_parser("restore", help="restore files and metrics into this cluster")
+    state = verbs.add_parser("state", help="print Pulumi's state from a backup that was made with `now`")
+    for verb in (restore, state):
+        verb.add_argument("--at", metavar="TIME", help="the backup's time as `list` prints it; by default the last one")
+    restore.add_argument("--file", metavar="NAME", help="restore this file only")
+    for name, description in _SWITCHES.items():
+        restore.add_argument(f"--{name}", action="store_true", help=description)
+    arguments = parser.parse_args()
+
+    def run() -> None:
+        if arguments.verb == "now":
+            _back_up()
+        elif arguments.verb == "restore":
+            _restore(arguments)
+        else:
+            words = [arguments.verb, *(["--at", arguments.at] if getattr(arguments, "at", None) else [])]
+            print(ask_service(configured_hosts(), words, seconds=_COMMAND_SECONDS), end="")
+
+    return exit_status(run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
