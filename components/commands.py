@@ -41,6 +41,11 @@ def print_join_token(role: str) -> str:
     return render("print_join_token", ROLE=role)
 
 
+def rotate_join_tokens(nodes: Iterable[str]) -> str:
+    """On a manager: replace the tokens with which hosts join. The ids of the nodes that have joined tell when again."""
+    return render("rotate_join_tokens", NODES=" ".join(sorted(nodes)))
+
+
 def join_request(*, address: str, manager_address: str, token: str) -> str:
     """Return the body of the Engine API's join request, which `join_swarm` reads on standard input."""
     return json.dumps(

@@ -83,6 +83,13 @@ class SwarmCluster(pulumi.ComponentResource):
             ids[host.target.name] = membership.stdout
         self.nodes = list(self.node_of.values())
         self.node_ids = pulumi.Output.all(**ids)
+        # Pulumi's state has the tokens with which hosts have joined. After this, nobody can join with them.
+        self.first_manager.command(
+            f"{name}-join-tokens",
+            parent=self,
+            create=self.node_ids.apply(lambda known: commands.rotate_join_tokens(known.values())),
+            after=self.nodes,
+        )
         self.register_outputs({"node_ids": self.node_ids})
 
     def ready_timeout(self, *, rounds: int = 1) -> int:
@@ -124,7 +131,7 @@ class SwarmCluster(pulumi.ComponentResource):
         )
 
     def _join_request(self, host: Host, *, after: Command) -> pulumi.Output[str]:
-        """Return the request with which the host joins. Its token is read when it joins, as tokens may be rotated."""
+        """Return the request with which the host joins. Its token is read when it joins: tokens are rotated afterwards."""
         token = self.first_manager.command(
             f"{host.target.name}-token",
             parent=self,

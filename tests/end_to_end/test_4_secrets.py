@@ -74,6 +74,15 @@ def test_the_state_has_no_secret(cluster: Cluster, secrets: dict[str, str]) -> N
     assert found(secrets, cluster.pulumi("stack", "export").stdout) == set()
 
 
+def test_a_token_with_which_a_host_has_joined_lets_no_other_join(cluster: Cluster, secrets: dict[str, str]) -> None:
+    resources = json.loads(cluster.pulumi("stack", "export", "--show-secrets").stdout)["deployment"]["resources"]
+    (used,) = [found["outputs"]["stdout"] for found in resources if found["urn"].endswith("::slave-token")]
+    token = json.loads(used["plaintext"]).strip()
+
+    assert token.startswith("SWMTKN-1-")
+    assert token not in (secrets["worker"], secrets["manager"])
+
+
 @pytest.mark.parametrize("host", HOSTS)
 def test_docker_shows_no_secret(cluster: Cluster, secrets: dict[str, str], host: str) -> None:
     shown = cluster.on(host, SHOWN, timeout=120)

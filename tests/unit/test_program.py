@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from recorder import FRESH, PASSWORDS, Recorder, revealed
 
-from components.commands import init_swarm, print_join_token
+from components.commands import init_swarm, print_join_token, rotate_join_tokens
 from components.edge_config import haproxy_users
 
 Run = Callable[..., Recorder]
@@ -273,6 +273,17 @@ def test_the_token_is_read_when_a_host_joins(run_program: Run, values: dict[str,
         assert "host2-node" in recorder.dependencies[f"{host}-token"]
 
 
+def test_the_join_tokens_are_rotated_once_all_hosts_have_joined(run_program: Run, values: dict[str, Any]) -> None:
+    recorder = run_program(with_hosts(values, "manager", "worker", "worker"))
+
+    nodes = {"host2-node", "host3-node", "host4-node"}
+    assert nodes <= recorder.dependencies["swarm-join-tokens"]
+    assert recorder.commands()["swarm-join-tokens"]["create"] == rotate_join_tokens(
+        f"{host}-membership-output" for host in ("host2", "host3", "host4")
+    )
+    assert not any("swarm-join-tokens" in needed for needed in recorder.dependencies.values()), "nothing waits for it"
+
+
 def test_the_swarm_uses_the_hosts_addresses(run_program: Run, values: dict[str, Any]) -> None:
     commands = run_program(values).commands()
 
@@ -304,7 +315,10 @@ def test_adding_a_host_does_not_change_the_others(run_program: Run, values: dict
     after = {(r.typ, r.name): r.inputs for r in run_program(more).resources}
 
     changed = {key for key in before if before[key] != after[key] and key[0] != "pulumi:pulumi:Stack"}
-    assert changed == {("command:local:Command", "prometheus-files")}  # has the expected nodes
+    assert changed == {
+        ("command:local:Command", "prometheus-files"),  # has the expected nodes
+        ("command:local:Command", "swarm-join-tokens"),  # are rotated after each join
+    }
     assert {name for _, name in after.keys() - before.keys()} == {
         "host4", "host4-engine", "host4-images", "host4-membership", "host4-node", "host4-token",
         "files-image-host4", "files-image-host4-removal", "object-store-data-host4",
