@@ -1,1 +1,1 @@
-"""Repairs that `pulumi up` alone cannot do."""
+"""Commands for a running cluster, for what `pulumi up` alone cannot do."""
