@@ -60,6 +60,8 @@ def parse(exported: Mapping[str, Any]) -> Recorded:
     """Return what is in the exported state."""
     nodes, volumes, services = [], [], []
     for resource in exported["deployment"].get("resources", []):
+        if resource.get("delete"):
+            continue  # its deletion failed, and the next `pulumi up` repeats it
         inputs = resource.get("inputs", {})
         if resource["type"] == _SERVICE:
             services.append(resource["id"])

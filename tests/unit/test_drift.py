@@ -269,10 +269,11 @@ def test_a_deleted_volume_is_named_with_the_command_that_makes_it_anew() -> None
 
     assert list(volume_findings([VOLUME], hosts, {"master": there})) == []
     assert list(volume_findings([VOLUME], hosts, {})) == [], "the host did not answer"
-    assert list(volume_findings([VOLUME], hosts, {"master": parse(probed("m1", "other"))})) == [
+    (said,) = volume_findings([VOLUME], hosts, {"master": parse(probed("m1", "other"))})
+    assert said == (
         "postgres-master: the volume was deleted on master with its data: "
-        + f"`docker run --rm --user 0:0 {chown}` there makes an empty one"
-    ]
+        f"`docker run --rm --user 0:0 {chown}` there makes an empty one"
+    )
 
 
 def service(name: str, *, labels: Mapping[str, str] | None = None, **container: Any) -> dict[str, Any]:
@@ -347,6 +348,12 @@ def test_the_program_s_state_has_every_node_volume_and_service(
     assert {volume.name for volume in found.volumes} == provided | {"object-store-volume"}
     addresses = {volume.address for volume in found.volumes if volume.name == "object-store-volume"}
     assert addresses == {"192.168.50.2", "192.168.50.3"}
+
+
+def test_what_pulumi_is_still_to_delete_is_not_expected() -> None:
+    deleted = {**node_command(SLAVE), "delete": True}
+
+    assert recorded.parse({"deployment": {"resources": [node_command(MASTER), deleted]}}).nodes == [MASTER]
 
 
 # The command
