@@ -1,5 +1,6 @@
-"""Turns a script in the folder `scripts` into the text that runs on a host."""
+"""Turns a script in the folder `scripts` into the text that runs on a host, and reads such a text back."""
 
+import itertools
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,3 +18,14 @@ def render(*scripts: str, arguments: Sequence[str] = (), folder: Path = FOLDER, 
     words = [shlex.join(["set", "--", *arguments])] if arguments else []
     texts = [(folder / f"{script}.sh").read_text().rstrip("\n") for script in scripts]
     return "\n".join([*assignments, *words, *texts, ""])
+
+
+def variables_and_arguments(text: str) -> tuple[dict[str, str], list[str]]:
+    """Return what `render` was given for this text, which it made."""
+    words = shlex.shlex(text, posix=True)
+    words.whitespace_split, words.commenters = True, ""
+    # Every script begins with a comment for shellcheck.
+    given = list(itertools.takewhile(lambda word: word != "#", words))
+    end = given.index("set") if "set" in given else len(given)
+    variables = dict(word.split("=", 1) for word in given[:end] if "=" in word)
+    return variables, given[end + 2 :]

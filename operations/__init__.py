@@ -1,1 +1,1 @@
-"""Commands for a running cluster, and repairs that `pulumi up` alone cannot do."""
+"""Commands for a running cluster, for what `pulumi up` alone cannot do."""

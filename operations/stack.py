@@ -49,8 +49,18 @@ def pulumi(*arguments: str, stdin: str | None = None) -> str:
     """
     done = subprocess.run(["pulumi", *arguments], input=stdin, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise OperationError(f"`pulumi {' '.join(arguments)}` failed: {done.stderr.strip()}")
+        raise OperationError(f"`pulumi {' '.join(arguments)}` failed: {done.stderr.strip() or _errors(done.stdout)}")
     return done.stdout
+
+
+def _errors(printed: str) -> str:
+    """Return the errors in what a command with `--json` printed, which leaves standard error empty."""
+    try:
+        diagnostics = json.loads(printed)["diagnostics"]
+    except (ValueError, KeyError, TypeError):
+        return printed.strip()
+    errors = [each["message"].strip() for each in diagnostics if each["severity"] == "error"]
+    return "\n".join(dict.fromkeys(errors))
 
 
 def exit_status(operation: Callable[[], None]) -> int:

@@ -82,6 +82,11 @@ class Cluster:
     def up(self, *options: str) -> str:
         return self.pulumi("up", "--yes", "--skip-preview", *options).stdout
 
+    def state(self) -> dict[Path, bytes]:
+        """Return the files in which Pulumi keeps its state."""
+        stacks = self.lab.local_dir / "state" / ".pulumi" / "stacks"
+        return {path: path.read_bytes() for path in stacks.rglob("*.json")}
+
     def planned(self) -> list[tuple[str, str, str, tuple[str, ...]]]:
         """Return the steps of a preview: operation, type, name, and the properties that differ."""
         done = self.pulumi("preview", "--json")
@@ -208,6 +213,10 @@ class Cluster:
         specification["TaskTemplate"]["Placement"]["Constraints"].sort()
         specification["TaskTemplate"].pop("ForceUpdate", None)
         return specification
+
+    def node(self, host: str) -> dict[str, Any]:
+        """Return the specification of the host's node."""
+        return dict(json.loads(self.on("master", f"docker node inspect {host} --format '{{{{json .Spec}}}}'")))
 
     def service_ids(self) -> set[str]:
         """Return the ids of all services except the object store's masters and etcd, which depend on the managers."""
