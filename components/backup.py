@@ -47,7 +47,8 @@ class BackupArgs:
     """`target` is the path of a directory on `host`, or a bucket. `context` is the folder of the image's Dockerfile.
 
     A backup is made every `every` seconds, and `keep` says how many are kept: it maps "last", "daily", "weekly" and
-    "monthly" to a number, which may be 0. Without `password`, which encrypts the backups, none of them can be read again.
+    "monthly" to a number, which may be 0. Without `password`, which encrypts the backups, none of them can be read
+    again.
 
     `networks` must reach the databases and lead to the bucket.
     """
