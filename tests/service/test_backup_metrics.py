@@ -1,6 +1,7 @@
 """Metrics as line protocol and back, with an InfluxDB that is a small server on loopback.
 
-It answers as InfluxDB 1.8 was seen to. The end-to-end test restores to the real one and compares what queries find.
+It answers in the form that InfluxDB 1.x does. The end-to-end test restores to the real one, and compares what queries
+find.
 """
 
 import base64
@@ -91,9 +92,13 @@ def influxdb() -> Iterator[FakeInfluxdb]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            """A client that has seen an error does not read the rest."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     fake.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     yield fake
     server.shutdown()
@@ -116,7 +121,8 @@ def field_keys(name: str, **kinds: str) -> dict[str, Any]:
 def points(influxdb: FakeInfluxdb) -> list[str]:
     written = io.BytesIO()
     count = metrics.write(influxdb.database, written, NOW)
-    found = written.getvalue().decode().splitlines()
+    comment, *found = written.getvalue().decode().splitlines()
+    assert comment.startswith("#")
     assert count == len(found)
     return found
 
@@ -300,7 +306,7 @@ def test_points_are_written_back_in_batches(influxdb: FakeInfluxdb, monkeypatch:
     monkeypatch.setattr(metrics, "_BATCH", 3)
     content = b"".join(b"up value=%d %d\n" % (number, number) for number in range(7))
 
-    assert metrics.restore(influxdb.database, io.BytesIO(content)) == (7, "")
+    assert metrics.restore(influxdb.database, io.BytesIO(b"# a comment\n" + content)) == (7, "")
 
     assert [part.count(b"\n") for part in influxdb.written] == [3, 3, 1]
     assert b"".join(influxdb.written) == content
