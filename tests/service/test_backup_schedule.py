@@ -10,12 +10,17 @@ from backup.record import Record
 from file_transfer.settings import SettingsError
 
 DAY = 86_400
+KEEP = (
+    'BACKUP_KEEP is "{}": set it to numbers such as daily=7,weekly=5,monthly=12; '
+    "there are last, hourly, daily, weekly, monthly, yearly"
+)
+NOWHERE = 'BACKUP_PASSWORD_FILE is "/nowhere": No such file or directory; name a file with the repository\'s password'
 
 
 @pytest.mark.parametrize(
     ("found", "seconds"),
     [
-        (Record(), 0),
+        (Record(), DAY - 1_000_000),
         (Record(last_success=1_000_000 - DAY), 0),
         (Record(last_success=1_000_000 - DAY - 500), -500),
         (Record(last_success=1_000_000 - 100), DAY - 100),
@@ -125,7 +130,7 @@ def test_databases_and_keys_are_read(given: dict[str, str], tmp_path: Path) -> N
         (
             "PASSWORD_FILE",
             "/nowhere",
-            'BACKUP_PASSWORD_FILE is "/nowhere": No such file or directory; name a file with the repository\'s password',
+            NOWHERE,
         ),
         (
             "PASSWORD_FILE",
@@ -151,8 +156,7 @@ def test_databases_and_keys_are_read(given: dict[str, str], tmp_path: Path) -> N
             (
                 "KEEP",
                 value,
-                f'BACKUP_KEEP is "{value}": set it to numbers such as daily=7,weekly=5,monthly=12; '
-                "there are last, hourly, daily, weekly, monthly, yearly",
+                KEEP.format(value),
             )
             for value in ("", "daily", "daily=0", "daily=x", "dayly=1", "daily=7,")
         ),

@@ -105,6 +105,7 @@ def test_damage_is_counted_and_the_other_files_are_restored(cluster: BackupClust
 
 def test_a_state_is_stored_and_printed(cluster: BackupCluster) -> None:
     first, second = b'{"version": 3}', json.dumps({"resources": ["é" * 100_000]}).encode()
+    cluster.repository.prepare()
     assert "no backup has a state" in cluster.run("state", status=1)
     line = cluster.run("now", "--state", "-", stdin=first)
     cluster.run("now", "--state", "-", stdin=second)
@@ -211,22 +212,21 @@ def test_a_backup_without_its_summary_does_not_count(cluster: BackupCluster, oth
 def test_old_backups_are_forgotten_with_all_that_belongs_to_them(cluster: BackupCluster) -> None:
     repository = cluster.repository
     repository.prepare()
-    for day in range(10):
-        for hour in (0, 6):
-            state = b"{}" if (day, hour) == (7, 0) else None
-            backups.make(repository, cluster.catalogue, (), TIME + timedelta(days=day, hours=hour), state)
+    for day, hour in ((0, 0), (0, 6), (1, 0), (2, 0), (2, 6)):
+        state = b"{}" if (day, hour) == (2, 0) else None
+        backups.make(repository, cluster.catalogue, (), TIME + timedelta(days=day, hours=hour), state)
 
-    backups.forget_old(repository, [("daily", 4)])
+    backups.forget_old(repository, [("daily", 2)], repository.snapshots())
 
     kept = [backup.time for backup in backups.complete(repository.snapshots())]
-    assert kept == [TIME + timedelta(days=day, hours=6) for day in (6, 7, 8, 9)]
-    assert sorted(tag for tags in cluster.tags() for tag in tags) == ["files"] * 4 + ["state"] + ["summary"] * 4
+    assert kept == [TIME + timedelta(days=1), TIME + timedelta(days=2, hours=6)]
+    assert sorted(tag for tags in cluster.tags() for tag in tags) == ["files"] * 2 + ["state"] + ["summary"] * 2
 
 
 def test_two_backups_of_one_second_are_two(cluster: BackupCluster) -> None:
     cluster.repository.prepare()
-    for _ in range(2):
-        backups.make(cluster.repository, cluster.catalogue, (), TIME)
+    for taken in ((), (TIME,)):
+        backups.make(cluster.repository, cluster.catalogue, (), TIME, taken=taken)
 
     found = backups.complete(cluster.repository.snapshots())
     assert [backup.time for backup in found] == [TIME, TIME + timedelta(seconds=1)]
