@@ -179,13 +179,24 @@ def test_metrics_that_cannot_be_read_do_not_keep_files_waiting(cluster: BackupCl
     assert content_of(other.catalogue, "name") == b"content"
 
 
-def test_a_backup_that_is_terminated_leaves_no_snapshot(cluster: BackupCluster) -> None:
+def put_endless(cluster: BackupCluster) -> None:
+    """Store a file that is archived, and then one that nobody can read to its end."""
+    put(cluster.catalogue, "a file of several packs", os.urandom(40 * 2**20))
     put(cluster.catalogue, "endless", LARGE)
     chunk = cluster.chunk("endless")
     chunk.unlink()
     os.mkfifo(chunk)  # opening it waits for a writer
+
+
+def has_begun(cluster: BackupCluster) -> bool:
+    """Whether restic has stored a part of the archive."""
+    return any(path.is_file() for path in (cluster.backups / "repository" / "data").rglob("*"))
+
+
+def test_a_backup_that_is_terminated_leaves_no_snapshot(cluster: BackupCluster) -> None:
+    put_endless(cluster)
     process = cluster.start("now")
-    wait_until(lambda: any((cluster.backups / "repository" / "locks").glob("*")))
+    wait_until(lambda: has_begun(cluster))
 
     process.terminate()
     process.communicate(timeout=30)
@@ -310,12 +321,9 @@ def test_the_service_goes_on_when_a_backup_fails(cluster: BackupCluster) -> None
 
 
 def test_a_service_that_is_stopped_during_a_backup_leaves_no_snapshot(cluster: BackupCluster) -> None:
-    put(cluster.catalogue, "endless", LARGE)
-    chunk = cluster.chunk("endless")
-    chunk.unlink()
-    os.mkfifo(chunk)
+    put_endless(cluster)
 
     with serving(cluster):
-        wait_until(lambda: any((cluster.backups / "repository" / "locks").glob("*")))
+        wait_until(lambda: has_begun(cluster))
 
     assert cluster.tags() == []
