@@ -92,11 +92,10 @@ class Repository:
             RepositoryError: it cannot be reached or written.
         """
         try:
-            self._run("cat", "config", "--no-lock", seconds=_ANSWER_SECONDS)
+            self._run("unlock", seconds=_ANSWER_SECONDS)
         except _NoRepositoryError:
             # restic says the same if it cannot look. Then this fails too: it never writes over a repository.
             self._run("init", seconds=_ANSWER_SECONDS)
-        self._run("unlock")
 
     def snapshots(self) -> list[Snapshot]:
         """Return the cluster's snapshots, sorted by time.
@@ -172,15 +171,17 @@ class Repository:
                 pipe.close()
             self._check(process.returncode, errors)
 
-    def keep_only(self, keep: Sequence[tuple[str, int]], tags: Sequence[str]) -> None:
-        """Forget the snapshots with one of these tags that need not be kept.
+    def keep_only(self, keep: Sequence[tuple[str, int]], tags: Sequence[str]) -> frozenset[str]:
+        """Forget the snapshots with one of these tags that need not be kept, and return their ids.
 
         Raises:
             RepositoryError: it failed; it can be repeated.
         """
         kept = [f"--keep-{kind}={count}" for kind, count in keep]
         selected = [f"--tag={tag}" for tag in tags]
-        self._run("forget", "--quiet", "--host", self._cluster, "--group-by", "host,tags", *selected, *kept)
+        groups = self._run("forget", "--json", "--host", self._cluster, "--group-by", "host,tags", *selected, *kept)
+        # restic prints nothing if there is no such snapshot.
+        return frozenset(entry["id"] for group in json.loads(groups or b"[]") for entry in group["remove"] or ())
 
     def forget(self, snapshots: Collection[Snapshot]) -> None:
         """Forget these snapshots, and delete what no snapshot needs any more.
