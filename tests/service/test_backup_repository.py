@@ -1,5 +1,6 @@
 """Snapshots in a real restic repository: a stream is stored whole or not at all, and errors say what to do."""
 
+import socket
 import subprocess
 import time
 from dataclasses import replace
@@ -10,6 +11,7 @@ import pytest
 from backup_cluster import BackupCluster
 from running import wait_until
 
+from backup import repository as module
 from backup import settings
 from backup.repository import Repository, RepositoryError, WrongPasswordError
 
@@ -48,6 +50,16 @@ def test_a_reader_may_stop_early(repository: Repository) -> None:
 
     with repository.open(repository.snapshots()[0], "it.txt") as stream:
         assert stream.read(7) == b"content"
+
+
+def test_a_repository_that_does_not_answer_is_given_up(cluster: BackupCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_ANSWER_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts connections, and never answers
+        address = f"s3:http://127.0.0.1:{silent.getsockname()[1]}/bucket"
+        found = settings.load({**cluster.environment, "BACKUP_REPOSITORY": address}).repository
+
+        with pytest.raises(RepositoryError, match=f"{address}.*does not answer within 1 s"):
+            Repository(replace(found, access_key="key", secret_key="secret")).prepare()
 
 
 @pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt, SystemExit])

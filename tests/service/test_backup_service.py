@@ -14,9 +14,12 @@ import requests
 from backup_cluster import LARGE, BackupCluster, content_of, described, put
 from running import free_ports, wait_until
 
-from backup import backups, record
+from backup import backups, healthcheck, record
 from backup.record import Record
 from file_transfer.stored_file import now
+
+PATIENCE_SECONDS = 120
+"""For what starts several processes of restic, each of which derives a key."""
 
 TIME = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
@@ -196,7 +199,7 @@ def has_begun(cluster: BackupCluster) -> bool:
 def test_a_backup_that_is_terminated_leaves_no_snapshot(cluster: BackupCluster) -> None:
     put_endless(cluster)
     process = cluster.start("now")
-    wait_until(lambda: has_begun(cluster))
+    wait_until(lambda: has_begun(cluster), PATIENCE_SECONDS)
 
     process.terminate()
     process.communicate(timeout=30)
@@ -273,7 +276,7 @@ def test_the_service_makes_a_backup_when_there_is_none_and_reports_it(cluster: B
     started = time.time()
 
     with serving(cluster) as url:
-        wait_until(lambda: metrics(url).get("backup_files", 0) > 0)
+        wait_until(lambda: metrics(url).get("backup_files", 0) > 0, PATIENCE_SECONDS)
         found = metrics(url)
         assert requests.get(f"{url}/healthz", timeout=10).text == "alive\n"
         assert requests.get(f"{url}/else", timeout=10).status_code == 404
@@ -285,7 +288,9 @@ def test_the_service_makes_a_backup_when_there_is_none_and_reports_it(cluster: B
         "backup_bytes",
         "backup_damaged_files",
         "backup_duration_seconds",
+        "backup_interval_seconds",
     }
+    assert found["backup_interval_seconds"] == 86400
     assert (found["backup_files"], found["backup_bytes"]) == (2, len(LARGE) + 4)
     assert (found["backup_damaged_files"], found["backup_failures_total"]) == (1, 0)
     assert started - 1 <= found["backup_last_success_timestamp_seconds"] <= time.time()
@@ -299,7 +304,7 @@ def test_a_restart_makes_no_backup_and_remembers_the_last_one(cluster: BackupClu
         path.unlink()  # the container's /tmp is new
 
     with serving(cluster) as url:
-        wait_until(lambda: metrics(url).get("backup_damaged_files") == 1)
+        wait_until(lambda: metrics(url).get("backup_damaged_files") == 1, PATIENCE_SECONDS)
         assert "no backup is due" in cluster.run("now", "--if-due")
 
     assert cluster.run("list") == line
@@ -307,7 +312,7 @@ def test_a_restart_makes_no_backup_and_remembers_the_last_one(cluster: BackupClu
 
 def test_the_service_reports_what_another_process_has_done(cluster: BackupCluster) -> None:
     with serving(cluster) as url:
-        wait_until(lambda: metrics(url).get("backup_last_success_timestamp_seconds", 0) > 0)
+        wait_until(lambda: metrics(url).get("backup_last_success_timestamp_seconds", 0) > 0, PATIENCE_SECONDS)
         put(cluster.catalogue, "name", b"content")
         cluster.run("now")
         assert metrics(url)["backup_files"] == 1
@@ -315,15 +320,32 @@ def test_the_service_reports_what_another_process_has_done(cluster: BackupCluste
 
 def test_the_service_goes_on_when_a_backup_fails(cluster: BackupCluster) -> None:
     with serving(cluster, FILE_TRANSFER_STORAGE="nowhere") as url:
-        wait_until(lambda: metrics(url).get("backup_failures_total") == 1)
+        wait_until(lambda: metrics(url).get("backup_failures_total") == 1, PATIENCE_SECONDS)
         assert requests.get(f"{url}/healthz", timeout=10).ok
         assert metrics(url)["backup_last_success_timestamp_seconds"] == 0
+
+
+def test_a_service_whose_repository_cannot_be_used_does_not_begin(cluster: BackupCluster) -> None:
+    cluster.more = {"BACKUP_REPOSITORY": "/proc/no-folder"}
+
+    said = cluster.run("serve", status=1)
+
+    assert said.startswith('backup: the repository "/proc/no-folder": ')
+    assert said.count("\n") == 1
+
+
+def test_the_health_check_asks_the_service(cluster: BackupCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(cluster) as url:
+        wait_until(lambda: metrics(url) != {}, PATIENCE_SECONDS)
+        monkeypatch.setattr(healthcheck, "_PORT", int(url.rpartition(":")[2]))
+        assert healthcheck.main(10) == 0
+    assert healthcheck.main(10) == 1
 
 
 def test_a_service_that_is_stopped_during_a_backup_leaves_no_snapshot(cluster: BackupCluster) -> None:
     put_endless(cluster)
 
     with serving(cluster):
-        wait_until(lambda: has_begun(cluster))
+        wait_until(lambda: has_begun(cluster), PATIENCE_SECONDS)
 
     assert cluster.tags() == []
