@@ -14,6 +14,7 @@ from lab import configuration, interrupted, lifecycle
 from lab.packages import LabError
 from lab.paths import Lab
 from lab.progress import step
+from operations import recover
 
 NAME = "lab"
 _SECRETS = ("operator_password", "influxdb_writer_password", "influxdb_reader_password", "postgres_password")
@@ -129,10 +130,10 @@ def _recover(lab: Lab, tools: Path) -> None:
         state = Path(folder) / "state.json"
         pulumi(lab, tools, "stack", "export", "--file", str(state))
         export = json.loads(state.read_text())
-    if not interrupted.has_pending(export):
+    if not recover.has_pending(export):
         return
     with step("cleaning up after an interrupted run"):
-        for unrecorded in interrupted.unrecorded(export):
+        for unrecorded in recover.unrecorded(export):
             # The command fails if the create never made the object, so a failure is no error.
             removal = lifecycle.of(lab).command(unrecorded.removal)
             # The paths in its ssh options are relative to the project.

@@ -1,0 +1,116 @@
+"""Cleans up after a killed `pulumi up` or `pulumi destroy`, so that the next one can go on.
+
+    python -m operations.recover --yes
+
+A killed run leaves its lock. In the state, some operations are pending: nobody knows how they ended. A pending create
+may have made an object that is not in the state. Its name is then taken, so a new create would fail.
+"""
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from operations.stack import OperationError, exit_status, pulumi
+
+# The resource types, and what `docker ... rm` calls each. Volumes are left out: creating a volume that exists succeeds,
+# and removing one would delete files.
+_REMOVABLE = {
+    "docker:index/network:Network": "network",
+    "docker:index/secret:Secret": "secret",
+    "docker:index/service:Service": "service",
+    "docker:index/serviceConfig:ServiceConfig": "config",
+}
+_SSH_FAILED = 255
+
+
+@dataclass(frozen=True)
+class Unrecorded:
+    """A Docker object that a killed run may have made. `kind` is the word in `docker KIND rm`."""
+
+    kind: str
+    name: str
+    ssh: tuple[str, ...]
+    """Arguments of ssh for its host: options and destination."""
+
+    @property
+    def removal(self) -> list[str]:
+        """The command that removes the object. It fails if there is none."""
+        quick = ("-o", "ConnectTimeout=10", "-o", "BatchMode=yes")
+        return ["ssh", *quick, *self.ssh, f"docker {self.kind} rm {shlex.quote(self.name)}"]
+
+
+def has_pending(export: Mapping[str, Any]) -> bool:
+    """Return whether an exported state has pending operations."""
+    return bool(export["deployment"].get("pending_operations"))
+
+
+def unrecorded(export: Mapping[str, Any]) -> list[Unrecorded]:
+    """Return the objects that pending creates may have made, except those that the state has under the same name."""
+    resources = export["deployment"].get("resources") or []
+    recorded = {(known["type"], known.get("outputs", {}).get("name")) for known in resources}
+    providers = {
+        f"{known['urn']}::{known.get('id', '')}": known.get("inputs", {})
+        for known in resources
+        if known["type"] == "pulumi:providers:docker"
+    }
+    found = []
+    for operation in export["deployment"].get("pending_operations") or []:
+        resource = operation["resource"]
+        name = resource.get("inputs", {}).get("name")
+        provider = providers.get(resource.get("provider", ""))
+        if (
+            operation["type"] == "creating"
+            and resource["type"] in _REMOVABLE
+            and isinstance(name, str)
+            and (resource["type"], name) not in recorded
+            and provider is not None
+        ):
+            found.append(Unrecorded(_REMOVABLE[resource["type"]], name, _ssh(provider)))
+    return found
+
+
+def _ssh(provider: Mapping[str, Any]) -> tuple[str, ...]:
+    options = provider.get("sshOpts", [])
+    # Pulumi passes nested provider inputs as JSON text.
+    listed = json.loads(options) if isinstance(options, str) else options
+    return (*listed, str(provider["host"]).removeprefix("ssh://"))
+
+
+def _run(*, agreed: bool) -> None:
+    if not agreed:
+        raise OperationError(
+            "the lock of the stack would be removed: make sure that no `pulumi` works on it, then add --yes"
+        )
+    pulumi("cancel", "--yes")
+    export = json.loads(pulumi("stack", "export"))
+    if has_pending(export):
+        for found in unrecorded(export):
+            _remove(found)
+        pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--non-interactive")
+    print("The state is clean. Now run `pulumi up`, or `pulumi destroy`, again.")
+
+
+def _remove(found: Unrecorded) -> None:
+    """Remove the object, if the create made it."""
+    done = subprocess.run(found.removal, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode == _SSH_FAILED:
+        raise OperationError(f"{found.ssh[-1]}: {done.stderr.strip()}: make it reachable, then run this command again")
+    if done.returncode == 0:
+        print(f"removed {found.kind} {found.name}, which the killed run had made")
+
+
+def main() -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m operations.recover", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--yes", action="store_true", help="do it: no other `pulumi` works on this stack")
+    agreed = parser.parse_args().yes
+    return exit_status(lambda: _run(agreed=agreed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
