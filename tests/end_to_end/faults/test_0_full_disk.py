@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from cluster import Cluster
@@ -95,7 +96,7 @@ def disks(cluster: Cluster, load: Load) -> Iterator[dict[str, Disk]]:
     back(cluster, load)
 
 
-def image(cluster: Cluster, volume: str):
+def image(cluster: Cluster, volume: str) -> Path:
     return cluster.lab.machine_dir / f"disk-{volume}"
 
 
