@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,12 @@ def load(cluster: Cluster) -> Iterator[Load]:
     with load.running(*urls(cluster)):
         cluster.eventually(lambda: len(load.acknowledged) > 60, shown=load.described)
     yield load
-    for name in load.acknowledged:
-        requests.delete(f"{cluster.url('master')}/files/{name}", timeout=60)
+    with ThreadPoolExecutor(4) as pool:
+        list(
+            pool.map(
+                lambda name: requests.delete(f"{cluster.url('master')}/files/{name}", timeout=60), load.acknowledged
+            )
+        )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -79,13 +79,13 @@ def lost_samples(cluster: Cluster, began: float, ended: float, nodes: Sequence[s
         return [found.get(node, []) for node in nodes]
 
     cluster.eventually(lambda: all(at and at[-1] > now for at in times()), seconds=180, shown=times)
-    return sorted(
+    missing = [
         earlier + GRID * step
         for at in times()
         for earlier, later in itertools.pairwise(at)
         for step in range(1, round((later - earlier) / GRID))
-        if earlier < ended
-    )
+    ]
+    return [at for at in missing if began <= at <= ended]
 
 
 def _last(failed: Sequence[Transfer], began: float) -> str:

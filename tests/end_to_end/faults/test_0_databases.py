@@ -101,7 +101,7 @@ def test_with_both_databases_down_and_prometheus_killed_they_lack_what_was_befor
             assert first <= again + 3 * GRID, f"{series}: the samples after the kill are lost too"
 
     # Prometheus itself read them from its log again.
-    query = f"{METRICS['influxdb-vms'].series}[{int(time.time() - began)}s]"
+    query = f"{METRICS['influxdb-vms'].measurement}[{int(time.time() - began)}s]"
     for found in cluster.prometheus(query):
         own = [at for at, _ in found["values"]]
         assert len([at for at in own if at < killed]) >= (killed - began) // GRID - 1, own
