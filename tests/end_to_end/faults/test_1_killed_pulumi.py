@@ -84,6 +84,7 @@ def test_an_update_of_all_services_goes_on_after_it_was_killed_and_no_file_is_lo
         recover(cluster, load)
     lost = load.lost(*urls(cluster))
     table.add(f"`pulumi up`, which updates all services, killed {len(UPDATES)} times", load, began, lost=lost)
+    table.count_samples(cluster)  # now, since the next test destroys the database
     assert lost == []
     for service in ("files", "edge", "prometheus", "postgres-master"):
         assert cluster.specification(service)["TaskTemplate"]["LogDriver"]["Options"]["max-file"] == "4"
