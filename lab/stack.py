@@ -33,6 +33,7 @@ def prepare(lab: Lab, tools: Path) -> None:
     _make_passphrase(_passphrase_file(lab))
     if interrupted.clear_locks(_state_dir(lab) / ".pulumi" / "locks"):
         interrupted.end_orphans(pulumi_home(lab))
+        recover.remove_broken_attributes(_state_dir(lab))
     # `stack` commands write the stack's configuration file beside Pulumi.yaml, so they run in a copy.
     with tempfile.TemporaryDirectory() as project:
         shutil.copy(lab.checkout / "Pulumi.yaml", project)

@@ -2,8 +2,9 @@
 
     python -m operations.recover --yes
 
-A killed run leaves its lock. In the state, some operations are pending: nobody knows how they ended. A pending create
-may have made an object that is not in the state. Its name is then taken, so a new create would fail.
+A killed run leaves its lock, and may leave a local backend with a file that Pulumi cannot read. In the state, some
+operations are pending: nobody knows how they ended. A pending create may have made an object that is not in the state.
+Its name is then taken, so a new create would fail.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from operations.stack import OperationError, exit_status, pulumi
@@ -26,6 +28,7 @@ _REMOVABLE = {
     "docker:index/serviceConfig:ServiceConfig": "config",
 }
 _SSH_FAILED = 255
+_LOCAL = "file://"
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,27 @@ def unrecorded(export: Mapping[str, Any]) -> list[Unrecorded]:
     return found
 
 
+def remove_broken_attributes(state: Path) -> list[Path]:
+    """Remove the files of a local backend that were being written when Pulumi was killed, and return them.
+
+    Beside each FILE, the library that writes it (gocloud.dev/blob/fileblob) keeps its content type in FILE.attrs. It
+    replaces FILE at once, but writes FILE.attrs in place. If that is cut off, no command can read the stack: "failed to
+    load checkpoint: EOF". Without FILE.attrs, it can.
+    """
+    broken = [file for file in (state / ".pulumi").rglob("*.attrs") if not _is_json(file)]
+    for file in broken:
+        file.unlink()
+    return broken
+
+
+def _is_json(file: Path) -> bool:
+    try:
+        json.loads(file.read_text())
+    except ValueError:
+        return False
+    return True
+
+
 def _ssh(provider: Mapping[str, Any]) -> tuple[str, ...]:
     options = provider.get("sshOpts", [])
     # Pulumi passes nested provider inputs as JSON text.
@@ -86,6 +110,9 @@ def _run(*, agreed: bool) -> None:
         raise OperationError(
             "the lock of the stack would be removed: make sure that no `pulumi` works on it, then add --yes"
         )
+    backend = json.loads(pulumi("whoami", "--json"))["url"]
+    if backend.startswith(_LOCAL):
+        remove_broken_attributes(Path(backend.removeprefix(_LOCAL)).expanduser())
     pulumi("cancel", "--yes")
     export = json.loads(pulumi("stack", "export"))
     if has_pending(export):

@@ -85,12 +85,15 @@ def test_a_name_is_quoted_for_the_remote_shell():
 
 
 @pytest.fixture
-def pulumi(monkeypatch):
+def pulumi(monkeypatch, tmp_path):
     """Records what Pulumi is called with. Its state has the pending operations that are appended to `pending`."""
     calls, pending = [], []
+    (tmp_path / ".pulumi").mkdir()
 
     def run(*arguments):
         calls.append(arguments[0])
+        if arguments[0] == "whoami":
+            return json.dumps({"user": "me", "url": f"file://{tmp_path}"})
         return json.dumps(_export(*pending)) if arguments[:2] == ("stack", "export") else ""
 
     monkeypatch.setattr(recover, "pulumi", run)
@@ -127,7 +130,7 @@ def test_without_pending_operations_the_lock_goes_and_nothing_else(pulumi):
 
     recover._run(agreed=True)
 
-    assert calls == ["cancel", "stack"]
+    assert calls == ["whoami", "cancel", "stack"]
 
 
 @pytest.mark.parametrize("status", [0, 1])
@@ -139,7 +142,7 @@ def test_objects_of_pending_creates_are_removed_if_they_exist_and_then_the_state
     recover._run(agreed=True)
 
     assert ran == ["docker service rm files"]
-    assert calls == ["cancel", "stack", "refresh"]
+    assert calls == ["whoami", "cancel", "stack", "refresh"]
 
 
 def test_a_host_that_cannot_be_reached_is_named_and_the_pending_create_is_kept(pulumi, ssh):
@@ -151,3 +154,27 @@ def test_a_host_that_cannot_be_reached_is_named_and_the_pending_create_is_kept(p
         recover._run(agreed=True)
 
     assert "refresh" not in calls
+
+
+@pytest.mark.usefixtures("pulumi")
+def test_attributes_that_were_being_written_are_removed_and_all_else_is_kept(tmp_path):
+    stacks = tmp_path / ".pulumi" / "stacks" / "swarm-transfer"
+    stacks.mkdir(parents=True)
+    whole, broken, state = stacks / "lab.json.bak.attrs", stacks / "lab.json.attrs", stacks / "lab.json"
+    whole.write_text('{"user.content_type": "text/plain"}')
+    broken.touch()
+    state.write_text("{}")
+
+    recover._run(agreed=True)
+
+    assert sorted(stacks.iterdir()) == sorted([state, whole])
+
+
+def test_another_backend_than_a_local_one_is_left_alone(monkeypatch):
+    def run(*arguments):
+        return json.dumps({"url": "s3://bucket"} if arguments[0] == "whoami" else _export())
+
+    monkeypatch.setattr(recover, "pulumi", run)
+    monkeypatch.setattr(recover, "remove_broken_attributes", lambda _: pytest.fail("it is not local"))
+
+    recover._run(agreed=True)
