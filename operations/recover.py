@@ -12,7 +12,7 @@ import json
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ _REMOVABLE = {
     "docker:index/service:Service": "service",
     "docker:index/serviceConfig:ServiceConfig": "config",
 }
+_COMMAND = "command:local:Command"
+_UNKNOWN = "# recover: a delete of this began, and nobody knows how it ended"
 _SSH_FAILED = 255
 _LOCAL = "file://"
 
@@ -77,6 +79,31 @@ def unrecorded(export: Mapping[str, Any]) -> list[Unrecorded]:
     return found
 
 
+def half_deleted(export: Mapping[str, Any]) -> set[str]:
+    """Return the URNs of the commands whose delete is pending: it may have undone what their create did."""
+    return {
+        operation["resource"]["urn"]
+        for operation in export["deployment"].get("pending_operations") or []
+        if operation["type"] == "deleting" and operation["resource"]["type"] == _COMMAND
+    }
+
+
+def with_unknown_creates(export: Mapping[str, Any], urns: Collection[str]) -> dict[str, Any]:
+    """Return the state in which these commands seem to have had another create, so `pulumi up` runs theirs again.
+
+    They stay in the state, so that `pulumi destroy` runs their delete again.
+    """
+
+    def changed(resource: Mapping[str, Any]) -> Mapping[str, Any]:
+        if resource["urn"] not in urns or "create" not in resource.get("inputs", {}):
+            return resource
+        sides = {side: {**resource[side], "create": _UNKNOWN} for side in ("inputs", "outputs")}
+        return {**resource, **sides}
+
+    deployment = export["deployment"]
+    return {**export, "deployment": {**deployment, "resources": [changed(found) for found in deployment["resources"]]}}
+
+
 def remove_broken_attributes(state: Path) -> list[Path]:
     """Remove the files of a local backend that were being written when Pulumi was killed, and return them.
 
@@ -118,6 +145,10 @@ def _run(*, agreed: bool) -> None:
     if has_pending(export):
         for found in unrecorded(export):
             _remove(found)
+        urns = half_deleted(export)
+        if urns:
+            # Before the refresh, since both forget what is pending, and the refresh can also be done later.
+            pulumi("stack", "import", stdin=json.dumps(with_unknown_creates(export, urns)))
         pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--non-interactive")
     print("The state is clean. Now run `pulumi up`, or `pulumi destroy`, again.")
 

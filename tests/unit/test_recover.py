@@ -24,7 +24,7 @@ def _export(*operations, resources=(), ssh_opts=SSH_AS_TEXT):
 
 
 def _operation(kind="creating", token="docker:index/service:Service", **inputs):
-    return {"type": kind, "resource": {"type": token, "inputs": inputs, "provider": f"{PROVIDER}::7"}}
+    return {"type": kind, "resource": {"urn": "of it", "type": token, "inputs": inputs, "provider": f"{PROVIDER}::7"}}
 
 
 @pytest.mark.parametrize("ssh_opts", [SSH_AS_TEXT, SSH])
@@ -87,17 +87,18 @@ def test_a_name_is_quoted_for_the_remote_shell():
 @pytest.fixture
 def pulumi(monkeypatch, tmp_path):
     """Records what Pulumi is called with. Its state has the pending operations that are appended to `pending`."""
-    calls, pending = [], []
+    calls, pending, imported = [], [], []
     (tmp_path / ".pulumi").mkdir()
 
-    def run(*arguments):
+    def run(*arguments, stdin=""):
         calls.append(arguments[0])
+        imported.append(stdin)
         if arguments[0] == "whoami":
             return json.dumps({"user": "me", "url": f"file://{tmp_path}"})
         return json.dumps(_export(*pending)) if arguments[:2] == ("stack", "export") else ""
 
     monkeypatch.setattr(recover, "pulumi", run)
-    return calls, pending
+    return calls, pending, imported
 
 
 @pytest.fixture
@@ -117,7 +118,7 @@ def ssh(monkeypatch):
 
 
 def test_without_yes_nothing_is_done(pulumi):
-    calls, _ = pulumi
+    calls, _, _ = pulumi
 
     with pytest.raises(OperationError, match="add --yes"):
         recover._run(agreed=False)
@@ -126,7 +127,7 @@ def test_without_yes_nothing_is_done(pulumi):
 
 
 def test_without_pending_operations_the_lock_goes_and_nothing_else(pulumi):
-    calls, _ = pulumi
+    calls, _, _ = pulumi
 
     recover._run(agreed=True)
 
@@ -135,7 +136,7 @@ def test_without_pending_operations_the_lock_goes_and_nothing_else(pulumi):
 
 @pytest.mark.parametrize("status", [0, 1])
 def test_objects_of_pending_creates_are_removed_if_they_exist_and_then_the_state_is_refreshed(pulumi, ssh, status):
-    calls, pending = pulumi
+    calls, pending, _ = pulumi
     pending.append(_operation(name="files"))
     ran = ssh(status)
 
@@ -146,7 +147,7 @@ def test_objects_of_pending_creates_are_removed_if_they_exist_and_then_the_state
 
 
 def test_a_host_that_cannot_be_reached_is_named_and_the_pending_create_is_kept(pulumi, ssh):
-    calls, pending = pulumi
+    calls, pending, _ = pulumi
     pending.append(_operation(name="files"))
     ssh(255)
 
@@ -178,3 +179,36 @@ def test_another_backend_than_a_local_one_is_left_alone(monkeypatch):
     monkeypatch.setattr(recover, "remove_broken_attributes", lambda _: pytest.fail("it is not local"))
 
     recover._run(agreed=True)
+
+
+COMMAND = {"urn": "u", "type": "command:local:Command", "inputs": {"create": "x"}, "outputs": {"create": "x"}}
+
+
+def test_a_command_whose_delete_is_pending_is_kept_and_created_again_by_the_next_up():
+    other = {**COMMAND, "urn": "other"}
+    export = _export({"type": "deleting", "resource": COMMAND}, resources=[COMMAND, other])
+
+    changed = recover.with_unknown_creates(export, recover.half_deleted(export))["deployment"]
+
+    assert changed["resources"][2] == other
+    assert changed["resources"][1]["inputs"]["create"] == changed["resources"][1]["outputs"]["create"] != "x"
+    assert changed["pending_operations"] == export["deployment"]["pending_operations"]
+
+
+def test_the_state_is_imported_before_the_refresh_forgets_what_is_pending(pulumi):
+    calls, pending, imported = pulumi
+    pending.append({"type": "deleting", "resource": COMMAND})
+
+    recover._run(agreed=True)
+
+    assert calls == ["whoami", "cancel", "stack", "stack", "refresh"]
+    assert json.loads(imported[3])["deployment"]["pending_operations"]
+
+
+def test_other_pending_operations_change_nothing_in_the_state():
+    export = _export(
+        {"type": "updating", "resource": COMMAND}, _operation("deleting", name="files"), resources=[COMMAND]
+    )
+
+    assert recover.half_deleted(export) == set()
+    assert recover.with_unknown_creates(export, set()) == export
