@@ -15,7 +15,7 @@ up: venv ## bring the demo's cluster to what demo.yaml and the program say now
 test: venv ## what check runs, and end to end on two hosts of its own; as root on Debian
 	@.venv/bin/python -m lab test
 
-test-faults: venv ## networks break, hosts are maintained and lost for good: half an hour; as root on Debian
+test-faults: venv ## networks, disks, memory and Pulumi fail, hosts are maintained and lost: over an hour; as root on Debian
 	@.venv/bin/python -m lab test-faults
 
 destroy: venv ## take away all that demo and test have made (built tools and images stay cached)

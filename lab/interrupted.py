@@ -1,49 +1,19 @@
-"""Clean up after a killed Pulumi run, so that the next one can work.
+"""Clean up after a killed Pulumi run: its lock, and plugins that continue their last operation.
 
-A killed run leaves its lock, and plugins that continue their last operation. In the state, some operations are pending:
-nobody knows how they ended. A pending create may have made an object that is not in the state. Its name is then taken,
-so a new create would fail.
+What it leaves in the state is for `operations/recover.py`.
 """
 
 import json
 import os
-import shlex
 import signal
 import socket
 import time
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lab.packages import LabError
 
-# The resource types, and what `docker ... rm` calls each. Volumes are left out: creating a volume that exists succeeds,
-# and removing one would delete files.
-_REMOVABLE = {
-    "docker:index/network:Network": "network",
-    "docker:index/secret:Secret": "secret",
-    "docker:index/service:Service": "service",
-    "docker:index/serviceConfig:ServiceConfig": "config",
-}
 _END_SECONDS = 10
-
-
-@dataclass(frozen=True)
-class Unrecorded:
-    """A Docker object that a killed run may have made. `kind` is the word in `docker KIND rm`."""
-
-    kind: str
-    name: str
-    ssh: tuple[str, ...]
-    """Arguments of ssh for its host: options and destination."""
-
-    @property
-    def removal(self) -> list[str]:
-        """The command that removes the object. It fails if there is none."""
-        quick = ("-o", "ConnectTimeout=10", "-o", "BatchMode=yes")
-        return ["ssh", *quick, *self.ssh, f"docker {self.kind} rm {shlex.quote(self.name)}"]
 
 
 def clear_locks(folder: Path) -> bool:
@@ -81,36 +51,6 @@ def end_orphans(pulumi_home: Path) -> None:
         time.sleep(0.05)
 
 
-def has_pending(export: Mapping[str, Any]) -> bool:
-    """Return whether an exported state has pending operations."""
-    return bool(export["deployment"].get("pending_operations"))
-
-
-def unrecorded(export: Mapping[str, Any]) -> list[Unrecorded]:
-    """Return the objects that pending creates may have made, except those that the state has under the same name."""
-    resources = export["deployment"].get("resources") or []
-    recorded = {(known["type"], known.get("outputs", {}).get("name")) for known in resources}
-    providers = {
-        f"{known['urn']}::{known.get('id', '')}": known.get("inputs", {})
-        for known in resources
-        if known["type"] == "pulumi:providers:docker"
-    }
-    found = []
-    for operation in export["deployment"].get("pending_operations") or []:
-        resource = operation["resource"]
-        name = resource.get("inputs", {}).get("name")
-        provider = providers.get(resource.get("provider", ""))
-        if (
-            operation["type"] == "creating"
-            and resource["type"] in _REMOVABLE
-            and isinstance(name, str)
-            and (resource["type"], name) not in recorded
-            and provider is not None
-        ):
-            found.append(Unrecorded(_REMOVABLE[resource["type"]], name, _ssh(provider)))
-    return found
-
-
 def _orphans(pulumi_home: Path) -> set[int]:
     """Return the processes of this Pulumi home whose parent is not one of them, except the CLI itself."""
     entry = f"PULUMI_HOME={pulumi_home}".encode()
@@ -134,13 +74,6 @@ def _read(pid: int, file: str) -> bytes:
         return Path(f"/proc/{pid}/{file}").read_bytes()
     except OSError:
         return b""
-
-
-def _ssh(provider: Mapping[str, Any]) -> tuple[str, ...]:
-    options = provider.get("sshOpts", [])
-    # Pulumi passes nested provider inputs as JSON text.
-    listed = json.loads(options) if isinstance(options, str) else options
-    return (*listed, str(provider["host"]).removeprefix("ssh://"))
 
 
 def _holder(lock: Path) -> str:

@@ -14,6 +14,7 @@ from lab import configuration, interrupted, lifecycle
 from lab.packages import LabError
 from lab.paths import Lab
 from lab.progress import step
+from operations import recover
 
 NAME = "lab"
 _SECRETS = ("operator_password", "influxdb_writer_password", "influxdb_reader_password", "postgres_password")
@@ -32,6 +33,7 @@ def prepare(lab: Lab, tools: Path) -> None:
     _make_passphrase(_passphrase_file(lab))
     if interrupted.clear_locks(_state_dir(lab) / ".pulumi" / "locks"):
         interrupted.end_orphans(pulumi_home(lab))
+        recover.remove_broken_attributes(_state_dir(lab))
     # `stack` commands write the stack's configuration file beside Pulumi.yaml, so they run in a copy.
     with tempfile.TemporaryDirectory() as project:
         shutil.copy(lab.checkout / "Pulumi.yaml", project)
@@ -129,14 +131,17 @@ def _recover(lab: Lab, tools: Path) -> None:
         state = Path(folder) / "state.json"
         pulumi(lab, tools, "stack", "export", "--file", str(state))
         export = json.loads(state.read_text())
-    if not interrupted.has_pending(export):
+    if not recover.has_pending(export):
         return
     with step("cleaning up after an interrupted run"):
-        for unrecorded in interrupted.unrecorded(export):
+        for unrecorded in recover.unrecorded(export):
             # The command fails if the create never made the object, so a failure is no error.
             removal = lifecycle.of(lab).command(unrecorded.removal)
             # The paths in its ssh options are relative to the project.
             subprocess.run(removal, cwd=lab.checkout, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        if urns := recover.half_deleted(export):
+            changed = json.dumps(recover.with_unknown_creates(export, urns))
+            pulumi(lab, tools, "stack", "import", stdin=changed)
         pulumi(lab, tools, "refresh", "--yes", "--skip-preview", "--clear-pending-creates")
 
 

@@ -67,6 +67,23 @@ class Cluster:
     def pulumi(self, *arguments: str, check: bool = True, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         return stack.pulumi(self.lab, self._tools, *arguments, check=check, stdin=stdin, project=self._project)
 
+    def start_pulumi(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start Pulumi in a session of its own, with its output in a pipe."""
+        return subprocess.Popen(
+            namespace.command(self.lab, ["pulumi", "--non-interactive", "--color=never", *arguments]),
+            cwd=self._project,
+            env=stack.environment(self.lab, self._tools),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def resources(self) -> list[dict[str, Any]]:
+        """Return the resources in Pulumi's state."""
+        exported = self.pulumi("stack", "export").stdout
+        return list(json.loads(exported[exported.index("{") :])["deployment"]["resources"])
+
     def operation(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one of the commands in `operations/` on the stack."""
         return subprocess.run(

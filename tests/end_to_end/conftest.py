@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import requests
 from cluster import Cluster
 from load import Load
 from outages import urls
+from table import HEADER, Table
 
 from components.ssh import SshError
 from lab import lifecycle, pulumi_cli
@@ -18,6 +20,7 @@ from lab.paths import Lab
 ROOT = Path(__file__).parent.parent.parent
 LAB = Lab(name="test", checkout=ROOT)
 RECORDED = pytest.StashKey[list[str]]()
+TABLE = pytest.StashKey[Table]()
 
 
 @pytest.fixture(scope="session")
@@ -36,20 +39,34 @@ def record(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
 
 @pytest.fixture(scope="module")
+def table(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Table]:
+    """Return the table of faults, which is printed at the end of the run."""
+    table = request.config.stash.setdefault(TABLE, Table())
+    yield table
+    table.count_samples(cluster)
+
+
+@pytest.fixture(scope="module")
 def load(cluster: Cluster) -> Iterator[Load]:
     """A load that has run once. What it has uploaded is deleted at the end."""
     load = Load()
     with load.running(*urls(cluster)):
         cluster.eventually(lambda: len(load.acknowledged) > 60, shown=load.described)
     yield load
-    for name in load.acknowledged:
-        requests.delete(f"{cluster.url('master')}/files/{name}", timeout=60)
+    with ThreadPoolExecutor(4) as pool:
+        list(
+            pool.map(
+                lambda name: requests.delete(f"{cluster.url('master')}/files/{name}", timeout=60), load.acknowledged
+            )
+        )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print what the tests recorded."""
     for line in config.stash.get(RECORDED, []):
         terminalreporter.write_line(f"measured: {line}")
+    if rows := config.stash.get(TABLE, Table()).rows:
+        terminalreporter.write_line("\n".join([HEADER, *map(str, rows)]))
 
 
 @pytest.hookimpl(wrapper=True)

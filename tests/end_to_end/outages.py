@@ -1,11 +1,16 @@
 """What tests of outages share: how long one lasted, as users saw it, and when the cluster is well again."""
 
+import json
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from cluster import Cluster
 from load import Load
+from table import Table
 
 HOSTS = ("master", "slave")
+PRIMARY, STANDBY = "the primary", "the standby"
 
 
 def urls(cluster: Cluster) -> list[str]:
@@ -40,3 +45,43 @@ def recover(cluster: Cluster, load: Load) -> float:
 def broken_until(load: Load, gone: float) -> float:
     """Return how many seconds after the loss the last download began that failed."""
     return max((t.began - gone for t in load.transfers if not t.upload and not t.ok), default=0)
+
+
+def postgres_roles(cluster: Cluster) -> dict[str, str]:
+    """Return the role of the PostgreSQL on each host, as Patroni says."""
+    found = {}
+    for host in HOSTS:
+        (container,) = cluster.containers(f"postgres-{host}", host)
+        answer = cluster.on(host, f"docker exec {container} wget -q -O - http://127.0.0.1:8008/patroni")
+        found[host] = json.loads(answer)["role"]
+    return found
+
+
+def place(cluster: Cluster, service: str) -> tuple[str, str]:
+    """Return a host that runs the service and the service's name."""
+    if service in (PRIMARY, STANDBY):
+        role = "primary" if service == PRIMARY else "replica"
+        (host,) = [host for host, found in postgres_roles(cluster).items() if found == role]
+        return host, f"postgres-{host}"
+    return next(host for host in HOSTS if cluster.containers(service, host)), service
+
+
+@contextmanager
+def killed(
+    cluster: Cluster, load: Load, host: str, command: str, what: str, record: Callable[[str], None], table: Table
+) -> Iterator[None]:
+    """Run the command, which kills something, under load. Recover after the block, and look for what is missing."""
+    with load.running(*urls(cluster)):
+        cluster.eventually(lambda: len(load.transfers) > 10)
+        gone = time.monotonic()
+        cluster.on(host, command)
+        yield
+        recover(cluster, load)
+        seconds = time.monotonic() - gone
+    failed = [t for t in load.transfers if t.began + t.seconds > gone and not t.ok]
+    up, down = (max((t.began + t.seconds - gone for t in failed if t.upload == u), default=0) for u in (True, False))
+    record(f"{what}: last failed upload {up:.1f} s, download {down:.1f} s, all is well after {seconds:.1f} s")
+    record(f"{what}: {load.described()}")
+    lost = load.lost(*urls(cluster))
+    table.add(what, load, gone, lost=lost)
+    assert lost == []

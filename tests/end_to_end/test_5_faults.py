@@ -1,31 +1,18 @@
 """What happens when something is gone, under load: what was acknowledged is there, and no manual step is needed."""
 
-import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 from cluster import Cluster
 from load import Load
-from outages import HOSTS, broken_until, recover, urls
+from outages import PRIMARY, STANDBY, broken_until, killed, place, postgres_roles, recover, urls
+from table import Table
 
 DOWNLOADS_GO_ON_SECONDS = 10
 REFUSED_SECONDS = 2
 NOTICED_SECONDS = 10
 OBSERVED_SECONDS = 15
-
-PRIMARY, STANDBY = "the primary", "the standby"
-
-
-def postgres_roles(cluster: Cluster) -> dict[str, str]:
-    """Return the role of the PostgreSQL on each host, as Patroni says."""
-    found = {}
-    for host in HOSTS:
-        (container,) = cluster.containers(f"postgres-{host}", host)
-        answer = cluster.on(host, f"docker exec {container} wget -q -O - http://127.0.0.1:8008/patroni")
-        found[host] = json.loads(answer)["role"]
-    return found
 
 
 def alerts(cluster: Cluster) -> set[str]:
@@ -45,7 +32,7 @@ def refused_from(load: Load, gone: float) -> float:
 
 @pytest.mark.parametrize(("host", "other"), [("slave", "master"), ("master", "slave")])
 def test_without_a_host_downloads_go_on_through_the_other_and_uploads_are_refused(
-    cluster: Cluster, load: Load, host: str, other: str, record: Callable[[str], None]
+    cluster: Cluster, load: Load, host: str, other: str, record: Callable[[str], None], table: Table
 ) -> None:
     if host == "master":
         # Otherwise all replicas may be there, where they went while the other host was gone.
@@ -72,7 +59,10 @@ def test_without_a_host_downloads_go_on_through_the_other_and_uploads_are_refuse
         record(f"{host} is back: all runs after {time.monotonic() - back:.1f} s")
     cluster.eventually(lambda: sorted(postgres_roles(cluster).values()) == ["primary", "replica"])
     cluster.eventually(lambda: "FilesWithFewCopies" not in alerts(cluster), seconds=90)
-    assert load.lost(*urls(cluster)) == []
+    lost = load.lost(*urls(cluster))
+    # The samples of the host itself are missing for as long as it is away.
+    table.add(f"{host} killed, with {roles[host]}, and back", load, gone, lost=lost, nodes=[other])
+    assert lost == []
 
 
 KILLED = ["files", PRIMARY, STANDBY, "etcd-master", "object-store-volume", "object-store-master-master"]
@@ -80,12 +70,12 @@ KILLED = ["files", PRIMARY, STANDBY, "etcd-master", "object-store-volume", "obje
 
 @pytest.mark.parametrize("service", KILLED)
 def test_a_killed_container_comes_back_and_nothing_is_missing(
-    cluster: Cluster, load: Load, service: str, record: Callable[[str], None]
+    cluster: Cluster, load: Load, service: str, record: Callable[[str], None], table: Table
 ) -> None:
     host, name = place(cluster, service)
     (container, *_) = cluster.containers(name, host)
-    before = cluster.tasks(name)
-    with killed(cluster, load, host, f"docker kill --signal KILL {container} >/dev/null", service, record):
+    before, what = cluster.tasks(name), f"{service}: its container killed"
+    with killed(cluster, load, host, f"docker kill --signal KILL {container} >/dev/null", what, record, table):
         cluster.eventually(lambda: cluster.tasks(name) != before)
 
 
@@ -93,7 +83,7 @@ def test_a_killed_container_comes_back_and_nothing_is_missing(
     ("process", "role"), [("bin/patroni", PRIMARY), ("bin/postgres -D", PRIMARY), ("bin/postgres -D", STANDBY)]
 )
 def test_a_killed_process_of_the_index_comes_back_and_nothing_is_missing(
-    cluster: Cluster, load: Load, process: str, role: str, record: Callable[[str], None]
+    cluster: Cluster, load: Load, process: str, role: str, record: Callable[[str], None], table: Table
 ) -> None:
     def pid() -> str:
         """Return the process's id; empty while there is none."""
@@ -105,47 +95,22 @@ def test_a_killed_process_of_the_index_comes_back_and_nothing_is_missing(
 
     host, name = place(cluster, role)
     old = pid()
-    with killed(cluster, load, host, f"sudo kill -9 {old}", f"{process} of {role}", record):
+    with killed(cluster, load, host, f"sudo kill -9 {old}", f"{role}: its process {process} killed", record, table):
         cluster.eventually(lambda: pid() not in ("", old))
 
 
-def place(cluster: Cluster, service: str) -> tuple[str, str]:
-    """Return a host that runs the service and the service's name."""
-    if service in (PRIMARY, STANDBY):
-        role = "primary" if service == PRIMARY else "replica"
-        (host,) = [host for host, found in postgres_roles(cluster).items() if found == role]
-        return host, f"postgres-{host}"
-    return next(host for host in HOSTS if cluster.containers(service, host)), service
-
-
-@contextmanager
-def killed(
-    cluster: Cluster, load: Load, host: str, command: str, what: str, record: Callable[[str], None]
-) -> Iterator[None]:
-    """Run the command, which kills something, under load. Recover after the block, and look for what is missing."""
-    with load.running(*urls(cluster)):
-        cluster.eventually(lambda: len(load.transfers) > 10)
-        gone = time.monotonic()
-        cluster.on(host, command)
-        yield
-        recover(cluster, load)
-        seconds = time.monotonic() - gone
-    failed = [t for t in load.transfers if t.began + t.seconds > gone and not t.ok]
-    up, down = (max((t.began + t.seconds - gone for t in failed if t.upload == u), default=0) for u in (True, False))
-    record(f"{what}: last failed upload {up:.1f} s, download {down:.1f} s, all is well after {seconds:.1f} s")
-    record(f"{what}: {load.described()}")
-    assert load.lost(*urls(cluster)) == []
-
-
 def test_after_a_power_cut_everything_acknowledged_is_there(
-    cluster: Cluster, load: Load, record: Callable[[str], None]
+    cluster: Cluster, load: Load, record: Callable[[str], None], table: Table
 ) -> None:
     with load.running(*urls(cluster)):
         began = len(load.acknowledged)
         cluster.eventually(lambda: len(load.acknowledged) > began + 50, shown=load.described)
+        gone = time.monotonic()
         with cluster.stopped("master"), cluster.stopped("slave"):
             cluster.drop_page_cache()
         back = time.monotonic()
         recover(cluster, load)
         record(f"after a power cut: all runs {time.monotonic() - back:.1f} s after both hosts have started")
-    assert load.lost(*urls(cluster)) == []
+    lost = load.lost(*urls(cluster))
+    table.add("power cut on both hosts, and back", load, gone, lost=lost)
+    assert lost == []

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from cluster import Cluster
 from load import Load
 from outages import HOSTS, broken_until, recover, urls
+from table import Table
 
 FAULT_SECONDS = 60
 DOWNLOADS_GO_ON_SECONDS = 10
@@ -34,7 +35,7 @@ def wait_from(cluster: Cluster, began: float) -> None:
 
 
 def test_hosts_cut_off_from_each_other_serve_downloads_and_acknowledge_nothing(
-    cluster: Cluster, load: Load, record: Callable[[str], None]
+    cluster: Cluster, load: Load, record: Callable[[str], None], table: Table
 ) -> None:
     with load.running(*urls(cluster)):
         cut = time.monotonic()
@@ -46,13 +47,15 @@ def test_hosts_cut_off_from_each_other_serve_downloads_and_acknowledge_nothing(
         healed = time.monotonic()
         recover(cluster, load)
         record(f"cut off: downloads fail until {until:.1f} s, all runs {time.monotonic() - healed:.1f} s after it")
+    lost = load.lost(*urls(cluster))
+    table.add(f"the two hosts cut off from each other for {FAULT_SECONDS} s", load, cut, lost=lost)
     assert not late, f"acknowledged on one host: {late}"
     assert until <= DOWNLOADS_GO_ON_SECONDS, load.described()
-    assert load.lost(*urls(cluster)) == []
+    assert lost == []
 
 
 def test_with_one_packet_in_twenty_lost_transfers_go_on(
-    cluster: Cluster, load: Load, record: Callable[[str], None]
+    cluster: Cluster, load: Load, record: Callable[[str], None], table: Table
 ) -> None:
     with load.running(*urls(cluster)):
         began = time.monotonic()
@@ -62,10 +65,14 @@ def test_with_one_packet_in_twenty_lost_transfers_go_on(
                 assert load.succeeded_since(began + FAULT_SECONDS / 2, upload=upload) == set(urls(cluster))
         record(f"one packet in twenty lost: {load.described()}")
         recover(cluster, load)
-    assert load.lost(*urls(cluster)) == []
+    lost = load.lost(*urls(cluster))
+    table.add(f"one packet in twenty between them lost for {FAULT_SECONDS} s", load, began, lost=lost)
+    assert lost == []
 
 
-def test_an_engine_that_hangs_stops_no_download(cluster: Cluster, load: Load, record: Callable[[str], None]) -> None:
+def test_an_engine_that_hangs_stops_no_download(
+    cluster: Cluster, load: Load, record: Callable[[str], None], table: Table
+) -> None:
     """Swarm takes its host for down, while its containers go on. When the engine is back, they are replaced."""
     before = cluster.containers("edge", "slave")
     with load.running(*urls(cluster)):
@@ -79,7 +86,9 @@ def test_an_engine_that_hangs_stops_no_download(cluster: Cluster, load: Load, re
             cluster.on("slave", "sudo pkill -CONT -x dockerd")
         cluster.eventually(lambda: cluster.containers("edge", "slave") not in ([], before))
         recover(cluster, load)
+    lost = load.lost(*urls(cluster))
+    table.add(f"an Engine that hangs for {FAULT_SECONDS} s", load, began, lost=lost)
     assert failed == []
-    assert load.lost(*urls(cluster)) == []
+    assert lost == []
     for host in HOSTS:
         assert len(cluster.containers("files", host)) <= 2

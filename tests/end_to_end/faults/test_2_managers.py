@@ -12,10 +12,14 @@ from typing import Any
 import pytest
 import requests
 from cluster import Cluster
-from load import Load
+from load import Load, get
+from outages import recover, urls
+from table import Table
 
 NAMES = ("master", "slave", "third")
 BACK_SECONDS = 30
+NOTICED_SECONDS = 10
+OBSERVED_SECONDS = 30
 
 
 @dataclass
@@ -85,21 +89,61 @@ def test_three_managers_have_a_member_of_everything_that_votes(managers: Manager
             assert cluster.containers(service, name), service
 
 
+def test_without_two_of_three_managers_downloads_go_on_through_the_third_and_all_is_as_before_when_they_are_back(
+    managers: Managers, record: Callable[[str], None], table: Table
+) -> None:
+    """The third has a copy of each small file, which is in the index, and of two thirds of the chunks."""
+    cluster, load = managers.cluster, managers.load
+    cluster.eventually(lambda: bool(managers.primary(NAMES)))
+    primary = managers.primary(NAMES)
+    left, other = [name for name in NAMES if name != primary]
+    url = cluster.url(left)
+    cluster.eventually(lambda: bool(cluster.containers("files", left)))
+
+    with load.running(url):
+        cluster.eventually(lambda: len(load.acknowledged) > 60, shown=load.described)
+        gone = time.monotonic()
+        with cluster.stopped(primary), cluster.stopped(other):
+            cluster.eventually(lambda: time.monotonic() > gone + NOTICED_SECONDS + OBSERVED_SECONDS)
+            late = [t for t in load.transfers if t.upload and t.ok and t.began > gone + NOTICED_SECONDS]
+            found = [get(url, name, digest) for name, digest in load.acknowledged.items()]
+        returned = time.monotonic()
+        load.use(*urls(cluster))
+        recover(cluster, load)
+        record(f"two of three managers back: all runs after {time.monotonic() - returned:.0f} s")
+    served = [transfer for transfer in found if transfer.ok]
+    others = {(transfer.status, transfer.problem) for transfer in found if not transfer.ok}
+    record(f"without two of three managers: {len(served)} of {len(found)} files served, others {others}")
+    lost = load.lost(*managers.urls())
+    table.add("two of three managers killed, and back", load, gone, lost=lost, nodes=[left])
+    table.count_samples(cluster)
+    assert not late, f"acknowledged on one host: {late}"
+    assert len(served) > len(found) / 2
+    assert {status for status, _ in others} <= {503}, others
+    assert lost == []
+    assert sorted(cluster.on("master", "docker node ls --format '{{.Hostname}} {{.ManagerStatus}}'").split()) == sorted(
+        [*NAMES, "Leader", "Reachable", "Reachable"]
+    )
+    cluster.eventually(lambda: bool(managers.primary(NAMES)))
+    with cluster.configured(hosts=managers.entries()):
+        cluster.pulumi("preview", "--expect-no-changes")
+
+
 def test_without_the_primarys_host_the_others_go_on_by_themselves(
-    managers: Managers, record: Callable[[str], None]
+    managers: Managers, record: Callable[[str], None], table: Table
 ) -> None:
     cluster, load = managers.cluster, managers.load
     cluster.eventually(lambda: bool(managers.primary(NAMES)))
     managers.lost = managers.primary(NAMES)
-    urls = managers.urls(managers.others)
+    others = managers.urls(managers.others)
 
-    with load.running(*urls):
+    with load.running(*others):
         cluster.eventually(lambda: len(load.acknowledged) > 20, shown=load.described)
         gone = time.monotonic()
         cluster.kill(managers.lost)
         for upload in (True, False):
             cluster.eventually(
-                lambda upload=upload: load.succeeded_since(gone + BACK_SECONDS, upload=upload) == set(urls),
+                lambda upload=upload: load.succeeded_since(gone + BACK_SECONDS, upload=upload) == set(others),
                 seconds=2 * BACK_SECONDS,
                 shown=load.described,
             )
@@ -107,8 +151,10 @@ def test_without_the_primarys_host_the_others_go_on_by_themselves(
     failed = [transfer for transfer in load.transfers if transfer.began > gone and not transfer.ok]
     up, down = (max((t.began - gone for t in failed if t.upload == upload), default=0) for upload in (True, False))
     record(f"without {managers.lost}, the primary of three: last failed upload {up:.1f} s, download {down:.1f} s")
+    lost = load.lost(*others)
+    table.add("the primary of three managers killed for good", load, gone, lost=lost, nodes=())
     assert max(up, down) <= BACK_SECONDS, load.described()
-    assert load.lost(*urls) == []
+    assert lost == []
     assert managers.primary(managers.others)
 
 

@@ -14,10 +14,6 @@ import pytest
 from lab import interrupted
 from lab.packages import LabError
 
-PROVIDER = "urn:pulumi:lab::swarm-transfer::swarm:host:Host$pulumi:providers:docker::master-engine"
-SSH = ["-i", "/keys/id", "-o", "StrictHostKeyChecking=yes"]
-SSH_AS_TEXT = json.dumps(SSH)
-
 
 @pytest.fixture
 def lock(tmp_path):
@@ -139,74 +135,3 @@ def test_the_plugins_of_another_lab_are_left_alone(tmp_path, spawned):
     interrupted.end_orphans(tmp_path / "home")
 
     assert shell.poll() is None
-
-
-def _export(*operations, resources=(), ssh_opts=SSH_AS_TEXT):
-    provider = {
-        "urn": PROVIDER,
-        "id": "7",
-        "type": "pulumi:providers:docker",
-        "inputs": {"host": "ssh://vagrant@192.168.50.2", "sshOpts": ssh_opts},
-    }
-    return {"deployment": {"resources": [provider, *resources], "pending_operations": list(operations)}}
-
-
-def _operation(kind="creating", token="docker:index/service:Service", **inputs):
-    return {"type": kind, "resource": {"type": token, "inputs": inputs, "provider": f"{PROVIDER}::7"}}
-
-
-@pytest.mark.parametrize("ssh_opts", [SSH_AS_TEXT, SSH])
-def test_the_object_of_a_pending_create_is_removed_by_the_connection_of_its_provider(ssh_opts):
-    (left,) = interrupted.unrecorded(_export(_operation(name="files"), ssh_opts=ssh_opts))
-
-    assert left == interrupted.Unrecorded("service", "files", (*SSH, "vagrant@192.168.50.2"))
-    assert left.removal[0] == "ssh"
-    assert left.removal[-2:] == ["vagrant@192.168.50.2", "docker service rm files"]
-
-
-@pytest.mark.parametrize(
-    ("token", "kind"),
-    [
-        ("docker:index/network:Network", "network"),
-        ("docker:index/serviceConfig:ServiceConfig", "config"),
-        ("docker:index/secret:Secret", "secret"),
-    ],
-)
-def test_networks_configs_and_secrets_are_removed_too(token, kind):
-    (left,) = interrupted.unrecorded(_export(_operation(token=token, name="x")))
-
-    assert left.removal[-1] == f"docker {kind} rm x"
-
-
-def test_a_volume_is_kept_since_it_may_have_files():
-    assert not interrupted.unrecorded(_export(_operation(token="docker:index/volume:Volume", name="files")))
-
-
-def test_an_object_that_the_state_has_under_the_same_name_is_kept():
-    recorded = {"urn": "u", "type": "docker:index/service:Service", "outputs": {"name": "files"}}
-
-    assert not interrupted.unrecorded(_export(_operation(name="files"), resources=[recorded]))
-
-
-@pytest.mark.parametrize("kind", ["updating", "deleting"])
-def test_pending_updates_and_deletes_are_left_to_a_refresh(kind):
-    export = _export(_operation(kind, name="files"))
-
-    assert interrupted.has_pending(export)
-    assert not interrupted.unrecorded(export)
-
-
-def test_an_object_with_a_secret_or_unknown_name_is_left_alone():
-    assert not interrupted.unrecorded(_export(_operation(name={"4dabf18193072939515e22adb298388d": "..."})))
-    assert not interrupted.unrecorded(_export(_operation()))
-
-
-def test_a_new_state_has_no_pending_operations():
-    assert not interrupted.has_pending({"deployment": {}})
-    assert interrupted.unrecorded({"deployment": {}}) == []
-
-
-def test_a_name_is_quoted_for_the_remote_shell():
-    left = interrupted.Unrecorded("config", "a; reboot", ("host",))
-
-    assert left.removal[-1] == "docker config rm 'a; reboot'"
