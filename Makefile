@@ -24,7 +24,7 @@ destroy: venv ## take away all that demo and test have made (built tools and ima
 check: venv ## all that needs neither root nor hosts: lint, unit, service; some minutes
 	@.venv/bin/python -m tools check
 
-lint: venv ## formatting, lint, types, shell scripts, Dockerfiles, rules
+lint: venv ## formatting, lint, types, shell scripts, Dockerfiles, workflows, rules
 	@.venv/bin/python -m tools lint
 
 unit: venv ## the unit tests alone
