@@ -1,4 +1,4 @@
-.PHONY: help demo preview up test test-abuse test-faults check unit service coverage destroy lint metrics report shell status token venv bench-files
+.PHONY: help demo preview up test test-abuse test-faults sbom audit check unit service coverage destroy lint metrics report shell status token venv bench-files
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -24,7 +24,7 @@ destroy: venv ## take away all that demo and test have made (built tools and ima
 check: venv ## all that needs neither root nor hosts: lint, unit, service; some minutes
 	@.venv/bin/python -m tools check
 
-lint: venv ## formatting, lint, types, shell scripts, Dockerfiles, rules
+lint: venv ## formatting, lint, types, shell scripts, Dockerfiles, workflows, rules
 	@.venv/bin/python -m tools lint
 
 unit: venv ## the unit tests alone
@@ -35,6 +35,12 @@ service: venv ## the file service's tests alone
 
 test-abuse: venv ## what the page on security says is defended, without hosts: some minutes
 	@.venv/bin/python -m tools abuse
+
+sbom: venv ## what a deployment is made of, as a CycloneDX SBOM in build/: Python packages and images
+	@.venv/bin/python -m tools.sbom
+
+audit: venv ## known vulnerabilities of the locked Python packages; needs the network: make audit DATABASE=osv
+	@.venv/bin/python -m tools.audit $(DATABASE)
 
 token: venv ## a new token for the file service, as a setting: make token NAME=ci
 	@.venv/bin/python -m tools.new_token $(NAME)

@@ -11,3 +11,6 @@ done
 service=services/file_transfer/requirements
 uv pip compile --quiet --generate-hashes --python-version 3.13 --python-platform x86_64-manylinux_2_28 \
   "$service.in" -o "$service.txt" "$@"
+# The policy pack's is in its folder, where Pulumi looks for it.
+uv pip compile --quiet --generate-hashes --python-version 3.11 \
+  policy/requirements.in -o policy/requirements.txt "$@"

@@ -28,13 +28,14 @@ def packages_stage(wanted: Collection[str]) -> Stage:
 
 
 def lint_stages() -> list[Stage]:
-    """Formatting, lint, types, shell scripts, Dockerfiles, Prometheus's rules."""
+    """Formatting, lint, types, shell scripts, Dockerfiles, GitHub's workflows, Prometheus's rules."""
     return [
         Stage("format", lambda: _passes("ruff", "format", "--check", "--diff", ".")),
         Stage("lint", lambda: _passes("ruff", "check", ".")),
         Stage("types", lambda: _passes("mypy")),
         Stage("shell scripts", lambda: _passes("shellcheck", *_tracked(_is_shell_script))),
         Stage("Dockerfiles", lambda: _passes("hadolint", *_tracked(lambda path: path.name == "Dockerfile"))),
+        Stage("workflows", lambda: _passes("zizmor", "--offline", "--strict-collection", ".github/workflows")),
         Stage("rules", lambda: _passes("pytest", "tests/monitoring")),
     ]
 

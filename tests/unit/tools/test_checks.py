@@ -1,5 +1,6 @@
 """The stages of `make check` and `make test`: all of them run, and one that fails is seen."""
 
+import re
 import subprocess
 import tomllib
 from pathlib import Path
@@ -63,7 +64,20 @@ def test_make_test_has_all_stages_of_make_check_and_the_end_to_end() -> None:
 
     assert [stage.name for stage in checks.test_stages(lambda: True)] == ["packages", *check, "end to end"]
     assert [stage.name for stage in checks.fault_stages(lambda: True)] == ["packages", "faults"]
-    assert check == ["format", "lint", "types", "shell scripts", "Dockerfiles", "rules", "unit", "service"]
+    assert check == ["format", "lint", "types", "shell scripts", "Dockerfiles", "workflows", "rules", "unit", "service"]
+
+
+def test_a_workflow_with_a_finding_fails_the_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workflow = tmp_path / ".github" / "workflows" / "check.yml"
+    workflow.parent.mkdir(parents=True)
+    text = (checks.ROOT / ".github" / "workflows" / "check.yml").read_text()
+    monkeypatch.setattr(checks, "ROOT", tmp_path)
+    (stage,) = [stage for stage in checks.lint_stages() if stage.name == "workflows"]
+
+    workflow.write_text(text)
+    assert stage.run() is True
+    workflow.write_text(re.sub(r"@[0-9a-f]{40}", "@v6", text))
+    assert stage.run() is False
 
 
 @pytest.mark.parametrize(("as_root", "selection"), [(False, ["-m", "not needs_root"]), (True, [])])

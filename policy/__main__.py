@@ -1,0 +1,5 @@
+"""The policy pack: `pulumi preview --policy-pack policy`."""
+
+from swarm_policy.pack import main
+
+main()
