@@ -1,4 +1,4 @@
-.PHONY: help demo preview up test test-abuse test-faults sbom check unit service coverage destroy lint metrics report shell status token venv bench-files
+.PHONY: help demo preview up test test-abuse test-faults sbom audit check unit service coverage destroy lint metrics report shell status token venv bench-files
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ test-abuse: venv ## what the page on security says is defended, without hosts: s
 
 sbom: venv ## what a deployment is made of, as a CycloneDX SBOM in build/: Python packages and images
 	@.venv/bin/python -m tools.sbom
+
+audit: venv ## known vulnerabilities of the locked Python packages; needs the network: make audit DATABASE=osv
+	@.venv/bin/python -m tools.audit $(DATABASE)
 
 token: venv ## a new token for the file service, as a setting: make token NAME=ci
 	@.venv/bin/python -m tools.new_token $(NAME)
