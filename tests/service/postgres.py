@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
-from running import wait_until
+from running import free_ports, wait_until
 
 from file_transfer.settings import PostgresSettings
 
@@ -128,7 +127,8 @@ def running(folder: Path) -> Iterator[Postgres]:
     if os.geteuid() == 0:
         folder = Path(shutil.move(folder, f"/tmp/{folder.name}-{uuid.uuid4().hex}"))  # nobody cannot enter pytest's
         os.chown(folder, 65534, 65534)
-    nodes = Postgres(Node(folder / "primary", _free_port()), Node(folder / "standby", _free_port()))
+    primary, standby = free_ports(2)
+    nodes = Postgres(Node(folder / "primary", primary), Node(folder / "standby", standby))
     try:
         _create_primary(nodes.primary, folder)
         _create_standby(nodes)
@@ -166,10 +166,3 @@ def _create_standby(nodes: Postgres) -> None:
 
 def _unprivileged(command: list[str]) -> list[str]:
     return [*NOBODY, *command] if os.geteuid() == 0 else command
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
