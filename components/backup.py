@@ -47,7 +47,8 @@ class BackupArgs:
     """`target` is the path of a directory on `host`, or a bucket. `context` is the folder of the image's Dockerfile.
 
     A backup is made every `every` seconds, and `keep` says how many are kept: it maps "last", "daily", "weekly" and
-    "monthly" to a number. Without `password`, which encrypts the backups, none of them can be read again.
+    "monthly" to a number, which may be 0. Without `password`, which encrypts the backups, none of them can be read
+    again.
 
     `networks` must reach the databases and lead to the bucket.
     """
@@ -143,7 +144,7 @@ class Backup(pulumi.ComponentResource):
             "BACKUP_CLUSTER": pulumi.get_stack(),
             "BACKUP_REPOSITORY": bucket.repository if bucket else _DIRECTORY,
             "BACKUP_EVERY_SECONDS": str(args.every),
-            "BACKUP_KEEP": ",".join(f"{kind}={number}" for kind, number in args.keep.items()),
+            "BACKUP_KEEP": ",".join(f"{kind}={number}" for kind, number in args.keep.items() if number),
             "BACKUP_DATABASES": ",".join(
                 f"{database}={influxdb.service_name(database)}:{influxdb.PORT}" for database in args.databases
             ),

@@ -127,9 +127,9 @@ def test_a_target_that_cannot_be_used_is_refused_in_its_own_words(backed_up: Clu
         (
             {
                 "directory": None,
-                "s3": {"endpoint": "http://192.168.50.1:9", "bucket": "b", "access_key": "k"},
+                "s3": {"endpoint": "http://192.168.50.1:9", "bucket": "backups", "access_key": "k"},
             },
-            "http://192.168.50.1:9/b",
+            "http://192.168.50.1:9/backups",
         ),
     ):
         with backed_up.configured(backup=backup):

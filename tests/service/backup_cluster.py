@@ -81,10 +81,10 @@ class BackupCluster:
         command = ["restic", "--no-cache", *arguments]
         return subprocess.run(command, env=environment, capture_output=True, check=check).stdout
 
-    def tags(self) -> list[list[str]]:
-        """The tags of all snapshots that anybody has stored, without numbers."""
+    def tags(self) -> list[str]:
+        """The tags of all snapshots that anybody has stored, sorted, without those that have a value."""
         listed = json.loads(self.restic("snapshots", "--json"))
-        return [[tag for tag in entry.get("tags", ()) if "=" not in tag] for entry in listed]
+        return sorted(tag for entry in listed for tag in entry.get("tags", ()) if "=" not in tag)
 
     def damage(self, name: str) -> None:
         """Change a byte of a file that is not small."""

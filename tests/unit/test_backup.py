@@ -44,7 +44,7 @@ def test_the_service_is_told_where_how_often_and_how_many(run_once: Run, values:
     told = recorder.environment("backup")
     assert told["BACKUP_REPOSITORY"] == "/backup"
     assert told["BACKUP_EVERY_SECONDS"] == str(12 * 3600)
-    assert told["BACKUP_KEEP"] == "last=1,daily=7,weekly=0,monthly=12"
+    assert told["BACKUP_KEEP"] == "last=1,daily=7,monthly=12"
     assert told["BACKUP_DATABASES"] == "vms=influxdb-vms:8086,containers=influxdb-containers:8086"
     assert told["BACKUP_CLUSTER"] == "lab"
 

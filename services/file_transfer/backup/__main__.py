@@ -44,7 +44,7 @@ _EXPECTED = (
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command. An expected error is one line and status 1."""
-    logging.basicConfig(format="backup: %(message)s", level=logging.INFO)
+    logging.basicConfig(format="backup: %(message)s", level=logging.WARNING)
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.command == "restore":

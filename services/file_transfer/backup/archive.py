@@ -74,8 +74,15 @@ class Member:
     content: IO[bytes]
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield the content in blocks."""
-        return iter(lambda: self.content.read(BLOCK_BYTES), b"")
+        """Yield the content in blocks.
+
+        Raises:
+            ArchiveError: the archive is cut short.
+        """
+        try:
+            yield from iter(lambda: self.content.read(BLOCK_BYTES), b"")
+        except tarfile.ReadError as error:
+            raise _cut_short(error) from error
 
 
 def write(catalogue: Catalogue, target: Writable) -> Contents:
@@ -129,8 +136,12 @@ class Reader:
                         return
                     yield _member(info, content)
         except tarfile.ReadError as error:
-            raise ArchiveError(f"the archive of the files is cut short or damaged: {error}") from error
+            raise _cut_short(error) from error
         raise ArchiveError("the archive of the files is cut short: it has no summary at its end")
+
+
+def _cut_short(error: tarfile.ReadError) -> ArchiveError:
+    return ArchiveError(f"the archive of the files is cut short or damaged: {error}")
 
 
 def _names(catalogue: Catalogue) -> Iterator[str]:

@@ -6,7 +6,7 @@ The tags of the summary's snapshot say what the backup has, so that a list of sn
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -98,8 +98,12 @@ def make(
     databases: Sequence[DatabaseSettings],
     now: datetime,
     state: bytes | None = None,
-) -> tuple[Backup, list[str]]:
-    """Make a backup. Return it, and why the metrics of some databases are not in it: files are not kept waiting.
+    *,
+    taken: Collection[datetime] = (),
+) -> tuple[datetime, list[str]]:
+    """Make a backup, at another time than those that are `taken`.
+
+    Return its time, and why the metrics of some databases are not in it: files are not kept waiting.
 
     Raises:
         RepositoryError: it cannot be stored.
@@ -107,7 +111,6 @@ def make(
     """
     started = monotonic()
     time = now.replace(microsecond=0)
-    taken = {snapshot.time for snapshot in repository.snapshots()}
     while time in taken:
         time += timedelta(seconds=1)
     if state is not None:
@@ -124,26 +127,25 @@ def make(
     with repository.store(time, [FILES], archive.FILENAME) as sink:
         contents = archive.write(catalogue, sink)
     _store_summary(repository, time, contents, round(monotonic() - started), list(failures))
-    found = [snapshot for snapshot in repository.snapshots() if snapshot.time == time]
-    return complete(found)[0], list(failures.values())
+    return time, list(failures.values())
 
 
-def forget_old(repository: Repository, keep: Sequence[tuple[str, int]]) -> None:
-    """Forget the backups that need not be kept, and what is left of incomplete ones. None must be running.
+def forget_old(repository: Repository, keep: Sequence[tuple[str, int]], snapshots: Sequence[Snapshot]) -> None:
+    """Forget those of all snapshots that need not be kept, and what is left of incomplete ones. None must be running.
 
     The stored states are chosen by themselves: otherwise the next backup of a day would supersede that with the state.
 
     Raises:
         RepositoryError: it failed; the next backup does it again.
     """
-    repository.forget([snapshot for snapshot in _left_over(repository) if FILES in snapshot.tags])
-    repository.keep_only(keep, [FILES, STATE])
-    repository.forget(_left_over(repository))
+    halves = [snapshot for snapshot in _left_over(snapshots) if FILES in snapshot.tags]
+    repository.forget(halves)  # otherwise one could be kept in place of a complete one
+    gone = repository.keep_only(keep, [FILES, STATE]) | {snapshot.id for snapshot in halves}
+    repository.forget(_left_over([snapshot for snapshot in snapshots if snapshot.id not in gone]))
 
 
-def _left_over(repository: Repository) -> list[Snapshot]:
+def _left_over(snapshots: Sequence[Snapshot]) -> list[Snapshot]:
     """Return the snapshots that belong to no complete backup, except states."""
-    snapshots = repository.snapshots()
     times = {backup.time for backup in complete(snapshots)}
     return [snapshot for snapshot in snapshots if snapshot.time not in times and STATE not in snapshot.tags]
 

@@ -2,14 +2,14 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 from backup import archive, backups, metrics, record, restore, schedule, service
 from backup.backups import Backup, NoBackupError
 from backup.influxdb import Influxdb
-from backup.repository import Repository
+from backup.repository import Repository, RepositoryError, Snapshot
 from backup.settings import Settings
 from file_transfer import backends, names
 from file_transfer import settings as file_settings
@@ -63,34 +63,35 @@ def back_up(settings: Settings, *, only_if_due: bool = False, state: bytes | Non
     with record.locked(settings.folder):
         try:
             repository.prepare()
-            before = _last(settings, repository)
+            snapshots = repository.snapshots()
+            before = service.recorded(backups.complete(snapshots), record.read(settings.folder))
             if only_if_due and schedule.seconds_left(before, settings.every_seconds, time.time()) > 0:
                 record.write(settings.folder, before)
                 return "no backup is due"
             with storage() as catalogue:
-                backup, failures = backups.make(repository, catalogue, settings.databases, now(), state)
+                taken = {snapshot.time for snapshot in snapshots}
+                made, failures = backups.make(repository, catalogue, settings.databases, now(), state, taken=taken)
+            snapshots = repository.snapshots()
+            (backup,) = (found for found in backups.complete(snapshots) if found.time == made)
             record.write(settings.folder, service.recorded([backup], before))
         except Exception:
             service.record_failure(settings)
             raise
-        _forget(settings, repository, backup, failures)
+        failures += _forget(settings, repository, snapshots)
+        if failures:
+            found = record.read(settings.folder)
+            record.write(settings.folder, replace(found, failures=found.failures + 1))
+            raise IncompleteError(f"{backup}; {'; '.join(failures)}")
     return str(backup)
 
 
-def _last(settings: Settings, repository: Repository) -> record.Record:
-    """Return what is recorded, with the last backup in the repository, which may not be recorded yet."""
-    return service.recorded(backups.complete(repository.snapshots()), record.read(settings.folder))
-
-
-def _forget(settings: Settings, repository: Repository, backup: Backup, failures: list[str]) -> None:
+def _forget(settings: Settings, repository: Repository, snapshots: Sequence[Snapshot]) -> list[str]:
+    """Forget old backups, and return why they could not be: the new one is complete, whatever it was."""
     try:
-        backups.forget_old(repository, settings.keep)
-    except Exception as error:  # noqa: BLE001 - the backup is complete, whatever it was
-        failures = [*failures, f"old backups are not forgotten: {error}"]
-    if failures:
-        found = record.read(settings.folder)
-        record.write(settings.folder, replace(found, failures=found.failures + 1))
-        raise IncompleteError(f"{backup}; {'; '.join(failures)}")
+        backups.forget_old(repository, settings.keep, snapshots)
+    except RepositoryError as error:
+        return [f"old backups are not forgotten: {error}"]
+    return []
 
 
 def list_all(settings: Settings) -> list[str]:

@@ -33,15 +33,16 @@ def lines(
             *(f"{_escaped(key, ',= ')}={_escaped(value, ',= ')}" for key, value in sorted(tags.items()) if value),
         ]
     )
-    fields = [(_escaped(name, ",= "), types.get(name, frozenset())) for name in columns[1:]]
+    fields = [(_escaped(name, ",= ") + "=", types.get(name, frozenset())) for name in columns[1:]]
     for time, *values in rows:
-        if any(isinstance(value, str) and _has_line_break(value) for value in values):
+        try:
+            given = [
+                name + _value(value, kinds)
+                for (name, kinds), value in zip(fields, values, strict=True)
+                if value is not None
+            ]
+        except InexpressibleError:
             continue
-        given = [
-            f"{name}={_value(value, kinds)}"
-            for (name, kinds), value in zip(fields, values, strict=True)
-            if value is not None
-        ]
         if given:
             yield f"{series} {','.join(given)} {time}\n"
 
@@ -60,9 +61,13 @@ def _escaped(text: str, special: str) -> str:
 
 def _value(value: Any, types: frozenset[str]) -> str:  # noqa: ANN401 - whatever JSON has
     match value:
+        case float():
+            return repr(value)
         case bool():
             return "true" if value else "false"
         case str():
+            if _has_line_break(value):
+                raise InexpressibleError("a text has several lines")
             return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
         case int() if types and types <= {"integer", "unsigned"}:
             return f"{value}{'u' if types == {'unsigned'} else 'i'}"

@@ -20,6 +20,7 @@ TAG = "metrics-"
 
 _DAY = 86_400 * 10**9
 _BATCH = 5000
+_COMMENT = b"# InfluxDB line protocol, times in nanoseconds\n"  # restic does not store an empty file
 _log = logging.getLogger("backup")
 
 
@@ -34,6 +35,7 @@ def write(database: Influxdb, target: Writable, now: datetime) -> int:
     Raises:
         InfluxdbError: it cannot be read.
     """
+    target.write(_COMMENT)
     first = min((row[0] for series in database.query(_EARLIEST) for row in series.rows), default=None)
     if first is None:
         return 0
@@ -64,7 +66,8 @@ def restore(database: Influxdb, stream: IO[bytes]) -> tuple[int, str]:
         InfluxdbError: it cannot be written.
     """
     points, said = 0, ""
-    while batch := list(itertools.islice(stream, _BATCH)):
+    lines_of_points = (line for line in stream if not line.startswith(b"#"))
+    while batch := list(itertools.islice(lines_of_points, _BATCH)):
         said = database.write(batch) or said
         points += len(batch)
     return points, said

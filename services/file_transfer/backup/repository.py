@@ -19,6 +19,9 @@ from file_transfer.chunks import Data
 
 _STOP_SECONDS = 3
 _END_SECONDS = 1
+_ANSWER_SECONDS = 30
+"""How long the repository has to answer at the start: restic itself asks for a quarter of an hour."""
+
 _NO_REPOSITORY = 10
 _WRONG_PASSWORD = 12
 
@@ -89,11 +92,10 @@ class Repository:
             RepositoryError: it cannot be reached or written.
         """
         try:
-            self._run("cat", "config", "--no-lock")
+            self._run("unlock", seconds=_ANSWER_SECONDS)
         except _NoRepositoryError:
             # restic says the same if it cannot look. Then this fails too: it never writes over a repository.
-            self._run("init")
-        self._run("unlock")
+            self._run("init", seconds=_ANSWER_SECONDS)
 
     def snapshots(self) -> list[Snapshot]:
         """Return the cluster's snapshots, sorted by time.
@@ -169,15 +171,17 @@ class Repository:
                 pipe.close()
             self._check(process.returncode, errors)
 
-    def keep_only(self, keep: Sequence[tuple[str, int]], tags: Sequence[str]) -> None:
-        """Forget the snapshots with one of these tags that need not be kept.
+    def keep_only(self, keep: Sequence[tuple[str, int]], tags: Sequence[str]) -> frozenset[str]:
+        """Forget the snapshots with one of these tags that need not be kept, and return their ids.
 
         Raises:
             RepositoryError: it failed; it can be repeated.
         """
         kept = [f"--keep-{kind}={count}" for kind, count in keep]
         selected = [f"--tag={tag}" for tag in tags]
-        self._run("forget", "--quiet", "--host", self._cluster, "--group-by", "host,tags", *selected, *kept)
+        groups = self._run("forget", "--json", "--host", self._cluster, "--group-by", "host,tags", *selected, *kept)
+        # restic prints nothing if there is no such snapshot.
+        return frozenset(entry["id"] for group in json.loads(groups or b"[]") for entry in group["remove"] or ())
 
     def forget(self, snapshots: Collection[Snapshot]) -> None:
         """Forget these snapshots, and delete what no snapshot needs any more.
@@ -188,13 +192,20 @@ class Repository:
         if snapshots:
             self._run("forget", "--quiet", "--prune", *(snapshot.id for snapshot in snapshots))
 
-    def _run(self, *arguments: str) -> bytes:
+    def _run(self, *arguments: str, seconds: float | None = None) -> bytes:
+        """Run restic and return its output. It may take this many seconds, or any number."""
         with tempfile.TemporaryFile() as errors:
             process = subprocess.Popen(
                 self._command(*arguments), stdout=subprocess.PIPE, stderr=errors, env=self._environment
             )
             try:
-                output, _ = process.communicate()
+                output, _ = process.communicate(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                raise RepositoryError(
+                    f'the repository "{self._location}" does not answer within {seconds} s: {_last_lines(errors)}'
+                ) from None
             finally:
                 _stop(process)
             self._check(process.returncode, errors)
@@ -209,9 +220,7 @@ class Repository:
         """Raise the error that restic reports, if it has ended and failed."""
         if not status:
             return
-        errors.seek(0)
-        lines = [line.strip() for line in errors.read().decode(errors="replace").splitlines() if line.strip()]
-        message = "; ".join(lines[-3:]).removeprefix("Fatal: ") or f"restic ended with status {status}"
+        message = _last_lines(errors) or f"restic ended with status {status}"
         if status == _WRONG_PASSWORD or "wrong password" in message:
             raise WrongPasswordError(
                 f'the repository "{self._location}" has another password than the one in BACKUP_PASSWORD_FILE: '
@@ -225,6 +234,13 @@ class Repository:
 
 class _NoRepositoryError(RepositoryError):
     """There is no repository, or restic cannot see whether there is one."""
+
+
+def _last_lines(errors: IO[bytes]) -> str:
+    """Return what restic wrote last to its standard error."""
+    errors.seek(0)
+    lines = [line.strip() for line in errors.read().decode(errors="replace").splitlines() if line.strip()]
+    return "; ".join(lines[-3:]).removeprefix("Fatal: ")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -42,9 +42,7 @@ def test_after_everything_is_lost_a_backup_made_under_load_has_every_file_and_me
     cluster.pulumi("destroy", "--yes", "--skip-preview")
     assert all("object-store" not in cluster.on(host, "docker volume ls -q") for host in ("master", HOST))
     cluster.up()
-    cluster.eventually(
-        lambda: requests.get(f"{cluster.url('master')}/files", timeout=60).json() == [], seconds=60
-    )
+    cluster.eventually(lambda: requests.get(f"{cluster.url('master')}/files", timeout=60).json() == [], seconds=60)
     restored = cluster.operation("backups", "restore")
 
     assert restored.returncode == 0, restored.stderr
