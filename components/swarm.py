@@ -131,7 +131,7 @@ class SwarmCluster(pulumi.ComponentResource):
         )
 
     def _join_request(self, host: Host, *, after: Command) -> pulumi.Output[str]:
-        """Return the request with which the host joins. Its token is read when it joins: tokens are rotated afterwards."""
+        """Return the request with which the host joins. Its token is read then: tokens are rotated later."""
         token = self.first_manager.command(
             f"{host.target.name}-token",
             parent=self,
