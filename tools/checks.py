@@ -1,5 +1,6 @@
 """The stages of `make check`, `make test` and their parts: what runs, in which order, and the verdict at the end."""
 
+import os
 import subprocess
 import sys
 import time
@@ -42,13 +43,13 @@ def lint_stages() -> list[Stage]:
 
 def unit_stages() -> list[Stage]:
     """The unit tests."""
-    return [Stage("unit", lambda: _passes("pytest", "tests/unit"))]
+    return [Stage("unit", lambda: _passes("pytest", *_workers(for_each_processor=1), "tests/unit"))]
 
 
 def service_stages(*, as_root: bool = False) -> list[Stage]:
     """The service's tests; those that only root can run are left out unless `as_root`."""
-    selection = () if as_root else ("-m", "not needs_root")
-    return [Stage("service", lambda: _passes("pytest", *selection, "tests/service"))]
+    options = [*_workers(for_each_processor=2), *(() if as_root else ("-m", "not needs_root"))]
+    return [Stage("service", lambda: _passes("pytest", *options, "tests/service"))]
 
 
 def abuse_stages() -> list[Stage]:
@@ -109,6 +110,15 @@ def _run(stage: Stage) -> bool:
     except LabError as error:
         print(error, flush=True)
         return False
+
+
+def _workers(*, for_each_processor: int) -> list[str]:
+    """Return the options with which pytest runs tests in this many processes: more than one if most tests wait.
+
+    Each process begins with a row of tests of its own, so that few processes start the servers that a file shares. One
+    that has no tests left takes some of another's.
+    """
+    return ["-n", str(for_each_processor * (os.cpu_count() or 1)), "--dist=worksteal"]
 
 
 def _passes(tool: str, *arguments: str, seconds: float | None = None) -> bool:

@@ -1,4 +1,6 @@
+import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import seaweedfs
 from client import MAX_TRANSFERS, Client
 from fake_server import FakeServer
 from object_store import ObjectStore
-from postgres import Postgres
+from postgres import MigratedIndex, Postgres
 from running_client import CommandLine
 from seaweedfs import Cluster, Requests
 
@@ -19,7 +21,6 @@ from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import ChunkStore
 from file_transfer.index.database import Database
 from file_transfer.index.migrate import migrate
-from file_transfer.index.postgres import PostgresDatabase
 from file_transfer.index.sqlite import SqliteDatabase
 from file_transfer.limits import Limits
 from file_transfer.stores import seaweedfs as seaweedfs_store
@@ -57,14 +58,29 @@ def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_cluster: Postgres) -> MigratedIndex:
+    return MigratedIndex(postgres_cluster)
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a migrated index, to copy."""
+    folder = tmp_path_factory.mktemp("migrated")
+    with closing(SqliteDatabase(folder / "index.sqlite")) as made:
+        migrate(made)
+    return folder
+
+
 @pytest.fixture
 def database(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A migrated index without files."""
     opened: Database
     if backend == "cluster":
-        opened = PostgresDatabase(request.getfixturevalue("postgres_cluster").settings())
+        opened = request.getfixturevalue("migrated_postgres").open()
     else:
+        shutil.copytree(request.getfixturevalue("migrated_sqlite"), tmp_path, dirs_exist_ok=True)
         opened = SqliteDatabase(tmp_path / "index.sqlite")
-    migrate(opened)
     yield opened
     opened.close()
 

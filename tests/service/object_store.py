@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
-from running import wait_until
+from running import own_share, wait_until
 
 from file_transfer.settings import S3Settings
 
@@ -116,8 +116,9 @@ def free_ports() -> list[int]:
     32,768 for outgoing connections. They are random, since other tests may look for some at the same time.
     """
     found: list[int] = []
+    ports = own_share(range(20000, 22700))
     with ExitStack() as held:
-        for port in random.sample(range(20000, 22700), 700):
+        for port in random.sample(ports, len(ports)):
             if sockets(port):
                 continue
             try:

@@ -1,19 +1,25 @@
-"""A real PostgreSQL primary with a synchronous standby on loopback."""
+"""A real PostgreSQL primary with a synchronous standby on loopback.
+
+Its disk is not waited for: the tests kill processes, which loses nothing that the kernel has, but no machine.
+"""
 
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psycopg
-from running import wait_until
+from running import free_ports, wait_until
+from sqlalchemy import Connection, MetaData, delete, insert, select
 
+from file_transfer.index.migrate import migrate
+from file_transfer.index.postgres import PostgresDatabase
 from file_transfer.settings import PostgresSettings
 
 PASSWORD = "password-of-the-tests"
@@ -23,6 +29,8 @@ CONFIGURATION = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 max_connections = 60
+fsync = off
+full_page_writes = off
 shared_buffers = 16MB
 wal_level = replica
 hot_standby = on
@@ -123,12 +131,44 @@ class Postgres:
         return rows == [("sync",)]
 
 
+class MigratedIndex:
+    """A migrated database that tests use one after the other: making one for each would take longer than the test."""
+
+    def __init__(self, cluster: Postgres) -> None:
+        self._settings = cluster.settings()
+        self._tables = MetaData()
+        with closing(PostgresDatabase(self._settings)) as database:
+            migrate(database)
+            database.read(self._tables.reflect)
+            self._rows = database.read(self._all_rows)
+
+    def open(self) -> PostgresDatabase:
+        """Open it with the rows that the migrations have made, and no others."""
+        database = PostgresDatabase(self._settings)
+        database.write(self._restore)
+        return database
+
+    def _all_rows(self, connection: Connection) -> dict[str, list[dict[str, Any]]]:
+        return {
+            table.name: [dict(row) for row in connection.execute(select(table)).mappings()]
+            for table in self._tables.sorted_tables
+        }
+
+    def _restore(self, connection: Connection) -> None:
+        for table in reversed(self._tables.sorted_tables):
+            connection.execute(delete(table))
+        for table in self._tables.sorted_tables:
+            if self._rows[table.name]:
+                connection.execute(insert(table), self._rows[table.name])
+
+
 @contextmanager
 def running(folder: Path) -> Iterator[Postgres]:
     if os.geteuid() == 0:
         folder = Path(shutil.move(folder, f"/tmp/{folder.name}-{uuid.uuid4().hex}"))  # nobody cannot enter pytest's
         os.chown(folder, 65534, 65534)
-    nodes = Postgres(Node(folder / "primary", _free_port()), Node(folder / "standby", _free_port()))
+    primary, standby = free_ports(2)
+    nodes = Postgres(Node(folder / "primary", primary), Node(folder / "standby", standby))
     try:
         _create_primary(nodes.primary, folder)
         _create_standby(nodes)
@@ -166,10 +206,3 @@ def _create_standby(nodes: Postgres) -> None:
 
 def _unprivileged(command: list[str]) -> list[str]:
     return [*NOBODY, *command] if os.geteuid() == 0 else command
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -70,10 +70,17 @@ class Server:
         return {file["name"]: file["size"] for file in requests.get(f"{self.url}/files", timeout=10).json()}
 
 
+def own_share(ports: range) -> range:
+    """Return the ports that the tests of this process may take, so that those of two processes never take the same."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return ports[number :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
+
+
 def free_ports(count: int) -> list[int]:
     """Ports on which nothing listens, and which the kernel gives to no connection that the tests make."""
     found: list[int] = []
-    for port in random.sample(range(10_000, 32_000), 1000):
+    ports = own_share(range(10_000, 32_000))
+    for port in random.sample(ports, len(ports)):
         with socket.socket() as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("", port))

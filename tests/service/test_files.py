@@ -239,7 +239,11 @@ def test_a_range_outside_the_file_gets_the_size(client: Client, size: int, range
     assert (response.status, response.headers["content-range"]) == (416, f"bytes */{size}")
 
 
-@pytest.mark.parametrize(("if_range", "status"), [(TAG, 206), (OTHER, 200), (f"W/{TAG}", 200), (YESTERDAY, 200)])
+@pytest.mark.parametrize(
+    ("if_range", "status"),
+    [(TAG, 206), (OTHER, 200), (f"W/{TAG}", 200), (YESTERDAY, 200)],
+    ids=["the same", "another", "weak", "date"],  # all processes that run tests must know a test by the same name
+)
 def test_a_range_of_another_version_gets_the_whole_file(client: Client, if_range: str, status: int) -> None:
     client.put("name", CONTENT)
 

@@ -1,14 +1,17 @@
 """Fixtures that run the program with a mock engine: it records every registration, and no host is contacted."""
 
 import asyncio
+import copy
+import json
 import runpy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
 from pulumi.runtime import mocks
+from pulumi.runtime.proto import source_pb2
 from recorder import FRESH, PASSWORDS, Monitor, Recorder, configure
 
 from components import preflight, readiness, ssh
@@ -35,22 +38,37 @@ def answers() -> dict[str, str]:
 @pytest.fixture
 def recorder(monkeypatch: pytest.MonkeyPatch, answers: dict[str, str]) -> Recorder:
     recorder = Recorder()
-    monkeypatch.setattr(readiness, "wait", lambda _manager, service, **_: recorder.ready.append(service))
-    monkeypatch.setattr(readiness, "wait_for_answers", lambda _manager, urls, **_: recorder.ready.extend(urls))
-    monkeypatch.setattr(preflight, "ask", lambda host, _, **__: answers.get(host.name, FRESH))
-    # Not the program's own, which would change the file in the checkout.
-    monkeypatch.setattr(ssh, "record_gone", recorder.record_gone)
+    _replace_hosts(monkeypatch, recorder, answers)
     return recorder
 
 
-@pytest.fixture
-def keys(tmp_path: Path) -> dict[str, str]:
-    """The `ssh` settings, with a known_hosts file that has five hosts."""
-    private_key, known_hosts = tmp_path / "id_ed25519", tmp_path / "known_hosts"
-    private_key.write_text("-----BEGIN OPENSSH PRIVATE KEY-----\n")
+def _replace_hosts(patch: pytest.MonkeyPatch, recorder: Recorder, answers: Mapping[str, str]) -> None:
+    """Let the program ask and wait for no host."""
+    patch.setattr(readiness, "wait", lambda _manager, service, **_: recorder.ready.append(service))
+    patch.setattr(readiness, "wait_for_answers", lambda _manager, urls, **_: recorder.ready.extend(urls))
+    patch.setattr(preflight, "ask", lambda host, _, **__: answers.get(host.name, FRESH))
+    # Not the program's own, which would change the file in the checkout.
+    patch.setattr(ssh, "record_gone", recorder.record_gone)
+
+
+@pytest.fixture(scope="session")
+def keys_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a private key and a known_hosts file that has five hosts. No test may change them."""
+    folder = tmp_path_factory.mktemp("keys")
+    (folder / "id_ed25519").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\n")
     public = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFkZVzupcfkEposj1yPcY3nRNTmnUXA+f87U0MSgteFx"
-    known_hosts.write_text("".join(f"192.168.50.{number} {public}\n" for number in range(2, 7)))
-    return {"user": "vagrant", "private_key_file": str(private_key), "known_hosts_file": str(known_hosts)}
+    (folder / "known_hosts").write_text("".join(f"192.168.50.{number} {public}\n" for number in range(2, 7)))
+    return folder
+
+
+@pytest.fixture
+def keys(keys_folder: Path) -> dict[str, str]:
+    """The `ssh` settings."""
+    return {
+        "user": "vagrant",
+        "private_key_file": str(keys_folder / "id_ed25519"),
+        "known_hosts_file": str(keys_folder / "known_hosts"),
+    }
 
 
 @pytest.fixture
@@ -80,17 +98,57 @@ def run_program(
         secrets: tuple[str, ...] = tuple(PASSWORDS),
         checkout: Path = ROOT,
     ) -> Recorder:
-        monkeypatch.chdir(checkout)
-        mocks.set_mocks(recorder, "swarm-transfer", "lab", preview, monitor=Monitor(recorder))
-        configure(values, secrets)
-
-        async def program() -> None:
-            runpy.run_path(str(checkout / "__main__.py"), run_name="__main__")
-
-        loop.run_until_complete(pulumi.runtime.stack.run_pulumi_func(program))
+        _run(monkeypatch, loop, recorder, values, preview=preview, secrets=secrets, checkout=checkout)
         return recorder
 
     return run
+
+
+@pytest.fixture(scope="session")
+def run_once() -> Callable[..., Recorder]:
+    """A function that returns the recorded run of the whole program with some settings, on fresh hosts.
+
+    A run takes a second or more, so tests with the same settings get copies of one run. A test that changes anything
+    else than the settings uses `run_program`.
+    """
+    runs: dict[str, Recorder] = {}
+
+    def run(values: dict[str, Any], *, secrets: tuple[str, ...] = tuple(PASSWORDS)) -> Recorder:
+        key = json.dumps([values, sorted(secrets)], sort_keys=True)
+        if key not in runs:
+            recorder, loop = Recorder(), asyncio.new_event_loop()
+            with pytest.MonkeyPatch.context() as patch:
+                _replace_hosts(patch, recorder, {})
+                asyncio.set_event_loop(loop)
+                _run(patch, loop, recorder, values, preview=False, secrets=secrets, checkout=ROOT)
+                asyncio.set_event_loop(None)
+            loop.close()
+            runs[key] = recorder
+        return copy.deepcopy(runs[key])
+
+    return run
+
+
+def _run(
+    patch: pytest.MonkeyPatch,
+    loop: asyncio.AbstractEventLoop,
+    recorder: Recorder,
+    values: dict[str, Any],
+    *,
+    preview: bool,
+    secrets: tuple[str, ...],
+    checkout: Path,
+) -> None:
+    patch.chdir(checkout)
+    # A resource's position in the source is not recorded, and a fifth of the time of a run goes into pytest's frames.
+    patch.setattr(pulumi.runtime.resource, "_get_stack_trace", source_pb2.StackTrace)
+    mocks.set_mocks(recorder, "swarm-transfer", "lab", preview, monitor=Monitor(recorder))
+    configure(values, secrets)
+
+    async def program() -> None:
+        runpy.run_path(str(checkout / "__main__.py"), run_name="__main__")
+
+    loop.run_until_complete(pulumi.runtime.stack.run_pulumi_func(program))
 
 
 @pytest.fixture

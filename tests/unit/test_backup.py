@@ -17,17 +17,17 @@ DIRECTORY = {"backup": {"directory": "/srv/backup", "every": "12h", "keep": {"la
 SECRETS = (*PASSWORDS, "backup_password", "backup_storage_key")
 
 
-def test_without_the_setting_there_are_no_backups(run_program: Run, values: dict[str, Any]) -> None:
-    assert backup.SERVICE not in run_program(values).services()
+def test_without_the_setting_there_are_no_backups(run_once: Run, values: dict[str, Any]) -> None:
+    assert backup.SERVICE not in run_once(values).services()
 
 
 @pytest.mark.parametrize(("host", "expected"), [(None, "master"), ("slave", "slave")])
 def test_the_directory_is_made_on_the_host_that_makes_the_backups(
-    run_program: Run, values: dict[str, Any], host: str | None, expected: str
+    run_once: Run, values: dict[str, Any], host: str | None, expected: str
 ) -> None:
     settings = {**DIRECTORY["backup"], "host": host}
 
-    recorder = run_program({**values, **DIRECTORY, "backup": settings}, secrets=SECRETS)
+    recorder = run_once({**values, **DIRECTORY, "backup": settings}, secrets=SECRETS)
 
     constraints = recorder.services()["backup"]["taskSpec"]["placement"]["constraints"]
     assert f"node.labels.swarm-transfer.host=={expected}" in constraints
@@ -38,8 +38,8 @@ def test_the_directory_is_made_on_the_host_that_makes_the_backups(
     assert f"backup-image-{expected}" in recorder.of_type("docker:index/image:Image")
 
 
-def test_the_service_is_told_where_how_often_and_how_many(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program({**values, **DIRECTORY}, secrets=SECRETS)
+def test_the_service_is_told_where_how_often_and_how_many(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once({**values, **DIRECTORY}, secrets=SECRETS)
 
     told = recorder.environment("backup")
     assert told["BACKUP_REPOSITORY"] == "/backup"
@@ -49,8 +49,8 @@ def test_the_service_is_told_where_how_often_and_how_many(run_program: Run, valu
     assert told["BACKUP_CLUSTER"] == "lab"
 
 
-def test_a_bucket_has_its_address_and_its_keys(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program({**values, **S3}, secrets=SECRETS)
+def test_a_bucket_has_its_address_and_its_keys(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once({**values, **S3}, secrets=SECRETS)
 
     told = recorder.environment("backup")
     assert told["BACKUP_REPOSITORY"] == "s3:https://s3.example/team/lab"
@@ -60,11 +60,11 @@ def test_a_bucket_has_its_address_and_its_keys(run_program: Run, values: dict[st
     assert "backup-directory-on-master" not in recorder.commands()
 
 
-def test_the_service_has_every_secret_that_it_is_told_of(run_program: Run, values: dict[str, Any]) -> None:
+def test_the_service_has_every_secret_that_it_is_told_of(run_once: Run, values: dict[str, Any]) -> None:
     file_service = {"storage": "s3", "s3": {**BUCKET, "access_key": "files"}}
     settings = {**values, **S3, "file_service": file_service, "storage_key": "files-Horse-battery"}
 
-    recorder = run_program(settings, secrets=(*SECRETS, "storage_key"))
+    recorder = run_once(settings, secrets=(*SECRETS, "storage_key"))
 
     mounted = recorder.services()["backup"]["taskSpec"]["containerSpec"]["secrets"]
     files = [f"/run/secrets/{secret['fileName']}" for secret in mounted]
@@ -77,8 +77,8 @@ def test_the_service_has_every_secret_that_it_is_told_of(run_program: Run, value
     assert contents["backup-secret-key"] != contents["backup-storage-secret-key"]
 
 
-def test_the_service_starts_after_what_it_copies(run_program: Run, values: dict[str, Any]) -> None:
-    ready = run_program({**values, **DIRECTORY}, secrets=SECRETS).ready
+def test_the_service_starts_after_what_it_copies(run_once: Run, values: dict[str, Any]) -> None:
+    ready = run_once({**values, **DIRECTORY}, secrets=SECRETS).ready
 
     for earlier in ("influxdb-vms", "influxdb-containers", "object-store-volume", "postgres-slave"):
         assert ready.index(earlier) < ready.index("backup")

@@ -45,10 +45,10 @@ def test_a_bad_certificate_is_refused_and_not_shown_in_the_error(
 
 
 def test_with_a_certificate_every_port_speaks_tls_and_its_expiry_is_recorded(
-    run_program: Run, values: dict[str, Any]
+    run_once: Run, values: dict[str, Any]
 ) -> None:
     pem = self_signed(days=30, names=["files.example.org", "*.Lab.example.org"])
-    recorder = run_program(
+    recorder = run_once(
         {**values, "edge_certificate": pem, "monitoring": {"publish": ["prometheus"]}},
         secrets=(*PASSWORDS, "edge_certificate"),
     )

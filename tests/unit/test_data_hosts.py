@@ -253,14 +253,14 @@ def test_a_refused_setting_registers_no_resource(
 
 @pytest.mark.parametrize("storage", ["cluster", "directory"])
 def test_every_volume_of_the_program_is_classified_as_data_or_not(
-    run_program: Run, values: dict[str, Any], storage: str
+    run_once: Run, values: dict[str, Any], storage: str
 ) -> None:
     known: set[str] = set()
     for kind in data(settings_for(["master"], ["slave"], file_service={"storage": storage})).values():
         known |= kind.volumes if isinstance(kind, Data) else {kind.volume(name) for name in kind.default}
     made = {
         volume["name"]
-        for volume in run_program({**values, "file_service": {"storage": storage}})
+        for volume in run_once({**values, "file_service": {"storage": storage}})
         .of_type("docker:index/volume:Volume")
         .values()
     }

@@ -330,10 +330,10 @@ def exported(made: Recorder) -> dict[str, Any]:
 
 
 def test_the_program_s_state_has_every_node_volume_and_service(
-    run_program: Callable[..., Recorder], values: dict[str, Any]
+    run_once: Callable[..., Recorder], values: dict[str, Any]
 ) -> None:
     values["hosts"][1]["labels"] = {"disk": "ssd"}
-    made = run_program(values)
+    made = run_once(values)
 
     found = recorded.parse(exported(made))
 

@@ -51,9 +51,9 @@ def test_the_health_check_and_the_consoles_have_connections_of_their_own() -> No
     assert len(limits(statistics_port=8405)) == 4
 
 
-def test_what_one_address_may_use_is_a_setting(run_program: Callable[..., Recorder], values: dict[str, Any]) -> None:
+def test_what_one_address_may_use_is_a_setting(run_once: Callable[..., Recorder], values: dict[str, Any]) -> None:
     limits = {"connections": 11, "requests": 12, "errors": 13}
-    recorder = run_program({**values, "edge_limits": limits})
+    recorder = run_once({**values, "edge_limits": limits})
     made = recorder.of_type("docker:index/serviceConfig:ServiceConfig")["edge-config"]["data"]
 
     for rule in ("sc0_conn_cur gt 11", "sc1_conn_cur gt 11", "sc1_http_req_rate gt 12", "sc1_http_err_rate gt 13"):
@@ -61,10 +61,10 @@ def test_what_one_address_may_use_is_a_setting(run_program: Callable[..., Record
 
 
 def test_the_operator_s_password_is_hashed_and_the_list_stays_the_same(
-    run_program: Callable[..., Recorder], values: dict[str, Any]
+    run_once: Callable[..., Recorder], values: dict[str, Any]
 ) -> None:
     def users() -> str:
-        data = run_program(values).of_type("docker:index/secret:Secret")["edge-operators"]["data"]
+        data = run_once(values).of_type("docker:index/secret:Secret")["edge-operators"]["data"]
         return base64.b64decode(revealed(data)).decode()
 
     first = users()

@@ -28,9 +28,9 @@ def hosts(**gone: bool) -> dict[str, Any]:
 
 
 def test_without_the_first_of_three_managers_the_second_runs_the_swarms_commands(
-    run_program: Run, values: dict[str, Any]
+    run_once: Run, values: dict[str, Any]
 ) -> None:
-    recorder = run_program({**values, **hosts(master=True)})
+    recorder = run_once({**values, **hosts(master=True)})
     commands = recorder.commands()
 
     assert commands["master-forgotten"]["create"] == forget_node(host="master")
@@ -73,9 +73,9 @@ def test_without_two_of_three_managers_the_last_one_decides_alone() -> None:
 
 
 def test_a_volume_is_deleted_by_a_command_because_the_provider_would_need_the_host(
-    run_program: Run, values: dict[str, Any]
+    run_once: Run, values: dict[str, Any]
 ) -> None:
-    recorder = run_program(values)
+    recorder = run_once(values)
 
     volumes = recorder.of_type("docker:index/volume:Volume")
     assert volumes

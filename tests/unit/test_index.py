@@ -56,9 +56,9 @@ def services(recorder: Recorder, prefix: str) -> list[str]:
     ],
 )
 def test_the_hosts_roles_decide_where_the_index_is(
-    run_program: Run, values: dict[str, Any], roles: tuple[str, ...], etcd: list[str], postgres: list[str]
+    run_once: Run, values: dict[str, Any], roles: tuple[str, ...], etcd: list[str], postgres: list[str]
 ) -> None:
-    recorder = run_program(with_hosts(values, *roles))
+    recorder = run_once(with_hosts(values, *roles))
 
     assert services(recorder, "etcd-") == etcd
     assert services(recorder, "postgres-") == postgres
@@ -75,15 +75,15 @@ def test_the_hosts_roles_decide_where_the_index_is(
     assert recorder.environment("files")["FILE_TRANSFER_POSTGRES_STANDBYS"] == standbys
 
 
-def test_the_index_is_on_the_hosts_in_the_setting(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program({**values, "file_service": {"index_hosts": ["slave"]}})
+def test_the_index_is_on_the_hosts_in_the_setting(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once({**values, "file_service": {"index_hosts": ["slave"]}})
 
     assert services(recorder, "postgres-") == ["postgres-slave"]
     assert {"postgres-image-master", "postgres-image-slave"} <= {r.name for r in recorder.resources}, "etcd needs it"
 
 
-def test_every_host_is_named_in_its_own_environment_only(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program(values)
+def test_every_host_is_named_in_its_own_environment_only(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once(values)
 
     for name in services(recorder, "postgres-"):
         assert recorder.environment(name)["PATRONI_NAME"] == name
@@ -91,8 +91,8 @@ def test_every_host_is_named_in_its_own_environment_only(run_program: Run, value
     assert "postgres-master" not in str(config(recorder, "postgres-config"))
 
 
-def test_one_host_is_updated_after_the_other(run_program: Run, values: dict[str, Any]) -> None:
-    assert "postgres-master" in run_program(values).dependencies["postgres-slave"]
+def test_one_host_is_updated_after_the_other(run_once: Run, values: dict[str, Any]) -> None:
+    assert "postgres-master" in run_once(values).dependencies["postgres-slave"]
 
 
 def test_two_hosts_have_a_change_before_it_is_acknowledged() -> None:
@@ -130,31 +130,31 @@ def test_nobody_reaches_the_database_over_the_network_without_a_password() -> No
     assert [rule for rule in rules if not rule.startswith("host")] == ["local all patroni peer"]
 
 
-def test_the_password_is_a_secret_of_postgresql_and_the_replicas(run_program: Run, values: dict[str, Any]) -> None:
-    secrets = run_program(values).of_type("docker:index/secret:Secret")
+def test_the_password_is_a_secret_of_postgresql_and_the_replicas(run_once: Run, values: dict[str, Any]) -> None:
+    secrets = run_once(values).of_type("docker:index/secret:Secret")
 
     for name in ("postgres-password", "files-postgres-password"):
         assert base64.b64decode(revealed(secrets[name]["data"])).decode() == PASSWORDS["postgres_password"]
 
 
 @pytest.mark.parametrize("service", ["etcd-master", "postgres-master"])
-def test_the_health_check_needs_no_other_host(run_program: Run, values: dict[str, Any], service: str) -> None:
+def test_the_health_check_needs_no_other_host(run_once: Run, values: dict[str, Any], service: str) -> None:
     """Swarm gives names to healthy tasks only, and each needs the others' names before it has found them."""
-    tests = container(run_program(values), service)["healthcheck"]["tests"]
+    tests = container(run_once(values), service)["healthcheck"]["tests"]
 
     assert tests[-1] in ("http://127.0.0.1:2381/health?serializable=true", "http://127.0.0.1:8008/liveness")
 
 
-def test_one_member_of_etcd_makes_the_cluster_and_the_others_join(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program(with_hosts(values, "manager", "manager", "manager"))
+def test_one_member_of_etcd_makes_the_cluster_and_the_others_join(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once(with_hosts(values, "manager", "manager", "manager"))
 
     starts = [container(recorder, name)["commands"][3:7] for name in services(recorder, "etcd-")]
     script = ["sh", "/opt/postgres/start_etcd.sh"]
     assert starts == [[*script, "etcd-host2", "new"], [*script, "etcd-host3", "join"], [*script, "etcd-host4", "join"]]
 
 
-def test_all_members_of_etcd_share_the_name_that_patroni_knows(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program(with_hosts(values, "manager", "manager", "manager"))
+def test_all_members_of_etcd_share_the_name_that_patroni_knows(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once(with_hosts(values, "manager", "manager", "manager"))
 
     for name in services(recorder, "etcd-"):
         (network,) = recorder.services()[name]["taskSpec"]["networksAdvanceds"]
@@ -162,10 +162,9 @@ def test_all_members_of_etcd_share_the_name_that_patroni_knows(run_program: Run,
     assert config(recorder, "postgres-config")["etcd3"] == {"hosts": ["etcd:2379"]}
 
 
-def test_more_managers_restart_no_member_of_etcd(run_program: Run, values: dict[str, Any], recorder: Recorder) -> None:
+def test_more_managers_restart_no_member_of_etcd(run_once: Run, values: dict[str, Any]) -> None:
     def versions(*roles: str) -> dict[str, str]:
-        recorder.resources.clear()
-        run_program(with_hosts(values, *roles))
+        recorder = run_once(with_hosts(values, *roles))
         return {name: recorder.environment(name)["SWARM_TRANSFER_VERSION"] for name in recorder.services()}
 
     before, after = versions("manager", "worker", "worker"), versions("manager", "manager", "manager")
@@ -174,15 +173,15 @@ def test_more_managers_restart_no_member_of_etcd(run_program: Run, values: dict[
     assert {name for name in before if before[name] != after[name] and name.startswith("etcd")} == set()
 
 
-def test_a_member_of_etcd_leaves_before_its_service_is_removed(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program(values)
+def test_a_member_of_etcd_leaves_before_its_service_is_removed(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once(values)
 
     assert recorder.commands()["etcd-master-leave"]["delete"] == leave_etcd(member="etcd-master")
     assert "etcd-master" in recorder.dependencies["etcd-master-leave"]
 
 
-def test_each_waits_for_what_it_needs(run_program: Run, values: dict[str, Any]) -> None:
-    ready = run_program(values).ready
+def test_each_waits_for_what_it_needs(run_once: Run, values: dict[str, Any]) -> None:
+    ready = run_once(values).ready
 
     assert ready.index("etcd-master") < ready.index("postgres-master") < ready.index("postgres-slave")
 
@@ -209,15 +208,15 @@ def test_a_few_more_replicas_change_nothing() -> None:
     } == {(3, 140, 205)}
 
 
-def test_more_replicas_give_postgresql_more_memory(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program({**values, "file_service": {"replicas": 9}})
+def test_more_replicas_give_postgresql_more_memory(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once({**values, "file_service": {"replicas": 9}})
 
     limits = recorder.services()["postgres-master"]["taskSpec"]["resources"]["limits"]
     assert limits["memoryBytes"] == connections.memory(9) * 2**20 > connections.memory(8) * 2**20
 
 
-def test_replicas_are_told_their_connections(run_program: Run, values: dict[str, Any]) -> None:
-    environment = run_program(values).environment("files")
+def test_replicas_are_told_their_connections(run_once: Run, values: dict[str, Any]) -> None:
+    environment = run_once(values).environment("files")
 
     assert environment["FILE_TRANSFER_POSTGRES_CONNECTIONS"] == str(connections.per_worker(3))
     assert environment["FILE_TRANSFER_WORKERS"] == str(connections.WORKERS)

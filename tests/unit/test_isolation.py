@@ -93,7 +93,7 @@ def program_of(service: str) -> str:
 
 
 @pytest.fixture(params=["cluster", "cluster with backups", "directory", "s3"])
-def services(request: pytest.FixtureRequest, run_program: Run, values: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def services(request: pytest.FixtureRequest, run_once: Run, values: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """All services, with each kind of storage."""
     file_service: dict[str, Any] = {"storage": request.param.split()[0]}
     if "backups" in request.param:
@@ -102,12 +102,12 @@ def services(request: pytest.FixtureRequest, run_program: Run, values: dict[str,
         file_service["s3"] = {"endpoint": "https://s3.example", "bucket": "files", "access_key": "k"}
         values = {**values, "storage_key": "a-secret-Horse-battery"}
     secrets = (*PASSWORDS, "storage_key", "backup_password")
-    found: dict[str, dict[str, Any]] = run_program({**values, "file_service": file_service}, secrets=secrets).services()
+    found: dict[str, dict[str, Any]] = run_once({**values, "file_service": file_service}, secrets=secrets).services()
     return found
 
 
-def test_every_mount_of_every_service_is_known(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program({**values, **BACKUP}, secrets=(*PASSWORDS, "backup_password"))
+def test_every_mount_of_every_service_is_known(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once({**values, **BACKUP}, secrets=(*PASSWORDS, "backup_password"))
 
     assert {name: mounts(service) for name, service in recorder.services().items()} == MOUNTS
 
@@ -130,12 +130,12 @@ def test_a_service_shares_a_network_only_with_those_it_speaks_with(services: dic
 
 @pytest.mark.parametrize("storage", ["cluster", "s3"])
 def test_only_what_is_published_or_calls_outside_has_a_way_out(
-    run_program: Run, values: dict[str, Any], storage: str
+    run_once: Run, values: dict[str, Any], storage: str
 ) -> None:
     bucket = {"endpoint": "https://s3.example", "bucket": "files", "access_key": "k"}
     file_service = {"storage": storage, **({"s3": bucket} if storage == "s3" else {})}
     settings = {**values, "storage_key": "a-secret-Horse-battery", "file_service": file_service}
-    recorder = run_program(settings, secrets=(*PASSWORDS, "storage_key"))
+    recorder = run_once(settings, secrets=(*PASSWORDS, "storage_key"))
 
     networks = recorder.of_type("docker:index/network:Network")
     leads_out = {name for name, network in networks.items() if not network.get("internal")}
@@ -197,9 +197,9 @@ def test_only_its_own_service_can_read_a_secret(services: dict[str, dict[str, An
 
 @pytest.mark.parametrize("storage", ["cluster", "directory"])
 def test_a_volume_belongs_to_the_user_of_the_service_that_mounts_it(
-    run_program: Run, values: dict[str, Any], storage: str
+    run_once: Run, values: dict[str, Any], storage: str
 ) -> None:
-    recorder = run_program({**values, "file_service": {"storage": storage}})
+    recorder = run_once({**values, "file_service": {"storage": storage}})
     scripts = [command.get("create") or "" for command in recorder.commands().values()]
     variables = [inputs_of(script)[0] for script in scripts if "--entrypoint chown" in script]
     owners = {known["VOLUME"]: users.alone(int(known["OWNER"])) for known in variables}
@@ -226,7 +226,7 @@ def test_no_service_can_gain_a_privilege(services: dict[str, dict[str, Any]]) ->
             assert "bindOptions" not in mount, "what is mounted on the host later must not appear in a container"
 
 
-def test_no_secret_is_in_an_input_that_is_not_secret(run_program: Run, values: dict[str, Any]) -> None:
+def test_no_secret_is_in_an_input_that_is_not_secret(run_once: Run, values: dict[str, Any]) -> None:
     certificate = self_signed(address="192.168.50.2")
     secrets = {
         **PASSWORDS,
@@ -243,7 +243,7 @@ def test_no_secret_is_in_an_input_that_is_not_secret(run_program: Run, values: d
     texts = [text.encode() for text in (*PASSWORDS.values(), *others)]
     key = certificate.partition("-----BEGIN PRIVATE KEY-----")[2].split()[1]
 
-    recorder = run_program(settings, secrets=tuple(secrets))
+    recorder = run_once(settings, secrets=tuple(secrets))
 
     secret_inputs = 0
     for resource in recorder.resources:
@@ -287,8 +287,8 @@ def test_our_images_have_the_users_that_need_a_name() -> None:
     assert f"USER {users.FILE_SERVICE}:{users.FILE_SERVICE}\n" in files
 
 
-def test_the_scratch_volume_is_removed_with_its_host(run_program: Run, values: dict[str, Any]) -> None:
-    commands = run_program(values).commands()
+def test_the_scratch_volume_is_removed_with_its_host(run_once: Run, values: dict[str, Any]) -> None:
+    commands = run_once(values).commands()
 
     for host in ("master", "slave"):
         assert f"\nVOLUME={container_api.VOLUME}\n" in commands[f"{host}-images"]["delete"]

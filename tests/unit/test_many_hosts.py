@@ -98,8 +98,8 @@ def test_slow_hosts_have_patient_health_checks_and_a_strict_edge(
     assert timeouts == {300, 900}
 
 
-def test_the_edges_image_is_pulled_before_the_edge_is_stopped(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program(values)
+def test_the_edges_image_is_pulled_before_the_edge_is_stopped(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once(values)
 
     image = recorder.services()["edge"]["taskSpec"]["containerSpec"]["image"]
     for host in ("master", "slave"):

@@ -45,8 +45,8 @@ def delivered(recorder: Recorder) -> dict[str, str]:
     return files
 
 
-def test_exporters_run_on_every_node_and_publish_nothing(run_program: Run, values: dict[str, Any]) -> None:
-    services = run_program(values).services()
+def test_exporters_run_on_every_node_and_publish_nothing(run_once: Run, values: dict[str, Any]) -> None:
+    services = run_once(values).services()
 
     for name in ("node-exporter", "cadvisor"):
         assert services[name]["mode"] == {"global": True}
@@ -55,8 +55,8 @@ def test_exporters_run_on_every_node_and_publish_nothing(run_program: Run, value
         assert networks(services[name]) == {"metrics-net-id"}
 
 
-def test_only_prometheus_shares_a_network_with_the_docker_apis(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program(values)
+def test_only_prometheus_shares_a_network_with_the_docker_apis(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once(values)
 
     assert {name for name, s in recorder.services().items() if "api-net-id" in networks(s)} == {
         "container-api",
@@ -68,13 +68,10 @@ def test_only_prometheus_shares_a_network_with_the_docker_apis(run_program: Run,
     assert recorder.of_type("docker:index/network:Network")["api-net"]["internal"] is True
 
 
-def test_each_database_has_its_own_volume_and_is_published_only_if_set(
-    run_program: Run, values: dict[str, Any], recorder: Recorder
-) -> None:
-    unpublished = run_program(values).services()
+def test_each_database_has_its_own_volume_and_is_published_only_if_set(run_once: Run, values: dict[str, Any]) -> None:
+    unpublished = run_once(values).services()
     assert published(unpublished["influxdb-vms"]) == {}
-    recorder.resources.clear()
-    services = run_program({**values, "monitoring": {"publish": ["influxdb"]}}).services()
+    services = run_once({**values, "monitoring": {"publish": ["influxdb"]}}).services()
 
     assert published(services["influxdb-vms"]) == {8086: 8086}
     assert published(services["influxdb-containers"]) == {8087: 8086}
@@ -84,8 +81,8 @@ def test_each_database_has_its_own_volume_and_is_published_only_if_set(
         assert published(service).keys() <= {5001, 8086, 8087}
 
 
-def test_the_edge_publishes_consoles_for_the_operator_only(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program({**values, "monitoring": {"publish": ["prometheus", "alertmanager", "grafana", "edge"]}})
+def test_the_edge_publishes_consoles_for_the_operator_only(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once({**values, "monitoring": {"publish": ["prometheus", "alertmanager", "grafana", "edge"]}})
     config = base64.b64decode(
         recorder.of_type("docker:index/serviceConfig:ServiceConfig")["edge-config"]["data"]
     ).decode()
@@ -102,16 +99,16 @@ def test_the_edge_publishes_consoles_for_the_operator_only(run_program: Run, val
 
 
 def test_prometheus_scrapes_the_file_service_at_the_port_that_the_edge_does_not_route(
-    run_program: Run, values: dict[str, Any]
+    run_once: Run, values: dict[str, Any]
 ) -> None:
-    jobs = yaml.safe_load(delivered(run_program(values))["prometheus.yml"])["scrape_configs"]
+    jobs = yaml.safe_load(delivered(run_once(values))["prometheus.yml"])["scrape_configs"]
     (job,) = [job for job in jobs if job["job_name"] == "file-service"]
 
     assert f"$1:{file_service.STATUS_PORT}" in [rule.get("replacement") for rule in job["relabel_configs"]]
 
 
-def test_the_settings_and_passwords_reach_the_databases(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program({**values, "monitoring": {"retention": "52w"}})
+def test_the_settings_and_passwords_reach_the_databases(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once({**values, "monitoring": {"retention": "52w"}})
 
     for name in ("vms", "containers"):
         environment = recorder.environment(f"influxdb-{name}")
@@ -122,19 +119,16 @@ def test_the_settings_and_passwords_reach_the_databases(run_program: Run, values
     assert secret_named(recorder, "prometheus-influxdb-writer") == PASSWORDS["influxdb_writer_password"]
 
 
-def test_a_changed_rule_does_not_change_any_service(
-    run_program: Run, values: dict[str, Any], recorder: Recorder
-) -> None:
-    before = run_program(values).services()
-    recorder.resources.clear()
-    after = run_program({**values, "alerting": {"for": {"NodeMissing": "7s"}}})
+def test_a_changed_rule_does_not_change_any_service(run_once: Run, values: dict[str, Any]) -> None:
+    before = run_once(values).services()
+    after = run_once({**values, "alerting": {"for": {"NodeMissing": "7s"}}})
 
     assert after.services() == before
     assert "for: 7s" in delivered(after)["alerts/nodes.yml"]
 
 
-def test_prometheus_has_the_expected_numbers_of_nodes_and_tasks(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program({**values, "file_service": {"replicas": 5}})
+def test_prometheus_has_the_expected_numbers_of_nodes_and_tasks(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once({**values, "file_service": {"replicas": 5}})
     (group,) = yaml.safe_load(delivered(recorder)["rules/expected.yml"])["groups"]
 
     expected = {(r["record"], *r["labels"].values()): r["expr"] for r in group["rules"]}
@@ -180,20 +174,20 @@ def test_prometheus_has_the_expected_numbers_of_nodes_and_tasks(run_program: Run
     ids=["none", "webhook", "email"],
 )
 def test_alerts_go_to_the_receiver_in_the_settings(
-    run_program: Run, values: dict[str, Any], alerting: dict[str, str], expected: dict[str, Any]
+    run_once: Run, values: dict[str, Any], alerting: dict[str, str], expected: dict[str, Any]
 ) -> None:
-    recorder = run_program({**values, "alerting": alerting}, secrets=(*PASSWORDS, "alerting"))
+    recorder = run_once({**values, "alerting": alerting}, secrets=(*PASSWORDS, "alerting"))
     config = yaml.safe_load(secret_named(recorder, "alertmanager-config"))
 
     assert config["receivers"][0] == expected
     assert config["receivers"][1] == {"name": "heartbeat"}
 
 
-def test_the_dead_mans_switch_calls_the_heartbeat_url_every_minute(run_program: Run, values: dict[str, Any]) -> None:
+def test_the_dead_mans_switch_calls_the_heartbeat_url_every_minute(run_once: Run, values: dict[str, Any]) -> None:
     alerting = {"heartbeat_url": "https://beat.example/1"}
     config = yaml.safe_load(
         secret_named(
-            run_program({**values, "alerting": alerting}, secrets=(*PASSWORDS, "alerting")), "alertmanager-config"
+            run_once({**values, "alerting": alerting}, secrets=(*PASSWORDS, "alerting")), "alertmanager-config"
         )
     )
 
@@ -204,14 +198,14 @@ def test_the_dead_mans_switch_calls_the_heartbeat_url_every_minute(run_program: 
     assert -(-repeat // interval) * interval == 60, "it is sent at the first interval at which a repeat is due"
 
 
-def test_grafana_can_be_switched_off(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program({**values, "monitoring": {"grafana": False}})
+def test_grafana_can_be_switched_off(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once({**values, "monitoring": {"grafana": False}})
 
     assert not [r.name for r in recorder.resources if r.name.startswith("grafana")]
 
 
-def test_the_dashboards_have_their_data_sources_at_services_that_run(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program(values)
+def test_the_dashboards_have_their_data_sources_at_services_that_run(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once(values)
     text = base64.b64decode(recorder.of_type("docker:index/serviceConfig:ServiceConfig")["grafana-sources"]["data"])
     sources = yaml.safe_load(text)["datasources"]
 

@@ -41,8 +41,8 @@ def with_hosts(values: dict[str, Any], *roles: str) -> dict[str, Any]:
     return {**values, "hosts": hosts}
 
 
-def test_every_service_is_hardened_limited_and_health_checked(run_program: Run, values: dict[str, Any]) -> None:
-    services = run_program(values).services()
+def test_every_service_is_hardened_limited_and_health_checked(run_once: Run, values: dict[str, Any]) -> None:
+    services = run_once(values).services()
 
     assert set(services) == {"files", "edge", "grafana", "node-exporter", *ROOTS, *SINGLE_WRITERS}
     for name, service in services.items():
@@ -68,9 +68,9 @@ def test_every_service_is_hardened_limited_and_health_checked(run_program: Run, 
         assert all(port["publishMode"] == "host" for port in service["endpointSpec"].get("ports", []))
 
 
-def test_a_service_has_at_most_one_environment_variable(run_program: Run, values: dict[str, Any]) -> None:
+def test_a_service_has_at_most_one_environment_variable(run_once: Run, values: dict[str, Any]) -> None:
     """The provider writes a service's variables in random order, and Swarm restarts tasks when the order changes."""
-    recorder = run_program(values)
+    recorder = run_once(values)
 
     for name, service in recorder.services().items():
         assert len(service["taskSpec"]["containerSpec"].get("env", {})) <= 1, name
@@ -79,12 +79,9 @@ def test_a_service_has_at_most_one_environment_variable(run_program: Run, values
         assert recorder.services()[name]["taskSpec"]["containerSpec"]["env"] == {"NODE_ID": "{{.Node.ID}}"}
 
 
-def test_the_version_changes_with_the_task_configuration_only(
-    run_program: Run, values: dict[str, Any], recorder: Recorder
-) -> None:
+def test_the_version_changes_with_the_task_configuration_only(run_once: Run, values: dict[str, Any]) -> None:
     def versions(file_service: dict[str, Any]) -> dict[str, str]:
-        recorder.resources.clear()
-        run_program({**values, "file_service": file_service})
+        recorder = run_once({**values, "file_service": file_service})
         return {name: recorder.environment(name)["SWARM_TRANSFER_VERSION"] for name in recorder.services()}
 
     before = versions({"replicas": 3})
@@ -94,25 +91,25 @@ def test_the_version_changes_with_the_task_configuration_only(
     assert {name for name in before if before[name] != changed[name]} == {"files"}
 
 
-def test_the_type_of_a_component_names_its_module(run_program: Run, values: dict[str, Any]) -> None:
-    types = {made.typ for made in run_program(values).resources if made.typ.startswith("swarm:")}
+def test_the_type_of_a_component_names_its_module(run_once: Run, values: dict[str, Any]) -> None:
+    types = {made.typ for made in run_once(values).resources if made.typ.startswith("swarm:")}
 
     assert "swarm:swarm_service:SwarmService" in types
     for _, module, name in (found.split(":") for found in types):
         assert f"\nclass {name}(" in (ROOT / "components" / f"{module}.py").read_text()
 
 
-def test_every_duration_has_the_form_that_the_provider_reads_back(run_program: Run, values: dict[str, Any]) -> None:
-    for name, service in run_program(values).services().items():
+def test_every_duration_has_the_form_that_the_provider_reads_back(run_once: Run, values: dict[str, Any]) -> None:
+    for name, service in run_once(values).services().items():
         container = service["taskSpec"]["containerSpec"]
         check = container["healthcheck"]
         written = [container["stopGracePeriod"], check["interval"], check["timeout"], check["startPeriod"]]
         assert all(re.fullmatch(r"([0-9]+h)?([0-9]+m)?([1-5]?[0-9]s)?", duration) for duration in written), name
 
 
-def test_every_service_declares_constraints_but_no_platforms(run_program: Run, values: dict[str, Any]) -> None:
+def test_every_service_declares_constraints_but_no_platforms(run_once: Run, values: dict[str, Any]) -> None:
     """The provider does not revert a manual change of something that the program does not declare."""
-    for name, service in run_program(values).services().items():
+    for name, service in run_once(values).services().items():
         assert "node.platform.os==linux" in service["taskSpec"]["placement"]["constraints"], name
         assert "platforms" not in service["taskSpec"]["placement"], name
         for mount in service["taskSpec"]["containerSpec"].get("mounts", []):
@@ -120,17 +117,17 @@ def test_every_service_declares_constraints_but_no_platforms(run_program: Run, v
 
 
 def test_a_service_with_ports_or_a_single_writer_stops_its_old_task_first(
-    run_program: Run, values: dict[str, Any]
+    run_once: Run, values: dict[str, Any]
 ) -> None:
-    for name, service in run_program(values).services().items():
+    for name, service in run_once(values).services().items():
         holds = bool(service["endpointSpec"].get("ports")) or name in SINGLE_WRITERS | SINGLE_LISTENERS
         assert (service["updateConfig"]["order"] == "stop-first") == holds, name
 
 
-def test_paths_of_the_host_are_mounted_read_only(run_program: Run, values: dict[str, Any]) -> None:
+def test_paths_of_the_host_are_mounted_read_only(run_once: Run, values: dict[str, Any]) -> None:
     binds = [
         mount
-        for service in run_program(values).services().values()
+        for service in run_once(values).services().values()
         for mount in service["taskSpec"]["containerSpec"].get("mounts", [])
         if mount["type"] == "bind"
     ]
@@ -139,14 +136,14 @@ def test_paths_of_the_host_are_mounted_read_only(run_program: Run, values: dict[
     assert all(mount["readOnly"] is True for mount in binds)
 
 
-def test_docker_resources_use_explicit_providers(run_program: Run, values: dict[str, Any]) -> None:
-    for resource in run_program(values).resources:
+def test_docker_resources_use_explicit_providers(run_once: Run, values: dict[str, Any]) -> None:
+    for resource in run_once(values).resources:
         if resource.typ.startswith("docker:"):
             assert resource.provider, f"{resource.name} would use the default provider's engine"
 
 
-def test_pulumi_names_swarm_configs_and_secrets(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program(values)
+def test_pulumi_names_swarm_configs_and_secrets(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once(values)
 
     immutable = [
         r
@@ -159,8 +156,8 @@ def test_pulumi_names_swarm_configs_and_secrets(run_program: Run, values: dict[s
         assert len(resource.name) <= 48
 
 
-def test_every_network_declares_its_gateway(run_program: Run, values: dict[str, Any]) -> None:
-    networks = run_program(values).of_type("docker:index/network:Network")
+def test_every_network_declares_its_gateway(run_once: Run, values: dict[str, Any]) -> None:
+    networks = run_once(values).of_type("docker:index/network:Network")
 
     assert {network["name"]: network["ipamConfigs"] for network in networks.values()} == {
         name: [{"subnet": f"10.0.{number}.0/24", "gateway": f"10.0.{number}.1"}]
@@ -196,8 +193,8 @@ def test_networks_are_made_for_the_smallest_mtu_of_the_hosts(
     assert networks["cluster-net"]["options"] == {"encrypted": "", **mtu}
 
 
-def test_join_tokens_are_passed_on_standard_input_only(run_program: Run, values: dict[str, Any]) -> None:
-    commands = run_program(values).commands()
+def test_join_tokens_are_passed_on_standard_input_only(run_once: Run, values: dict[str, Any]) -> None:
+    commands = run_once(values).commands()
 
     for name, command in commands.items():
         text = f"{command.get('create')}{command.get('delete')}{command.get('update')}{command.get('environment')}"
@@ -207,14 +204,14 @@ def test_join_tokens_are_passed_on_standard_input_only(run_program: Run, values:
     assert commands["slave-token"]["logging"] == "none"
 
 
-def test_no_resource_input_has_a_password_in_the_clear(run_program: Run, values: dict[str, Any]) -> None:
-    for resource in run_program(values).resources:
+def test_no_resource_input_has_a_password_in_the_clear(run_once: Run, values: dict[str, Any]) -> None:
+    for resource in run_once(values).resources:
         for password in PASSWORDS.values():
             assert password not in repr(resource.inputs), resource.name
 
 
-def test_host_keys_are_always_verified(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program(values)
+def test_host_keys_are_always_verified(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once(values)
 
     for name, command in recorder.commands().items():
         assert name == "seed-text" or "StrictHostKeyChecking=yes" in command["interpreter"], name
@@ -245,8 +242,8 @@ def test_the_state_is_the_same_for_every_operator(
     assert "key of first" not in repr(first)
 
 
-def test_each_host_joins_with_the_token_of_its_role(run_program: Run, values: dict[str, Any]) -> None:
-    commands = run_program(with_hosts(values, "worker", "manager", "manager", "worker", "manager")).commands()
+def test_each_host_joins_with_the_token_of_its_role(run_once: Run, values: dict[str, Any]) -> None:
+    commands = run_once(with_hosts(values, "worker", "manager", "manager", "worker", "manager")).commands()
 
     tokens = {
         name: json.loads(revealed(command["stdin"]))["JoinToken"]
@@ -262,9 +259,9 @@ def test_each_host_joins_with_the_token_of_its_role(run_program: Run, values: di
     assert commands["host3-membership"]["create"] == init_swarm(address="192.168.50.3", stack="lab")
 
 
-def test_the_token_is_read_when_a_host_joins(run_program: Run, values: dict[str, Any]) -> None:
+def test_the_token_is_read_when_a_host_joins(run_once: Run, values: dict[str, Any]) -> None:
     """A host that joins later has its own reading, so it gets the token of that day."""
-    recorder = run_program(with_hosts(values, "manager", "worker", "worker"))
+    recorder = run_once(with_hosts(values, "manager", "worker", "worker"))
 
     tokens = {name: command["create"] for name, command in recorder.commands().items() if name.endswith("-token")}
     assert tokens == dict.fromkeys(["host3-token", "host4-token"], print_join_token("worker"))
@@ -273,8 +270,8 @@ def test_the_token_is_read_when_a_host_joins(run_program: Run, values: dict[str,
         assert "host2-node" in recorder.dependencies[f"{host}-token"]
 
 
-def test_the_join_tokens_are_rotated_once_all_hosts_have_joined(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program(with_hosts(values, "manager", "worker", "worker"))
+def test_the_join_tokens_are_rotated_once_all_hosts_have_joined(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once(with_hosts(values, "manager", "worker", "worker"))
 
     nodes = {"host2-node", "host3-node", "host4-node"}
     assert nodes <= recorder.dependencies["swarm-join-tokens"]
@@ -284,8 +281,8 @@ def test_the_join_tokens_are_rotated_once_all_hosts_have_joined(run_program: Run
     assert not any("swarm-join-tokens" in needed for needed in recorder.dependencies.values()), "nothing waits for it"
 
 
-def test_the_swarm_uses_the_hosts_addresses(run_program: Run, values: dict[str, Any]) -> None:
-    commands = run_program(values).commands()
+def test_the_swarm_uses_the_hosts_addresses(run_once: Run, values: dict[str, Any]) -> None:
+    commands = run_once(values).commands()
 
     assert commands["master-membership"]["create"] == init_swarm(address="192.168.50.2", stack="lab")
     request = json.loads(revealed(commands["slave-membership"]["stdin"]))
@@ -293,12 +290,9 @@ def test_the_swarm_uses_the_hosts_addresses(run_program: Run, values: dict[str, 
     assert request["RemoteAddrs"] == ["192.168.50.2:2377"]
 
 
-def test_scaling_changes_the_service_and_the_expected_tasks_only(
-    run_program: Run, values: dict[str, Any], recorder: Recorder
-) -> None:
-    before = {(r.typ, r.name): r.inputs for r in run_program(values).resources}
-    recorder.resources.clear()
-    after = {(r.typ, r.name): r.inputs for r in run_program({**values, "file_service": {"replicas": 7}}).resources}
+def test_scaling_changes_the_service_and_the_expected_tasks_only(run_once: Run, values: dict[str, Any]) -> None:
+    before = {(r.typ, r.name): r.inputs for r in run_once(values).resources}
+    after = {(r.typ, r.name): r.inputs for r in run_once({**values, "file_service": {"replicas": 7}}).resources}
 
     changed = {key for key in before if before[key] != after[key]}
     assert before.keys() == after.keys()
@@ -308,11 +302,10 @@ def test_scaling_changes_the_service_and_the_expected_tasks_only(
     }
 
 
-def test_adding_a_host_does_not_change_the_others(run_program: Run, values: dict[str, Any], recorder: Recorder) -> None:
-    before = {(r.typ, r.name): r.inputs for r in run_program(with_hosts(values, "manager", "worker")).resources}
-    recorder.resources.clear()
+def test_adding_a_host_does_not_change_the_others(run_once: Run, values: dict[str, Any]) -> None:
+    before = {(r.typ, r.name): r.inputs for r in run_once(with_hosts(values, "manager", "worker")).resources}
     more = with_hosts(values, "manager", "worker", "worker")
-    after = {(r.typ, r.name): r.inputs for r in run_program(more).resources}
+    after = {(r.typ, r.name): r.inputs for r in run_once(more).resources}
 
     changed = {key for key in before if before[key] != after[key] and key[0] != "pulumi:pulumi:Stack"}
     assert changed == {
@@ -326,9 +319,10 @@ def test_adding_a_host_does_not_change_the_others(run_program: Run, values: dict
 
 
 def test_up_waits_for_every_service_and_then_for_an_answer_through_every_host(
-    run_program: Run, values: dict[str, Any], recorder: Recorder
+    run_once: Run, values: dict[str, Any]
 ) -> None:
-    waited_for = run_program(values).ready
+    recorder = run_once(values)
+    waited_for = recorder.ready
 
     answers = ["http://192.168.50.2:5001/readyz", "http://192.168.50.3:5001/readyz"]
     assert sorted(set(waited_for) - set(answers)) == sorted(recorder.services())
@@ -341,13 +335,13 @@ def test_a_preview_waits_for_no_service(run_program: Run, values: dict[str, Any]
 
 
 @pytest.mark.parametrize("password", ["[a-long-password", "{a-long-password", "[1,2,3,4,5,6,7]"])
-def test_a_password_may_begin_like_json(run_program: Run, values: dict[str, Any], password: str) -> None:
-    recorder = run_program({**values, "operator_password": password})
+def test_a_password_may_begin_like_json(run_once: Run, values: dict[str, Any], password: str) -> None:
+    recorder = run_once({**values, "operator_password": password})
 
     data = revealed(recorder.of_type("docker:index/secret:Secret")["edge-operators"]["data"])
     assert base64.b64decode(data).decode() == haproxy_users(password, deployment="swarm-transfer/lab")
 
 
-def test_an_object_that_is_not_json_is_refused_by_name(run_program: Run, values: dict[str, Any]) -> None:
+def test_an_object_that_is_not_json_is_refused_by_name(run_once: Run, values: dict[str, Any]) -> None:
     with pytest.raises(Exception, match=r'swarm-transfer:network: "\{subnet": .*change it'):
-        run_program({**values, "network": "{subnet"})
+        run_once({**values, "network": "{subnet"})

@@ -1,5 +1,6 @@
 """Each bad setting is one line of the error, with the field, the value and the remedy."""
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -307,10 +308,11 @@ def test_a_key_with_a_passphrase_is_named_with_the_remedy(
         settings.ssh_targets(settings.parse(values))
 
 
-def test_hosts_behind_a_jump_host_are_reached_through_it(values: dict[str, Any]) -> None:
-    known_hosts = Path(values["ssh"]["known_hosts_file"])
+def test_hosts_behind_a_jump_host_are_reached_through_it(values: dict[str, Any], tmp_path: Path) -> None:
+    known_hosts = tmp_path / "known_hosts"
+    shutil.copy(values["ssh"]["known_hosts_file"], known_hosts)
     key = known_hosts.read_text().splitlines()[0].partition(" ")[2]
-    values["ssh"] |= {"port": 2222, "jump": "op@bastion.example:2200"}
+    values["ssh"] |= {"port": 2222, "jump": "op@bastion.example:2200", "known_hosts_file": str(known_hosts)}
     parsed = settings.parse(values)
 
     with pytest.raises(settings.SettingsError) as raised:

@@ -55,8 +55,8 @@ def replica_settings(recorder: Recorder, folder: Path) -> Settings:
 # The cluster's own object store
 
 
-def test_masters_ask_for_two_copies(run_program: Run, values: dict[str, Any]) -> None:
-    assert "-defaultReplication=001" in program_of(run_program(values), "object-store-master-master")
+def test_masters_ask_for_two_copies(run_once: Run, values: dict[str, Any]) -> None:
+    assert "-defaultReplication=001" in program_of(run_once(values), "object-store-master-master")
 
 
 @pytest.mark.parametrize(("copies", "code"), [(1, "000"), (2, "001"), (3, "002")])
@@ -64,8 +64,8 @@ def test_each_copy_is_on_a_different_server(copies: int, code: str) -> None:
     assert seaweedfs.replication(copies) == code
 
 
-def test_every_host_runs_a_volume_server_with_its_own_volume(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program(values)
+def test_every_host_runs_a_volume_server_with_its_own_volume(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once(values)
 
     service = recorder.services()["object-store-volume"]
     assert service["mode"] == {"global": True}
@@ -88,9 +88,9 @@ def test_every_host_runs_a_volume_server_with_its_own_volume(run_program: Run, v
     ],
 )
 def test_there_are_one_or_three_masters_that_know_each_other(
-    run_program: Run, values: dict[str, Any], roles: tuple[str, ...], masters: list[str]
+    run_once: Run, values: dict[str, Any], roles: tuple[str, ...], masters: list[str]
 ) -> None:
-    recorder = run_program(with_hosts({**values, "replacing_manager": True}, *roles))
+    recorder = run_once(with_hosts({**values, "replacing_manager": True}, *roles))
 
     names = [f"object-store-master-{host}" for host in masters]
     assert sorted(name for name in recorder.services() if "-master-" in name) == names
@@ -103,16 +103,16 @@ def test_there_are_one_or_three_masters_that_know_each_other(
     assert f"-master={addresses}" in program_of(recorder, "object-store-volume")
 
 
-def test_index_and_object_store_publish_nothing(run_program: Run, values: dict[str, Any]) -> None:
-    for name, service in run_program(values).services().items():
+def test_index_and_object_store_publish_nothing(run_once: Run, values: dict[str, Any]) -> None:
+    for name, service in run_once(values).services().items():
         assert not name.startswith(STORE) or not service["endpointSpec"].get("ports"), name
 
 
 def test_index_and_object_store_are_limited_to_512_mib_on_a_manager_and_320_on_a_worker(
-    run_program: Run, values: dict[str, Any]
+    run_once: Run, values: dict[str, Any]
 ) -> None:
     limits = {"master": 0, "slave": 0}
-    for name, service in run_program(values).services().items():
+    for name, service in run_once(values).services().items():
         if name.startswith(STORE):
             on = [host for host in limits if "global" in service["mode"] or name.endswith(f"-{host}")]
             for host in on:
@@ -122,8 +122,8 @@ def test_index_and_object_store_are_limited_to_512_mib_on_a_manager_and_320_on_a
     assert 0 < limits["slave"] <= 320 * 2**20
 
 
-def test_the_heap_limit_of_every_program_is_below_its_memory_limit(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program(values)
+def test_the_heap_limit_of_every_program_is_below_its_memory_limit(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once(values)
 
     for name, service in recorder.services().items():
         if name.startswith(("object-store", "etcd")):
@@ -132,8 +132,8 @@ def test_the_heap_limit_of_every_program_is_below_its_memory_limit(run_program: 
             assert heap < 0.9 * task["resources"]["limits"]["memoryBytes"], name
 
 
-def test_replicas_run_on_any_host_and_every_host_has_the_image(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program(values)
+def test_replicas_run_on_any_host_and_every_host_has_the_image(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once(values)
 
     files = recorder.services()["files"]
     assert files["taskSpec"]["placement"]["constraints"] == ["node.platform.os==linux"]
@@ -146,14 +146,14 @@ def test_no_host_runs_all_replicas_and_an_update_has_room_for_one_more(replicas:
     assert most_per_host(replicas, hosts=hosts) == most
 
 
-def test_swarm_spreads_the_replicas(run_program: Run, values: dict[str, Any]) -> None:
-    assert run_program(values).services()["files"]["taskSpec"]["placement"]["maxReplicas"] == most_per_host(
+def test_swarm_spreads_the_replicas(run_once: Run, values: dict[str, Any]) -> None:
+    assert run_once(values).services()["files"]["taskSpec"]["placement"]["maxReplicas"] == most_per_host(
         3, hosts=len(values["hosts"])
     )
 
 
-def test_replicas_know_index_and_object_store(run_program: Run, values: dict[str, Any], tmp_path: Path) -> None:
-    recorder = run_program({**values, "file_service": {"copies": 1}})
+def test_replicas_know_index_and_object_store(run_once: Run, values: dict[str, Any], tmp_path: Path) -> None:
+    recorder = run_once({**values, "file_service": {"copies": 1}})
 
     told = replica_settings(recorder, tmp_path)
     assert told.postgres
@@ -168,9 +168,9 @@ def test_replicas_know_index_and_object_store(run_program: Run, values: dict[str
 
 
 def test_only_replicas_and_volume_servers_have_the_keys_of_the_chunks(
-    run_program: Run, values: dict[str, Any], tmp_path: Path
+    run_once: Run, values: dict[str, Any], tmp_path: Path
 ) -> None:
-    recorder = run_program(values)
+    recorder = run_once(values)
 
     told = replica_settings(recorder, tmp_path).seaweedfs
     assert told
@@ -187,9 +187,9 @@ def test_only_replicas_and_volume_servers_have_the_keys_of_the_chunks(
 
 
 def test_each_program_of_the_object_store_has_the_certificate_with_its_own_name(
-    run_program: Run, values: dict[str, Any]
+    run_once: Run, values: dict[str, Any]
 ) -> None:
-    recorder = run_program(values)
+    recorder = run_once(values)
 
     found = {}
     for name, service in recorder.services().items():
@@ -208,10 +208,8 @@ def test_each_program_of_the_object_store_has_the_certificate_with_its_own_name(
 # A directory, and an external bucket
 
 
-def test_with_a_directory_all_replicas_run_on_its_host(
-    run_program: Run, values: dict[str, Any], tmp_path: Path
-) -> None:
-    recorder = run_program({**values, "file_service": {"storage": "directory", "storage_host": "slave"}})
+def test_with_a_directory_all_replicas_run_on_its_host(run_once: Run, values: dict[str, Any], tmp_path: Path) -> None:
+    recorder = run_once({**values, "file_service": {"storage": "directory", "storage_host": "slave"}})
 
     files = recorder.services()["files"]
     assert files["taskSpec"]["placement"]["constraints"] == [
@@ -232,10 +230,10 @@ def test_a_directory_needs_no_secret(values: dict[str, Any]) -> None:
 
 
 def test_an_external_bucket_replaces_the_object_store_but_not_the_index(
-    run_program: Run, values: dict[str, Any], tmp_path: Path
+    run_once: Run, values: dict[str, Any], tmp_path: Path
 ) -> None:
     key = "storage-Horse-battery"
-    recorder = run_program(
+    recorder = run_once(
         {**values, "file_service": EXTERNAL_BUCKET, "storage_key": key}, secrets=(*PASSWORDS, "storage_key")
     )
 
@@ -249,12 +247,10 @@ def test_an_external_bucket_replaces_the_object_store_but_not_the_index(
 # The service
 
 
-def test_the_limits_in_the_settings_reach_the_replicas(
-    run_program: Run, values: dict[str, Any], tmp_path: Path
-) -> None:
+def test_the_limits_in_the_settings_reach_the_replicas(run_once: Run, values: dict[str, Any], tmp_path: Path) -> None:
     limits = {"max_file_bytes": 10, "quota_bytes": 20, "min_free_bytes": 30, "grace": 60}
     names = {"allowed_hosts": ["*.b.example", "a.example"], "allowed_origins": ["https://app.example.org:8443"]}
-    recorder = run_program({**values, "file_service": {**limits, **names}})
+    recorder = run_once({**values, "file_service": {**limits, **names}})
 
     told = replica_settings(recorder, tmp_path)
     assert (told.max_file_bytes, told.quota_bytes, told.min_free_bytes, told.grace_seconds) == (10, 20, 30, 60)
@@ -263,7 +259,7 @@ def test_the_limits_in_the_settings_reach_the_replicas(
     assert recorder.services()["files"]["taskSpec"]["containerSpec"]["stopGracePeriod"] == "1m10s"
 
 
-def test_tokens_are_a_secret_and_optional(run_program: Run, values: dict[str, Any], tmp_path: Path) -> None:
+def test_tokens_are_a_secret_and_optional(run_once: Run, values: dict[str, Any], tmp_path: Path) -> None:
     token = "a-token-of-some-length-that-is-enough"
     limits = {"prefix": "ci-", "expires": "2030-01-31", "ttl": "7d"}
     tokens = {
@@ -271,8 +267,8 @@ def test_tokens_are_a_secret_and_optional(run_program: Run, values: dict[str, An
         "old": {"token": token[::-1], "scopes": ["write"], **limits},
     }
 
-    assert "FILE_TRANSFER_TOKENS_FILE" not in run_program(values).environment("files")
-    recorder = run_program(
+    assert "FILE_TRANSFER_TOKENS_FILE" not in run_once(values).environment("files")
+    recorder = run_once(
         {**values, "tokens": tokens, "file_service": {"anonymous": ["read"]}}, secrets=(*PASSWORDS, "tokens")
     )
     assert recorder.environment("files")["FILE_TRANSFER_TOKENS_FILE"] == "/run/secrets/tokens"
@@ -286,8 +282,8 @@ def test_tokens_are_a_secret_and_optional(run_program: Run, values: dict[str, An
     assert told.holder(f"Bearer {token[::-1]}", "write").prefix == "ci-"
 
 
-def test_an_empty_list_of_tokens_lets_nobody_in(run_program: Run, values: dict[str, Any]) -> None:
-    recorder = run_program({**values, "tokens": {}})
+def test_an_empty_list_of_tokens_lets_nobody_in(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once({**values, "tokens": {}})
 
     assert "FILE_TRANSFER_TOKENS_FILE" in str(recorder.services()["files"]["taskSpec"]["containerSpec"])
     assert secret_named(recorder, "files-tokens") == "{}"

@@ -43,9 +43,9 @@ def programs(recipe: rootfs.Recipe) -> set[str]:
 
 
 def test_every_program_that_a_service_runs_is_in_its_image(
-    run_program: Callable[..., Recorder], values: dict[str, Any]
+    run_once: Callable[..., Recorder], values: dict[str, Any]
 ) -> None:
-    recorder = run_program(values)
+    recorder = run_once(values)
 
     for name, service in recorder.services().items():
         if name in ("files", "grafana", "cadvisor"):  # built with our own Dockerfile; not in the lab; has its own test
