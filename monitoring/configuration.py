@@ -6,6 +6,7 @@ The files in this folder are valid as they are, so promtool can check them witho
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,13 @@ def _constant(record: str, value: float, **labels: str) -> dict[str, Any]:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    return dict(yaml.safe_load(path.read_text()))
+    return copy.deepcopy(_parsed(path.read_text()))
+
+
+@cache
+def _parsed(text: str) -> dict[str, Any]:
+    """Return what a file says. Most files are needed twice, and parsing them is slow."""
+    return dict(yaml.safe_load(text))
 
 
 def _dump(document: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """The stages of `make check` and `make test`: all of them run, and one that fails is seen."""
 
+import os
 import re
 import subprocess
 import tomllib
@@ -93,8 +94,8 @@ def test_what_needs_root_is_left_out_by_name_unless_root_runs_it(
     monkeypatch.setattr(checks.subprocess, "run", ended_well)
 
     assert run(checks.service_stages(as_root=as_root)) is True
-    (command,) = commands
-    assert command[command.index("--dist=worksteal") + 1 :] == [*selection, "tests/service"]
+    processes = ["-n", str(2 * (os.cpu_count() or 1)), "--dist=worksteal"]
+    assert [command[1:] for command in commands] == [[*processes, *selection, "tests/service"]]
 
 
 def test_the_suite_of_abuse_has_the_tests_that_the_page_on_security_names(tmp_path: Path) -> None:
