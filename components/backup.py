@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pulumi
 
-from . import influxdb, users
+from . import connections, influxdb, users
 from .commands import create_directory
 from .file_storage import FileStorage
 from .host import Host
@@ -141,6 +141,7 @@ class Backup(pulumi.ComponentResource):
         bucket = args.target if isinstance(args.target, BackupBucket) else None
         return {
             **args.storage.environment,
+            "FILE_TRANSFER_POSTGRES_CONNECTIONS": str(connections.FOR_BACKUP),
             "BACKUP_CLUSTER": pulumi.get_stack(),
             "BACKUP_REPOSITORY": bucket.repository if bucket else _DIRECTORY,
             "BACKUP_EVERY_SECONDS": str(args.every),

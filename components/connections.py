@@ -9,7 +9,10 @@ WORKERS = 2
 _SMALLEST_STEP = 8
 _MANY_REPLICAS = 16
 _PER_WORKER = 3
-_COMMANDS = 2  # a backup that runs, and a restore or a backup that somebody has begun by hand: one process each
+FOR_BACKUP = 1
+"""The most connections that one process of the backup service may open for its work."""
+
+_BACKUPS = 2  # processes: the service's own backup, and what somebody has begun by hand
 _PROBES = 1  # the connection with which each worker looks at each host
 _FIRST_MIB = 73  # PostgreSQL and Patroni before the first connection, without the cache of files
 _MIB_EACH = 1.65  # of a connection under load, measured with a million names
@@ -34,16 +37,20 @@ def allowed(replicas: int) -> int:
     While the standby is away, a commit may wait in PostgreSQL after its worker has given it up and opened another
     connection. Workers begin no write without a standby, so this happens once to each connection.
     """
-    return in_use(replicas) + _workers(replicas) * per_worker(replicas)
+    backups = _BACKUPS * (2 * FOR_BACKUP + _PROBES)
+    return in_use(replicas) + _workers(replicas) * per_worker(replicas) + backups
 
 
 def memory(replicas: int) -> int:
-    """Return the memory in MiB that PostgreSQL needs with all connections in use."""
+    """Return the memory in MiB that PostgreSQL needs with all connections of replicas in use.
+
+    A backup has few, which an update's additional replica leaves to it for most of the time.
+    """
     return round(_FIRST_MIB + _MIB_EACH * in_use(replicas))
 
 
 def _workers(replicas: int) -> int:
-    return WORKERS * (_step(replicas) + 1) + _COMMANDS  # an update runs one replica more
+    return WORKERS * (_step(replicas) + 1)  # an update runs one replica more
 
 
 def _step(replicas: int) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from recorder import PASSWORDS, Recorder, inputs_of, revealed
 
-from components import backup, users
+from components import backup, connections, users
 from settings.models import Backup
 
 Run = Callable[..., Recorder]
@@ -47,6 +47,7 @@ def test_the_service_is_told_where_how_often_and_how_many(run_once: Run, values:
     assert told["BACKUP_KEEP"] == "last=1,daily=7,monthly=12"
     assert told["BACKUP_DATABASES"] == "vms=influxdb-vms:8086,containers=influxdb-containers:8086"
     assert told["BACKUP_CLUSTER"] == "lab"
+    assert told["FILE_TRANSFER_POSTGRES_CONNECTIONS"] == str(connections.FOR_BACKUP)
 
 
 def test_a_bucket_has_its_address_and_its_keys(run_once: Run, values: dict[str, Any]) -> None:

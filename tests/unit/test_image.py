@@ -41,12 +41,15 @@ def test_the_hash_changes_with_content_name_mode_and_build_arguments(context: Pa
     assert len(set(hashes)) == len(hashes)
 
 
-def test_the_image_of_the_file_service_has_the_service_and_nothing_else() -> None:
+def test_the_images_of_the_file_service_and_the_backups_have_their_programs_and_nothing_else() -> None:
     context = ROOT / "services" / "file_transfer"
     ignored = (context / ".dockerignore").read_text().splitlines()
     files = {path for path in exclude_paths(str(context), ignored) if (context / path).is_file()}
 
-    others = {path for path in files if not path.startswith("file_transfer/")}
+    others = {path for path in files if not path.startswith(("file_transfer/", "backup/"))}
 
-    assert "file_transfer/app.py" in files
+    assert {"file_transfer/app.py", "backup/__main__.py"} <= files
+    files_stage, backup_stage = (context / "Dockerfile").read_text().split("AS backup\n")
+    assert "COPY backup" not in files_stage
+    assert "COPY backup ./backup\n" in backup_stage
     assert others == {".dockerignore", "Dockerfile", "requirements.txt"}

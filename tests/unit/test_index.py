@@ -191,12 +191,13 @@ def test_each_waits_for_what_it_needs(run_once: Run, values: dict[str, Any]) -> 
 
 @pytest.mark.parametrize("replicas", [1, 3, 7, 8, 9, 16, 17, 32, 33, 100, _MAX_REPLICAS])
 def test_postgresql_allows_the_connections_of_all_replicas_one_more_and_a_backup(replicas: int) -> None:
-    workers = (replicas + 1) * connections.WORKERS + 2  # a backup, and a restore by hand
+    workers = (replicas + 1) * connections.WORKERS
+    backups = 2 * (2 * connections.FOR_BACKUP + 1)  # one that runs, and a restore by hand
     open_at_once = workers * (connections.per_worker(replicas) + 1)  # one more to look at the host
     given_up = workers * connections.per_worker(replicas)
 
     assert connections.per_worker(replicas) >= 1
-    assert open_at_once + given_up <= connections.allowed(replicas)
+    assert open_at_once + given_up + backups <= connections.allowed(replicas)
     shared = yaml.safe_load(patroni.shared_config(standbys=1, connections=connections.allowed(replicas)))
     assert shared["postgresql"]["parameters"]["max_connections"] > connections.allowed(replicas)
 
@@ -205,7 +206,7 @@ def test_a_few_more_replicas_change_nothing() -> None:
     assert {
         (connections.per_worker(replicas), connections.allowed(replicas), connections.memory(replicas))
         for replicas in range(1, 9)
-    } == {(3, 140, 205)}
+    } == {(3, 132, 192)}
 
 
 def test_more_replicas_give_postgresql_more_memory(run_once: Run, values: dict[str, Any]) -> None:
