@@ -43,12 +43,12 @@ def lint_stages() -> list[Stage]:
 
 def unit_stages() -> list[Stage]:
     """The unit tests."""
-    return [Stage("unit", lambda: _passes("pytest", *_workers(for_each_processor=1), "tests/unit"))]
+    return [Stage("unit", lambda: _passes("pytest", *_workers(), "tests/unit"))]
 
 
 def service_stages(*, as_root: bool = False) -> list[Stage]:
     """The service's tests; those that only root can run are left out unless `as_root`."""
-    options = [*_workers(for_each_processor=2), *(() if as_root else ("-m", "not needs_root"))]
+    options = [*_workers(), *(() if as_root else ("-m", "not needs_root"))]
     return [Stage("service", lambda: _passes("pytest", *options, "tests/service"))]
 
 
@@ -112,13 +112,13 @@ def _run(stage: Stage) -> bool:
         return False
 
 
-def _workers(*, for_each_processor: int) -> list[str]:
-    """Return the options with which pytest runs tests in this many processes: more than one if most tests wait.
+def _workers() -> list[str]:
+    """Return the options with which pytest runs tests in as many processes as there are processors.
 
-    Each process begins with a row of tests of its own, so that few processes start the servers that a file shares. One
-    that has no tests left takes some of another's.
+    With more, tests of a short time limit fail. Each process begins with a row of tests of its own, so that few
+    processes start the servers that a file shares. One that has no tests left takes some of another's.
     """
-    return ["-n", str(for_each_processor * (os.cpu_count() or 1)), "--dist=worksteal"]
+    return ["-n", str(os.cpu_count() or 1), "--dist=worksteal"]
 
 
 def _passes(tool: str, *arguments: str, seconds: float | None = None) -> bool:

@@ -3,6 +3,18 @@
 # event and PostgreSQL's role whenever PostgreSQL starts or changes its role.
 set -eu
 [ "$2" = primary ] || exit 0
+# Patroni calls this while PostgreSQL is still being promoted, and does not call it again. Nothing can be written until
+# then: with a new password, everybody would be shut out.
+attempts=300
+until [ "$(psql --no-psqlrc --tuples-only --no-align --host /tmp --dbname postgres --command 'SELECT pg_is_in_recovery()')" = f ]
+do
+  attempts=$((attempts - 1))
+  if [ $attempts -le 0 ]; then
+    echo 'the roles and their passwords are not set: PostgreSQL did not become a primary within a minute' >&2
+    exit 1
+  fi
+  sleep 0.2
+done
 # A standby that does not know the password yet cannot connect, so nothing here may wait for a standby. Statements with
 # the password must not get into the log.
 exec psql --quiet --no-psqlrc --set ON_ERROR_STOP=1 --host /tmp --dbname postgres <<'SQL'

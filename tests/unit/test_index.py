@@ -271,3 +271,31 @@ def test_passwords_are_set_on_the_primary_only(role: str) -> None:
     script = ROOT / "services/postgres/set_roles.sh"
 
     subprocess.run(["sh", str(script), "on_role_change", role, "file-transfer"], check=True, env={"PATH": "/bin"})
+
+
+def test_passwords_are_set_once_the_new_primary_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "asked").write_text("")
+    psql = tmp_path / "psql"
+    # It is being promoted when it is asked for the first two times.
+    psql.write_text(
+        f"""#!/bin/sh
+        case "$*" in
+          *pg_is_in_recovery*)
+            echo asked >>{tmp_path}/asked
+            [ "$(wc -l <{tmp_path}/asked)" -gt 2 ] && echo f || echo t ;;
+          *) cat >{tmp_path}/statements ;;
+        esac
+        """
+    )
+    psql.chmod(0o755)
+    (tmp_path / "sleep").symlink_to("/bin/true")
+    script = ROOT / "services/postgres/set_roles.sh"
+
+    subprocess.run(
+        ["sh", str(script), "on_role_change", "primary", "file-transfer"],
+        check=True,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+    )
+
+    assert (tmp_path / "asked").read_text().count("asked") == 3
+    assert "ALTER ROLE replicator PASSWORD" in (tmp_path / "statements").read_text()

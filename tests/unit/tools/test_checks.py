@@ -94,7 +94,7 @@ def test_what_needs_root_is_left_out_by_name_unless_root_runs_it(
     monkeypatch.setattr(checks.subprocess, "run", ended_well)
 
     assert run(checks.service_stages(as_root=as_root)) is True
-    processes = ["-n", str(2 * (os.cpu_count() or 1)), "--dist=worksteal"]
+    processes = ["-n", str(os.cpu_count() or 1), "--dist=worksteal"]
     assert [command[1:] for command in commands] == [[*processes, *selection, "tests/service"]]
 
 
