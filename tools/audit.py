@@ -17,7 +17,7 @@ LOCK_FILES = (
     "requirements/lab.txt",
     "requirements/test.txt",
 )
-DATABASES = {"pypi": "PyPI's JSON API (pypi.org)", "osv": "OSV (api.osv.dev)"}
+DATABASES = {"pypi": "PyPI's JSON API", "osv": "OSV"}
 
 # By what pip-audit writes when it has no verdict. With `--strict` it then fails, instead of leaving the package out.
 _UNANSWERED = "could not be audited"
