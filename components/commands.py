@@ -41,9 +41,12 @@ def print_join_token(role: str) -> str:
     return render("print_join_token", ROLE=role)
 
 
-def rotate_join_tokens(nodes: Iterable[str]) -> str:
-    """On a manager: replace the tokens with which hosts join. The ids of the nodes that have joined tell when again."""
-    return render("rotate_join_tokens", NODES=" ".join(sorted(nodes)))
+def rotate_join_tokens(nodes: Mapping[str, str]) -> str:
+    """On a manager: replace the tokens with which hosts join.
+
+    `nodes` maps the id of each node that has joined to its role. When they change, the script runs again.
+    """
+    return render("rotate_join_tokens", NODES=" ".join(sorted(f"{node}={role}" for node, role in nodes.items())))
 
 
 def join_request(*, address: str, manager_address: str, token: str) -> str:

@@ -153,3 +153,9 @@ def ask(target: SshTarget, script: str, *, timeout: int = 60, prefix: Sequence[s
     if done.returncode:
         raise SshError(done.stderr.strip() or f"the script ended with status {done.returncode}")
     return done.stdout
+
+
+def show(target: SshTarget, script: str) -> int:
+    """Run a shell script on the host, show its output and its errors as they come, and return its status."""
+    command = ["ssh", *target.options, target.login, "sh", "-s"]
+    return subprocess.run(command, input=script, text=True, check=False).returncode

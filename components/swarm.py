@@ -87,7 +87,11 @@ class SwarmCluster(pulumi.ComponentResource):
         self.first_manager.command(
             f"{name}-join-tokens",
             parent=self,
-            create=self.node_ids.apply(lambda known: commands.rotate_join_tokens(known.values())),
+            create=self.node_ids.apply(
+                lambda known: commands.rotate_join_tokens(
+                    {known[host.target.name]: host.args.role for host in args.hosts}
+                )
+            ),
             after=self.nodes,
         )
         self.register_outputs({"node_ids": self.node_ids})

@@ -139,7 +139,7 @@ def _recover(lab: Lab, tools: Path) -> None:
             removal = lifecycle.of(lab).command(unrecorded.removal)
             # The paths in its ssh options are relative to the project.
             subprocess.run(removal, cwd=lab.checkout, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-        if urns := recover.half_deleted(export):
+        if urns := recover.half_deleted(export) | recover.join_tokens(export):
             changed = json.dumps(recover.with_unknown_creates(export, urns))
             pulumi(lab, tools, "stack", "import", stdin=changed)
         pulumi(lab, tools, "refresh", "--yes", "--skip-preview", "--clear-pending-creates")

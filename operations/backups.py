@@ -14,15 +14,10 @@ from collections.abc import Sequence
 
 from components import backup
 from components.shell import render
-from components.ssh import SshError, SshTarget, ask
+from components.ssh import SshError, SshTarget, show
 from operations import health
 from operations.health import SCRIPTS, Swarm
 from operations.stack import ConfiguredHosts, OperationError, configured_hosts, exit_status, pulumi
-
-_SECONDS = 7 * 86400
-"""How long a backup or a restore may take. All files are read or written."""
-
-_COMMAND_SECONDS = 600
 
 
 def host_of(swarm: Swarm) -> str:
@@ -42,19 +37,17 @@ def host_of(swarm: Swarm) -> str:
     )
 
 
-def ask_service(configured: ConfiguredHosts, words: Sequence[str], *, stdin: str = "", seconds: int) -> str:
-    """Run the service's program with these words beside the running one, and return its output.
+def run_service(configured: ConfiguredHosts, words: Sequence[str], *, stdin: str = "") -> None:
+    """Run the service's program with these words beside the running one, and show what it says.
 
     Raises:
-        OperationError: the service does not run, or its program has failed; the text is what it wrote.
+        OperationError: the service does not run, or its program has failed and has said why.
     """
     target = _service_host(configured)
     # The script itself is on standard input, so what the program is to read is in the script.
     script = render("run_backup", folder=SCRIPTS, arguments=words, INPUT=stdin)
-    try:
-        return ask(target, script, timeout=seconds)
-    except SshError as error:
-        raise OperationError(f"{target.name}: {error}") from None
+    if status := show(target, script):
+        raise OperationError(f"{target.name}: `{words[0]}` ended with status {status}")
 
 
 def _service_host(configured: ConfiguredHosts) -> SshTarget:
@@ -71,7 +64,7 @@ def _service_host(configured: ConfiguredHosts) -> SshTarget:
 def _back_up() -> None:
     state = pulumi("stack", "export")
     words = ["now", "--state", "-"]
-    print(ask_service(configured_hosts(), words, stdin=state, seconds=_SECONDS), end="")
+    run_service(configured_hosts(), words, stdin=state)
 
 
 def _restore(arguments: argparse.Namespace) -> None:
@@ -81,7 +74,7 @@ def _restore(arguments: argparse.Namespace) -> None:
     if arguments.file:
         words += ["--file", arguments.file]
     words += [f"--{name}" for name in _SWITCHES if getattr(arguments, name.replace("-", "_"))]
-    print(ask_service(configured_hosts(), words, seconds=_SECONDS), end="")
+    run_service(configured_hosts(), words)
 
 
 _SWITCHES = {
@@ -113,7 +106,7 @@ def main() -> int:
             _restore(arguments)
         else:
             words = [arguments.verb, *(["--at", arguments.at] if getattr(arguments, "at", None) else [])]
-            print(ask_service(configured_hosts(), words, seconds=_COMMAND_SECONDS), end="")
+            run_service(configured_hosts(), words)
 
     return exit_status(run)
 

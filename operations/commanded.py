@@ -33,8 +33,10 @@ def node_findings(
             yield from _node(wanted, node["Spec"])
     for identifier, node in unknown.items():
         hostname = node["Description"]["Hostname"]
+        # A manager that left without this would take its vote with it, and the others could lose their majority.
+        demote = f"`docker node demote {identifier}`, then " if node["Spec"].get("Role") == "manager" else ""
         yield (
-            f"{hostname}: somebody joined it to the swarm: `docker swarm leave` there, then "
+            f"{hostname}: it is in the swarm, and not one of the hosts: {demote}`docker swarm leave` there, then "
             f"`docker node rm {identifier}`, removes it"
         )
 

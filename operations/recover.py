@@ -28,8 +28,11 @@ _REMOVABLE = {
     "docker:index/serviceConfig:ServiceConfig": "config",
 }
 _COMMAND = "command:local:Command"
-_UNKNOWN = "# recover: a delete of this began, and nobody knows how it ended"
+_UNKNOWN = "# recover: nobody knows whether what this did still holds"
 _SSH_FAILED = 255
+_NO_OBJECT = ("not found", "No such", "no such")
+"""What Docker says of an object that does not exist."""
+
 _LOCAL = "file://"
 
 
@@ -85,6 +88,18 @@ def half_deleted(export: Mapping[str, Any]) -> set[str]:
         operation["resource"]["urn"]
         for operation in export["deployment"].get("pending_operations") or []
         if operation["type"] == "deleting" and operation["resource"]["type"] == _COMMAND
+    }
+
+
+def join_tokens(export: Mapping[str, Any]) -> set[str]:
+    """Return the URNs of the commands that read a join token, and of the one that replaces all tokens afterwards.
+
+    A host that has left joins again with the token in the state, which is no longer valid.
+    """
+    return {
+        known["urn"]
+        for known in export["deployment"].get("resources") or []
+        if known["type"] == _COMMAND and known["urn"].endswith(("-token", "-join-tokens"))
     }
 
 
@@ -145,11 +160,11 @@ def _run(*, agreed: bool) -> None:
     if has_pending(export):
         for found in unrecorded(export):
             _remove(found)
-        urns = half_deleted(export)
-        if urns:
-            # Before the refresh, since both forget what is pending, and the refresh can also be done later.
-            pulumi("stack", "import", stdin=json.dumps(with_unknown_creates(export, urns)))
-        pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--non-interactive")
+    if urns := half_deleted(export) | join_tokens(export):
+        # Before the refresh, since both forget what is pending, and the refresh can also be done later.
+        pulumi("stack", "import", stdin=json.dumps(with_unknown_creates(export, urns)))
+    # Also without pending operations: an earlier run of this command may have forgotten them, and failed here.
+    pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--non-interactive")
     print("The state is clean. Now run `pulumi up`, or `pulumi destroy`, again.")
 
 
@@ -158,6 +173,8 @@ def _remove(found: Unrecorded) -> None:
     done = subprocess.run(found.removal, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode == _SSH_FAILED:
         raise OperationError(f"{found.ssh[-1]}: {done.stderr.strip()}: make it reachable, then run this command again")
+    if done.returncode and not any(words in done.stderr for words in _NO_OBJECT):
+        raise OperationError(f"{found.ssh[-1]}: {shlex.join(found.removal[-1:])} failed: {done.stderr.strip()}")
     if done.returncode == 0:
         print(f"removed {found.kind} {found.name}, which the killed run had made")
 

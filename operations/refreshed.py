@@ -71,7 +71,7 @@ def changes(preview: Mapping[str, Any]) -> Iterator[str]:
         name = (old.get("outputs") or {}).get("name") or step["urn"].rpartition("::")[2]
         if step["op"] == "update":
             new = step["newState"].get("outputs") or {}
-            for words in _differences(step["detailedDiff"], old.get("outputs") or {}, new):
+            for words in _differences(step.get("detailedDiff") or {}, old.get("outputs") or {}, new):
                 yield f"{name}: {words}"
         elif old["type"] != _VOLUME:
             yield f"{name}: the {_KINDS.get(old['type'], old['type'])} was deleted"

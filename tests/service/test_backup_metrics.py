@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from backup import metrics
+from backup.archive import ArchiveError
 from backup.influxdb import Influxdb, InfluxdbError
 from backup.line_protocol import InexpressibleError, lines
 from backup.settings import DatabaseSettings
@@ -320,3 +321,10 @@ def test_points_that_influxdb_drops_are_reported(influxdb: FakeInfluxdb) -> None
 
     assert count == 1
     assert said.endswith("partial write: points beyond retention policy dropped=1")
+
+
+def test_half_a_line_is_no_point(influxdb: FakeInfluxdb) -> None:
+    with pytest.raises(ArchiveError, match="cut short"):
+        metrics.restore(influxdb.database, io.BytesIO(b"up value=1 1\nup value=12 1690000"))
+
+    assert influxdb.written == []

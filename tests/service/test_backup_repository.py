@@ -52,6 +52,13 @@ def test_a_reader_may_stop_early(repository: Repository) -> None:
         assert stream.read(7) == b"content"
 
 
+def test_a_repository_that_had_backups_is_not_made_again(cluster: BackupCluster) -> None:
+    with pytest.raises(RepositoryError, match="is gone, and it had backups: is its directory still mounted"):
+        cluster.repository.prepare(had_backups=True)
+
+    assert not (cluster.backups / "repository").exists()
+
+
 def test_a_repository_that_does_not_answer_is_given_up(cluster: BackupCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_ANSWER_SECONDS", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts connections, and never answers

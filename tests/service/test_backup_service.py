@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from backup_cluster import LARGE, BackupCluster, content_of, described, put
+from backup_cluster import LARGE, BackupCluster, content_of, described, put, remove
 from running import free_ports, wait_until
 
 from backup import backups, healthcheck, record
@@ -86,6 +86,58 @@ def test_one_file_of_an_older_backup_is_restored(cluster: BackupCluster) -> None
     assert "there is no file 'other'" in cluster.run("restore", "--file", "other", status=1)
     assert 'no backup of "yesterday"' in cluster.run("restore", "--at", "yesterday", status=1)
     assert "is a path" in cluster.run("restore", "--file", "../name", status=1)
+
+
+LONG_AGO = TIME - timedelta(days=7)
+
+
+def back_up_long_ago(cluster: BackupCluster) -> None:
+    cluster.repository.prepare()
+    backups.make(cluster.repository, cluster.catalogue, (), LONG_AGO)
+
+
+def test_a_cluster_that_has_lost_its_files_makes_no_backup_by_itself(cluster: BackupCluster) -> None:
+    put(cluster.catalogue, "name", b"content")
+    back_up_long_ago(cluster)
+    remove(cluster.catalogue, "name")
+
+    refused = cluster.run("now", "--if-due", status=1)
+    assert "the index has no file, and the last backup has 1" in refused
+    assert cluster.run("list").count("\n") == 1
+
+    cluster.run("now")  # somebody says that it is right
+    assert cluster.run("list").count("\n") == 2
+
+
+def test_a_restore_that_was_interrupted_goes_on_with_the_same_backup(cluster: BackupCluster) -> None:
+    put(cluster.catalogue, "first", b"first")
+    put(cluster.catalogue, "second", b"second")
+    back_up_long_ago(cluster)
+    remove(cluster.catalogue, "second")
+    ((backup,)) = backups.complete(cluster.repository.snapshots())
+    backups.mark_restore(cluster.repository, backup)
+    backups.make(cluster.repository, cluster.catalogue, (), LONG_AGO + timedelta(days=1))
+
+    assert "a restore has not ended" in cluster.run("now", "--if-due", status=1)
+    assert "its restore has NOT ended" in cluster.run("list").splitlines()[0]
+
+    said = cluster.run("restore", "--keep-existing", "--without-metrics")
+
+    assert said.startswith("2026-11-22T12:00:00Z  1 files with 6 bytes are restored; 1 exist already")
+    assert content_of(cluster.catalogue, "second") == b"second"
+    assert "NOT ended" not in cluster.run("list")
+    cluster.run("now", "--if-due")
+    assert cluster.run("list").count("\n") == 3
+
+
+def test_half_a_state_is_passed_over(cluster: BackupCluster) -> None:
+    cluster.run("now", "--state", "-", stdin=b'{"version": 3}')
+    later = now() + timedelta(days=1)
+    with cluster.repository.store(later, [backups.STATE], backups.STATE_FILENAME) as sink:
+        sink.write(b'{"vers')  # the process that wrote it was killed
+
+    assert cluster.run("state") == '{"version": 3}'
+    assert "is cut short" in cluster.run("state", "--at", backups.format_time(later), status=1)
 
 
 def test_options_that_contradict_each_other_are_refused(cluster: BackupCluster) -> None:

@@ -259,7 +259,10 @@ def test_a_node_that_joined_by_hand_is_named() -> None:
     stranger = node(WantedNode(host="other", id="o1", role="worker", labels={}))
 
     assert said_of_nodes(node(MASTER), node(SLAVE), stranger) == [
-        "other: somebody joined it to the swarm: `docker swarm leave` there, then `docker node rm o1`, removes it"
+        (
+            "other: it is in the swarm, and not one of the hosts: `docker swarm leave` there, then "
+            "`docker node rm o1`, removes it"
+        )
     ]
 
 

@@ -276,7 +276,11 @@ def test_the_join_tokens_are_rotated_once_all_hosts_have_joined(run_once: Run, v
     nodes = {"host2-node", "host3-node", "host4-node"}
     assert nodes <= recorder.dependencies["swarm-join-tokens"]
     assert recorder.commands()["swarm-join-tokens"]["create"] == rotate_join_tokens(
-        f"{host}-membership-output" for host in ("host2", "host3", "host4")
+        {
+            "host2-membership-output": "manager",
+            "host3-membership-output": "worker",
+            "host4-membership-output": "worker",
+        }
     )
     assert not any("swarm-join-tokens" in needed for needed in recorder.dependencies.values()), "nothing waits for it"
 

@@ -106,10 +106,10 @@ def ssh(monkeypatch):
     """A function that sets the status with which every ssh ends, and returns the list of what was run."""
     ran = []
 
-    def ends(status):
+    def ends(status, said="no route to host"):
         def run(command, **_):
             ran.append(command[-1])
-            return subprocess.CompletedProcess(command, status, "", "no route to host")
+            return subprocess.CompletedProcess(command, status, "", said)
 
         monkeypatch.setattr(recover.subprocess, "run", run)
         return ran
@@ -126,19 +126,49 @@ def test_without_yes_nothing_is_done(pulumi):
     assert calls == []
 
 
-def test_without_pending_operations_the_lock_goes_and_nothing_else(pulumi):
+def test_without_pending_operations_the_state_is_refreshed_all_the_same(pulumi):
+    """An earlier run may have forgotten them before its refresh failed."""
     calls, _, _ = pulumi
 
     recover._run(agreed=True)
 
-    assert calls == ["whoami", "cancel", "stack"]
+    assert calls == ["whoami", "cancel", "stack", "refresh"]
+
+
+def test_the_commands_for_join_tokens_run_again():
+    def command(name):
+        return {**COMMAND, "urn": f"urn:pulumi:lab::swarm-transfer::command:local:Command::{name}"}
+
+    names = ("slave-token", "swarm-join-tokens", "slave-membership")
+    export = _export(resources=[command(name) for name in names])
+
+    again = recover.join_tokens(export)
+
+    assert again == {command("slave-token")["urn"], command("swarm-join-tokens")["urn"]}
+    changed = recover.with_unknown_creates(export, again)["deployment"]["resources"]
+    assert [resource["inputs"]["create"] == "x" for resource in changed if resource["type"] == COMMAND["type"]] == [
+        False,
+        False,
+        True,
+    ]
+
+
+def test_an_object_that_cannot_be_removed_is_named_and_the_pending_create_is_kept(pulumi, ssh):
+    calls, pending, _ = pulumi
+    pending.append(_operation(name="files"))
+    ssh(1, "network has active endpoints")
+
+    with pytest.raises(OperationError, match="has active endpoints"):
+        recover._run(agreed=True)
+
+    assert "refresh" not in calls
 
 
 @pytest.mark.parametrize("status", [0, 1])
 def test_objects_of_pending_creates_are_removed_if_they_exist_and_then_the_state_is_refreshed(pulumi, ssh, status):
     calls, pending, _ = pulumi
     pending.append(_operation(name="files"))
-    ran = ssh(status)
+    ran = ssh(status, "Error: No such service: files")
 
     recover._run(agreed=True)
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from backup import commands, service, settings
 from backup.archive import ArchiveError
 from backup.backups import NoBackupError
-from backup.commands import IncompleteError, InvalidStateError
+from backup.commands import HalfRestoredError, IncompleteError, InvalidStateError
 from backup.influxdb import InfluxdbError
 from backup.repository import RepositoryError
 from backup.restore import RestoreError
@@ -25,6 +25,7 @@ from file_transfer.settings import SettingsError
 
 _EXPECTED = (
     ArchiveError,
+    HalfRestoredError,
     IncompleteError,
     InfluxdbError,
     InvalidStateError,
@@ -74,8 +75,7 @@ def _run(options: argparse.Namespace) -> None:
             for line in commands.list_all(configured):
                 print(line)
         case "state":
-            for block in commands.stored_state(configured, options.at):
-                sys.stdout.buffer.write(block)
+            sys.stdout.buffer.write(commands.stored_state(configured, options.at))
         case "restore" if options.file is not None:
             print(commands.restore_file(configured, options.at, options.file, replaces=options.replace))
         case "restore":

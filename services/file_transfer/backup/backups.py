@@ -15,13 +15,16 @@ from time import monotonic
 from backup import archive, metrics
 from backup.archive import Contents
 from backup.influxdb import Influxdb, InfluxdbError
-from backup.repository import Repository, Snapshot
+from backup.repository import Repository, RepositoryError, Snapshot
 from backup.settings import DatabaseSettings
 from file_transfer.catalogue import Catalogue
 
 FILES = "files"
 STATE = "state"
 STATE_FILENAME = "state.json"
+
+RESTORING = "restoring"
+"""The tag of a mark at the time of a backup whose restore has begun and not ended."""
 
 _SUMMARY = "summary"
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -48,6 +51,11 @@ class Backup:
     missing: tuple[str, ...] = ()
 
     @property
+    def is_being_restored(self) -> bool:
+        """Whether a restore of it has begun and not ended."""
+        return RESTORING in self.snapshots
+
+    @property
     def databases(self) -> list[str]:
         """The databases whose metrics it has."""
         return sorted(tag.removeprefix(metrics.TAG) for tag in self.snapshots if tag.startswith(metrics.TAG))
@@ -59,6 +67,7 @@ class Backup:
         parts += [f"metrics of {' and '.join(self.databases)}"] if self.databases else []
         parts += [f"NO metrics of {' and '.join(self.missing)}"] if self.missing else []
         parts += [STATE] if STATE in self.snapshots else []
+        parts += ["its restore has NOT ended"] if self.is_being_restored else []
         return ", ".join(parts)
 
 
@@ -77,7 +86,7 @@ def complete(snapshots: Sequence[Snapshot]) -> list[Backup]:
 
 
 def choose(backups: Sequence[Backup], time: str | None) -> Backup:
-    """Return the backup of that time, by default the latest one.
+    """Return the backup of that time, by default the one whose restore has not ended, or else the latest one.
 
     Raises:
         NoBackupError: there is none.
@@ -85,7 +94,7 @@ def choose(backups: Sequence[Backup], time: str | None) -> Backup:
     if not backups:
         raise NoBackupError("there is no complete backup yet: `now` makes one")
     if time is None:
-        return backups[-1]
+        return next((backup for backup in reversed(backups) if backup.is_being_restored), backups[-1])
     for backup in backups:
         if format_time(backup.time) == time:
             return backup
@@ -128,6 +137,26 @@ def make(
         contents = archive.write(catalogue, sink)
     _store_summary(repository, time, contents, round(monotonic() - started), list(failures))
     return time, list(failures.values())
+
+
+def mark_restore(repository: Repository, backup: Backup) -> None:
+    """Mark that a restore of the backup has begun. A repository that is read-only gets no new backups either."""
+    if backup.is_being_restored:
+        return
+    try:
+        with repository.store(backup.time, [RESTORING], "restoring.txt") as sink:
+            sink.write(b"A restore of this backup has begun and not ended.\n")
+    except RepositoryError as error:
+        _log.warning("the restore is not marked in the repository: %s", error)
+
+
+def end_restore(repository: Repository) -> None:
+    """Take the marks of all restores away.
+
+    Raises:
+        RepositoryError: it failed; it can be repeated.
+    """
+    repository.forget([snapshot for snapshot in repository.snapshots() if RESTORING in snapshot.tags])
 
 
 def forget_old(repository: Repository, keep: Sequence[tuple[str, int]], snapshots: Sequence[Snapshot]) -> None:

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from backup import archive, backups, metrics, record, restore, schedule, service
@@ -22,6 +22,10 @@ _ANY_SIZE = 2**63 - 1
 
 class InvalidStateError(ValueError):
     """What is given as Pulumi's state is none."""
+
+
+class HalfRestoredError(Exception):
+    """A backup that is due is not made, since the cluster has lost files that the last one has."""
 
 
 class IncompleteError(Exception):
@@ -54,6 +58,7 @@ def back_up(settings: Settings, *, only_if_due: bool = False, state: bytes | Non
     Raises:
         RepositoryError: it cannot be stored.
         StorageUnavailableError: the files cannot be read.
+        HalfRestoredError: it is only made if it is due, and files have to be restored first.
         IncompleteError: some metrics are not in it, or old ones cannot be forgotten.
         InvalidStateError: the state is not JSON.
     """
@@ -62,17 +67,23 @@ def back_up(settings: Settings, *, only_if_due: bool = False, state: bytes | Non
     repository = Repository(settings.repository)
     with record.locked(settings.folder):
         try:
-            repository.prepare()
+            known = record.read(settings.folder)
+            repository.prepare(had_backups=known.last_success > 0)
             snapshots = repository.snapshots()
-            before = service.recorded(backups.complete(snapshots), record.read(settings.folder))
+            earlier = backups.complete(snapshots)
+            before = service.recorded(earlier, known)
             if only_if_due and schedule.seconds_left(before, settings.every_seconds, time.time()) > 0:
                 record.write(settings.folder, before)
                 return "no backup is due"
             with storage() as catalogue:
+                if only_if_due:
+                    _check_restored(catalogue, earlier)
                 taken = {snapshot.time for snapshot in snapshots}
                 made, failures = backups.make(repository, catalogue, settings.databases, now(), state, taken=taken)
             snapshots = repository.snapshots()
             (backup,) = (found for found in backups.complete(snapshots) if found.time == made)
+            if not only_if_due:  # whoever makes one by hand goes on without what was not restored
+                backups.end_restore(repository)
             record.write(settings.folder, service.recorded([backup], before))
         except Exception:
             service.record_failure(settings)
@@ -83,6 +94,26 @@ def back_up(settings: Settings, *, only_if_due: bool = False, state: bytes | Non
             record.write(settings.folder, replace(found, failures=found.failures + 1))
             raise IncompleteError(f"{backup}; {'; '.join(failures)}")
     return str(backup)
+
+
+def _check_restored(catalogue: Catalogue, earlier: Sequence[Backup]) -> None:
+    """Check that the files of the earlier backups need not be restored first.
+
+    Otherwise the next restore would take a backup of an empty or half-restored cluster for the latest one, and backups
+    with the files would be forgotten.
+
+    Raises:
+        HalfRestoredError: they need to be.
+    """
+    if any(backup.is_being_restored for backup in earlier):
+        raise HalfRestoredError(
+            "a restore has not ended: continue it with `restore --keep-existing`. `now` makes a backup all the same"
+        )
+    if earlier and earlier[-1].files and not catalogue.page("", "", 1):
+        raise HalfRestoredError(
+            f"the index has no file, and the last backup has {earlier[-1].files}: `restore` brings them back. "
+            "If they were removed, `now` makes a backup without them, and then others follow"
+        )
 
 
 def _forget(settings: Settings, repository: Repository, snapshots: Sequence[Snapshot]) -> list[str]:
@@ -117,11 +148,14 @@ def restore_everything(settings: Settings, at: str | None, *, keep_existing: boo
         with storage() as catalogue:
             if not keep_existing:
                 restore.check_is_empty(catalogue)
+            backups.mark_restore(repository, backup)
             with repository.open(backup.snapshots[backups.FILES], archive.FILENAME) as stream:
                 restored = restore.restore_all(catalogue, stream)
         yield f"{backups.format_time(backup.time)}  {restored}"
+        yield from (f"NOT restored: {names.printable(name)}" for name in restored.damaged)
         if with_metrics:
             yield from _restore_metrics(settings, repository, backup)
+        backups.end_restore(repository)
     if restored.damaged:
         raise IncompleteError(
             f"{len(restored.damaged)} files are not restored, since they were damaged when the backup was made: "
@@ -148,8 +182,8 @@ def restore_file(settings: Settings, at: str | None, name: str, *, replaces: boo
     return f"{backups.format_time(backup.time)}  {names.printable(name)} with {restored.bytes} bytes is restored"
 
 
-def stored_state(settings: Settings, at: str | None) -> Iterator[bytes]:
-    """Yield the state that was stored at that time, by default the latest one, in blocks.
+def stored_state(settings: Settings, at: str | None) -> bytes:
+    """Return the state that was stored at that time, by default the latest one.
 
     Raises:
         NoBackupError: there is none.
@@ -160,11 +194,16 @@ def stored_state(settings: Settings, at: str | None) -> Iterator[bytes]:
     if not found:
         raise NoBackupError("no backup has a state: `now --state -` stores it")
     times = {backups.format_time(snapshot.time): snapshot for snapshot in found}
-    snapshot = found[-1] if at is None else times.get(at)
-    if snapshot is None:
+    wanted = list(reversed(found)) if at is None else [times[at]] if at in times else []
+    if not wanted:
         raise NoBackupError(f'there is no state of "{at}": there are {", ".join(times)}')
-    with repository.open(snapshot, backups.STATE_FILENAME) as stream:
-        yield from iter(lambda: stream.read(archive.BLOCK_BYTES), b"")
+    for snapshot in wanted:
+        with repository.open(snapshot, backups.STATE_FILENAME) as stream:
+            content = stream.read()
+        with suppress(InvalidStateError):  # a process that was killed may have left half of one
+            _check_json(content)
+            return content
+    raise NoBackupError("the stored state is cut short: `--at` chooses an older one")
 
 
 def _restore_metrics(settings: Settings, repository: Repository, backup: Backup) -> Iterator[str]:

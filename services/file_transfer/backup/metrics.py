@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import IO
 
-from backup.archive import Writable
+from backup.archive import ArchiveError, Writable
 from backup.influxdb import Influxdb
 from backup.line_protocol import InexpressibleError, Types, lines
 
@@ -63,11 +63,14 @@ def restore(database: Influxdb, stream: IO[bytes]) -> tuple[int, str]:
     They are merged into what is there, so this can be repeated.
 
     Raises:
+        ArchiveError: the stream is cut short.
         InfluxdbError: it cannot be written.
     """
     points, said = 0, ""
     lines_of_points = (line for line in stream if not line.startswith(b"#"))
     while batch := list(itertools.islice(lines_of_points, _BATCH)):
+        if not batch[-1].endswith(b"\n"):  # half a line can be a valid point, with another value or time
+            raise ArchiveError("the metrics in the backup are cut short")
         said = database.write(batch) or said
         points += len(batch)
     return points, said

@@ -84,16 +84,20 @@ class Repository:
             "TZ": "UTC",  # restic takes --time for local time
         }
 
-    def prepare(self) -> None:
+    def prepare(self, *, had_backups: bool = False) -> None:
         """Create the repository if there is none, and remove the locks of processes that were killed.
 
         Raises:
             WrongPasswordError: there is one, with another password.
-            RepositoryError: it cannot be reached or written.
+            RepositoryError: it cannot be reached or written, or one that `had_backups` is gone.
         """
         try:
             self._run("unlock", seconds=_ANSWER_SECONDS)
         except _NoRepositoryError:
+            if had_backups:
+                raise RepositoryError(
+                    f'the repository "{self._location}" is gone, and it had backups: is its directory still mounted?'
+                ) from None
             # restic says the same if it cannot look. Then this fails too: it never writes over a repository.
             self._run("init", seconds=_ANSWER_SECONDS)
 
@@ -177,6 +181,7 @@ class Repository:
         Raises:
             RepositoryError: it failed; it can be repeated.
         """
+        self._run("unlock")  # a stream that was given up may have left its lock
         kept = [f"--keep-{kind}={count}" for kind, count in keep]
         selected = [f"--tag={tag}" for tag in tags]
         groups = self._run("forget", "--json", "--host", self._cluster, "--group-by", "host,tags", *selected, *kept)
