@@ -108,7 +108,8 @@ def test_the_locks_of_killed_processes_are_removed(repository: Repository, clust
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
     )
-    wait_until(lambda: any(locks.iterdir()))
+    # While it writes the lock, the file has another name.
+    wait_until(lambda: any("-tmp-" not in path.name for path in locks.iterdir()))
     process.kill()
     process.communicate()
 
