@@ -60,10 +60,12 @@ class Table:
         self.rows.append(Row(cells, now - (time.monotonic() - began), now, nodes))
 
     def count_samples(self, cluster: Cluster) -> None:
-        """Count the lost samples of the rows that lack them. Waits until InfluxDB has a sample of now."""
-        for row in self.rows:
-            if row.nodes and row.lost_samples is None:
-                row.lost_samples = len(lost_samples(cluster, row.began, row.ended, row.nodes))
+        """Count the lost samples of the rows that lack them. Waits once until InfluxDB has a sample of now."""
+        rows = [row for row in self.rows if row.nodes and row.lost_samples is None]
+        if rows:
+            wait_for_samples(cluster, sorted({node for row in rows for node in row.nodes}))
+        for row in rows:
+            row.lost_samples = len(_gaps(cluster, row.began, row.ended, row.nodes))
 
 
 def lost_samples(cluster: Cluster, began: float, ended: float, nodes: Sequence[str] = NODES) -> list[float]:
@@ -71,21 +73,35 @@ def lost_samples(cluster: Cluster, began: float, ended: float, nodes: Sequence[s
 
     Waits until InfluxDB has a sample of now from each host.
     """
+    wait_for_samples(cluster, nodes)
+    return _gaps(cluster, began, ended, nodes)
+
+
+def wait_for_samples(cluster: Cluster, nodes: Sequence[str]) -> None:
+    """Wait until InfluxDB has a sample of now from each of these hosts."""
     now = time.time()
 
-    def times() -> list[list[float]]:
-        query = f'SELECT "value" FROM "{_SERIES.measurement}" WHERE time >= {int(began) - 2 * GRID}s GROUP BY "node"'
-        found = {series.tags["node"]: [row[0] for row in series.rows] for series in cluster.read("vms", query)}
-        return [found.get(node, []) for node in nodes]
+    def last() -> list[float]:
+        return [max(at, default=0) for at in _times(cluster, now, nodes)]
 
-    cluster.eventually(lambda: all(at and at[-1] > now for at in times()), seconds=180, shown=times)
-    missing = [
+    cluster.eventually(lambda: min(last()) > now, seconds=180, shown=last)
+
+
+def _gaps(cluster: Cluster, began: float, ended: float, nodes: Sequence[str]) -> list[float]:
+    return sorted(
         earlier + GRID * step
-        for at in times()
+        for at in _times(cluster, began, nodes)
         for earlier, later in itertools.pairwise(at)
         for step in range(1, round((later - earlier) / GRID))
-    ]
-    return [at for at in missing if began <= at <= ended]
+        if earlier < ended
+    )
+
+
+def _times(cluster: Cluster, began: float, nodes: Sequence[str]) -> list[list[float]]:
+    """Return the times of each host's samples, from shortly before this time on."""
+    query = f'SELECT "value" FROM "{_SERIES.measurement}" WHERE time >= {int(began) - 2 * GRID}s GROUP BY "node"'
+    found = {series.tags["node"]: [row[0] for row in series.rows] for series in cluster.read("vms", query)}
+    return [found.get(node, []) for node in nodes]
 
 
 def _last(failed: Sequence[Transfer], began: float) -> str:
