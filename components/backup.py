@@ -1,7 +1,7 @@
 """The backup service: copies files and metrics to a directory of its host or to a bucket, again and again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pulumi
@@ -26,25 +26,37 @@ _SECRETS = "/run/secrets"
 
 
 @dataclass(frozen=True, kw_only=True)
-class BackupBucket:
-    """A bucket that speaks S3. `endpoint` begins with https:// or http://."""
+class BackupTarget:
+    """Where the backups go: `repository` is the address, as restic writes it. `directory` is a path of the host.
 
-    endpoint: str
-    bucket: str
-    region: str
-    prefix: str
-    access_key: str
-    secret_key: pulumi.Output[str]
+    `secrets` are the keys of a bucket, by their names.
+    """
 
-    @property
-    def repository(self) -> str:
-        """The address of a repository in the bucket, as restic writes it."""
-        return f"s3:{'/'.join(filter(None, (self.endpoint, self.bucket, self.prefix.strip('/'))))}"
+    repository: str
+    directory: str = ""
+    region: str = ""
+    secrets: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
+
+
+def in_directory(path: str) -> BackupTarget:
+    """Return the target in a directory of the host that makes the backups."""
+    return BackupTarget(repository=_DIRECTORY, directory=path)
+
+
+def in_bucket(
+    *, endpoint: str, bucket: str, region: str, prefix: str, access_key: str, secret_key: pulumi.Output[str]
+) -> BackupTarget:
+    """Return the target in a bucket that speaks S3. `endpoint` begins with https:// or http://."""
+    return BackupTarget(
+        repository=f"s3:{'/'.join(filter(None, (endpoint, bucket, prefix.strip('/'))))}",
+        region=region,
+        secrets={"access-key": pulumi.Output.from_input(access_key), "secret-key": secret_key},
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackupArgs:
-    """`target` is the path of a directory on `host`, or a bucket. `context` is the folder of the image's Dockerfile.
+    """The service runs on `host`. `context` is the folder of the image's Dockerfile.
 
     A backup is made every `every` seconds, and `keep` says how many are kept: it maps "last", "daily", "weekly" and
     "monthly" to a number, which may be 0. Without `password`, which encrypts the backups, none of them can be read
@@ -60,7 +72,7 @@ class BackupArgs:
     databases: Mapping[str, InfluxDb]
     context: Path
     python_image: str
-    target: str | BackupBucket
+    target: BackupTarget
     every: int
     keep: Mapping[str, int]
     password: pulumi.Output[str]
@@ -94,7 +106,7 @@ class Backup(pulumi.ComponentResource):
             opts=self._child,
         )
         databases = [database.ready for database in args.databases.values()]
-        is_directory = isinstance(args.target, str)
+        directory = args.target.directory
         service = SwarmService(
             name,
             SwarmServiceArgs(
@@ -109,18 +121,21 @@ class Backup(pulumi.ComponentResource):
                 environment=self._environment(),
                 node_id_variable=args.storage.node_id_variable,
                 secrets=self._secrets(),
-                writable_host_paths={str(args.target): _DIRECTORY} if is_directory else {},
+                writable_host_paths={directory: _DIRECTORY} if directory else {},
                 tmpfs={"/tmp": 256},  # noqa: S108 - a path in the container, where restic keeps what it sends
                 constraints=[args.host.constraint],
                 update_order="stop-first",
                 healthcheck=Healthcheck(
-                    command=["python3", "-m", "backup.healthcheck", str(8 * args.cluster.patience)],
+                    command=[
+                        *("env", f"FILE_TRANSFER_STATUS_PORT={PORT}", "python3", "-m", "file_transfer.healthcheck"),
+                        str(8 * args.cluster.patience),
+                    ],
                     interval=10,
                     timeout=10,
                     start_period=60,
                 ),
                 resources=Resources(cpus=1.0, memory=768, reserved_cpus=0.1, reserved_memory=128),
-                after=[self._directory(args.target)] if isinstance(args.target, str) else [],
+                after=[self._directory(directory)] if directory else [],
             ),
             opts=self._child,
         )
@@ -138,33 +153,29 @@ class Backup(pulumi.ComponentResource):
 
     def _environment(self) -> dict[str, str]:
         args = self._args
-        bucket = args.target if isinstance(args.target, BackupBucket) else None
         return {
             **args.storage.environment,
             "FILE_TRANSFER_POSTGRES_CONNECTIONS": str(connections.FOR_BACKUP),
             "BACKUP_CLUSTER": pulumi.get_stack(),
-            "BACKUP_REPOSITORY": bucket.repository if bucket else _DIRECTORY,
+            "BACKUP_REPOSITORY": args.target.repository,
             "BACKUP_EVERY_SECONDS": str(args.every),
             "BACKUP_KEEP": ",".join(f"{kind}={number}" for kind, number in args.keep.items() if number),
             "BACKUP_DATABASES": ",".join(
                 f"{database}={influxdb.service_name(database)}:{influxdb.PORT}" for database in args.databases
             ),
             **{f"BACKUP_{_variable(name)}_FILE": f"{_SECRETS}/{_file(name)}" for name in self._own_secrets()},
-            **({"BACKUP_REGION": bucket.region} if bucket else {}),
+            **({"BACKUP_REGION": args.target.region} if args.target.region else {}),
         }
 
     def _own_secrets(self) -> dict[str, pulumi.Output[str]]:
         """Return what the service knows beside what the storage needs, by a name of each."""
         args = self._args
-        secrets = {
+        return {
             "password": args.password,
             "reader-password": args.reader_password,
             "writer-password": args.writer_password,
+            **args.target.secrets,
         }
-        if isinstance(args.target, BackupBucket):
-            secrets["access-key"] = pulumi.Output.from_input(args.target.access_key)
-            secrets["secret-key"] = args.target.secret_key
-        return secrets
 
     def _secrets(self) -> list[SwarmSecret]:
         contents = {

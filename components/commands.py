@@ -46,7 +46,9 @@ def rotate_join_tokens(nodes: Mapping[str, str]) -> str:
 
     `nodes` maps the id of each node that has joined to its role. When they change, the script runs again.
     """
-    return render("rotate_join_tokens", NODES=" ".join(sorted(f"{node}={role}" for node, role in nodes.items())))
+    return render(
+        "change_node", "rotate_join_tokens", NODES=" ".join(sorted(f"{node}={role}" for node, role in nodes.items()))
+    )
 
 
 def join_request(*, address: str, manager_address: str, token: str) -> str:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from lab import configuration, interrupted, lifecycle
@@ -15,6 +16,7 @@ from lab.packages import LabError
 from lab.paths import Lab
 from lab.progress import step
 from operations import recover
+from operations.stack import OperationError
 
 NAME = "lab"
 _SECRETS = ("operator_password", "influxdb_writer_password", "influxdb_reader_password", "postgres_password")
@@ -134,15 +136,12 @@ def _recover(lab: Lab, tools: Path) -> None:
     if not recover.has_pending(export):
         return
     with step("cleaning up after an interrupted run"):
-        for unrecorded in recover.unrecorded(export):
-            # The command fails if the create never made the object, so a failure is no error.
-            removal = lifecycle.of(lab).command(unrecorded.removal)
-            # The paths in its ssh options are relative to the project.
-            subprocess.run(removal, cwd=lab.checkout, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-        if urns := recover.half_deleted(export) | recover.join_tokens(export):
-            changed = json.dumps(recover.with_unknown_creates(export, urns))
-            pulumi(lab, tools, "stack", "import", stdin=changed)
-        pulumi(lab, tools, "refresh", "--yes", "--skip-preview", "--clear-pending-creates")
+        try:
+            recover.end_pending(
+                export, partial(pulumi, lab, tools), reaching=lifecycle.of(lab).command, folder=lab.checkout
+            )
+        except OperationError as error:
+            raise LabError(str(error)) from None
 
 
 def _make_passphrase(file: Path) -> None:

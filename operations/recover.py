@@ -12,7 +12,7 @@ import json
 import shlex
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,21 +156,41 @@ def _run(*, agreed: bool) -> None:
     if backend.startswith(_LOCAL):
         remove_broken_attributes(Path(backend.removeprefix(_LOCAL)).expanduser())
     pulumi("cancel", "--yes")
-    export = json.loads(pulumi("stack", "export"))
-    if has_pending(export):
-        for found in unrecorded(export):
-            _remove(found)
-    if urns := half_deleted(export) | join_tokens(export):
-        # Before the refresh, since both forget what is pending, and the refresh can also be done later.
-        pulumi("stack", "import", stdin=json.dumps(with_unknown_creates(export, urns)))
-    # Also without pending operations: an earlier run of this command may have forgotten them, and failed here.
-    pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--non-interactive")
+    end_pending(json.loads(pulumi("stack", "export")), pulumi)
     print("The state is clean. Now run `pulumi up`, or `pulumi destroy`, again.")
 
 
-def _remove(found: Unrecorded) -> None:
+def end_pending(
+    export: Mapping[str, Any],
+    run_pulumi: Callable[..., object],
+    *,
+    reaching: Callable[[list[str]], list[str]] = list,
+    folder: Path = Path(),
+) -> None:
+    """Find out how the pending operations of an exported state ended, so that the next run can go on.
+
+    Args:
+        export: the exported state.
+        run_pulumi: runs the Pulumi CLI on the stack with these arguments, and `stdin` on its standard input.
+        reaching: returns a command in a form that can reach the hosts.
+        folder: the project's folder, to which the paths in ssh's options are relative.
+
+    Raises:
+        OperationError: an object that is in the way cannot be removed.
+    """
+    for found in unrecorded(export):
+        _remove(found, reaching, folder)
+    if urns := half_deleted(export) | join_tokens(export):
+        # Before the refresh, since both forget what is pending, and the refresh can also be done later.
+        run_pulumi("stack", "import", stdin=json.dumps(with_unknown_creates(export, urns)))
+    # Also without pending operations: an earlier run may have forgotten them, and failed here.
+    run_pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--non-interactive")
+
+
+def _remove(found: Unrecorded, reaching: Callable[[list[str]], list[str]], folder: Path) -> None:
     """Remove the object, if the create made it."""
-    done = subprocess.run(found.removal, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    command = reaching(found.removal)
+    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode == _SSH_FAILED:
         raise OperationError(f"{found.ssh[-1]}: {done.stderr.strip()}: make it reachable, then run this command again")
     if done.returncode and not any(words in done.stderr for words in _NO_OBJECT):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from components import backup
-from components.backup import Backup, BackupArgs, BackupBucket
+from components.backup import Backup, BackupArgs, BackupTarget, in_bucket, in_directory
 from components.file_storage import FileStorage
 from components.influxdb import InfluxDb
 from components.overlay import OverlayNetwork
@@ -46,10 +46,10 @@ def create_backup(
     )
 
 
-def _target(settings: Settings) -> str | BackupBucket:
+def _target(settings: Settings) -> BackupTarget:
     assert settings.backup  # noqa: S101 - only then it is asked
     if directory := settings.backup.directory:
-        return directory
+        return in_directory(directory)
     assert settings.backup.s3  # noqa: S101 - the settings are validated
     assert settings.backup_storage_key  # noqa: S101 - the settings are validated
-    return BackupBucket(**settings.backup.s3.model_dump(), secret_key=secret(settings.backup_storage_key))
+    return in_bucket(**settings.backup.s3.model_dump(), secret_key=secret(settings.backup_storage_key))

@@ -1,11 +1,11 @@
 # shellcheck shell=sh
-# Defines change_node, drain and await_demotion.
+# Defines change_swarm, change_node, drain and await_demotion.
 
-# change_node runs `docker node` with its arguments. The swarm refuses a change if the node, which may have
-# just joined, changes by itself at the same time, or if the swarm's leader changes. It is then repeated.
-change_node() {
+# change_swarm runs `docker` with its arguments. The swarm refuses a change if the node, which may have just joined,
+# changes by itself at the same time, or if the swarm's leader changes. It is then repeated.
+change_swarm() {
   attempts=20
-  until failure=$(docker node "$@" 2>&1 >/dev/null); do
+  until failure=$(docker "$@" 2>&1 >/dev/null); do
     case $failure in
       *'update out of sequence'* | *'lost leader status'* | *'does not have a leader'*) attempts=$((attempts - 1)) ;;
       *) attempts=0 ;;
@@ -17,6 +17,8 @@ change_node() {
     sleep 1
   done
 }
+
+change_node() { change_swarm node "$@"; }
 
 # drain stops the tasks on node $1, so that Swarm starts them on other nodes if it may, and waits at most $2 seconds
 # until none runs there. A node that is down does not say when its tasks end, and is not waited for.

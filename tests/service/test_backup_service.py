@@ -14,8 +14,9 @@ import requests
 from backup_cluster import LARGE, BackupCluster, content_of, described, put, remove
 from running import free_ports, wait_until
 
-from backup import backups, healthcheck, record
+from backup import backups, record
 from backup.record import Record
+from file_transfer import healthcheck
 from file_transfer.stored_file import now
 
 PATIENCE_SECONDS = 120
@@ -387,10 +388,12 @@ def test_a_service_whose_repository_cannot_be_used_does_not_begin(cluster: Backu
     assert said.count("\n") == 1
 
 
-def test_the_health_check_asks_the_service(cluster: BackupCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_services_health_check_asks_this_service_too(
+    cluster: BackupCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with serving(cluster) as url:
         wait_until(lambda: metrics(url) != {}, PATIENCE_SECONDS)
-        monkeypatch.setattr(healthcheck, "_PORT", int(url.rpartition(":")[2]))
+        monkeypatch.setenv("FILE_TRANSFER_STATUS_PORT", url.rpartition(":")[2])
         assert healthcheck.main(10) == 0
     assert healthcheck.main(10) == 1
 

@@ -1,7 +1,7 @@
 """Health and metrics, on a port of their own. Whatever a backup does, these are answered."""
 
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
@@ -12,8 +12,7 @@ from prometheus_client.registry import Collector
 
 from backup import record
 from file_transfer.settings import SettingsError
-
-_TEXT = "text/plain; charset=utf-8"
+from file_transfer.status_handler import StatusHandler
 
 
 def start(port: int, folder: Path, every_seconds: int) -> int:
@@ -66,31 +65,20 @@ class _Recorded(Collector):
 
 
 class _Server(ThreadingHTTPServer):
-    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+    def __init__(self, address: tuple[str, int], handler: type[StatusHandler]) -> None:
         super().__init__(address, handler)
         self.registry = CollectorRegistry()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(StatusHandler):
     server: _Server
-    timeout = 5
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the base class looks for it
         """Answer one of the two paths. Called by the server."""
         match self.path:
             case "/healthz":
-                self._answer(200, b"alive\n")
+                self.answer(200, b"alive\n")
             case "/metrics":
-                self._answer(200, generate_latest(self.server.registry), CONTENT_TYPE_LATEST)
+                self.answer(200, generate_latest(self.server.registry), CONTENT_TYPE_LATEST)
             case _:
-                self._answer(404, b"error: not found\n")
-
-    def _answer(self, status: int, content: bytes, content_type: str = _TEXT) -> None:
-        self.send_response_only(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Log nothing: there are several requests a minute."""
+                self.answer(404, b"error: not found\n")

@@ -5,8 +5,7 @@ as dead, and with it all its transfers. The edge does not route this port.
 """
 
 import sys
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
@@ -15,8 +14,7 @@ from file_transfer.chunks import StorageUnavailableError
 from file_transfer.errors import RefusedError
 from file_transfer.readiness import Readiness
 from file_transfer.settings import SettingsError
-
-_TEXT = "text/plain; charset=utf-8"
+from file_transfer.status_handler import StatusHandler
 
 
 class StatusServer:
@@ -52,21 +50,20 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(StatusHandler):
     server: _Server
-    timeout = 5
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the base class looks for it
         """Answer one of the three paths. Called by the server."""
         match self.path:
             case "/healthz":
-                self._answer(200, b"alive\n")
+                self.answer(200, b"alive\n")
             case "/readyz":
-                self._answer(*self._ready())
+                self.answer(*self._ready())
             case "/metrics":
-                self._answer(200, metrics.exposition(), metrics.CONTENT_TYPE)
+                self.answer(200, metrics.exposition(), metrics.CONTENT_TYPE)
             case _:
-                self._answer(404, b"error: not found\n")
+                self.answer(404, b"error: not found\n")
 
     def _ready(self) -> tuple[int, bytes]:
         try:
@@ -74,13 +71,3 @@ class _Handler(BaseHTTPRequestHandler):
         except (RefusedError, StorageUnavailableError) as error:
             return 503, f"error: {error}\n".encode()
         return 200, b"ready\n"
-
-    def _answer(self, status: int, content: bytes, content_type: str = _TEXT) -> None:
-        self.send_response_only(HTTPStatus(status))
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Log nothing: there are several requests a second."""

@@ -110,7 +110,9 @@ def test_after_a_killed_run_unrecorded_objects_are_removed_and_the_state_is_refr
     state = {"deployment": {"resources": [provider], "pending_operations": pending}}
     (tools / "state.json").write_text(json.dumps(state))
     ssh = tools / "ssh"
-    ssh.write_text('#!/bin/sh\nprintf "%s\\n" "$*" >> "$FAKE/ssh-arguments"\nexit 1\n')
+    ssh.write_text(
+        '#!/bin/sh\nprintf "%s\\n" "$*" >> "$FAKE/ssh-arguments"\necho "Error: No such service: files" >&2\nexit 1\n'
+    )
     ssh.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{tools}:/usr/bin:/bin")
