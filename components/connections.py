@@ -44,7 +44,7 @@ def allowed(replicas: int) -> int:
 def memory(replicas: int) -> int:
     """Return the memory in MiB that PostgreSQL needs with all connections of replicas in use.
 
-    A backup has few, which an update's additional replica leaves to it for most of the time.
+    A backup's few are not counted: the additional replica of an update is counted, and it rarely runs.
     """
     return round(_FIRST_MIB + _MIB_EACH * in_use(replicas))
 

@@ -14,7 +14,7 @@ def mounts(
     volumes: Mapping[str, str],
     host_paths: Mapping[str, str],
     tmpfs: Mapping[str, int],
-    writable_host_paths: Mapping[str, str] | None = None,
+    writable_host_paths: Mapping[str, str],
 ) -> list[MountArgs]:
     """Return the mounts of a task.
 
@@ -36,7 +36,7 @@ def mounts(
             for volume, path in volumes.items()
         ),
         *(MountArgs(type="bind", source=path, target=target, read_only=True) for path, target in host_paths.items()),
-        *(MountArgs(type="bind", source=path, target=target) for path, target in (writable_host_paths or {}).items()),
+        *(MountArgs(type="bind", source=path, target=target) for path, target in writable_host_paths.items()),
         *(
             MountArgs(
                 type="tmpfs",

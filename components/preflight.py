@@ -77,8 +77,8 @@ def check(targets: Sequence[SshTarget], plan: Plan, gone: Sequence[SshTarget] = 
         PreflightError: a host cannot be used; the text names each problem and its remedy.
     """
     with ThreadPoolExecutor(max_workers=32) as pool:
-        lost = pool.map(lambda target: _probe(target, timeout=_GONE_SECONDS), gone)
-        answers = list(pool.map(_probe, targets))
+        lost = pool.map(lambda target: probe_host(target, timeout=_GONE_SECONDS), gone)
+        answers = list(pool.map(probe_host, targets))
         _refuse(
             [
                 *(answer for answer in answers if isinstance(answer, str)),
@@ -169,7 +169,7 @@ def explain(name: str, error: str) -> str:
     )
 
 
-def _probe(target: SshTarget, *, timeout: int = 60) -> Probe | str:
+def probe_host(target: SshTarget, *, timeout: int = 60) -> Probe | str:
     """Return the host's state or, if it cannot be asked within `timeout` seconds, the problem."""
     try:
         return parse(ask(target, SCRIPT, timeout=timeout))

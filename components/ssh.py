@@ -145,9 +145,10 @@ def ask(target: SshTarget, script: str, *, timeout: int = 60, prefix: Sequence[s
     Raises:
         SshError: the host cannot be reached, its host key is not the recorded one, or the script failed.
     """
-    command = [*prefix, "ssh", *target.options, target.login, "sh", "-s"]
     try:
-        done = subprocess.run(command, input=script, capture_output=True, text=True, timeout=timeout, check=False)
+        done = subprocess.run(
+            [*prefix, *_shell(target)], input=script, capture_output=True, text=True, timeout=timeout, check=False
+        )
     except subprocess.TimeoutExpired:
         raise SshError(f"no answer within {timeout} s") from None
     if done.returncode:
@@ -157,5 +158,9 @@ def ask(target: SshTarget, script: str, *, timeout: int = 60, prefix: Sequence[s
 
 def show(target: SshTarget, script: str) -> int:
     """Run a shell script on the host, show its output and its errors as they come, and return its status."""
-    command = ["ssh", *target.options, target.login, "sh", "-s"]
-    return subprocess.run(command, input=script, text=True, check=False).returncode
+    return subprocess.run(_shell(target), input=script, text=True, check=False).returncode
+
+
+def _shell(target: SshTarget) -> list[str]:
+    """Return the command that runs the script on its standard input on the host."""
+    return ["ssh", *target.options, target.login, "sh", "-s"]

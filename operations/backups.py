@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from components import backup
 from components.shell import render
-from components.ssh import SshError, SshTarget, show
+from components.ssh import SshTarget, show
 from operations import health
 from operations.health import SCRIPTS, Swarm
 from operations.stack import ConfiguredHosts, OperationError, configured_hosts, exit_status, pulumi
@@ -51,62 +51,41 @@ def run_service(configured: ConfiguredHosts, words: Sequence[str], *, stdin: str
 
 
 def _service_host(configured: ConfiguredHosts) -> SshTarget:
-    errors = []
-    for host in configured.hosts:
-        if host.role == "manager" and host.state == "active":
-            try:
-                return configured.targets[host_of(health.look_at(configured.targets[host.name]))]
-            except SshError as error:
-                errors.append(str(error))
-    raise OperationError(f"no manager answers: {'; '.join(errors)}")
+    managers = [host.name for host in configured.hosts if host.role == "manager" and host.state == "active"]
+    return configured.targets[host_of(health.look_at_any([configured.targets[name] for name in managers]))]
 
 
-def _back_up() -> None:
-    state = pulumi("stack", "export")
-    words = ["now", "--state", "-"]
-    run_service(configured_hosts(), words, stdin=state)
-
-
-def _restore(arguments: argparse.Namespace) -> None:
-    words = ["restore"]
-    if arguments.at:
-        words += ["--at", arguments.at]
-    if arguments.file:
-        words += ["--file", arguments.file]
-    words += [f"--{name}" for name in _SWITCHES if getattr(arguments, name.replace("-", "_"))]
-    run_service(configured_hosts(), words)
-
-
-_SWITCHES = {
-    "replace": "with --file: also if there is a file of this name now",
-    "keep-existing": "restore only what is missing: files that are there stay as they are",
-    "without-metrics": "restore the files only",
-}
-
-
-def main() -> int:
-    """Run the command."""
+def _parser() -> argparse.ArgumentParser:
+    """Return the parser of what the service's program understands too."""
     parser = argparse.ArgumentParser(prog="python -m operations.backups", description=(__doc__ or "").split("\n")[0])
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="now|list|restore|state")
     verbs.add_parser("now", help="make a backup now, with Pulumi's state")
     verbs.add_parser("list", help="list the backups")
-    restore = verbs.add_parser("restore", help="restore files and metrics into this cluster")
-    state = verbs.add_parser("state", help="print Pulumi's state from a backup that was made with `now`")
+    restore = verbs.add_parser("restore", help="restore files and metrics into this cluster", allow_abbrev=False)
+    state = verbs.add_parser(
+        "state", help="print Pulumi's state from a backup that was made with `now`", allow_abbrev=False
+    )
     for verb in (restore, state):
         verb.add_argument("--at", metavar="TIME", help="the backup's time as `list` prints it; by default the last one")
     restore.add_argument("--file", metavar="NAME", help="restore this file only")
-    for name, description in _SWITCHES.items():
-        restore.add_argument(f"--{name}", action="store_true", help=description)
-    arguments = parser.parse_args()
+    for option, description in (
+        ("--replace", "with --file: also if there is a file of this name now"),
+        ("--keep-existing", "restore only what is missing: files that are there stay as they are"),
+        ("--without-metrics", "restore the files only"),
+    ):
+        restore.add_argument(option, action="store_true", help=description)
+    return parser
+
+
+def main() -> int:
+    """Run the command."""
+    verb = _parser().parse_args().verb
 
     def run() -> None:
-        if arguments.verb == "now":
-            _back_up()
-        elif arguments.verb == "restore":
-            _restore(arguments)
-        else:
-            words = [arguments.verb, *(["--at", arguments.at] if getattr(arguments, "at", None) else [])]
-            run_service(configured_hosts(), words)
+        words, state = sys.argv[1:], ""
+        if verb == "now":
+            words, state = [*words, "--state", "-"], pulumi("stack", "export")
+        run_service(configured_hosts(), words, stdin=state)
 
     return exit_status(run)
 

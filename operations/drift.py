@@ -8,21 +8,18 @@ could not be found out.
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from components.preflight import explain
-from components.probe import SCRIPT, Probe, parse
-from components.ssh import SshError, SshTarget, ask
+from components.preflight import probe_host
+from components.probe import Probe
+from components.ssh import SshError
 from operations import commanded, health, refreshed
-from operations.health import Swarm
 from operations.recorded import recorded
 from operations.stack import ConfiguredHosts, configured_hosts, exit_status
 
 CHANGED = 2
 """The exit status if something was changed by hand."""
-
-_LOGINS = 16
 
 
 def findings(configured: ConfiguredHosts) -> Iterator[str]:
@@ -35,9 +32,10 @@ def findings(configured: ConfiguredHosts) -> Iterator[str]:
     known = recorded()
     present = {host.name: configured.targets[host.name] for host in configured.hosts if host.state == "active"}
     nodes = [node for node in known.nodes if node.host in present]
-    swarm = _look_at_any([present[node.host] for node in nodes if node.role == "manager"])
-    with ThreadPoolExecutor(_LOGINS) as pool:
-        answers = dict(pool.map(_probe, [present[node.host] for node in nodes]))
+    swarm = health.look_at_any([present[node.host] for node in nodes if node.role == "manager"])
+    with ThreadPoolExecutor(health.LOGINS) as pool:
+        names = [node.host for node in nodes]
+        answers = dict(zip(names, pool.map(probe_host, [present[name] for name in names]), strict=True))
     probes = {name: answer for name, answer in answers.items() if isinstance(answer, Probe)}
     yield from commanded.node_findings(known.nodes, swarm.nodes, probes)
     yield from commanded.volume_findings(known.volumes, {host.address: name for name, host in present.items()}, probes)
@@ -45,25 +43,6 @@ def findings(configured: ConfiguredHosts) -> Iterator[str]:
     if problems := [answer for answer in answers.values() if isinstance(answer, str)]:
         raise SshError("\n".join(problems))
     yield from refreshed.findings()
-
-
-def _look_at_any(managers: Sequence[SshTarget]) -> Swarm:
-    """Return the swarm as the first manager knows it that answers. Somebody may have made one a worker."""
-    problems = []
-    for manager in managers:
-        try:
-            return health.look_at(manager)
-        except SshError as error:
-            problems.append(str(error))
-    raise SshError("\n".join(problems) or "no manager is left in `hosts`")
-
-
-def _probe(target: SshTarget) -> tuple[str, Probe | str]:
-    """Return the host's name and its state or, if it cannot be asked, the problem."""
-    try:
-        return target.name, parse(ask(target, SCRIPT))
-    except SshError as error:
-        return target.name, explain(target.name, str(error))
 
 
 def main() -> int:

@@ -14,7 +14,9 @@ from components.shell import render
 from components.ssh import SshError, SshTarget, ask
 
 SCRIPTS = Path(__file__).parent / "scripts"
-_LOGINS = 16
+LOGINS = 16
+"""How many hosts are asked at a time."""
+
 _WORKING = ("running", "streaming")
 _UPDATING = ("updating", "rollback_started")
 _NANOSECONDS = 1_000_000_000
@@ -76,6 +78,21 @@ def look_at(manager: SshTarget) -> Swarm:
     return Swarm(*_documents(_ask(manager, render("print_cluster", folder=SCRIPTS))))
 
 
+def look_at_any(managers: Sequence[SshTarget]) -> Swarm:
+    """Return the swarm as the first manager knows it that answers. Somebody may have made one a worker.
+
+    Raises:
+        SshError: none does; the text names each.
+    """
+    found = []
+    for manager in managers:
+        try:
+            return look_at(manager)
+        except SshError as error:
+            found.append(str(error))
+    raise SshError("\n".join(found) or "no manager is left in `hosts`")
+
+
 def problems(manager: SshTarget, targets: Sequence[SshTarget]) -> list[str]:
     """Ask the manager for the swarm, and all hosts for their data. Return one line for each problem.
 
@@ -86,7 +103,7 @@ def problems(manager: SshTarget, targets: Sequence[SshTarget]) -> list[str]:
     members, masters = swarm.count(f"{patroni.SERVICE}-"), swarm.count(f"{seaweedfs.MASTER}-")
     found: dict[str, list[str]] = {"index": [], "few copies": []}
     if members or masters:
-        with ThreadPoolExecutor(_LOGINS) as pool:
+        with ThreadPoolExecutor(LOGINS) as pool:
             for answer in pool.map(lambda target: _ask(target, _print_data()), targets):
                 for kind, _, value in (line.partition("|") for line in answer.splitlines()):
                     found[kind].append(value)

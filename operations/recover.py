@@ -17,16 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from operations.stack import OperationError, exit_status, pulumi
+from operations.stack import OBJECTS, OperationError, exit_status, pulumi
 
-# The resource types, and what `docker ... rm` calls each. Volumes are left out: creating a volume that exists succeeds,
-# and removing one would delete files.
-_REMOVABLE = {
-    "docker:index/network:Network": "network",
-    "docker:index/secret:Secret": "secret",
-    "docker:index/service:Service": "service",
-    "docker:index/serviceConfig:ServiceConfig": "config",
-}
 _COMMAND = "command:local:Command"
 _UNKNOWN = "# recover: nobody knows whether what this did still holds"
 _SSH_FAILED = 255
@@ -58,7 +50,10 @@ def has_pending(export: Mapping[str, Any]) -> bool:
 
 
 def unrecorded(export: Mapping[str, Any]) -> list[Unrecorded]:
-    """Return the objects that pending creates may have made, except those that the state has under the same name."""
+    """Return the objects that pending creates may have made, except those that the state has under the same name.
+
+    Volumes are left out: creating a volume that exists succeeds, and removing one would delete files.
+    """
     resources = export["deployment"].get("resources") or []
     recorded = {(known["type"], known.get("outputs", {}).get("name")) for known in resources}
     providers = {
@@ -73,12 +68,12 @@ def unrecorded(export: Mapping[str, Any]) -> list[Unrecorded]:
         provider = providers.get(resource.get("provider", ""))
         if (
             operation["type"] == "creating"
-            and resource["type"] in _REMOVABLE
+            and resource["type"] in OBJECTS
             and isinstance(name, str)
             and (resource["type"], name) not in recorded
             and provider is not None
         ):
-            found.append(Unrecorded(_REMOVABLE[resource["type"]], name, _ssh(provider)))
+            found.append(Unrecorded(OBJECTS[resource["type"]], name, _ssh(provider)))
     return found
 
 
@@ -94,7 +89,7 @@ def half_deleted(export: Mapping[str, Any]) -> set[str]:
 def join_tokens(export: Mapping[str, Any]) -> set[str]:
     """Return the URNs of the commands that read a join token, and of the one that replaces all tokens afterwards.
 
-    A host that has left joins again with the token in the state, which is no longer valid.
+    Otherwise a host that has left would use the token in the state to join again, and that token is no longer valid.
     """
     return {
         known["urn"]

@@ -8,17 +8,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from operations.stack import pulumi
+from operations.stack import OBJECTS, pulumi
 
 COMMAND = ("refresh", "--preview-only", "--json", "--non-interactive")
-
-_KINDS = {
-    "docker:index/network:Network": "network",
-    "docker:index/secret:Secret": "secret",
-    "docker:index/service:Service": "service",
-    "docker:index/serviceConfig:ServiceConfig": "config",
-}
-"""The types whose deletion is reported here. That of a volume is reported with the command that makes it anew."""
 
 _VOLUME = "docker:index/volume:Volume"
 _CHANGES = ("update", "delete")
@@ -73,8 +65,8 @@ def changes(preview: Mapping[str, Any]) -> Iterator[str]:
             new = step["newState"].get("outputs") or {}
             for words in _differences(step.get("detailedDiff") or {}, old.get("outputs") or {}, new):
                 yield f"{name}: {words}"
-        elif old["type"] != _VOLUME:
-            yield f"{name}: the {_KINDS.get(old['type'], old['type'])} was deleted"
+        elif old["type"] != _VOLUME:  # which is reported with the command that makes it anew
+            yield f"{name}: the {OBJECTS.get(old['type'], old['type'])} was deleted"
     counted = sum(count for operation, count in preview.get("changeSummary", {}).items() if operation != "same")
     if counted > len(steps):
         yield f"{counted - len(steps)} more resources: `pulumi refresh --preview-only --diff` shows what was changed"

@@ -13,6 +13,14 @@ from settings.errors import PROJECT
 from settings.models import Host, Ssh
 from settings.ssh_targets import targets_of
 
+OBJECTS = {
+    "docker:index/network:Network": "network",
+    "docker:index/secret:Secret": "secret",
+    "docker:index/service:Service": "service",
+    "docker:index/serviceConfig:ServiceConfig": "config",
+}
+"""The types of resources that are the swarm's, and what `docker ... rm` calls each."""
+
 
 class OperationError(Exception):
     """An operation is refused, or has failed. The text is for the person who runs it."""

@@ -115,8 +115,8 @@ def _run(stage: Stage) -> bool:
 def _workers() -> list[str]:
     """Return the options with which pytest runs tests in as many processes as there are processors.
 
-    With more, tests of a short time limit fail. Each process begins with a row of tests of its own, so that few
-    processes start the servers that a file shares. One that has no tests left takes some of another's.
+    With more processes, tests with a short time limit fail. Each process begins with neighbouring tests, so that few
+    processes start the servers that one file shares. A process that has no tests left takes some of another's.
     """
     return ["-n", str(os.cpu_count() or 1), "--dist=worksteal"]
 

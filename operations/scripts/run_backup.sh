@@ -2,7 +2,7 @@
 # On the host of the service `backup`: runs its program with the arguments, and INPUT on its standard input.
 set -eu
 container=$(docker ps --quiet --filter 'name=^backup[.]1[.]' | head -n 1)
-# The service's variables are in its command line, where another process of the container does not get them.
+# The service gets its variables from its own command line, so another process in the container does not have them.
 variables=$(mktemp)
 trap 'rm -f "$variables"' EXIT
 docker inspect --format '{{range .Args}}{{println .}}{{end}}' "$container" |

@@ -4,7 +4,7 @@ import base64
 import itertools
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -54,7 +54,7 @@ class ServiceRule:
     description: str
     remedy: str
     problems: Callable[[Resource], Iterator[str]]
-    allowed: Collection[str] = field(default=())
+    allowed: Collection[str] = ()
 
     def violations(self, resource: Resource, allowed: Collection[str]) -> list[str]:
         """Return a message for each problem of this resource: its name, the rule, the problem and the remedy."""
@@ -129,9 +129,9 @@ def _engine_socket(service: Resource) -> Iterator[str]:
         if mount.get("type") != "bind":
             continue
         # A folder above the socket's has the socket too, unless an empty file system covers it.
-        runs = {"/": (f"{target}/run",), "/var": (f"{target}/run",)}.get(source, ())
+        above = source in ("/", "/var") and f"{target}/run" not in covered
         below = re.match(r"(/var)?/run(/docker\.sock)?$", source)
-        if below or (runs and not covered.issuperset(runs)):
+        if below or above:
             yield f"it mounts {source}"
 
 

@@ -78,9 +78,7 @@ def killed(
         yield
         recover(cluster, load)
         seconds = time.monotonic() - gone
-    failed = [t for t in load.transfers if t.began + t.seconds > gone and not t.ok]
-    up, down = (max((t.began + t.seconds - gone for t in failed if t.upload == u), default=0) for u in (True, False))
-    record(f"{what}: last failed upload {up:.1f} s, download {down:.1f} s, all is well after {seconds:.1f} s")
+    record(f"{what}: all is well after {seconds:.1f} s")
     record(f"{what}: {load.described()}")
     lost = load.lost(*urls(cluster))
     table.add(what, load, gone, lost=lost)

@@ -63,21 +63,12 @@ class Table:
         """Count the lost samples of the rows that lack them. Waits once until InfluxDB has a sample of now."""
         rows = [row for row in self.rows if row.nodes and row.lost_samples is None]
         if rows:
-            wait_for_samples(cluster, sorted({node for row in rows for node in row.nodes}))
+            _wait_for_samples(cluster, sorted({node for row in rows for node in row.nodes}))
         for row in rows:
             row.lost_samples = len(_gaps(cluster, row.began, row.ended, row.nodes))
 
 
-def lost_samples(cluster: Cluster, began: float, ended: float, nodes: Sequence[str] = NODES) -> list[float]:
-    """Return the times of the samples of these hosts' memory that InfluxDB lacks, from begin to end of a fault.
-
-    Waits until InfluxDB has a sample of now from each host.
-    """
-    wait_for_samples(cluster, nodes)
-    return _gaps(cluster, began, ended, nodes)
-
-
-def wait_for_samples(cluster: Cluster, nodes: Sequence[str]) -> None:
+def _wait_for_samples(cluster: Cluster, nodes: Sequence[str]) -> None:
     """Wait until InfluxDB has a sample of now from each of these hosts."""
     now = time.time()
 

@@ -11,8 +11,7 @@ from file_transfer.settings import SettingsError
 
 DAY = 86_400
 KEEP = (
-    'BACKUP_KEEP is "{}": set it to numbers such as daily=7,weekly=5,monthly=12; '
-    "there are last, hourly, daily, weekly, monthly, yearly"
+    'BACKUP_KEEP is "{}": set it to numbers such as daily=7,weekly=5,monthly=12; there are last, daily, weekly, monthly'
 )
 NOWHERE = 'BACKUP_PASSWORD_FILE is "/nowhere": No such file or directory; name a file with the repository\'s password'
 
@@ -52,7 +51,7 @@ def test_a_backup_is_due_when_the_last_one_is_old_enough(found: Record, seconds:
 
 def test_what_is_recorded_can_be_read(tmp_path: Path) -> None:
     assert record.read(tmp_path) == Record()
-    written = Record(last_success=1.5, last_failure=2.5, failures=1, files=2, bytes=3, damaged=4, seconds=5)
+    written = Record(last_success=1.5, last_failure=2.5, failures=1, files=2, damaged=4)
 
     record.write(tmp_path, written)
 
@@ -94,7 +93,7 @@ def test_only_three_settings_are_needed(given: dict[str, str]) -> None:
 
     assert (found.repository.location, found.repository.cluster, found.databases) == ("/backup", "prod", ())
     assert (found.every_seconds, found.port) == (DAY, 8082)
-    assert found.keep == (("daily", 7), ("weekly", 5), ("monthly", 12))
+    assert found.keep == (("last", 3), ("daily", 7), ("weekly", 5), ("monthly", 12))
 
 
 def test_databases_and_keys_are_read(given: dict[str, str], tmp_path: Path) -> None:
@@ -158,7 +157,7 @@ def test_databases_and_keys_are_read(given: dict[str, str], tmp_path: Path) -> N
                 value,
                 KEEP.format(value),
             )
-            for value in ("", "daily", "daily=0", "daily=x", "dayly=1", "daily=7,")
+            for value in ("", "daily", "hourly=1", "daily=0", "daily=x", "dayly=1", "daily=7,")
         ),
     ],
 )

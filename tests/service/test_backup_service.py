@@ -50,7 +50,7 @@ def test_a_cluster_is_restored_from_its_backup(cluster: BackupCluster, other: Ba
     assert line.endswith(f"Z  2 files, {len(LARGE) * 5 + 5} bytes\n")
     assert cluster.run("list") == line
     found = recorded(cluster)
-    assert (found.files, found.bytes, found.damaged, found.failures) == (2, len(LARGE) * 5 + 5, 0, 0)
+    assert (found.files, found.damaged, found.failures) == (2, 0, 0)
     assert found.last_success >= before.timestamp() - 1
 
     output = other.run("restore")
@@ -339,13 +339,11 @@ def test_the_service_makes_a_backup_when_there_is_none_and_reports_it(cluster: B
         "backup_last_success_timestamp_seconds",
         "backup_failures_total",
         "backup_files",
-        "backup_bytes",
         "backup_damaged_files",
-        "backup_duration_seconds",
         "backup_interval_seconds",
     }
     assert found["backup_interval_seconds"] == 86400
-    assert (found["backup_files"], found["backup_bytes"]) == (2, len(LARGE) + 4)
+    assert found["backup_files"] == 2
     assert (found["backup_damaged_files"], found["backup_failures_total"]) == (1, 0)
     assert started - 1 <= found["backup_last_success_timestamp_seconds"] <= time.time()
 

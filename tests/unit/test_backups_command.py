@@ -107,5 +107,5 @@ def test_without_any_manager_their_errors_are_named(
 
     monkeypatch.setattr(backups.health, "look_at", fail)
 
-    with pytest.raises(OperationError, match="no manager answers: first is off; master is off"):
+    with pytest.raises(SshError, match="first is off\nmaster is off"):
         backups.run_service(configured, ["list"])

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from recorder import Recorder
 
+from components import preflight
 from components.commands import CLUSTER_LABEL, HOST_LABEL, chown_volume, configure_node, create_volume, retire_node
 from components.probe import SCRIPT, parse
 from components.shell import render, variables_and_arguments
@@ -436,7 +437,7 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> Hosts:
     found = Hosts()
     for module in (stack, recorded, refreshed):
         monkeypatch.setattr(module, "pulumi", found.pulumi)
-    for module in (drift, health):
+    for module in (preflight, health):
         monkeypatch.setattr(module, "ask", found.ask)
     monkeypatch.setattr("sys.argv", ["drift"])
     return found

@@ -61,10 +61,11 @@ def test_what_one_address_may_use_is_a_setting(run_once: Callable[..., Recorder]
 
 
 def test_the_operator_s_password_is_hashed_and_the_list_stays_the_same(
-    run_once: Callable[..., Recorder], values: dict[str, Any]
+    run_program: Callable[..., Recorder], recorder: Recorder, values: dict[str, Any]
 ) -> None:
     def users() -> str:
-        data = run_once(values).of_type("docker:index/secret:Secret")["edge-operators"]["data"]
+        recorder.resources.clear()
+        data = run_program(values).of_type("docker:index/secret:Secret")["edge-operators"]["data"]
         return base64.b64decode(revealed(data)).decode()
 
     first = users()

@@ -203,7 +203,7 @@ class _ReadFile:
         return self._hash.hexdigest()
 
     def read(self, size: int) -> bytes:
-        """Return exactly `size` bytes, of which the file has that many."""
+        """Return exactly `size` bytes, with zeros in the place of those that are gone."""
         while len(self._buffer) < size and not self.is_cut_short:
             self._buffer += self._next()
         data = bytes(self._buffer[:size])

@@ -3,14 +3,12 @@
 The tags of the summary's snapshot say what the backup has, so that a list of snapshots is enough to know it.
 """
 
-import json
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from time import monotonic
 
 from backup import archive, metrics
 from backup.archive import Contents
@@ -47,7 +45,6 @@ class Backup:
     files: int
     bytes: int
     damaged: int
-    seconds: int
     missing: tuple[str, ...] = ()
 
     @property
@@ -118,7 +115,6 @@ def make(
         RepositoryError: it cannot be stored.
         StorageUnavailableError: the files cannot be read at the moment.
     """
-    started = monotonic()
     time = now.replace(microsecond=0)
     while time in taken:
         time += timedelta(seconds=1)
@@ -135,7 +131,7 @@ def make(
             failures[database.name] = str(error)
     with repository.store(time, [FILES], archive.FILENAME) as sink:
         contents = archive.write(catalogue, sink)
-    _store_summary(repository, time, contents, round(monotonic() - started), list(failures))
+    _store_summary(repository, time, contents, list(failures))
     return time, list(failures.values())
 
 
@@ -179,23 +175,20 @@ def _left_over(snapshots: Sequence[Snapshot]) -> list[Snapshot]:
     return [snapshot for snapshot in snapshots if snapshot.time not in times and STATE not in snapshot.tags]
 
 
-def _store_summary(
-    repository: Repository, time: datetime, contents: Contents, seconds: int, missing: Sequence[str]
-) -> None:
+def _store_summary(repository: Repository, time: datetime, contents: Contents, missing: Sequence[str]) -> None:
     tags = [
         _SUMMARY,
         f"files={contents.files}",
         f"bytes={contents.bytes}",
         f"damaged={len(contents.damaged)}",
-        f"seconds={seconds}",
         *(f"missing={name}" for name in missing),
     ]
-    with repository.store(time, tags, "summary.json") as sink:
-        sink.write(json.dumps(asdict(contents), indent=2).encode())
+    with repository.store(time, tags, "summary.txt") as sink:
+        sink.write(b"The tags of this snapshot say what the backup has.\n")
 
 
 def _backup(time: datetime, snapshots: dict[str, Snapshot]) -> Backup:
-    numbers = {"files": 0, "bytes": 0, "damaged": 0, "seconds": 0}
+    numbers = {"files": 0, "bytes": 0, "damaged": 0}
     missing = []
     for tag in snapshots[_SUMMARY].tags:
         name, _, value = tag.partition("=")

@@ -1,4 +1,4 @@
-"""The commands, each a function that raises an error or returns the line to print about what it did."""
+"""The commands. Each is a function that returns what to print, or raises an error."""
 
 import json
 import time
@@ -53,7 +53,7 @@ def storage() -> Iterator[Catalogue]:
 
 
 def back_up(settings: Settings, *, only_if_due: bool = False, state: bytes | None = None) -> str:
-    """Make a backup, unless it must be due and is not, and forget old ones.
+    """Make a backup, and forget old ones. With `only_if_due`, do nothing unless one is due.
 
     Raises:
         RepositoryError: it cannot be stored.
@@ -135,7 +135,9 @@ def list_all(settings: Settings) -> list[str]:
 
 
 def restore_everything(settings: Settings, at: str | None, *, keep_existing: bool, with_metrics: bool) -> Iterator[str]:
-    """Restore all files, and then the metrics. Yield a line for each.
+    """Restore all files, and then the metrics.
+
+    Yield a line for the files, for each damaged file, and for each database.
 
     Raises:
         RestoreError: there are files already.

@@ -61,8 +61,6 @@ def _escaped(text: str, special: str) -> str:
 
 def _value(value: Any, types: frozenset[str]) -> str:  # noqa: ANN401 - whatever JSON has
     match value:
-        case float():
-            return repr(value)
         case bool():
             return "true" if value else "false"
         case str():

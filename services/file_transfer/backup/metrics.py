@@ -29,8 +29,8 @@ def filename(database: str) -> str:
     return f"{database}.lp"
 
 
-def write(database: Influxdb, target: Writable, now: datetime) -> int:
-    """Write all points of the database's default retention policy, and return how many.
+def write(database: Influxdb, target: Writable, now: datetime) -> None:
+    """Write all points of the database's default retention policy.
 
     Raises:
         InfluxdbError: it cannot be read.
@@ -38,9 +38,8 @@ def write(database: Influxdb, target: Writable, now: datetime) -> int:
     target.write(_COMMENT)
     first = min((row[0] for series in database.query(_EARLIEST) for row in series.rows), default=None)
     if first is None:
-        return 0
+        return
     types = _types(database)
-    points = 0
     for condition in _days(first, now):
         for series in database.query(f"{_POINTS} WHERE {condition} GROUP BY *"):
             try:
@@ -53,8 +52,6 @@ def write(database: Influxdb, target: Writable, now: datetime) -> int:
             if left_out := len(series.rows) - len(found):
                 _log.warning("%d points of %a are left out of the backup", left_out, series.measurement)
             target.write("".join(found).encode())
-            points += len(found)
-    return points
 
 
 def restore(database: Influxdb, stream: IO[bytes]) -> tuple[int, str]:

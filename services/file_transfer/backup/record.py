@@ -14,7 +14,7 @@ _RECORD = "backup.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """The last complete backup: when it began (Unix time, 0 if there is none), what it has and how long it took.
+    """The last complete backup: when it began (Unix time, 0 if there is none), and what it has.
 
     `failures` counts what has failed since the container started; `last_failure` is the time of the last failed backup.
     """
@@ -23,9 +23,7 @@ class Record:
     last_failure: float = 0
     failures: int = 0
     files: int = 0
-    bytes: int = 0
     damaged: int = 0
-    seconds: float = 0
 
 
 def read(folder: Path) -> Record:

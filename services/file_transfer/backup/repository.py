@@ -20,7 +20,7 @@ from file_transfer.chunks import Data
 _STOP_SECONDS = 3
 _END_SECONDS = 1
 _ANSWER_SECONDS = 30
-"""How long the repository has to answer at the start: restic itself asks for a quarter of an hour."""
+"""How long the repository has to answer at the start: restic itself would keep trying for a quarter of an hour."""
 
 _NO_REPOSITORY = 10
 _WRONG_PASSWORD = 12

@@ -15,7 +15,6 @@ from file_transfer.lifetime import Lifetime
 from file_transfer.stored_file import now
 
 _NO_FILE_YET = Conditions(none_match=frozenset({"*"}))
-_LISTED = 10
 
 
 class RestoreError(Exception):
@@ -24,7 +23,7 @@ class RestoreError(Exception):
 
 @dataclass
 class Restored:
-    """What was restored: how many files, and their bytes; how many names existed already, and files had expired.
+    """What was restored: how many files, their bytes, how many names existed already, and how many files had expired.
 
     The content of `removed` and `damaged` ones is not in the backup: they were removed while the backup was made, or
     their bytes were gone or wrong by then.
@@ -43,14 +42,8 @@ class Restored:
         parts += [f"{self.existing} exist already and stay as they are"] if self.existing else []
         parts += [f"{self.expired} have expired"] if self.expired else []
         parts += [f"{len(self.removed)} were removed during the backup"] if self.removed else []
-        parts += [f"NOT restored, since damaged in the backup: {listed(self.damaged)}"] if self.damaged else []
+        parts += [f"{len(self.damaged)} were damaged in the backup"] if self.damaged else []
         return "; ".join(parts)
-
-
-def listed(found: list[str]) -> str:
-    """Return the first of these names, and how many more there are, in one line."""
-    more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
-    return ", ".join(names.printable(name) for name in found[:_LISTED]) + more
 
 
 def check_is_empty(catalogue: Catalogue) -> None:

@@ -80,7 +80,5 @@ def recorded(complete: Sequence[backups.Backup], before: Record) -> Record:
         before,
         last_success=last.time.timestamp(),
         files=last.files,
-        bytes=last.bytes,
         damaged=last.damaged,
-        seconds=last.seconds,
     )

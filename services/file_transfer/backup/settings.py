@@ -13,7 +13,7 @@ from pathlib import Path
 from file_transfer.settings import SettingsError
 
 _PREFIX = "BACKUP_"
-_KEPT = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
+_KEPT = ("last", "daily", "weekly", "monthly")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -111,7 +111,7 @@ def _databases(environment: Mapping[str, str]) -> Iterator[DatabaseSettings]:
 
 
 def _keep(environment: Mapping[str, str]) -> Iterator[tuple[str, int]]:
-    text = environment.get(f"{_PREFIX}KEEP", "daily=7,weekly=5,monthly=12")
+    text = environment.get(f"{_PREFIX}KEEP", "last=3,daily=7,weekly=5,monthly=12")
     for entry in text.split(","):
         kind, _, count = entry.strip().partition("=")
         if kind not in _KEPT or not count.isdecimal() or int(count) < 1:

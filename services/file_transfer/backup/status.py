@@ -53,13 +53,11 @@ class _Recorded(Collector):
                 found.last_success,
             ),
             ("files", "Files in the last complete backup.", found.files),
-            ("bytes", "Bytes of the files in the last complete backup, before compression.", found.bytes),
             (
                 "damaged_files",
                 "Files whose stored bytes were gone or wrong in the last complete backup.",
                 found.damaged,
             ),
-            ("duration_seconds", "How long the last complete backup took.", found.seconds),
         ):
             yield GaugeMetricFamily(f"backup_{name}", text, value)
 

@@ -83,9 +83,3 @@ def test_a_database_that_does_not_answer_is_named_and_fails(
     assert printed.out == ""
     assert printed.err.startswith(f"audit: {said}there is no verdict: ")
     assert len(printed.err.splitlines()) == 1
-
-
-def test_the_checks_do_not_need_the_network() -> None:
-    dry = subprocess.run(["make", "-n", "check", "test"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-
-    assert "audit" not in dry
