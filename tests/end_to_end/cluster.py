@@ -245,6 +245,11 @@ class Cluster:
         listed = self.on("master", f"docker service ps --quiet --filter desired-state=running {service}")
         return set(listed.split())
 
+    def slots(self, service: str) -> set[str]:
+        """Return the numbers of the replicas that should run. When a service is scaled down, any of them may go."""
+        running = "docker service ps --filter desired-state=running --format '{{.Name}}'"
+        return {name.rpartition(".")[2] for name in self.on("master", f"{running} {service}").split()}
+
     def replicas(self, service: str) -> str:
         # A filter by name would also match services whose names only begin with this one.
         listed = self.on("master", "docker service ls --format '{{.Name}} {{.Replicas}}'").splitlines()
