@@ -1,4 +1,4 @@
-.PHONY: help demo preview up test test-abuse test-faults sbom audit check unit service coverage destroy lint metrics report shell status token venv bench-files
+.PHONY: help demo preview up test test-abuse test-day-two test-faults sbom audit check unit service coverage destroy lint metrics report shell status token venv bench-files
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -14,6 +14,9 @@ up: venv ## bring the demo's cluster to what demo.yaml and the program say now
 
 test: venv ## what check runs, and end to end on two hosts of its own; as root on Debian
 	@.venv/bin/python -m lab test
+
+test-day-two: venv ## alerts, drift, backups, true metrics, another host, a registry with a password: half an hour; as root on Debian
+	@.venv/bin/python -m lab test-day-two
 
 test-faults: venv ## networks, disks, memory and Pulumi fail, hosts are maintained and lost: over an hour; as root on Debian
 	@.venv/bin/python -m lab test-faults

@@ -16,6 +16,7 @@ TEST = Lab(name="test", checkout=ROOT)
 RECORD = Lab(name="record", checkout=ROOT)
 _END_TO_END = "tests/end_to_end"
 _FAULTS = f"{_END_TO_END}/faults"
+_DAY_TWO = f"{_END_TO_END}/day_two"
 _DEMO_COMMANDS = {"demo": demo.run, "preview": update.preview, "up": update.up, "status": demo.status}
 
 
@@ -30,8 +31,9 @@ def main() -> int:
         ("status", "show what runs where, and how to reach it"),
         ("metrics", "show the eight metrics of every host and service, from both InfluxDBs"),
         ("report", "draw the metrics of the last half hour as a page with eight panels"),
-        ("test", "run all checks and tests, except those of test-faults"),
-        ("test-faults", "run the long tests: networks break, hosts are maintained and lost for good"),
+        ("test", "run all checks and tests, except those of test-day-two and test-faults"),
+        ("test-day-two", "run the long tests of operation: backups, drift, alerts, another host, a registry"),
+        ("test-faults", "run the long tests of faults: networks break, hosts are maintained and lost for good"),
         ("destroy", "remove everything that the labs have made"),
         ("shell", "open a shell that can reach the demo's hosts"),
     ):
@@ -64,10 +66,12 @@ def _run(chosen: argparse.Namespace) -> int:
         case "destroy":
             demo.destroy(DEMO, TEST, RECORD)
         case "test":
-            stages = checks.test_stages(lambda: demo.test(TEST, _END_TO_END, f"--ignore={_FAULTS}"))
-            return 0 if checks.run(stages) else 1
+            options = [_END_TO_END, f"--ignore={_DAY_TWO}", f"--ignore={_FAULTS}"]
+            return 0 if checks.run(checks.test_stages(lambda: demo.test(TEST, *options))) else 1
+        case "test-day-two":
+            return 0 if checks.run(checks.lab_stages("day two", lambda: demo.test(TEST, _DAY_TWO))) else 1
         case "test-faults":
-            return 0 if checks.run(checks.fault_stages(lambda: demo.test(TEST, _FAULTS))) else 1
+            return 0 if checks.run(checks.lab_stages("faults", lambda: demo.test(TEST, _FAULTS))) else 1
         case "record":
             record.record(RECORD, chosen.file)
         case "shell":

@@ -83,9 +83,9 @@ def test_stages(lab_tests: Callable[[], bool]) -> list[Stage]:
     ]
 
 
-def fault_stages(lab_tests: Callable[[], bool]) -> list[Stage]:
-    """The long tests, in which networks break, and hosts are maintained or lost; `lab_tests` brings the lab up."""
-    return [packages_stage(packages.LAB), Stage("faults", lab_tests)]
+def lab_stages(name: str, lab_tests: Callable[[], bool]) -> list[Stage]:
+    """Long end-to-end tests alone; `lab_tests` brings the lab up and runs them."""
+    return [packages_stage(packages.LAB), Stage(name, lab_tests)]
 
 
 def run(stages: Sequence[Stage]) -> bool:

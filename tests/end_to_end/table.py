@@ -7,12 +7,9 @@ from dataclasses import dataclass, field
 
 from cluster import Cluster
 from load import Load, Transfer
+from series import GRID, NODES
 
 from monitoring.metrics import VM_METRICS
-
-NODES = ("master", "slave")
-GRID = 15
-"""Seconds between two samples."""
 
 HEADER = (
     "| Fault | Uploads again after | Downloads again after | Failed requests | Lost files | Lost samples |\n"

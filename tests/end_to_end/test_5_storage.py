@@ -1,9 +1,8 @@
-"""All replicas share the storage: two hosts have every file, and failures during a transfer lose nothing."""
+"""All replicas share the storage, and failures during a transfer lose nothing."""
 
 import base64
 import hashlib
 import itertools
-import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,60 +10,12 @@ from pathlib import Path
 import pytest
 import requests
 from cluster import Cluster
+from content import MIB, blocks, digest_of, put, put_whole
 
 from file_transfer_client.__main__ import main as client
 
-MIB = 2**20
 HOSTS = ("master", "slave")
 STORE = ("object-store-master-master", "object-store-volume", "postgres-master", "postgres-slave", "etcd-master")
-
-
-def blocks(size: int) -> Iterator[bytes]:
-    """Yield `size` bytes in blocks of 1 MiB, all different."""
-    for number in itertools.count():
-        if size <= 0:
-            return
-        block = hashlib.sha256(str(number).encode()).digest() * (MIB // 32)
-        yield block[:size]
-        size -= MIB
-
-
-def put(cluster: Cluster, name: str, content: Iterator[bytes], *, through: str) -> requests.Response:
-    return requests.put(f"{cluster.url(through)}/files/{name}", data=content, timeout=600)
-
-
-def put_whole(cluster: Cluster, name: str, size: int, *, through: str) -> None:
-    answer = put(cluster, name, blocks(size), through=through)
-    assert answer.ok, f"{answer.status_code}: {answer.text}"
-
-
-def digest_of(cluster: Cluster, name: str, *, back: str) -> str:
-    digest = hashlib.sha256()
-    with requests.get(f"{cluster.url(back)}/files/{name}", stream=True, timeout=600) as answer:
-        answer.raise_for_status()
-        for data in answer.iter_content(MIB):
-            digest.update(data)
-    return digest.hexdigest()
-
-
-def volumes(cluster: Cluster) -> dict[int, list[str]]:
-    """Return the volumes that have files, each with its servers."""
-    found: dict[int, list[str]] = {}
-    server = ""
-    for line in in_shell(cluster, "volume.list").splitlines():
-        if node := re.search(r"DataNode (\S+)", line):
-            server = node[1]
-        if volume := re.search(r"volume Id:(\d+), .* FileCount:([1-9]\d*),", line):
-            found.setdefault(int(volume[1]), []).append(server)
-    return found
-
-
-def in_shell(cluster: Cluster, *commands: str) -> str:
-    """Return what SeaweedFS's shell says to these commands. A master's container has the certificate for it."""
-    (master,) = cluster.containers("object-store-master-master")
-    shell = f"docker exec -i {master} weed shell -master=object-store-master-master:9333"
-    lines = "".join(f"{command}\\n" for command in commands)
-    return cluster.on("master", f"printf '{lines}' | {shell}", timeout=180)
 
 
 def is_stored(cluster: Cluster, name: str) -> bool:
@@ -90,34 +41,6 @@ def test_what_goes_in_through_one_node_comes_out_of_the_other(cluster: Cluster, 
     assert put(cluster, "sized", sent(), through="slave").status_code == 201
     assert digest_of(cluster, "sized", back="master") == digest.hexdigest()
     assert requests.delete(f"{cluster.url('slave')}/files/sized", timeout=60).status_code == 204
-
-
-def test_every_file_is_on_two_hosts_and_a_lost_copy_is_replaced(cluster: Cluster) -> None:
-    put_whole(cluster, "repaired", 9 * MIB, through="master")
-    # Usually at once. If a host has just left, its copies must be made again first.
-    cluster.eventually(lambda: {len(set(servers)) for servers in volumes(cluster).values()} == {2}, seconds=180)
-    copies = in_volume_server(cluster, "slave", "ls /data").split()
-    volume, copy = next((number, name) for number in volumes(cluster) if (name := f"{number}.dat") in copies)
-    server = in_volume_server(cluster, "slave", "hostname -i").split()[0] + ":8080"
-    # A hard link keeps the old copy's inode number from being given to the new copy.
-    lost = in_volume_server(cluster, "slave", f"cd /data && ln -f {copy} lost && stat -c %i lost").strip()
-
-    in_shell(cluster, "lock", f"volume.delete -node {server} -volumeId {volume}", "unlock")
-
-    # The masters check every minute for volumes with too few copies.
-    def is_there_again() -> bool:
-        return in_volume_server(cluster, "slave", f"stat -c %i /data/{copy} || true").strip() not in ("", lost)
-
-    cluster.eventually(is_there_again, seconds=180)
-    cluster.eventually(lambda: len(volumes(cluster)[volume]) == 2, seconds=60)
-    in_volume_server(cluster, "slave", "rm /data/lost")
-    digest = hashlib.sha256(b"".join(blocks(9 * MIB))).hexdigest()
-    assert digest_of(cluster, "repaired", back="slave") == digest
-
-
-def in_volume_server(cluster: Cluster, host: str, script: str) -> str:
-    (container,) = cluster.containers("object-store-volume", host)
-    return cluster.on(host, f"docker exec {container} sh -c '{script}'")
 
 
 def test_index_and_object_store_stay_within_their_memory_limits(cluster: Cluster) -> None:

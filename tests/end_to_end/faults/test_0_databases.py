@@ -9,7 +9,8 @@ import pytest
 from cluster import Cluster
 from load import Load
 from outages import recover, urls
-from table import GRID, NODES, Table
+from series import GRID, NODES
+from table import Table
 
 from monitoring.metrics import CONTAINER_METRICS, VM_METRICS, Metric
 

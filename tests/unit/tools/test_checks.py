@@ -64,7 +64,7 @@ def test_make_test_has_all_stages_of_make_check_and_the_end_to_end() -> None:
     check = [stage.name for stage in checks.check_stages()]
 
     assert [stage.name for stage in checks.test_stages(lambda: True)] == ["packages", *check, "end to end"]
-    assert [stage.name for stage in checks.fault_stages(lambda: True)] == ["packages", "faults"]
+    assert [stage.name for stage in checks.lab_stages("faults", lambda: True)] == ["packages", "faults"]
     assert check == ["format", "lint", "types", "shell scripts", "Dockerfiles", "workflows", "rules", "unit", "service"]
 
 
