@@ -15,8 +15,7 @@ DEMO = Lab(name="demo", checkout=ROOT)
 TEST = Lab(name="test", checkout=ROOT)
 RECORD = Lab(name="record", checkout=ROOT)
 _END_TO_END = "tests/end_to_end"
-_FAULTS = f"{_END_TO_END}/faults"
-_DAY_TWO = f"{_END_TO_END}/day_two"
+_LONG = {"test-day-two": f"{_END_TO_END}/day_two", "test-faults": f"{_END_TO_END}/faults"}
 _DEMO_COMMANDS = {"demo": demo.run, "preview": update.preview, "up": update.up, "status": demo.status}
 
 
@@ -66,12 +65,11 @@ def _run(chosen: argparse.Namespace) -> int:
         case "destroy":
             demo.destroy(DEMO, TEST, RECORD)
         case "test":
-            options = [_END_TO_END, f"--ignore={_DAY_TWO}", f"--ignore={_FAULTS}"]
+            options = [_END_TO_END, *(f"--ignore={folder}" for folder in _LONG.values())]
             return 0 if checks.run(checks.test_stages(lambda: demo.test(TEST, *options))) else 1
-        case "test-day-two":
-            return 0 if checks.run(checks.lab_stages("day two", lambda: demo.test(TEST, _DAY_TWO))) else 1
-        case "test-faults":
-            return 0 if checks.run(checks.lab_stages("faults", lambda: demo.test(TEST, _FAULTS))) else 1
+        case "test-day-two" | "test-faults":
+            folder = _LONG[chosen.command]
+            return 0 if checks.run(checks.lab_stages(Path(folder).name, lambda: demo.test(TEST, folder))) else 1
         case "record":
             record.record(RECORD, chosen.file)
         case "shell":

@@ -15,10 +15,17 @@ from sqlalchemy import Connection, select, text, update
 from file_transfer.chunks import StorageUnavailableError
 from file_transfer.errors import RefusedError
 from file_transfer.index import files, migrate, postgres_hosts
+from file_transfer.index import postgres as postgres_index
 from file_transfer.index.database import OutcomeUnknownError
 from file_transfer.index.postgres import PostgresDatabase
 from file_transfer.index.schema import usage
 from file_transfer.stored_file import StoredFile, now
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the wait for a commit, so that the tests take seconds."""
+    monkeypatch.setattr(postgres_index, "_WRITE_SECONDS", 2)
 
 
 @pytest.fixture
@@ -93,6 +100,7 @@ def refuses(database: PostgresDatabase) -> bool:
     return False
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_commit_that_waits_for_a_hanging_standby_ends_as_unknown(
     database: PostgresDatabase, own_cluster: Postgres
 ) -> None:
@@ -191,6 +199,7 @@ def test_a_connection_lost_during_the_commit_is_not_a_success(
         database.write(end_own_connection)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_undoing_a_change_does_not_wait_for_ever(database: PostgresDatabase, own_cluster: Postgres) -> None:
     failures: list[Exception] = []
 

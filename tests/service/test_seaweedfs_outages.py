@@ -11,6 +11,7 @@ from seaweedfs import Cluster, Requests, is_writable
 from file_transfer.chunks import StorageUnavailableError
 from file_transfer.stores import seaweedfs as store_module
 from file_transfer.stores.incoming import CHUNK_BYTES
+from file_transfer.stores.seaweedfs_copies import Copies
 from file_transfer.stores.seaweedfs_masters import Masters
 
 CONTENT = os.urandom(2 * CHUNK_BYTES + 1)
@@ -62,6 +63,26 @@ def test_an_upload_goes_on_if_the_volume_server_is_back_in_time(
     assert read(store, chunks) == CONTENT
     assert all(len(cluster.copies(chunk.key)) == 2 for chunk in chunks)
     assert {chunk.key for chunk in chunks} <= set(keys.reserved)
+
+
+def test_a_chunk_is_stored_at_the_second_try_however_long_the_first_one_took(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def put(copies: Copies, key: str, content: bytearray) -> None:
+        tried.append(key)
+        if len(tried) == 1:
+            raise StorageUnavailableError("it took too long")
+        store_copy(copies, key, content)
+
+    tried: list[str] = []
+    store_copy = Copies.put
+    monkeypatch.setattr(Copies, "put", put)
+    monkeypatch.setattr(store_module, "_PATIENCE_SECONDS", -1)
+
+    chunks = keep(cluster.store(), b"content")
+
+    assert [chunk.key for chunk in chunks] == tried[1:]
+    assert len(set(tried)) == 2, "the second try is elsewhere"
 
 
 def test_keys_are_chosen_once_the_masters_are_back(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:

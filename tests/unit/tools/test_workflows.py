@@ -30,7 +30,8 @@ def test_a_push_is_checked_and_the_night_runs_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "commands"), [("check", ["make check"]), ("end-to-end", [".ci/run", "make test-day-two", "make test-faults"])]
+    ("name", "commands"),
+    [("check", ["make check"]), ("end-to-end", [".ci/run", "make test-day-two", "make test-faults"])],
 )
 def test_it_ends_with_the_commands_that_people_run(name: str, commands: list[str]) -> None:
     (job,) = workflow(ROOT / ".github" / "workflows" / f"{name}.yml")["jobs"].values()

@@ -23,7 +23,9 @@ from file_transfer.settings import PostgresSettings
 T = TypeVar("T")
 
 _READ_SECONDS = 5.0
-_WRITE_SECONDS = 5.0
+_WRITE_SECONDS = 10.0
+"""Longer than a read may take: while a disk writes much else, a commit can wait for it for some seconds."""
+
 _CONFLICT_ATTEMPTS = 20
 _ATTEMPTS = 2
 _NOT_REPLICATED = "canceling wait for synchronous replication"

@@ -27,7 +27,7 @@ from file_transfer.stores.seaweedfs_masters import Masters
 T = TypeVar("T")
 
 _PATIENCE_SECONDS = 8
-"""How long choosing keys and storing a chunk are tried before the upload fails."""
+"""How long choosing keys and storing a chunk are tried before the upload fails; at least twice."""
 
 _PATIENCE_IN_OUTAGE_SECONDS = 2
 """The same once the volume servers have been down for longer than that. Not zero: they may just be coming back."""
@@ -127,13 +127,15 @@ class SeaweedFsStore:
 
     def _persist(self, attempt: Callable[[], T]) -> T:
         """Try until it works, for some seconds: the masters may be making new volumes, or a server restarts."""
-        began, pause = monotonic(), _FIRST_PAUSE_SECONDS
+        began, pause, failures = monotonic(), _FIRST_PAUSE_SECONDS, 0
         while True:
             try:
                 return attempt()
             except StorageUnavailableError:
+                failures += 1
                 is_outage = self._locations.outage_seconds(self._copies_of_each) > _PATIENCE_SECONDS
-                if monotonic() - began > (_PATIENCE_IN_OUTAGE_SECONDS if is_outage else _PATIENCE_SECONDS):
+                patience = _PATIENCE_IN_OUTAGE_SECONDS if is_outage else _PATIENCE_SECONDS
+                if failures > 1 and monotonic() - began > patience:
                     raise
                 self._keys.drop_spare()
             sleep(pause)

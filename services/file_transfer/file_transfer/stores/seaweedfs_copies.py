@@ -18,7 +18,9 @@ from file_transfer.stores.seaweedfs_credentials import Credentials
 from file_transfer.stores.seaweedfs_locations import Locations
 from file_transfer.stores.seaweedfs_masters import VolumeServer
 
-_PUT_SECONDS = 5
+_PUT_SECONDS = 15
+"""Longer than the others: while a disk writes much else, a chunk can wait for it for some seconds."""
+
 _GET_SECONDS = 4
 _DELETE_SECONDS = 5
 _RECENT_SECONDS = 5
