@@ -1,4 +1,4 @@
-.PHONY: help demo preview up test test-abuse test-day-two test-faults sbom audit check unit service coverage destroy lint metrics report shell status token venv bench-files
+.PHONY: help demo preview up test test-abuse test-day-two test-faults sbom audit outdated check unit service coverage destroy lint metrics report shell status token venv bench-files
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ sbom: venv ## what a deployment is made of, as a CycloneDX SBOM in build/: Pytho
 
 audit: venv ## known vulnerabilities of the locked Python packages; needs the network: make audit DATABASE=osv
 	@.venv/bin/python -m tools.audit $(DATABASE)
+
+outdated: venv ## pins that have a newer version: packages, Go modules, and with skopeo images; needs the network
+	@.venv/bin/python -m tools.outdated
 
 token: venv ## a new token for the file service, as a setting: make token NAME=ci
 	@.venv/bin/python -m tools.new_token $(NAME)
