@@ -183,6 +183,16 @@ class Cluster:
         finally:
             path.write_text(before)
 
+    @contextmanager
+    def added(self, name: str, text: str) -> Iterator[None]:
+        """Add a file to the program for a while."""
+        path = self._project / name
+        path.write_text(text)
+        try:
+            yield
+        finally:
+            path.unlink()
+
     # Hosts
 
     def on(self, host: str, script: str, *, timeout: int = 60) -> str:

@@ -21,6 +21,7 @@ from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import ChunkStore
 from file_transfer.index.database import Database
 from file_transfer.index.migrate import migrate
+from file_transfer.index.postgres import PostgresDatabase
 from file_transfer.index.sqlite import SqliteDatabase
 from file_transfer.limits import Limits
 from file_transfer.stores import seaweedfs as seaweedfs_store
@@ -81,6 +82,18 @@ def database(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> It
     else:
         shutil.copytree(request.getfixturevalue("migrated_sqlite"), tmp_path, dirs_exist_ok=True)
         opened = SqliteDatabase(tmp_path / "index.sqlite")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def empty(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """Another database, in which nothing was done yet."""
+    opened: Database
+    if backend == "cluster":
+        opened = PostgresDatabase(request.getfixturevalue("postgres_cluster").settings())
+    else:
+        opened = SqliteDatabase(tmp_path / "empty.sqlite")
     yield opened
     opened.close()
 

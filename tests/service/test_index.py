@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -12,9 +11,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, insert, text
 
 from file_transfer.index import files, garbage, schema
-from file_transfer.index.database import Database, SchemaTooNewError
+from file_transfer.index.database import Database
 from file_transfer.index.migrate import migrate
-from file_transfer.index.postgres import PostgresDatabase
 from file_transfer.index.sqlite import SqliteDatabase
 from file_transfer.stored_file import now
 
@@ -32,18 +30,6 @@ SCHEMA = {
         ORDER BY 1, 2, 3
     """,
 }
-
-
-@pytest.fixture
-def empty(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """Another database, in which nothing was done yet."""
-    opened: Database
-    if backend == "cluster":
-        opened = PostgresDatabase(request.getfixturevalue("postgres_cluster").settings())
-    else:
-        opened = SqliteDatabase(tmp_path / "empty.sqlite")
-    yield opened
-    opened.close()
 
 
 def layout(database: Database) -> list[list[str]]:
@@ -67,13 +53,6 @@ def test_a_migrated_index_stays_as_it_is(database: Database) -> None:
     migrate(database)
 
     assert layout(database) == before
-
-
-def test_the_index_of_a_later_release_is_refused(database: Database) -> None:
-    database.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
-
-    with pytest.raises(SchemaTooNewError, match="the schema 9999, which this release does not know: run a later one"):
-        migrate(database)
 
 
 def test_names_are_sorted_by_their_bytes(database: Database) -> None:

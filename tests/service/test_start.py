@@ -21,14 +21,14 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
 def test_a_later_release_s_index_is_refused(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "index.sqlite")) as index, index:
         index.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
-        index.execute("INSERT INTO alembic_version VALUES ('9999')")
+        index.execute("INSERT INTO alembic_version VALUES ('9999_9998')")
     port, status_port = free_ports(2)
 
     done = run("-m", "file_transfer", DATA=str(tmp_path), PORT=str(port), STATUS_PORT=str(status_port))
 
     assert done.returncode == 1
     assert done.stderr == (
-        "file_transfer: the index has the schema 9999, which this release does not know: run a later one\n"
+        "file_transfer: the index has the schema 9999_9998, for which this release is too old: run a later one\n"
     )
 
 

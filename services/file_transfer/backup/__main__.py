@@ -19,7 +19,7 @@ from backup.restore import RestoreError
 from file_transfer.chunks import StorageFullError, StorageUnavailableError
 from file_transfer.errors import RefusedError
 from file_transfer.index.contents import LeaseLostError
-from file_transfer.index.database import SchemaTooNewError
+from file_transfer.index.database import UnsuitableSchemaError
 from file_transfer.names import NameRefusedError
 from file_transfer.settings import SettingsError
 
@@ -36,7 +36,7 @@ _EXPECTED = (
     RepositoryError,
     RestoreError,
     SQLAlchemyError,
-    SchemaTooNewError,
+    UnsuitableSchemaError,
     SettingsError,
     StorageFullError,
     StorageUnavailableError,

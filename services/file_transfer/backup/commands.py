@@ -38,7 +38,7 @@ def storage() -> Iterator[Catalogue]:
 
     Raises:
         SettingsError: a variable is invalid.
-        SchemaTooNewError: the index is of a later release.
+        UnsuitableSchemaError: the index is of a later release.
         StorageUnavailableError: the index cannot be reached.
     """
     configured = file_settings.load()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from file_transfer import settings
 from file_transfer.chunks import StorageUnavailableError
-from file_transfer.index.database import SchemaTooNewError
+from file_transfer.index.database import UnsuitableSchemaError
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
             _make_writable_folder(configured.data)
         backends.migrate(configured)
         Server(configured, Path(counters)).run()
-    except (settings.SettingsError, SchemaTooNewError, StorageUnavailableError) as error:
+    except (settings.SettingsError, UnsuitableSchemaError, StorageUnavailableError) as error:
         sys.exit(f"file_transfer: {error}")
     finally:
         if os.getpid() == master:  # a worker that exits gets here too, but the other workers still need the folder

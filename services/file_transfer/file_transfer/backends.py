@@ -48,7 +48,7 @@ def migrate(settings: Settings) -> None:
     A process of its own does it, so that what only a migration needs takes no memory of the workers.
 
     Raises:
-        SchemaTooNewError: a later release has migrated it.
+        UnsuitableSchemaError: its schema is too new for this release, or too old.
         StorageUnavailableError: it cannot be changed.
     """
     receiver, sender = multiprocessing.Pipe(duplex=False)

@@ -16,8 +16,8 @@ class OutcomeUnknownError(StorageUnavailableError):
     """The connection broke during a commit, or the commit took too long. It may have succeeded, now or later."""
 
 
-class SchemaTooNewError(Exception):
-    """The index was written by a later release."""
+class UnsuitableSchemaError(Exception):
+    """This release cannot use the index: its schema is too new, or too old. The text says what to do."""
 
 
 class Database(Protocol):
