@@ -45,7 +45,7 @@ def fails(cluster: Cluster, said: str) -> None:
 def schema(cluster: Cluster) -> str:
     """Return the revision of the index's schema, as the standby or the primary on the first host has it."""
     (container,) = cluster.containers("postgres-master")
-    query = "psql -h /tmp -U postgres -d files -Atc 'SELECT version_num FROM alembic_version'"
+    query = "psql -h /tmp -d file_transfer -Atc 'SELECT version_num FROM alembic_version'"
     return cluster.on("master", f"docker exec {container} {query}").strip()
 
 
