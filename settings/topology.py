@@ -7,7 +7,6 @@ the settings read it here, and a test compares it with what the program register
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
-from typing import TYPE_CHECKING
 
 from components import alertmanager, backup, etcd_member, grafana, influxdb, patroni, prometheus, seaweedfs
 from components.data_hosts import FILES, INDEX, MONITORING, CopiedData, Data
@@ -16,9 +15,7 @@ from components.ports import PublishedPort
 from components.preflight import Plan
 from components.quorum import voters
 from components.registry import Login
-
-if TYPE_CHECKING:
-    from settings.models import Settings  # which checks the ports below
+from settings.models import Settings
 
 CLUSTER_NET = "cluster-net"
 """The network of what is published or tells somebody outside: the edge, the databases, Prometheus and Alertmanager.
@@ -90,7 +87,7 @@ class Topology:
     statistics_port: int | None
 
 
-def plan(settings: "Settings", *, stack: str) -> Plan:
+def plan(settings: Settings, *, stack: str) -> Plan:
     """Return what is asked of the hosts before it is known which of them hold data."""
     managers = [host.name for host in settings.managers]
     return Plan(
@@ -103,14 +100,14 @@ def plan(settings: "Settings", *, stack: str) -> Plan:
     )
 
 
-def named_networks(settings: "Settings") -> NamedNetworks:
+def named_networks(settings: Settings) -> NamedNetworks:
     """Return the networks that the settings name, used or not."""
     subnets = {f"network.{name}": value for name, value in settings.network if isinstance(value, IPv4Network)}
     pool = subnets.pop("network.pool", None)
     return NamedNetworks(private_cidr=settings.private_cidr, subnets=subnets, pool=pool, mtu=settings.network.mtu)
 
 
-def new_data(settings: "Settings") -> dict[str, Sequence[str]]:
+def new_data(settings: Settings) -> dict[str, Sequence[str]]:
     """Return the names of the hosts of each kind of data if no host has any yet."""
     hosts: dict[str, Sequence[str]] = {}
     for data in _data(settings):
@@ -121,7 +118,7 @@ def new_data(settings: "Settings") -> dict[str, Sequence[str]]:
     return hosts
 
 
-def describe(settings: "Settings", holders: Mapping[str, Sequence[str]]) -> Topology:
+def describe(settings: Settings, holders: Mapping[str, Sequence[str]]) -> Topology:
     """Return the cluster on the hosts that hold its data: `holders` are the names of the hosts of each kind."""
     hosts = [host.name for host in settings.present_hosts]
     services = [
@@ -148,7 +145,7 @@ def describe(settings: "Settings", holders: Mapping[str, Sequence[str]]) -> Topo
     )
 
 
-def monitoring_ports(settings: "Settings") -> dict[str, int]:
+def monitoring_ports(settings: Settings) -> dict[str, int]:
     """Return the hosts' ports of the monitoring services that are published, by the service's name."""
     published = settings.monitoring.publish
     databases = {influxdb.service_name(database): port for database, port in DATABASES.items()}
@@ -158,14 +155,14 @@ def monitoring_ports(settings: "Settings") -> dict[str, int]:
     }
 
 
-def _login(settings: "Settings") -> Login | None:
+def _login(settings: Settings) -> Login | None:
     registry = settings.registry
     if registry is None:
         return None
     return Login(address=registry.address, username=registry.username, password=registry.password.get_secret_value())
 
 
-def _files(settings: "Settings", holders: Mapping[str, Sequence[str]]) -> Service:
+def _files(settings: Settings, holders: Mapping[str, Sequence[str]]) -> Service:
     replicas = settings.file_service.replicas
     if settings.file_service.storage == "directory":
         return _one("files", holders[FILES][0], networks=[FILES_NET], tasks=replicas)
@@ -174,7 +171,7 @@ def _files(settings: "Settings", holders: Mapping[str, Sequence[str]]) -> Servic
     return Service(name="files", tasks=replicas, hosts=hosts, networks=[FILES_NET, INDEX_NET, store])
 
 
-def _storage(settings: "Settings", holders: Mapping[str, Sequence[str]]) -> Iterator[Service]:
+def _storage(settings: Settings, holders: Mapping[str, Sequence[str]]) -> Iterator[Service]:
     if settings.file_service.storage == "directory":
         return
     for host in _voting_hosts(settings):
@@ -190,7 +187,7 @@ def _storage(settings: "Settings", holders: Mapping[str, Sequence[str]]) -> Iter
     yield Service(name=server, tasks=len(hosts), hosts=hosts, networks=[STORAGE_NET], volumes=frozenset({server}))
 
 
-def _monitoring(settings: "Settings", *, host: str) -> Iterator[Service]:
+def _monitoring(settings: Settings, *, host: str) -> Iterator[Service]:
     """Yield the monitoring services; those with data are on this host."""
     everywhere = [each.name for each in settings.present_hosts]
     managers = [manager.name for manager in settings.managers]
@@ -206,7 +203,7 @@ def _monitoring(settings: "Settings", *, host: str) -> Iterator[Service]:
         yield Service(name="grafana", tasks=1, hosts=[host], networks=[CLUSTER_NET])
 
 
-def _backup(settings: "Settings", *, host: str) -> Iterator[Service]:
+def _backup(settings: Settings, *, host: str) -> Iterator[Service]:
     """Yield the service that makes the backups, if there is one: on this host unless the settings name another."""
     if settings.backup:
         store = STORAGE_NET if settings.file_service.storage == "cluster" else OUTSIDE_NET
@@ -233,7 +230,7 @@ def _one(
     )
 
 
-def _networks(settings: "Settings") -> list[Network]:
+def _networks(settings: Settings) -> list[Network]:
     """Return the networks that this kind of storage needs. What nobody has to leave is internal."""
     wanted = settings.network
     used = {
@@ -256,7 +253,7 @@ def _networks(settings: "Settings") -> list[Network]:
     ]
 
 
-def _voters(settings: "Settings") -> Sequence[str]:
+def _voters(settings: Settings) -> Sequence[str]:
     """Return the members of what decides by majority. Who replaces one of three that is gone is not known yet."""
     declared = voters([host for host in settings.hosts if host.role == "manager"])
     if 2 * sum(host in settings.managers for host in declared) > len(declared):
@@ -264,13 +261,13 @@ def _voters(settings: "Settings") -> Sequence[str]:
     return voters([host.name for host in settings.managers])
 
 
-def _voting_hosts(settings: "Settings") -> Sequence[str]:
+def _voting_hosts(settings: Settings) -> Sequence[str]:
     """Return the voters that are not gone."""
     present = {host.name for host in settings.managers}
     return [name for name in _voters(settings) if name in present]
 
 
-def _data(settings: "Settings") -> list[Data | CopiedData]:
+def _data(settings: Settings) -> list[Data | CopiedData]:
     """Return the kinds of data that do not live on every host."""
     wanted = settings.file_service
     managers = [host.name for host in settings.managers]
@@ -302,7 +299,7 @@ def _data(settings: "Settings") -> list[Data | CopiedData]:
     return [metrics, index]
 
 
-def _ports(settings: "Settings") -> Iterator[PublishedPort]:
+def _ports(settings: Settings) -> Iterator[PublishedPort]:
     """Yield every port that is published on a host."""
     edge = settings.edge_port
     yield PublishedPort(
@@ -320,5 +317,5 @@ def _ports(settings: "Settings") -> Iterator[PublishedPort]:
         )
 
 
-def _ports_of(service: str, settings: "Settings") -> dict[int, int]:
+def _ports_of(service: str, settings: Settings) -> dict[int, int]:
     return {port.number: port.target for port in _ports(settings) if port.service == service}
