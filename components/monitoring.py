@@ -17,8 +17,8 @@ from .overlay import OverlayNetwork
 from .prometheus import Prometheus, PrometheusArgs
 from .swarm import SwarmCluster
 
-DATABASES = ("vms", "containers")
-"""The InfluxDBs: one has the metrics of the hosts, the other one those of the containers."""
+VMS, CONTAINERS = DATABASES = ("vms", "containers")
+"""The InfluxDB databases: one has the metrics of the hosts, the other one those of the containers."""
 
 _NO_RECEIVER = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
 

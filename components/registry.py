@@ -1,4 +1,4 @@
-"""Where our own images are pushed, if all hosts can pull from there, and whether every host can log in."""
+"""The registry to which our own images are pushed, if the settings name one, and whether every host can log in."""
 
 import json
 from collections.abc import Sequence

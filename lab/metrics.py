@@ -9,7 +9,7 @@ from pathlib import Path
 from lab import configuration, lifecycle, pulumi_cli, stack
 from lab.packages import LabError
 from lab.paths import Lab
-from settings.topology import DATABASES
+from settings.topology import DATABASE_PORTS
 
 _WAIT_SECONDS = 120
 """A rate needs two scrapes of every task, and then an evaluation of its rule."""
@@ -56,7 +56,7 @@ def _run(lab: Lab, command: str, *arguments: str) -> str:
     managers = [host for host in settings["hosts"] if host["role"] == "manager"]
     urls = [
         word
-        for database, port in DATABASES.items()
+        for database, port in DATABASE_PORTS.items()
         for word in (f"--{database}-url", f"http://{managers[0]['address']}:{port}")
     ]
     hosts = [word for host in settings["hosts"] for word in ("--host", host["name"])]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lab import cadvisor, engine, namespace, python_image, registry, rootfs, seaweedfs
+from lab import cadvisor, engine, local_registry, namespace, python_image, rootfs, seaweedfs
 from lab.paths import Lab
 from lab.plugins import choice
 from lab.progress import step
@@ -38,7 +38,7 @@ class OfflineLifecycle:
 
     def environment(self) -> dict[str, str]:
         """Return where the lab's engine and registry are."""
-        return {"DOCKER_HOST": f"unix://{self._lab.engine_socket}", "SWARM_LAB_REGISTRY": registry.ADDRESS}
+        return {"DOCKER_HOST": f"unix://{self._lab.engine_socket}", "SWARM_LAB_REGISTRY": local_registry.ADDRESS}
 
     def host_base(self) -> dict[str, str]:
         """Import the base of the hosts' image into the lab's engine."""
@@ -55,18 +55,18 @@ class OfflineLifecycle:
         lab = self._lab
         engine.sweep_orphans()
         engine.start(lab)
-        registry.start(lab)
-        monitoring = registry.publish(lab, rootfs.MONITORING)
+        local_registry.start(lab)
+        monitoring = local_registry.publish(lab, rootfs.MONITORING)
         return {
             "alertmanager": monitoring,
-            "cadvisor": registry.publish(lab, cadvisor.recipe()),
-            "debian": registry.publish(lab, rootfs.POSTGRES),
-            "haproxy": registry.publish(lab, rootfs.HAPROXY),
+            "cadvisor": local_registry.publish(lab, cadvisor.recipe()),
+            "debian": local_registry.publish(lab, rootfs.POSTGRES),
+            "haproxy": local_registry.publish(lab, rootfs.HAPROXY),
             "influxdb": monitoring,
-            "node_exporter": registry.publish(lab, rootfs.NODE_EXPORTER),
+            "node_exporter": local_registry.publish(lab, rootfs.NODE_EXPORTER),
             "prometheus": monitoring,
-            "seaweedfs": registry.publish(lab, seaweedfs.recipe()),
-            "python": registry.publish(lab, python_image.recipe(lab.checkout / _REQUIREMENTS)),
+            "seaweedfs": local_registry.publish(lab, seaweedfs.recipe()),
+            "python": local_registry.publish(lab, python_image.recipe(lab.checkout / _REQUIREMENTS)),
         }
 
     def install_plugins(self, home: Path, pulumi: Callable[..., object]) -> None:  # noqa: ARG002 - no CLI is needed

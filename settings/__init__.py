@@ -1,6 +1,6 @@
 """The stack's configuration as frozen, validated settings.
 
-Every value is checked before the first resource is registered. `models.py` is the reference of all settings.
+Every value is checked before the first resource is registered. `models/` is the reference of all settings.
 """
 
 from settings.errors import SettingsError

@@ -3,20 +3,17 @@
 import itertools
 from collections.abc import Mapping
 from ipaddress import IPv4Network
-from typing import TYPE_CHECKING
 
 from components import host_networks
 from components.commands import POOL_PREFIX
 from settings import topology
-
-if TYPE_CHECKING:
-    from settings.models import Settings
+from settings.models import Settings
 
 _RESERVED = 3
 """Addresses of a subnet that no task gets: the network's own, its gateway's, and the broadcast address."""
 
 
-def check(settings: "Settings") -> None:
+def check(settings: Settings) -> None:
     """Check the networks of the settings.
 
     Raises:
@@ -56,7 +53,7 @@ def _check_overlaps(wanted: host_networks.NamedNetworks) -> None:
             )
 
 
-def _check_sizes(settings: "Settings", subnets: Mapping[str, IPv4Network]) -> None:
+def _check_sizes(settings: Settings, subnets: Mapping[str, IPv4Network]) -> None:
     """Check the number of addresses: each task takes one, each network one on every host, and updates some more."""
     planned = topology.describe(settings, topology.new_data(settings))
     for network in planned.networks:

@@ -38,6 +38,11 @@ def stored_in_the_clear(path: str, loc: Location) -> str:
     return f"{_field(loc)} is stored in the clear: {secret_remedy(path)}"
 
 
+def inconsistent(error: ValueError) -> str:
+    """Return the line for an error of `consistency.check`."""
+    return f"{PROJECT}:{error}"
+
+
 def invalid(error: ValidationError, model: type[BaseModel], *, encrypted: frozenset[str]) -> list[str]:
     """Return a line for each problem that was found in the values of a model.
 
@@ -59,9 +64,6 @@ def _line(detail: ErrorDetails, model: type[BaseModel], encrypted: frozenset[str
             known = ", ".join(field_names(model, loc[:-1]))
             value = _shown(detail, model, encrypted, around=loc[:-1])
             return f"{field} is not a setting (value {value}): remove it, or use one of: {known}"
-        case "value_error" if not loc:
-            # The validators of the whole begin with the setting's path, and name value and remedy.
-            return f"{PROJECT}:{reason}"
         case "value_error" if isinstance(detail["input"], dict | list):
             # The validators of objects and lists name value and remedy.
             return f"{field}: {reason}"

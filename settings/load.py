@@ -7,7 +7,8 @@ from typing import Any
 from pulumi.runtime import config as pulumi_config
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from settings.errors import PROJECT, invalid, refusal, stored_in_the_clear
+from settings import consistency
+from settings.errors import PROJECT, inconsistent, invalid, refusal, stored_in_the_clear
 from settings.models import Settings
 from settings.paths import set_locations, types_by_path
 from settings.secrets import secret_paths
@@ -44,12 +45,18 @@ def parse(values: Mapping[str, Any], *, encrypted: frozenset[str] = frozenset())
     An error shows nothing of what is below the keys in `encrypted`.
 
     Raises:
-        SettingsError: something is missing, unknown or invalid; every problem is listed.
+        SettingsError: something is missing, unknown or invalid, and every such problem is listed; or two settings
+            contradict each other.
     """
     try:
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(values)
     except ValidationError as error:
         raise refusal(invalid(error, Settings, encrypted=encrypted)) from None
+    try:
+        consistency.check(settings)
+    except ValueError as error:
+        raise refusal([inconsistent(error)]) from None
+    return settings
 
 
 def _decode(key: str, text: str, *, encrypted: bool) -> Any:  # noqa: ANN401 - text, or what a JSON text says

@@ -7,7 +7,7 @@ import pytest
 from client import BOUNDARY, FORM, MAX_TRANSFERS, Client
 from sqlalchemy import func, select
 
-from file_transfer import app, bodies, metrics, uploads
+from file_transfer import app, bodies, metrics, upload_content, uploads
 from file_transfer.catalogue import Catalogue
 from file_transfer.index.database import Database
 from file_transfer.index.schema import chunks
@@ -41,7 +41,7 @@ def count(database: Database) -> int:
 def test_a_large_request_may_end_with_a_small_part(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "_MAX_SMALL", 0)
     monkeypatch.setattr(uploads, "_SMALL_BYTES", 1000)
-    monkeypatch.setattr(uploads, "_CHECKPOINT", 3000)
+    monkeypatch.setattr(upload_content, "CHECKPOINT", 3000)
     monkeypatch.setattr(bodies, "BLOCK_BYTES", 1500)
     path = create(client, 10_000)
 

@@ -7,7 +7,7 @@ import pytest
 
 from backup import record, schedule, settings
 from backup.record import Record
-from file_transfer.settings import SettingsError
+from file_transfer.environment import SettingsError
 
 DAY = 86_400
 KEEP = (

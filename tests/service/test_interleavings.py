@@ -14,7 +14,7 @@ import pytest
 from memory_store import MemoryStore
 from sqlalchemy import Row, Table, select
 
-from file_transfer import incoming, reservation, sweep, uploads
+from file_transfer import incoming, reservation, sweep, upload_content, uploads
 from file_transfer.catalogue import Catalogue, UnknownFileError
 from file_transfer.chunks import MissingChunkError, StorageUnavailableError, blocks
 from file_transfer.errors import RefusedError
@@ -57,7 +57,7 @@ class Client:
         content = self._chance.randbytes(self._chance.choice([10, 3000]))
         identifier = self._uploads.create(len(content), {"filename": self._chance.choice(NAMES)}).id.hex
         if self._chance.random() < 0.2:
-            self._uploads.remove(identifier)
+            self._uploads.remove(self._uploads.find(identifier))
         # Two requests at once, as after a connection that the client believes to be broken.
         with ThreadPoolExecutor(2) as pool:
             for _ in range(2):
@@ -68,7 +68,8 @@ class Client:
             offset = 0
             while offset < len(content):
                 part = content[offset : offset + 1300]
-                offset = self._uploads.append(identifier, offset, iter([part]), None, len(part)).offset
+                upload = self._uploads.find(identifier)
+                offset = self._uploads.append(upload, offset, iter([part]), None, len(part)).offset
 
     def _remove(self) -> None:
         self._catalogue.remove(self._chance.choice(NAMES))
@@ -102,7 +103,7 @@ def test_files_stay_whole_and_nothing_else_stays(
     monkeypatch.setattr(incoming, "SMALL_BYTES", 100)
     monkeypatch.setattr(reservation, "_ROOM", 1000)
     monkeypatch.setattr(contents, "LEASE", timedelta(milliseconds=30))
-    monkeypatch.setattr(uploads, "KEPT", timedelta(milliseconds=100))
+    monkeypatch.setattr(upload_content, "KEPT", timedelta(milliseconds=100))
     store = MemoryStore()
     catalogue = Catalogue(database, store, Limits(max_file=10_000, quota=quota))
 

@@ -68,7 +68,7 @@ def run_together(database: SqliteDatabase, *changes: Callable[[Connection], Any]
 def test_a_change_that_fails_is_undone_alone(database: SqliteDatabase) -> None:
     def refused(connection: Connection) -> None:
         count_files(2)(connection)
-        raise RefusedError(412, "refused")
+        raise RefusedError("refused")
 
     errors = run_together(database, count_files(1), refused, count_files(3))
 
@@ -80,7 +80,7 @@ def test_a_change_that_cannot_be_undone_fails_all_that_share_its_transaction(dat
     def refused(connection: Connection) -> None:
         count_files(2)(connection)
         connection.exec_driver_sql("RELEASE one_change")  # what an error of the disk does, too
-        raise RefusedError(412, "refused")
+        raise RefusedError("refused")
 
     errors = run_together(database, count_files(1), refused, count_files(3))
 

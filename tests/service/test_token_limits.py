@@ -15,6 +15,7 @@ from token_files import tokens_with_limits
 
 from file_transfer import app, metrics, tokens
 from file_transfer.catalogue import Catalogue
+from file_transfer.errors import RefusedError
 
 ALL = {"scopes": ["read", "write", "delete"]}
 TUS = {"tus_resumable": "1.0.0"}
@@ -169,7 +170,7 @@ def test_comparing_a_token_takes_the_same_steps_for_each(
 
     try:
         loaded.holder(f"Bearer {token}", "read")
-    except tokens.RefusedError:
+    except RefusedError:
         assert token in ("wrong", "")
 
     assert compared == [(32, 32)] * len(TOKENS)

@@ -13,10 +13,10 @@ import pytest
 from client import MAX_TRANSFERS, Client, Response
 from sqlalchemy import Connection, func, select
 
-from file_transfer import app, sweep, uploads
+from file_transfer import app, sweep, upload_content, upload_record, uploads
 from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import ChunkStore, StorageUnavailableError
-from file_transfer.errors import CutShortError, RefusedError
+from file_transfer.errors import ConflictError, CutShortError, RefusedError
 from file_transfer.index import uploads as index_uploads
 from file_transfer.index import usage
 from file_transfer.index.database import Database, OutcomeUnknownError
@@ -102,7 +102,7 @@ def test_bytes_received_before_a_broken_connection_are_kept(client: Client, rece
 
 
 def test_the_progress_of_a_long_upload_is_recorded(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "_CHECKPOINT", 3000)
+    monkeypatch.setattr(upload_content, "CHECKPOINT", 3000)
     path = created_path(client)
 
     class Body(io.BytesIO):
@@ -264,18 +264,17 @@ def test_a_client_that_can_only_post_overrides_the_method(client: Client) -> Non
 
 def test_only_one_of_two_concurrent_requests_continues_an_upload(catalogue: Catalogue, client: Client) -> None:
     path = created_path(client)
-    identifier = path.rpartition("/")[2]
     resumable = uploads.Uploads(catalogue)
+    upload = resumable.find(path.rpartition("/")[2])
 
     def slow() -> object:
         yield CONTENT[:10]
         patch(client, path, 0, CONTENT[::-1])  # meanwhile
         yield CONTENT[10:]
 
-    with pytest.raises(RefusedError) as refused:
-        resumable.append(identifier, 0, slow(), None)  # type: ignore[arg-type]
+    with pytest.raises(ConflictError):
+        resumable.append(upload, 0, slow(), None)  # type: ignore[arg-type]
 
-    assert refused.value.status == 409
     assert client.get("name").body == CONTENT[::-1]
 
 
@@ -366,6 +365,8 @@ def test_an_upload_that_is_deleted_while_it_is_published_is_not_half_a_file(
     client: Client, catalogue: Catalogue
 ) -> None:
     path = created_path(client)
+    resumable = uploads.Uploads(catalogue)
+    upload = resumable.find(path.rpartition("/")[2])
 
     def slow() -> object:
         yield CONTENT[:10]
@@ -373,7 +374,7 @@ def test_an_upload_that_is_deleted_while_it_is_published_is_not_half_a_file(
         yield CONTENT[10:]
 
     with pytest.raises((RefusedError, StorageUnavailableError)):
-        uploads.Uploads(catalogue).append(path.rpartition("/")[2], 0, slow(), None)  # type: ignore[arg-type]
+        resumable.append(upload, 0, slow(), None)  # type: ignore[arg-type]
 
     assert client.get("name").status == 404
     assert catalogue.database.read(usage.total) == (0, 0)
@@ -429,9 +430,9 @@ def test_an_upload_in_very_many_requests_is_hashed_once(client: Client, monkeypa
 
 def test_requests_reserve_no_more_keys_than_they_need(database: Database, store: ChunkStore) -> None:
     several = uploads.Uploads(Catalogue(database, store, Limits(max_file=2**30)))
-    identifier = several.create(2**30, {"filename": "name"}).id.hex
+    upload = several.create(2**30, {"filename": "name"})
     for start in range(5):
-        several.append(identifier, start, iter([b"x"]), None, size=1)
+        upload = several.append(upload, start, iter([b"x"]), None, size=1)
 
     reserved = select(func.count()).select_from(chunks)
     assert database.read(lambda connection: connection.execute(reserved).scalar_one()) == 5
@@ -472,7 +473,7 @@ def test_an_empty_file_is_published_once_though_the_answer_was_lost(
 def test_a_lifetime_begins_when_the_file_is_published(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     path = created_path(client, ttl="1h")
     patch(client, path, 0, CONTENT[:100])
-    monkeypatch.setattr(uploads, "now", lambda: now() + timedelta(hours=2))
+    monkeypatch.setattr(upload_record, "now", lambda: now() + timedelta(hours=2))
     patch(client, path, 100, CONTENT[100:])
 
     (file,) = json.loads(client.request("GET", "/files").text)
@@ -481,11 +482,13 @@ def test_a_lifetime_begins_when_the_file_is_published(client: Client, monkeypatc
 
 def test_truncated_bytes_with_a_checksum_are_not_kept(catalogue: Catalogue, client: Client) -> None:
     path = created_path(client)
+    resumable = uploads.Uploads(catalogue)
+    upload = resumable.find(path.rpartition("/")[2])
 
     def broken() -> object:
         yield CONTENT[:10]
         raise CutShortError("reset")
 
     with pytest.raises(CutShortError):
-        uploads.Uploads(catalogue).append(path.rpartition("/")[2], 0, broken(), "sha1 " + "A" * 27 + "=")  # type: ignore[arg-type]
+        resumable.append(upload, 0, broken(), "sha1 " + "A" * 27 + "=")  # type: ignore[arg-type]
     assert offset(client, path) == 0

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from described import settings_for
 from recorder import FRESH, Recorder, inputs_of
+from variants import S3
 
 from components.data_hosts import CopiedData, Data, left_behind, locate
 from components.preflight import PreflightError
@@ -144,10 +145,7 @@ def test_a_setting_that_names_no_host_with_the_index_is_refused() -> None:
 
 
 def test_a_bucket_has_an_index_and_no_files_on_any_host() -> None:
-    bucket = {"endpoint": "https://s3.example", "bucket": "team", "access_key": "AK"}
-    elsewhere = {"file_service": {"storage": "s3", "s3": bucket}, "storage_key": "storage-Horse-battery"}
-
-    assert data(settings_for("a", **elsewhere)).keys() == {"monitoring", "index"}
+    assert data(settings_for("a", **S3)).keys() == {"monitoring", "index"}
     assert data(settings_for("a", file_service={"storage": "directory"})).keys() == {"monitoring", "files"}
 
 

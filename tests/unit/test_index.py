@@ -14,7 +14,7 @@ from recorder import PASSWORDS, Recorder, revealed
 
 from components import connections, patroni
 from components.commands import leave_etcd
-from settings.models import _MAX_REPLICAS
+from settings.models.file_service import MAX_REPLICAS
 
 Run = Callable[..., Recorder]
 ROOT = Path(__file__).parent.parent.parent
@@ -189,7 +189,7 @@ def test_each_waits_for_what_it_needs(run_once: Run, values: dict[str, Any]) -> 
 # Connections
 
 
-@pytest.mark.parametrize("replicas", [1, 3, 7, 8, 9, 16, 17, 32, 33, 100, _MAX_REPLICAS])
+@pytest.mark.parametrize("replicas", [1, 3, 7, 8, 9, 16, 17, 32, 33, 100, MAX_REPLICAS])
 def test_postgresql_allows_the_connections_of_all_replicas_one_more_and_a_backup(replicas: int) -> None:
     workers = (replicas + 1) * connections.WORKERS
     backups = 2 * (2 * connections.FOR_BACKUP + 1)  # one that runs, and a restore by hand

@@ -10,6 +10,7 @@ import pytest
 from certificates import self_signed
 from pulumi.runtime import rpc
 from recorder import PASSWORDS, Recorder, inputs_of
+from variants import BACKUPS, BUCKET, SECRETS, VARIANTS
 
 from components import container_api, engine_filter, users
 
@@ -59,8 +60,6 @@ MOUNTS = {
 WRITABLE = {"backup": "/backup"}
 """The only services that may write to a path of the host, and where they see it: a directory for backups alone."""
 
-BACKUP = {"backup": {"directory": "/srv/backup"}, "backup_password": "backup-Horse-battery"}
-
 CLUSTER_NET = {"alertmanager", "backup", "edge", "grafana", "influxdb-containers", "influxdb-vms", "prometheus"}
 NETWORKS = {
     "api-net": {"container-api", "docker-api", "prometheus"},
@@ -92,22 +91,15 @@ def program_of(service: str) -> str:
     return re.sub(r"^(etcd|object-store-master|postgres)-.+", r"\1", service)
 
 
-@pytest.fixture(params=["cluster", "cluster with backups", "directory", "s3"])
+@pytest.fixture(params=VARIANTS)
 def services(request: pytest.FixtureRequest, run_once: Run, values: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """All services, with each kind of storage."""
-    file_service: dict[str, Any] = {"storage": request.param.split()[0]}
-    if "backups" in request.param:
-        values = {**values, **BACKUP}
-    if request.param == "s3":
-        file_service["s3"] = {"endpoint": "https://s3.example", "bucket": "files", "access_key": "k"}
-        values = {**values, "storage_key": "a-secret-Horse-battery"}
-    secrets = (*PASSWORDS, "storage_key", "backup_password")
-    found: dict[str, dict[str, Any]] = run_once({**values, "file_service": file_service}, secrets=secrets).services()
+    """All services of each kind of cluster."""
+    found: dict[str, dict[str, Any]] = run_once({**values, **VARIANTS[request.param]}, secrets=SECRETS).services()
     return found
 
 
 def test_every_mount_of_every_service_is_known(run_once: Run, values: dict[str, Any]) -> None:
-    recorder = run_once({**values, **BACKUP}, secrets=(*PASSWORDS, "backup_password"))
+    recorder = run_once({**values, **BACKUPS}, secrets=SECRETS)
 
     assert {name: mounts(service) for name, service in recorder.services().items()} == MOUNTS
 
@@ -132,10 +124,7 @@ def test_a_service_shares_a_network_only_with_those_it_speaks_with(services: dic
 def test_only_what_is_published_or_calls_outside_has_a_way_out(
     run_once: Run, values: dict[str, Any], storage: str
 ) -> None:
-    bucket = {"endpoint": "https://s3.example", "bucket": "files", "access_key": "k"}
-    file_service = {"storage": storage, **({"s3": bucket} if storage == "s3" else {})}
-    settings = {**values, "storage_key": "a-secret-Horse-battery", "file_service": file_service}
-    recorder = run_once(settings, secrets=(*PASSWORDS, "storage_key"))
+    recorder = run_once({**values, **VARIANTS[storage]}, secrets=SECRETS)
 
     networks = recorder.of_type("docker:index/network:Network")
     leads_out = {name for name, network in networks.items() if not network.get("internal")}
@@ -237,8 +226,7 @@ def test_no_secret_is_in_an_input_that_is_not_secret(run_once: Run, values: dict
         "tokens": {"ci": {"token": "token-Horse-battery-and-thirteen-more", "scopes": ["read"]}},
         "alerting": {"receiver": "webhook", "webhook_url": "https://hook.example/webhook-Horse-battery"},
     }
-    s3 = {"endpoint": "https://s3.example", "bucket": "files", "access_key": "access-Horse-battery"}
-    settings = {**values, **secrets, "file_service": {"storage": "s3", "s3": s3}, "backup": {"s3": s3}}
+    settings = {**values, **secrets, "file_service": {"storage": "s3", "s3": BUCKET}, "backup": {"s3": BUCKET}}
     others = ("storage-Horse", "token-Horse", "webhook-Horse", "backup-Horse", "backup-key-Horse")
     texts = [text.encode() for text in (*PASSWORDS.values(), *others)]
     key = certificate.partition("-----BEGIN PRIVATE KEY-----")[2].split()[1]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from certificates import self_signed
 from pulumi.runtime import rpc
-from recorder import PASSWORDS, Recorder
+from recorder import Recorder
+from variants import SECRETS, VARIANTS
 
 from swarm_policy import rules
 from swarm_policy.rules import Marker, Resource
@@ -70,25 +71,15 @@ def resources(recorder: Recorder, *, secret: bool) -> list[Resource]:
     return [Resource(found.typ, found.name, shown(found.inputs)) for found in recorder.resources]
 
 
-@pytest.fixture(params=["cluster", "cluster with backups and a certificate", "directory", "s3", "registry"])
-def program(request: pytest.FixtureRequest, run_program: Run, values: dict[str, Any]) -> Recorder:
-    """The whole program, with each kind of storage."""
-    storage = request.param.split()[0]
-    added: dict[str, Any] = {}
-    if "backups" in request.param:
-        added = {
-            "backup": {"directory": "/srv/backup"},
-            "backup_password": "backup-Horse-battery",
-            "edge_certificate": self_signed(address="192.168.50.2"),
-        }
-    if storage == "registry":
-        storage, added = "cluster", {"registry": {"address": "registry.example:5000"}}
-    file_service: dict[str, Any] = {"storage": storage}
-    if storage == "s3":
-        file_service["s3"] = {"endpoint": "https://s3.example", "bucket": "files", "access_key": "k"}
-        added = {"storage_key": "a-secret-Horse-battery"}
-    secrets = (*PASSWORDS, "storage_key", "backup_password", "edge_certificate")
-    return run_program({**values, **added, "file_service": file_service}, secrets=secrets)
+@pytest.fixture(params=[*VARIANTS, "certificate", "registry"])
+def program(request: pytest.FixtureRequest, run_once: Run, values: dict[str, Any]) -> Recorder:
+    """The whole program, for each kind of cluster."""
+    variants = {
+        **VARIANTS,
+        "certificate": {"edge_certificate": self_signed(address="192.168.50.2")},
+        "registry": {"registry": {"address": "registry.example:5000"}},
+    }
+    return run_once({**values, **variants[request.param]}, secrets=SECRETS)
 
 
 def test_every_resource_of_the_program_keeps_every_rule(program: Recorder) -> None:
@@ -100,8 +91,8 @@ def test_every_resource_of_the_program_keeps_every_rule(program: Recorder) -> No
     assert [text for resource in resources(program, secret=True) for text in rules.plain_secrets(resource)] == []
 
 
-def test_the_exceptions_are_needed(run_program: Run, values: dict[str, Any]) -> None:
-    services = [found for found in resources(run_program(values), secret=False) if found.kind == rules.SERVICE]
+def test_the_exceptions_are_needed(run_once: Run, values: dict[str, Any]) -> None:
+    services = [found for found in resources(run_once(values), secret=False) if found.kind == rules.SERVICE]
 
     for rule in rules.SERVICE_RULES:
         assert {found.name for found in services if rule.violations(found, ())} == set(rule.allowed), rule.name

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import yaml
+from variants import BUCKET
 
 import settings
 from components.ssh import Jump
 
 ROOT = Path(__file__).parent.parent.parent
 TOKEN = {"token": "0123456789abcdef0123456789abcdef", "scopes": ["read"]}
-BUCKET = {"endpoint": "https://s3.example", "bucket": "b", "access_key": "a"}
 
 
 def error_of(values: dict[str, Any]) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from recorder import PASSWORDS, Recorder
+from recorder import Recorder
+from variants import BACKUPS, S3, SECRETS
 
 import settings
 from components import preflight
@@ -14,14 +15,6 @@ from settings.topology import Topology
 Run = Callable[..., Recorder]
 NO_DATA = frozenset({"container-api", "prometheus-config"})
 """Volumes that the services and each deployment fill again."""
-
-BUCKET = {
-    "file_service": {
-        "storage": "s3",
-        "s3": {"endpoint": "https://s3.example", "bucket": "team", "access_key": "AK"},
-    },
-    "storage_key": "storage-Horse-battery",
-}
 
 
 def described(values: dict[str, Any]) -> Topology:
@@ -62,9 +55,9 @@ def eligible(service: dict[str, Any], values: dict[str, Any]) -> list[str]:
     [
         {},
         {"file_service": {"storage": "directory", "storage_host": "slave"}, "monitoring": {"host": "slave"}},
-        BUCKET,
-        {"backup": {"directory": "/srv/backup"}, "backup_password": "backup-Horse-battery"},
-        {**BUCKET, "backup": {"directory": "/srv", "host": "slave"}, "backup_password": "backup-Horse-battery"},
+        S3,
+        BACKUPS,
+        {**S3, **BACKUPS, "backup": {"directory": "/srv", "host": "slave"}},
         hosts("worker", "manager", "manager", "manager", "manager"),
         {"monitoring": {"publish": ["influxdb", "prometheus", "alertmanager", "grafana"]}, "edge_port": 6000},
         {"monitoring": {"grafana": False}, "file_service": {"replicas": 5, "index_hosts": ["slave"]}},
@@ -86,7 +79,7 @@ def test_the_services_are_those_that_the_program_registers(
     values |= changes
     planned = described(values).services
 
-    registered = run_program(values, secrets=(*PASSWORDS, "storage_key", "backup_password")).services()
+    registered = run_program(values, secrets=SECRETS).services()
 
     assert planned.keys() == registered.keys()
     for name, service in registered.items():

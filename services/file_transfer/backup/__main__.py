@@ -17,11 +17,11 @@ from backup.influxdb import InfluxdbError
 from backup.repository import RepositoryError
 from backup.restore import RestoreError
 from file_transfer.chunks import StorageFullError, StorageUnavailableError
+from file_transfer.environment import SettingsError
 from file_transfer.errors import RefusedError
 from file_transfer.index.contents import LeaseLostError
 from file_transfer.index.database import UnsuitableSchemaError
 from file_transfer.names import NameRefusedError
-from file_transfer.settings import SettingsError
 
 _EXPECTED = (
     ArchiveError,

@@ -8,7 +8,7 @@ from file_transfer import names
 from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import StorageFullError, StorageUnavailableError
 from file_transfer.conditions import NONE, Conditions
-from file_transfer.errors import RefusedError
+from file_transfer.errors import PreconditionError, RefusedError
 from file_transfer.index import usage
 from file_transfer.index.contents import LeaseLostError
 from file_transfer.lifetime import Lifetime
@@ -132,9 +132,7 @@ def _restore(catalogue: Catalogue, member: Member, restored: Restored, condition
         lifetime = Lifetime(expires=member.expires, downloads=member.downloads_left)
         try:
             catalogue.publish({member.name: incoming}, lifetime, condition, member.modified)
-        except RefusedError as refused:
-            if refused.status != 412:
-                raise
+        except PreconditionError:
             restored.existing += 1  # somebody has stored it meanwhile
             return
     restored.files += 1

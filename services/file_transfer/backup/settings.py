@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from file_transfer.settings import SettingsError
+from file_transfer.environment import Environment
 
-_PREFIX = "BACKUP_"
 _KEPT = ("last", "daily", "weekly", "monthly")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -56,50 +55,50 @@ class Settings:
     """Where the lock and the outcome of the last backup are, which all processes of the container share."""
 
 
-def load(environment: Mapping[str, str] = os.environ) -> Settings:
+def load(variables: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings from the environment.
 
     Raises:
         SettingsError: a variable is invalid or missing.
     """
+    environment = Environment("BACKUP_", variables)
     return Settings(
         repository=_repository(environment),
         databases=tuple(_databases(environment)),
-        every_seconds=_number(environment, "EVERY_SECONDS", 86400),
+        every_seconds=environment.number("EVERY_SECONDS", 86400),
         keep=tuple(_keep(environment)),
-        port=_number(environment, "PORT", 8082, maximum=65535),
+        port=environment.number("PORT", 8082, maximum=65535),
         folder=Path(tempfile.gettempdir()),
     )
 
 
-def _repository(environment: Mapping[str, str]) -> RepositorySettings:
-    cluster = _required(environment, "CLUSTER", "the name of this cluster, such as prod")
+def _repository(environment: Environment) -> RepositorySettings:
+    cluster = environment.required("CLUSTER", "set it to the name of this cluster, such as prod")
     if not _NAME.fullmatch(cluster):
-        raise SettingsError(f'{_PREFIX}CLUSTER is "{cluster}": use letters, digits, dots, hyphens and underscores')
-    location = _required(environment, "REPOSITORY", "a path, or s3:https://HOST/BUCKET/PREFIX")
+        raise environment.error("CLUSTER", f'is "{cluster}": use letters, digits, dots, hyphens and underscores')
+    location = environment.required("REPOSITORY", "set it to a path, or s3:https://HOST/BUCKET/PREFIX")
     _secret(environment, "PASSWORD_FILE", "the repository's password")
     found = RepositorySettings(
         location=location,
-        password_file=Path(environment[f"{_PREFIX}PASSWORD_FILE"]),
+        password_file=Path(environment.text("PASSWORD_FILE")),
         cluster=cluster,
         access_key=_optional_secret(environment, "ACCESS_KEY_FILE", "the access key"),
         secret_key=_optional_secret(environment, "SECRET_KEY_FILE", "the secret key"),
-        region=environment.get(f"{_PREFIX}REGION", ""),
+        region=environment.text("REGION"),
     )
     if bool(found.access_key) != bool(found.secret_key):
         missing = "SECRET_KEY_FILE" if found.access_key else "ACCESS_KEY_FILE"
-        raise SettingsError(f"{_PREFIX}{missing} is missing: set both key files or none")
+        raise environment.error(missing, "is missing: set both key files or none")
     return found
 
 
-def _databases(environment: Mapping[str, str]) -> Iterator[DatabaseSettings]:
-    text = environment.get(f"{_PREFIX}DATABASES", "")
-    for entry in filter(None, (part.strip() for part in text.split(","))):
+def _databases(environment: Environment) -> Iterator[DatabaseSettings]:
+    for entry in environment.parts("DATABASES"):
         name, _, address = entry.partition("=")
         host, _, port = address.rpartition(":")
         if not _NAME.fullmatch(name) or not host or not port.isdecimal():
-            raise SettingsError(
-                f'{_PREFIX}DATABASES has "{entry}": list databases such as vms=influxdb-vms:8086, with commas'
+            raise environment.error(
+                "DATABASES", f'has "{entry}": list databases such as vms=influxdb-vms:8086, with commas'
             )
         yield DatabaseSettings(
             name=name,
@@ -110,43 +109,24 @@ def _databases(environment: Mapping[str, str]) -> Iterator[DatabaseSettings]:
         )
 
 
-def _keep(environment: Mapping[str, str]) -> Iterator[tuple[str, int]]:
-    text = environment.get(f"{_PREFIX}KEEP", "last=3,daily=7,weekly=5,monthly=12")
+def _keep(environment: Environment) -> Iterator[tuple[str, int]]:
+    text = environment.text("KEEP", "last=3,daily=7,weekly=5,monthly=12")
     for entry in text.split(","):
         kind, _, count = entry.strip().partition("=")
         if kind not in _KEPT or not count.isdecimal() or int(count) < 1:
-            raise SettingsError(
-                f'{_PREFIX}KEEP is "{text}": set it to numbers such as daily=7,weekly=5,monthly=12; '
-                f"there are {', '.join(_KEPT)}"
+            raise environment.error(
+                "KEEP",
+                f'is "{text}": set it to numbers such as daily=7,weekly=5,monthly=12; there are {", ".join(_KEPT)}',
             )
         yield kind, int(count)
 
 
-def _required(environment: Mapping[str, str], name: str, example: str) -> str:
-    value = environment.get(_PREFIX + name, "")
-    if not value:
-        raise SettingsError(f"{_PREFIX}{name} is missing: set it to {example}")
-    return value
-
-
-def _secret(environment: Mapping[str, str], name: str, content: str) -> str:
-    path = _required(environment, name, f"a file with {content}")
-    try:
-        found = Path(path).read_text().strip()
-    except OSError as error:
-        raise SettingsError(f'{_PREFIX}{name} is "{path}": {error.strerror}; name a file with {content}') from None
+def _secret(environment: Environment, name: str, content: str) -> str:
+    found = environment.file_content(name, content, f"set it to a file with {content}")
     if not found:
-        raise SettingsError(f'{_PREFIX}{name} is "{path}", which is empty: name a file with {content}')
+        raise environment.error(name, f'is "{environment.text(name)}", which is empty: name a file with {content}')
     return found
 
 
-def _optional_secret(environment: Mapping[str, str], name: str, content: str) -> str:
-    return _secret(environment, name, content) if environment.get(_PREFIX + name) else ""
-
-
-def _number(environment: Mapping[str, str], name: str, default: int, *, maximum: int | None = None) -> int:
-    text = environment.get(_PREFIX + name, str(default))
-    if not text.isdecimal() or int(text) < 1 or (maximum is not None and int(text) > maximum):
-        allowed = "1 or more" if maximum is None else f"1 to {maximum}"
-        raise SettingsError(f'{_PREFIX}{name} is "{text}": set it to a whole number, {allowed}')
-    return int(text)
+def _optional_secret(environment: Environment, name: str, content: str) -> str:
+    return _secret(environment, name, content) if environment.text(name) else ""

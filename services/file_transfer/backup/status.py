@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from backup import record
-from file_transfer.settings import SettingsError
+from file_transfer.environment import SettingsError
 from file_transfer.status_handler import StatusHandler
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from file_transfer import settings
 from file_transfer.chunks import StorageUnavailableError
+from file_transfer.environment import SettingsError
 from file_transfer.index.database import UnsuitableSchemaError
 
 
@@ -26,7 +27,7 @@ def main() -> None:
             _make_writable_folder(configured.data)
         backends.migrate(configured)
         Server(configured, Path(counters)).run()
-    except (settings.SettingsError, UnsuitableSchemaError, StorageUnavailableError) as error:
+    except (SettingsError, UnsuitableSchemaError, StorageUnavailableError) as error:
         sys.exit(f"file_transfer: {error}")
     finally:
         if os.getpid() == master:  # a worker that exits gets here too, but the other workers still need the folder
@@ -38,7 +39,7 @@ def _make_writable_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path).close()
     except OSError as error:
-        raise settings.SettingsError(
+        raise SettingsError(
             f'FILE_TRANSFER_DATA is "{path}": {error.strerror}; name a directory that user {os.getuid()} can write to'
         ) from error
 

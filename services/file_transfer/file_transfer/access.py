@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from bottle import request
 
 from file_transfer import names
-from file_transfer.errors import RefusedError
+from file_transfer.errors import ForbiddenError
 from file_transfer.tokens import Token
 
 _HOLDER = "file_transfer.holder"
@@ -21,7 +21,7 @@ def name(text: str) -> str:
 
     Raises:
         NameRefusedError: it is no name.
-        RefusedError: 403 if the token is not for this name.
+        ForbiddenError: the token is not for this name.
     """
     return _granted(names.checked(text))
 
@@ -31,7 +31,7 @@ def new_name(text: str | None) -> str:
 
     Raises:
         NameRefusedError: no file may have this name.
-        RefusedError: 403 if the token is not for this name.
+        ForbiddenError: the token is not for this name.
     """
     return _granted(names.checked_new(text))
 
@@ -40,15 +40,10 @@ def prefix(text: str) -> str:
     """Return the prefix of the names that a list with this prefix may have.
 
     Raises:
-        RefusedError: 403 if the token is for none of them.
+        ForbiddenError: the token is for none of them.
     """
     ours = _prefix()
     return ours if ours.startswith(text) else _granted(text)
-
-
-def has_prefix() -> bool:
-    """Return whether the token is for some names only."""
-    return bool(_prefix())
 
 
 def with_ttl(fields: Mapping[str, str]) -> dict[str, str]:
@@ -62,7 +57,7 @@ def _granted(text: str) -> str:
     ours = _prefix()
     if not text.startswith(ours):
         token = request.environ[_HOLDER].name
-        raise RefusedError(403, f'the token "{token}" is only for names that begin with {names.printable(ours)}')
+        raise ForbiddenError(f'the token "{token}" is only for names that begin with {names.printable(ours)}')
     return text
 
 

@@ -2,23 +2,21 @@
 
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from importlib import resources
 
 from bottle import Bottle, HTTPError, HTTPResponse, request, response
 
-from file_transfer import access, headers, metrics, names, queries, responses, tus_routes, web_page
+from file_transfer import access, error_responses, headers, metrics, queries, responses, tus_routes, web_page
 from file_transfer.browsers import Browsers
-from file_transfer.catalogue import Catalogue, UnknownFileError
-from file_transfer.chunks import MissingChunkError, StorageFullError, StorageUnavailableError
-from file_transfer.errors import RefusedError, kind_of
+from file_transfer.catalogue import Catalogue
+from file_transfer.errors import RefusedError
 from file_transfer.file_routes import FileRoutes
 from file_transfer.form_routes import FormRoutes
-from file_transfer.index.contents import LeaseLostError
 from file_transfer.readiness import ALWAYS_READY, Readiness
 from file_transfer.slots import Slots
 from file_transfer.tokens import DELETE, READ, WRITE, Tokens
 from file_transfer.tus_routes import TusRoutes
-from file_transfer.uploads import UnknownUploadError
 
 Handler = Callable[..., HTTPResponse]
 
@@ -94,7 +92,7 @@ class _EveryResponse:
         try:
             self._browsers.check(request.environ)
         except RefusedError as error:
-            raise responses.error(error.status, error.reason, error.kind) from None
+            raise error_responses.response(error) from None
         if allowed := self._browsers.preflight(request.environ):
             raise responses.empty(204, **allowed)
         _check_path()
@@ -107,7 +105,7 @@ class _EveryResponse:
 
     def default_error(self, error: HTTPError) -> str:
         """Return the text for Bottle's own errors: an unknown path or method, or a fault without its details."""
-        metrics.ERRORS.labels(kind_of(error.status_code)).inc()
+        metrics.ERRORS.labels(HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")).inc()
         self.add_headers()
         for name, value in responses.SECURITY_HEADERS.items():
             response.set_header(name, value)
@@ -174,26 +172,8 @@ def _with_error_responses(handler: Handler) -> Handler:
     def handle(**arguments: str) -> HTTPResponse:
         try:
             return handler(**arguments)
-        except RefusedError as error:
-            return responses.error(error.status, error.reason, error.kind)
-        except names.NameRefusedError as error:
-            return responses.error(400, str(error), "name")
-        except UnknownFileError as error:
-            return responses.error(404, f"no file is named {names.printable(str(error.args[0]))}", "unknown_file")
-        except UnknownUploadError:
-            return responses.error(
-                404, "no such upload: it has been published or cancelled, or has expired", "unknown_upload"
-            )
-        except StorageFullError:
-            return responses.error(507, "there is no space left for the file")
-        except MissingChunkError as error:
-            request.environ["wsgi.errors"].write(f"storage: {error}\n")
-            return responses.error(500, "the content of the file is missing in the storage", "missing")
-        except LeaseLostError as error:
-            return responses.error(503, str(error), "lease")
-        except StorageUnavailableError as error:
-            request.environ["wsgi.errors"].write(f"storage: {error}\n")
-            return responses.error(503, "the storage is not available: try again in a moment", "storage")
+        except error_responses.EXPECTED as error:
+            return error_responses.response(error)
 
     return handle
 

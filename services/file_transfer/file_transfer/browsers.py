@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from file_transfer.errors import RefusedError
+from file_transfer.errors import ForeignHostError, ForeignPageError, InvalidRequestError
 
 _HARMLESS = ("GET", "HEAD", "OPTIONS")
 _LABEL = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
@@ -54,15 +54,14 @@ class Browsers:
         """Check the headers that a browser adds to a request. No script can change or omit them.
 
         Raises:
-            RefusedError: 421 if the request is for another host, 403 if the page of a stranger sent it and it might
-                change something.
+            InvalidRequestError: the Host header is no host.
+            ForeignHostError: the request is for another host.
+            ForeignPageError: the page of a stranger sent the request, which might change something.
         """
         host = environ.get("HTTP_HOST", "")
         if host and not self._is_ours(_name(host)):
-            raise RefusedError(
-                421,
-                f"this service is not known as {host[:100]!a}: use an address, or add the name to allowed_hosts",
-                kind="foreign_host",
+            raise ForeignHostError(
+                f"this service is not known as {host[:100]!a}: use an address, or add the name to allowed_hosts"
             )
         if environ["REQUEST_METHOD"] in _HARMLESS:
             return
@@ -74,9 +73,7 @@ class Browsers:
             site in ("same-origin", "none") if site else (origin or "").partition("://")[2].lower() == host.lower()
         )
         if not is_ours:
-            raise RefusedError(
-                403, "the page of another site has sent this: its origin is not in allowed_origins", kind="foreign_page"
-            )
+            raise ForeignPageError("the page of another site has sent this: its origin is not in allowed_origins")
 
     def preflight(self, environ: Mapping[str, Any]) -> dict[str, str] | None:
         """Return the answer to a browser that asks what a page of another origin may do, or None if none asks.
@@ -104,11 +101,11 @@ def _name(host: str) -> str:
     """Return the name in a Host header, or an empty text if it is an address or has no dot.
 
     Raises:
-        RefusedError: 400 if the header is neither.
+        InvalidRequestError: the header is neither.
     """
     found = _HOST.fullmatch(host)
     if not found:
-        raise RefusedError(400, f"Host is {host[:100]!a}: send a name or an address")
+        raise InvalidRequestError(f"Host is {host[:100]!a}: send a name or an address")
     name = found[1].lower().rstrip(".")
     # Where the last label is a number, browsers and resolvers read an IPv4 address.
     is_address = name.startswith("[") or name.rpartition(".")[2].isdecimal()

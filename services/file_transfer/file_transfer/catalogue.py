@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from file_transfer import conditions
+from file_transfer import conditions, names
 from file_transfer.chunks import ChunkStore, Content, MissingChunkError
 from file_transfer.conditions import Conditions
 from file_transfer.errors import HeldError
@@ -20,7 +20,10 @@ from file_transfer.stored_file import StoredFile, now
 
 
 class UnknownFileError(LookupError):
-    """There is no file with that name."""
+    """There is no file with this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no file is named {names.printable(name)}")
 
 
 class Catalogue:
@@ -72,7 +75,7 @@ class Catalogue:
         `modified` is when they were stored; None means now. A file that is restored keeps its time.
 
         Raises:
-            RefusedError: 412 if the condition does not hold for one of them.
+            PreconditionError: the condition does not hold for one of them.
             LeaseLostError: one took too long.
         """
         for incoming in received.values():
@@ -133,7 +136,7 @@ class Catalogue:
 
         Raises:
             UnknownFileError: there is no such file.
-            RefusedError: 412 if the condition does not hold.
+            PreconditionError: the condition does not hold.
         """
         grace = self.store.reader_grace
         if not self.database.write(lambda connection: files.remove(connection, name, now(), grace, condition)):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 
-from file_transfer.errors import RefusedError
+from file_transfer.errors import InvalidRequestError, PreconditionError
 from file_transfer.stored_file import StoredFile
 
 _TAG = re.compile(r'\s*(W/)?("[^"]*")\s*(?:,|$)')
@@ -29,17 +29,17 @@ class Conditions:
         """Check the conditions of a request that would change the current file.
 
         Raises:
-            RefusedError: 412 if the current file is not what the client expects.
+            PreconditionError: the current file is not what the client expects.
         """
         self._check_match(current)
         if self.none_match is not None and current and (_ANY in self.none_match or current.etag in self.none_match):
-            raise RefusedError(412, "a file with that name exists already")
+            raise PreconditionError("a file with that name exists already")
 
     def is_fresh(self, current: StoredFile) -> bool:
         """Return whether the client already has this version of the file (304).
 
         Raises:
-            RefusedError: 412 if the current file is not what the client expects.
+            PreconditionError: the current file is not what the client expects.
         """
         self._check_match(current)
         if self.none_match is not None:
@@ -49,13 +49,13 @@ class Conditions:
     def _check_match(self, current: StoredFile | None) -> None:
         if self.match is not None:
             if not (current and (_ANY in self.match or current.etag in self.match)):
-                raise RefusedError(412, "the file was replaced or deleted: its ETag is not in If-Match")
+                raise PreconditionError("the file was replaced or deleted: its ETag is not in If-Match")
         elif (
             self.unmodified_since is not None
             and current
             and current.modified.replace(microsecond=0) > self.unmodified_since
         ):
-            raise RefusedError(412, "the file was changed after If-Unmodified-Since")
+            raise PreconditionError("the file was changed after If-Unmodified-Since")
 
 
 NONE = Conditions()
@@ -65,7 +65,7 @@ def parse(headers: Mapping[str, str | None]) -> Conditions:
     """Return the conditions in the headers.
 
     Raises:
-        RefusedError: 400 if a header is invalid. Ignoring it could overwrite the file that it protects.
+        InvalidRequestError: a header is invalid. Ignoring it could overwrite the file that it protects.
     """
     return Conditions(
         match=_tags("If-Match", headers.get("If-Match"), weak=False),
@@ -98,7 +98,7 @@ def _tags(name: str, text: str | None, *, weak: bool) -> frozenset[str] | None:
     while position < len(text):
         found = _TAG.match(text, position)
         if not found:
-            raise RefusedError(400, f'{name} is invalid: send * or entity tags in quotes, such as "HEX"')
+            raise InvalidRequestError(f'{name} is invalid: send * or entity tags in quotes, such as "HEX"')
         position = found.end()
         if weak or not found[1]:
             tags.add(found[2])

@@ -4,7 +4,7 @@ import base64
 import re
 from collections.abc import Mapping
 
-from file_transfer.errors import RefusedError
+from file_transfer.errors import DigestError, InvalidRequestError
 
 _SHA256 = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):\s*(?=,|$)", re.IGNORECASE)
 _HEX = re.compile(r"[0-9a-fA-F]{64}")
@@ -21,7 +21,7 @@ def declared(headers: Mapping[str, str | None]) -> str | None:
     A request always contains the whole file, so Repr-Digest and Content-Digest mean the same.
 
     Raises:
-        RefusedError: 400 if the header is invalid.
+        InvalidRequestError: the header is invalid.
     """
     for name in ("Repr-Digest", "Content-Digest"):
         text = headers.get(name)
@@ -29,7 +29,7 @@ def declared(headers: Mapping[str, str | None]) -> str | None:
             found = _SHA256.search(text)
             raw = _decoded(found[1]) if found else b""
             if len(raw) != 32:
-                raise RefusedError(400, f"{name} is invalid: send sha-256=:BASE64:")
+                raise InvalidRequestError(f"{name} is invalid: send sha-256=:BASE64:")
             return raw.hex()
     return None
 
@@ -38,10 +38,10 @@ def from_hex(text: str) -> str:
     """Return a SHA-256 in lower-case hex.
 
     Raises:
-        RefusedError: 400 if the text is not a SHA-256.
+        InvalidRequestError: the text is not a SHA-256.
     """
     if not _HEX.fullmatch(text.strip()):
-        raise RefusedError(400, "sha256 is invalid: send 64 hexadecimal digits")
+        raise InvalidRequestError("sha256 is invalid: send 64 hexadecimal digits")
     return text.strip().lower()
 
 
@@ -49,22 +49,22 @@ def check(expected: str | None, received: str) -> None:
     """Compare the declared SHA-256, if any, with that of the received content.
 
     Raises:
-        RefusedError: 422 if they differ.
+        DigestError: they differ.
     """
     if expected is not None and expected != received:
-        raise RefusedError(422, f"the content has SHA-256 {received}, not {expected}: it was damaged on the way")
+        raise DigestError(f"the content has SHA-256 {received}, not {expected}: it was damaged on the way")
 
 
 def parse_checksum(header: str) -> tuple[str, bytes]:
     """Return the algorithm and the digest of tus's Upload-Checksum.
 
     Raises:
-        RefusedError: 400 if the header is invalid, or names another algorithm.
+        InvalidRequestError: the header is invalid, or names another algorithm.
     """
     algorithm, _, text = header.strip().partition(" ")
     raw = _decoded(text)
     if {"sha256": 32, "sha1": 20}.get(algorithm) != len(raw):
-        raise RefusedError(400, "Upload-Checksum is invalid: send sha256 or sha1, a space, and the digest in base64")
+        raise InvalidRequestError("Upload-Checksum is invalid: send sha256 or sha1, a space, and the digest in base64")
     return algorithm, raw
 
 

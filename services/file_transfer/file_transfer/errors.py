@@ -1,104 +1,96 @@
-"""Refused requests: the message for the user, and the reason under which metrics count them.
+"""Why requests are refused. The text of each error is one line for the user: what is wrong, and the remedy.
 
-Code that parses requests raises `RefusedError` with a status. Storage and uploads raise the named errors below, and
-only this module says which status each of those has.
+`error_responses.py` says which HTTP status each error has, and the kind under which metrics count it.
 """
-
-from http import HTTPStatus
-from typing import ClassVar
-
-_KINDS = {413: "too_large", 416: "range", 422: "digest", 460: "digest", 507: "no_room"}
 
 
 class RefusedError(Exception):
-    """A refused request: `status` is the HTTP status code, `reason` one line for the user.
-
-    Metrics count it under `kind`, which by default is derived from the status.
-    """
-
-    def __init__(self, status: int, reason: str, *, kind: str = "") -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
-        self.kind = kind or kind_of(status)
+    """A request is refused, for the reason in one of the classes below."""
 
 
-class DomainError(RefusedError):
-    """A request that is refused for a reason which has nothing to do with HTTP."""
-
-    STATUS: ClassVar[int]
-    KIND: ClassVar[str] = ""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(self.STATUS, reason, kind=self.KIND)
+class InvalidRequestError(RefusedError):
+    """A part of the request is malformed or contradicts another one: a header, a field, the query or the form."""
 
 
-class CutShortError(DomainError):
+class UnsupportedTypeError(RefusedError):
+    """The body has a type that the route does not take."""
+
+
+class UnsupportedMethodError(RefusedError):
+    """The route does not have the method."""
+
+
+class NoTokenError(RefusedError):
+    """The request needs a token and has none."""
+
+
+class WrongTokenError(RefusedError):
+    """The token of the request is none of ours."""
+
+
+class ExpiredTokenError(RefusedError):
+    """The token of the request was valid until a day that is over."""
+
+
+class ForbiddenError(RefusedError):
+    """The token is valid, but not for this scope or this name."""
+
+
+class ForeignHostError(RefusedError):
+    """The request is for a name that is not the service's."""
+
+
+class ForeignPageError(RefusedError):
+    """A browser has sent the request for the page of another site."""
+
+
+class PreconditionError(RefusedError):
+    """The file is not what the client expects it to be."""
+
+
+class DigestError(RefusedError):
+    """The content of a whole file does not have the SHA-256 that the client declared."""
+
+
+class ChecksumError(RefusedError):
+    """The bytes of one request of a resumable upload do not have the checksum that the client declared."""
+
+
+class CutShortError(RefusedError):
     """The client disconnected, or sent fewer bytes than it had declared. What has been read is what it sent."""
-
-    STATUS, KIND = 400, "cut_short"
 
 
 class TooSlowError(CutShortError):
     """The client sent too slowly. What has been read is what it sent."""
 
-    STATUS, KIND = 408, "too_slow"
 
-
-class ConflictError(DomainError):
+class ConflictError(RefusedError):
     """The upload is not where the request expects it to be, or another request is changing it."""
 
-    STATUS = 409
 
-
-class SmallPartsError(DomainError):
+class SmallPartsError(RefusedError):
     """An upload arrives in too many parts that are too small."""
 
-    STATUS, KIND = 400, "small_parts"
 
-
-class TooLargeError(DomainError):
+class TooLargeError(RefusedError):
     """There are more bytes than are allowed or declared."""
 
-    STATUS = 413
 
-
-class ChecksumError(DomainError):
-    """The bytes are not those that the client announced."""
-
-    STATUS = 460
-
-
-class BusyError(DomainError):
+class BusyError(RefusedError):
     """As many transfers are running as this process can serve."""
 
-    STATUS, KIND = 503, "busy"
 
-
-class DrainingError(DomainError):
+class DrainingError(RefusedError):
     """This replica is shutting down."""
 
-    STATUS, KIND = 503, "draining"
 
-
-class HeldError(DomainError):
+class HeldError(RefusedError):
     """Others hold all downloads that are left of the file."""
 
-    STATUS, KIND = 503, "held"
 
-
-class NoRoomError(DomainError):
+class NoRoomError(RefusedError):
     """The store has no space left."""
 
-    STATUS = 507
 
-
-class QuotaError(DomainError):
+class QuotaError(RefusedError):
     """All files together would have more bytes than they may."""
-
-    STATUS, KIND = 507, "quota"
-
-
-def kind_of(status: int) -> str:
-    """Return the name under which metrics count a status, such as `precondition_failed`."""
-    return _KINDS.get(status) or HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")

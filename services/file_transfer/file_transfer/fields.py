@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from urllib.parse import parse_qsl
 
 from file_transfer import names
-from file_transfer.errors import RefusedError
+from file_transfer.errors import InvalidRequestError
 
 
 def parse(source: str, encoded: bytes, known: Collection[str]) -> dict[str, str]:
@@ -19,12 +19,12 @@ def parse(source: str, encoded: bytes, known: Collection[str]) -> dict[str, str]
         known: the names of the valid fields.
 
     Raises:
-        RefusedError: 400 if a field is unknown, repeated, or not valid UTF-8.
+        InvalidRequestError: a field is unknown, repeated, or not valid UTF-8.
     """
     try:
         found = parse_qsl(encoded.decode(), keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:
-        raise RefusedError(400, f"the {source} is not valid UTF-8") from None
+        raise InvalidRequestError(f"the {source} is not valid UTF-8") from None
     return by_name(source, found, known)
 
 
@@ -32,19 +32,19 @@ def by_name(source: str, found: Iterable[tuple[str, str]], known: Collection[str
     """Return the values of the fields by name.
 
     Raises:
-        RefusedError: 400 if a field is unknown or repeated.
+        InvalidRequestError: a field is unknown or repeated.
     """
     values: dict[str, str] = {}
     for name, value in found:
         if name not in known:
             raise unknown(source, name, known)
         if name in values:
-            raise RefusedError(400, f"the {source} has the field {name} twice: send it once")
+            raise InvalidRequestError(f"the {source} has the field {name} twice: send it once")
         values[name] = value
     return values
 
 
-def unknown(source: str, name: str, known: Collection[str]) -> RefusedError:
+def unknown(source: str, name: str, known: Collection[str]) -> InvalidRequestError:
     """Return the error for a field that the request does not take."""
     remedy = f"it can have {', '.join(known)}" if known else "this request takes none"
-    return RefusedError(400, f"the {source} has an unknown field {names.printable(name)}: {remedy}")
+    return InvalidRequestError(f"the {source} has an unknown field {names.printable(name)}: {remedy}")

@@ -23,7 +23,7 @@ from file_transfer import (
 )
 from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import Content, MissingChunkError, blocks
-from file_transfer.errors import RefusedError
+from file_transfer.errors import InvalidRequestError
 from file_transfer.gunicorn_server import request_bodies
 from file_transfer.incoming import SMALL_BYTES
 from file_transfer.ranges import Range, UnsatisfiableError
@@ -49,7 +49,7 @@ class FileRoutes:
         expected = digests.declared(headers.REQUEST)
         for unsupported in ("Content-Range", "Content-Encoding"):
             if headers.REQUEST.get(unsupported):
-                raise RefusedError(400, f"{unsupported} is not supported: send the whole file without encoding")
+                raise InvalidRequestError(f"{unsupported} is not supported: send the whole file without encoding")
         length = headers.content_length()
         if condition != conditions.NONE:
             self._catalogue.check_writable()  # if there is no primary, what the index says may be old
@@ -95,7 +95,9 @@ class FileRoutes:
         try:
             byte_range = ranges.parse(headers.REQUEST.get("Range"), headers.REQUEST.get("If-Range"), file)
         except UnsatisfiableError:
-            response = responses.error(416, f"the file has only {file.size} bytes: request a range within them")
+            response = responses.error(
+                416, f"the file has only {file.size} bytes: request a range within them", "range"
+            )
             response.set_header("Content-Range", f"bytes */{file.size}")
             return response
         return self._send(file, byte_range)
@@ -185,5 +187,5 @@ def _headers(file: StoredFile) -> dict[str, Any]:
 def _limit(text: str) -> int:
     limit = whole_numbers.parse(text)
     if limit is None or not 0 < limit <= _PAGE_SIZE:
-        raise RefusedError(400, f"limit is {text[:40]!a}: give a whole number, 1 to {_PAGE_SIZE}")
+        raise InvalidRequestError(f"limit is {text[:40]!a}: give a whole number, 1 to {_PAGE_SIZE}")
     return limit

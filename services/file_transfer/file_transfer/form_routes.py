@@ -19,7 +19,7 @@ from file_transfer import (
     responses,
 )
 from file_transfer.catalogue import Catalogue
-from file_transfer.errors import RefusedError
+from file_transfer.errors import InvalidRequestError
 from file_transfer.file_routes import FileRoutes
 from file_transfer.incoming import IncomingFile
 from file_transfer.slots import Slots
@@ -87,21 +87,21 @@ class _Form:
         elif self._sha256 is not None:
             self._sha256 += event
             if len(self._sha256) > _MAX_SHA256_BYTES:
-                raise RefusedError(400, "sha256 is invalid: send 64 hexadecimal digits")
+                raise InvalidRequestError("sha256 is invalid: send 64 hexadecimal digits")
 
     def files(self) -> dict[str, IncomingFile]:
         """Return all files by name, at the end of the form."""
         if not self._files:
-            raise RefusedError(400, "the form has no part \"file\": send one with curl -F 'file=@x'")
+            raise InvalidRequestError("the form has no part \"file\": send one with curl -F 'file=@x'")
         if self._sha256 is not None:
-            raise RefusedError(400, 'the field "sha256" comes after its file: send it before the file')
+            raise InvalidRequestError('the field "sha256" comes after its file: send it before the file')
         return self._files
 
     def _begin_field(self, segment: MultipartSegment) -> None:
         self._field = segment.name or ""
         if self._field in lifetime.FIELDS:
-            raise RefusedError(
-                400, f"{self._field} is a field of the form: put it into the query, /upload?{self._field}="
+            raise InvalidRequestError(
+                f"{self._field} is a field of the form: put it into the query, /upload?{self._field}="
             )
         if self._field not in _FIELDS:
             raise fields.unknown("form", self._field, _FIELDS)
@@ -110,11 +110,11 @@ class _Form:
         elif self._sha256 is None:
             self._sha256 = b""
         else:
-            raise RefusedError(400, 'the form has two fields "sha256" before one file: send one of them')
+            raise InvalidRequestError('the form has two fields "sha256" before one file: send one of them')
 
     def _begin_file(self, name: str) -> None:
         if name in self._files:
-            raise RefusedError(400, f"the form has two files named {names.printable(name)}: send one of them")
+            raise InvalidRequestError(f"the form has two files named {names.printable(name)}: send one of them")
         self._files[name] = self._stack.enter_context(self._catalogue.receive())
         self._name = name
 

@@ -7,7 +7,7 @@ from multipart import MultipartError, MultipartSegment, ParserLimitReached, Push
 
 from file_transfer import fields
 from file_transfer.bodies import blocks, check_complete, one_line, read
-from file_transfer.errors import RefusedError
+from file_transfer.errors import CutShortError, InvalidRequestError, TooLargeError, UnsupportedTypeError
 
 _MAX_PARTS = 256
 _MAX_SMALL_FORM = 64 * 1024  # bytes
@@ -22,11 +22,13 @@ def read_parts(body: BinaryIO, content_type: str, content_length: int) -> Iterat
         content_length: the declared length in bytes, -1 if unknown.
 
     Raises:
-        RefusedError: the body is not a form, or is cut short.
+        UnsupportedTypeError: the body is not a form.
+        TooLargeError: the form has too many parts, or headers that are too large.
+        CutShortError: the form is broken or cut short.
     """
     kind, options = parse_options_header(content_type)
     if kind != "multipart/form-data" or not options.get("boundary"):
-        raise RefusedError(415, "send the file as multipart/form-data: curl -F 'file=@x' does")
+        raise UnsupportedTypeError("send the file as multipart/form-data: curl -F 'file=@x' does")
     try:
         with PushMultipartParser(
             options["boundary"], content_length=content_length, max_segment_count=_MAX_PARTS, strict=True
@@ -34,16 +36,19 @@ def read_parts(body: BinaryIO, content_type: str, content_length: int) -> Iterat
             for block in blocks(body, content_length):
                 yield from parser.parse(bytes(block))
     except ParserLimitReached as error:
-        raise RefusedError(413, f"the form is too large: {one_line(error)}") from error
+        raise TooLargeError(f"the form is too large: {one_line(error)}") from error
     except MultipartError as error:
-        raise RefusedError(400, f"the form is broken or cut short: {one_line(error)}", kind="cut_short") from error
+        raise CutShortError(f"the form is broken or cut short: {one_line(error)}") from error
 
 
 def text_field(body: BinaryIO, content_type: str, content_length: int, name: str) -> str:
     """Return the only text field of a small form, sent as multipart or urlencoded.
 
     Raises:
-        RefusedError: the field is missing or repeated, or there is another one, or the form is too large or broken.
+        InvalidRequestError: the field is missing or repeated, or there is another one.
+        UnsupportedTypeError: the body is not a form.
+        TooLargeError: the form is too large.
+        CutShortError: the form is broken or cut short.
     """
     if content_length > _MAX_SMALL_FORM:
         raise _too_large()
@@ -56,7 +61,7 @@ def text_field(body: BinaryIO, content_type: str, content_length: int, name: str
     else:
         found = fields.by_name("form", _multipart_fields(body, content_type, content_length), (name,))
     if name not in found:
-        raise RefusedError(400, f"the form has no field \"{name}\": send one with curl -F '{name}=x'")
+        raise InvalidRequestError(f"the form has no field \"{name}\": send one with curl -F '{name}=x'")
     return found[name]
 
 
@@ -74,5 +79,5 @@ def _multipart_fields(body: BinaryIO, content_type: str, content_length: int) ->
             content += event
 
 
-def _too_large() -> RefusedError:
-    return RefusedError(413, f"the form has more than {_MAX_SMALL_FORM} bytes")
+def _too_large() -> TooLargeError:
+    return TooLargeError(f"the form has more than {_MAX_SMALL_FORM} bytes")

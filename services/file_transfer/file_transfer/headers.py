@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from bottle import request
 
 from file_transfer import whole_numbers
-from file_transfer.errors import RefusedError
+from file_transfer.errors import InvalidRequestError
 
 
 def content_type() -> str:
@@ -18,14 +18,14 @@ def content_length() -> int:
     """Return the Content-Length in bytes, or -1 if there is none.
 
     Raises:
-        RefusedError: 400 if it is not a number of bytes.
+        InvalidRequestError: it is not a number of bytes.
     """
     text = request.environ.get("CONTENT_LENGTH")
     if not text:
         return -1
     length = whole_numbers.parse(text)
     if length is None:
-        raise RefusedError(400, f"Content-Length is {text[:40]!a}: send a number of bytes")
+        raise InvalidRequestError(f"Content-Length is {text[:40]!a}: send a number of bytes")
     return length
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from file_transfer import whole_numbers
-from file_transfer.errors import RefusedError
+from file_transfer.errors import InvalidRequestError
 
 FIELDS = ("ttl", "expires", "max-downloads")
 
@@ -38,11 +38,11 @@ def parse(parameters: Mapping[str, str], now: datetime) -> Lifetime:
     An empty value is invalid: it may come from a variable that is not set, and the file would be kept for ever.
 
     Raises:
-        RefusedError: 400, with the name of the invalid parameter.
+        InvalidRequestError: a parameter is invalid; the message names it.
     """
     ttl, expires, downloads = (parameters.get(name) for name in FIELDS)
     if ttl is not None and expires is not None:
-        raise RefusedError(400, "ttl and expires are both given: give only one of them")
+        raise InvalidRequestError("ttl and expires are both given: give only one of them")
     return Lifetime(
         ttl=None if ttl is None else _parse_ttl(ttl),
         expires=None if expires is None else _parse_expires(expires, now),
@@ -54,7 +54,7 @@ def _parse_ttl(ttl: str) -> timedelta:
     found = _TTL.fullmatch(ttl)
     seconds = int(found[1]) * _UNITS[found[2]] if found else 0
     if not 0 < seconds <= _MAX_SECONDS:
-        raise RefusedError(400, f"ttl is {ttl[:40]!a}: give seconds, or a number with m, h or d, such as 12h")
+        raise InvalidRequestError(f"ttl is {ttl[:40]!a}: give seconds, or a number with m, h or d, such as 12h")
     return timedelta(seconds=seconds)
 
 
@@ -64,14 +64,14 @@ def _parse_expires(text: str, now: datetime) -> datetime:
         found = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
         found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError):  # OverflowError: the time zone moves it out of the years 1 to 9999
-        raise RefusedError(400, f"expires is {text[:40]!a}: give a time such as 2030-01-31T12:00:00Z") from None
+        raise InvalidRequestError(f"expires is {text[:40]!a}: give a time such as 2030-01-31T12:00:00Z") from None
     if found <= now:
-        raise RefusedError(400, f"expires is {text[:40]!a}, which is in the past: give a future time")
+        raise InvalidRequestError(f"expires is {text[:40]!a}, which is in the past: give a future time")
     return found
 
 
 def _parse_downloads(text: str) -> int:
     downloads = whole_numbers.parse(text)
     if downloads is None or not 0 < downloads <= _MAX_DOWNLOADS:
-        raise RefusedError(400, f"max-downloads is {text[:40]!a}: give a whole number, 1 to {_MAX_DOWNLOADS}")
+        raise InvalidRequestError(f"max-downloads is {text[:40]!a}: give a whole number, 1 to {_MAX_DOWNLOADS}")
     return downloads

@@ -11,6 +11,6 @@ def parse(known: Collection[str]) -> dict[str, str]:
     """Return the values of the query's fields by name.
 
     Raises:
-        RefusedError: 400 if a field is not one of the `known` ones, or is repeated, or is not valid UTF-8.
+        InvalidRequestError: a field is not one of the `known` ones, or is repeated, or is not valid UTF-8.
     """
     return fields.parse("query", request.query_string.encode("latin-1"), known)

@@ -6,7 +6,6 @@ from typing import Any
 from bottle import HTTPResponse
 
 from file_transfer import conditions, digests, headers, metrics, names
-from file_transfer.errors import kind_of
 from file_transfer.stored_file import StoredFile
 
 RETRY_SECONDS = 5
@@ -42,11 +41,11 @@ def empty(status: int, **extra_headers: str) -> HTTPResponse:
     )
 
 
-def error(status: int, reason: str, kind: str = "") -> HTTPResponse:
-    """Return an error, and count it under `kind`, which by default is derived from the status."""
-    metrics.ERRORS.labels(kind or kind_of(status)).inc()
+def error(status: int, reason: str, kind: str) -> HTTPResponse:
+    """Return an error with one line for the user, and count it under `kind`."""
+    metrics.ERRORS.labels(kind).inc()
     response = text(status, f"error: {reason}", {"error": reason})
-    if status in (423, 503):
+    if status == 503:
         response.set_header("Retry-After", str(RETRY_SECONDS))
     if status == 401:
         response.set_header("WWW-Authenticate", "Bearer")

@@ -11,9 +11,9 @@ from typing import Any
 
 from file_transfer import metrics
 from file_transfer.chunks import StorageUnavailableError
+from file_transfer.environment import SettingsError
 from file_transfer.errors import RefusedError
 from file_transfer.readiness import Readiness
-from file_transfer.settings import SettingsError
 from file_transfer.status_handler import StatusHandler
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from file_transfer import lifetime, names
-from file_transfer.errors import RefusedError
+from file_transfer.errors import ExpiredTokenError, ForbiddenError, InvalidRequestError, NoTokenError, WrongTokenError
 
 READ, WRITE, DELETE = "read", "write", "delete"
 SCOPES = (READ, WRITE, DELETE)
@@ -49,7 +49,10 @@ class Tokens:
         """Return the token in an Authorization header, if it has the scope.
 
         Raises:
-            RefusedError: 401 if the token is missing, unknown or has expired, 403 if it lacks the scope.
+            NoTokenError: the header is empty.
+            WrongTokenError: it has no token, or an unknown one.
+            ExpiredTokenError: the token has expired.
+            ForbiddenError: the token lacks the scope.
         """
         if not header and scope in self._anonymous.scopes:
             return self._anonymous
@@ -60,17 +63,14 @@ class Tokens:
             if hmac.compare_digest(token.digest, digest):
                 found = token
         if kind.lower() != "bearer" or not found:
-            reason = "wrong_token" if header else "no_token"
-            remedy = "send it with curl -H 'Authorization: Bearer TOKEN'"
-            raise RefusedError(401, f"a valid token is needed: {remedy}", kind=reason)
+            error = WrongTokenError if header else NoTokenError
+            raise error("a valid token is needed: send it with curl -H 'Authorization: Bearer TOKEN'")
         if found.expires and datetime.now(UTC).date() > found.expires:
-            raise RefusedError(
-                401,
-                f'the token "{found.name}" expired at the end of {found.expires} (UTC): ask for a new one',
-                kind="expired_token",
+            raise ExpiredTokenError(
+                f'the token "{found.name}" expired at the end of {found.expires} (UTC): ask for a new one'
             )
         if scope not in found.scopes:
-            raise RefusedError(403, f'the token "{found.name}" does not have the scope "{scope}"')
+            raise ForbiddenError(f'the token "{found.name}" does not have the scope "{scope}"')
         return found
 
 
@@ -118,5 +118,5 @@ def _token(path: Path, name: str, entry: object) -> Token:
         )
     except names.NameRefusedError as error:
         raise TokensError(f"{path}: {name!a}: {error}") from None
-    except (RefusedError, ValueError, TypeError):
+    except (InvalidRequestError, ValueError, TypeError):
         raise TokensError(invalid) from None

@@ -2,21 +2,19 @@
 
 import base64
 import binascii
-import re
 from collections.abc import Callable
 
 from bottle import HTTPResponse, request, response
 
 from file_transfer import access, bodies, conditions, digests, headers, lifetime, metrics, responses, whole_numbers
 from file_transfer.catalogue import Catalogue
-from file_transfer.errors import RefusedError
+from file_transfer.errors import InvalidRequestError, UnsupportedMethodError, UnsupportedTypeError
 from file_transfer.slots import Slots
 from file_transfer.upload import Upload
-from file_transfer.uploads import UnknownUploadError, Uploads, name_of
+from file_transfer.uploads import Uploads
 
 VERSION = "1.0.0"
 _CONTENT_TYPE = "application/offset+octet-stream"
-_IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 _MAX_METADATA_BYTES = 8192
 _METADATA_KEYS = frozenset({"filename", "name", "sha256", "if-match", "if-none-match", *lifetime.FIELDS})
 _METADATA_HEADER = "upload-metadata"
@@ -51,13 +49,14 @@ class TusRoutes:
         access.new_name(metadata.get("filename") or metadata.get("name"))
         upload = self._uploads.create(length, access.with_ttl(metadata))
         if length and _has_content():
-            upload = self._append(upload.id.hex, 0)
+            with self._slots.take(headers.client()):
+                upload = self._append(upload, 0)
         # A path without a host, which is correct behind any proxy.
         return _response(201, upload, Location=f"/uploads/{upload.id.hex}")
 
     def head(self, identifier: str) -> HTTPResponse:
         """Return the offset at which the upload continues."""
-        upload = self._uploads.look_up(self._granted(identifier))
+        upload = self._uploads.confirmed(self._granted(identifier))
         metadata = upload.metadata.get(_METADATA_HEADER)
         return _response(
             200,
@@ -70,8 +69,11 @@ class TusRoutes:
     def append(self, identifier: str) -> HTTPResponse:
         """Append bytes at an offset."""
         if not _has_content():
-            raise RefusedError(415, f"send the bytes as Content-Type: {_CONTENT_TYPE}")
-        return _response(204, self._append(self._granted(identifier), _byte_count("Upload-Offset")))
+            raise UnsupportedTypeError(f"send the bytes as Content-Type: {_CONTENT_TYPE}")
+        offset = _byte_count("Upload-Offset")
+        with self._slots.take(headers.client()):
+            upload = self._append(self._granted(identifier), offset)
+        return _response(204, upload)
 
     def remove(self, identifier: str) -> HTTPResponse:
         """Cancel the upload."""
@@ -87,22 +89,20 @@ class TusRoutes:
         }
         handler = handlers.get(headers.REQUEST.get("X-HTTP-Method-Override", "").upper())
         if not handler:
-            raise RefusedError(405, "POST to an upload needs X-HTTP-Method-Override: PATCH, HEAD or DELETE")
+            raise UnsupportedMethodError("POST to an upload needs X-HTTP-Method-Override: PATCH, HEAD or DELETE")
         return handler(identifier)
 
-    def _granted(self, identifier: str) -> str:
-        """Return the identifier of an upload, if the token is for the name of its file."""
-        identifier = _checked(identifier)
-        if access.has_prefix():
-            access.name(name_of(self._uploads.look_up(identifier)))
-        return identifier
+    def _granted(self, identifier: str) -> Upload:
+        """Return the upload, if the token is for the name of its file."""
+        upload = self._uploads.find(identifier)
+        access.name(upload.file_name())
+        return upload
 
-    def _append(self, identifier: str, offset: int) -> Upload:
-        with self._slots.take(headers.client()):
-            size = headers.content_length()
-            content = bodies.blocks(request.environ["wsgi.input"], size)
-            checksum = headers.REQUEST.get("Upload-Checksum")
-            upload = self._uploads.append(identifier, offset, content, checksum, None if size < 0 else size)
+    def _append(self, upload: Upload, offset: int) -> Upload:
+        size = headers.content_length()
+        content = bodies.blocks(request.environ["wsgi.input"], size)
+        checksum = headers.REQUEST.get("Upload-Checksum")
+        upload = self._uploads.append(upload, offset, content, checksum, None if size < 0 else size)
         metrics.RECEIVED.inc(upload.offset - offset)
         return upload
 
@@ -113,7 +113,7 @@ def version_checked(handler: Callable[..., HTTPResponse]) -> Callable[..., HTTPR
     def handle(**arguments: str) -> HTTPResponse:
         if headers.REQUEST.get("Tus-Resumable") == VERSION:
             return handler(**arguments)
-        refusal = responses.error(412, f"send Tus-Resumable: {VERSION}")
+        refusal = responses.error(412, f"send Tus-Resumable: {VERSION}", "precondition_failed")
         refusal.set_header("Tus-Version", VERSION)
         return refusal
 
@@ -130,13 +130,6 @@ def _has_content() -> bool:
     return headers.content_type().partition(";")[0].strip().lower() == _CONTENT_TYPE
 
 
-def _checked(identifier: str) -> str:
-    """Return the identifier if it may be one of ours. Another one, such as `..`, must not reach the storage."""
-    if not _IDENTIFIER.fullmatch(identifier):
-        raise UnknownUploadError(identifier)
-    return identifier
-
-
 def _response(status: int, upload: Upload, **headers: str) -> HTTPResponse:
     if upload.sha256:
         headers |= {"ETag": f'"{upload.sha256}"', "Repr_Digest": digests.repr_digest(upload.sha256)}
@@ -148,7 +141,7 @@ def _byte_count(header: str) -> int:
     text = headers.REQUEST.get(header, "")
     count = whole_numbers.parse(text)
     if count is None:
-        raise RefusedError(400, f"{header} is {text[:40]!a}: send a number of bytes")
+        raise InvalidRequestError(f"{header} is {text[:40]!a}: send a number of bytes")
     return count
 
 
@@ -158,21 +151,21 @@ def _metadata(header: str) -> dict[str, str]:
     Clients may send other keys than ours, with values that are not text. They are kept in the header only.
     """
     if len(header) > _MAX_METADATA_BYTES:
-        raise RefusedError(400, f"Upload-Metadata has more than {_MAX_METADATA_BYTES} bytes")
+        raise InvalidRequestError(f"Upload-Metadata has more than {_MAX_METADATA_BYTES} bytes")
     if not (header.isascii() and header.isprintable()):
-        raise RefusedError(400, "Upload-Metadata is not printable ASCII: send keys, and their values in base64")
+        raise InvalidRequestError("Upload-Metadata is not printable ASCII: send keys, and their values in base64")
     metadata: dict[str, str] = {}
     keys = set()
     for pair in filter(None, (pair.strip() for pair in header.split(","))):
         key, _, encoded = pair.partition(" ")
         key = key.lower()
         if key in keys:
-            raise RefusedError(400, f"Upload-Metadata has the key {key[:40]!a} twice: send it once")
+            raise InvalidRequestError(f"Upload-Metadata has the key {key[:40]!a} twice: send it once")
         keys.add(key)
         try:
             value = base64.b64decode(encoded, validate=True)
             if key in _METADATA_KEYS:
                 metadata[key] = value.decode()
         except (binascii.Error, UnicodeDecodeError):
-            raise RefusedError(400, f"Upload-Metadata: the value of {key[:40]!a} is not text in base64") from None
+            raise InvalidRequestError(f"Upload-Metadata: the value of {key[:40]!a} is not text in base64") from None
     return {**metadata, _METADATA_HEADER: header} if header else metadata

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from recorder import Recorder
 
-from lab import engine, registry, rootfs
+from lab import engine, local_registry, rootfs
 from lab.offline import OfflineLifecycle
 from lab.paths import Lab
 from settings.models import Images
@@ -76,8 +76,8 @@ def test_links_lead_to_programs_of_debian_packages() -> None:
 def test_the_lab_serves_every_image_except_grafana(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "sweep_orphans", lambda: None)
     monkeypatch.setattr(engine, "start", lambda _: None)
-    monkeypatch.setattr(registry, "start", lambda _: None)
-    monkeypatch.setattr(registry, "publish", lambda _, recipe: recipe.name)
+    monkeypatch.setattr(local_registry, "start", lambda _: None)
+    monkeypatch.setattr(local_registry, "publish", lambda _, recipe: recipe.name)
 
     served = OfflineLifecycle(Lab(name="demo", checkout=ROOT)).serve_images()
 

@@ -64,7 +64,7 @@ def publish(
     Publishing the same version again is harmless. The quota is in bytes; 0 means none.
 
     Raises:
-        RefusedError: 412 if the condition does not hold.
+        PreconditionError: the condition does not hold.
         QuotaError: the quota does not allow a small file.
         LeaseLostError: the content's lease has ended.
     """
@@ -99,7 +99,7 @@ def remove(
     """Remove the file; its content becomes garbage. Return False if there is none, or it has expired.
 
     Raises:
-        RefusedError: 412 if the condition does not hold.
+        PreconditionError: the condition does not hold.
     """
     row = locked(connection, name)
     if row is None or (file := _file(row)).is_expired(now):

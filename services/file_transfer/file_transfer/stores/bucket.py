@@ -58,14 +58,9 @@ class BucketStore:
         """See `ChunkStore.choose_keys`."""
         return [uuid.uuid4().hex for _ in range(batch(size))]
 
-    @contextmanager
-    def receive(self, next_key: NextKey) -> Iterator[IncomingChunks]:
+    def receive(self, next_key: NextKey) -> IncomingChunks:
         """See `ChunkStore.receive`."""
-        incoming = IncomingChunks(self._put, self._writing, next_key)
-        try:
-            yield incoming
-        finally:
-            incoming.stop()
+        return IncomingChunks(self._put, self._writing, next_key)
 
     def open(self, chunks: Sequence[Chunk], start: int, size: int) -> Content:
         """See `ChunkStore.open`."""

@@ -4,6 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Self
 
 from file_transfer.chunks import Chunk, Data, NextKey
 
@@ -26,7 +27,7 @@ def batch(size: int | None) -> int:
 
 
 class IncomingChunks:
-    """Content that `put` stores chunk by chunk, in threads of the pool."""
+    """Content that `put` stores chunk by chunk, in threads of the pool. As a context, it ends with `stop`."""
 
     def __init__(self, put: Put, pool: ThreadPoolExecutor, next_key: NextKey) -> None:
         self._put = put
@@ -35,6 +36,12 @@ class IncomingChunks:
         self._buffer = bytearray()
         self._in_flight: deque[tuple[Future[str], int]] = deque()
         self._chunks: list[Chunk] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def write(self, data: Data) -> None:
         """See `IncomingContent.write`."""

@@ -4,9 +4,8 @@ A key is a file id of SeaweedFS, which a master chooses: the number of a volume,
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic, sleep
@@ -82,14 +81,9 @@ class SeaweedFsStore:
         """See `ChunkStore.choose_keys`."""
         return self._persist(lambda: self._keys.choose(batch(size)))
 
-    @contextmanager
-    def receive(self, next_key: NextKey) -> Iterator[IncomingChunks]:
+    def receive(self, next_key: NextKey) -> IncomingChunks:
         """See `ChunkStore.receive`."""
-        incoming = IncomingChunks(self._put, self._writing, next_key)
-        try:
-            yield incoming
-        finally:
-            incoming.stop()
+        return IncomingChunks(self._put, self._writing, next_key)
 
     def open(self, chunks: Sequence[Chunk], start: int, size: int) -> Content:
         """See `ChunkStore.open`."""

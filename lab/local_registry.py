@@ -1,6 +1,7 @@
-"""The registry that an offline lab's hosts pull images from.
+"""The registry that an offline lab runs, from which its hosts pull what stands for the upstream images.
 
-All labs of this user share the stored images. Each lab runs its own registry process, in its own namespace.
+All labs of this user share the stored images. Each lab runs its own registry process, in its own namespace. The
+registry of the settings, to which the program pushes its own images, is another one: `components/registry.py`.
 """
 
 import json

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import registry, rootfs
+from lab import local_registry, rootfs
 from lab.packages import LabError
 from lab.paths import Lab
 from lab.rootfs import Recipe
@@ -36,37 +36,37 @@ class Registry:
 @pytest.fixture
 def served(monkeypatch, tmp_path):
     stand_in = Registry()
-    monkeypatch.setattr(registry, "_curl", stand_in.curl)
-    monkeypatch.setattr(registry, "_run", stand_in.run)
+    monkeypatch.setattr(local_registry, "_curl", stand_in.curl)
+    monkeypatch.setattr(local_registry, "_run", stand_in.run)
     monkeypatch.setattr(rootfs, "build", lambda _: tmp_path / "image.tar")
     return stand_in
 
 
 @pytest.mark.usefixtures("served")
 def test_the_reference_has_the_address_for_hosts_and_the_digest():
-    reference = registry.publish(LAB, RECIPE)
+    reference = local_registry.publish(LAB, RECIPE)
 
     assert reference == f"192.168.50.1:5000/lab/haproxy:{RECIPE.key}@{DIGEST}"
 
 
 def test_an_image_that_the_registry_has_is_neither_built_nor_pushed(served, monkeypatch):
-    first = registry.publish(LAB, RECIPE)
+    first = local_registry.publish(LAB, RECIPE)
     served.commands.clear()
     monkeypatch.setattr(rootfs, "build", lambda _: pytest.fail("built again"))
 
-    assert registry.publish(LAB, RECIPE) == first
+    assert local_registry.publish(LAB, RECIPE) == first
     assert served.commands == []
 
 
 def test_a_changed_recipe_is_another_image(served):
     changed = Recipe(name="haproxy", packages=("bash", "haproxy"))
 
-    assert registry.publish(LAB, RECIPE) != registry.publish(LAB, changed)
+    assert local_registry.publish(LAB, RECIPE) != local_registry.publish(LAB, changed)
     assert len(served.held) == 2
 
 
 def test_the_engine_keeps_no_copy(served):
-    registry.publish(LAB, RECIPE)
+    local_registry.publish(LAB, RECIPE)
 
     assert served.commands[-1][-3:-1] == ["image", "rm"]
 
@@ -75,4 +75,4 @@ def test_an_image_that_the_registry_lacks_after_the_push_is_an_error(served):
     served.loses_pushes = True
 
     with pytest.raises(LabError, match=f"lacks 127.0.0.1:5000/lab/haproxy:{RECIPE.key}"):
-        registry.publish(LAB, RECIPE)
+        local_registry.publish(LAB, RECIPE)

@@ -1,0 +1,67 @@
+"""The overlay networks."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+from components.host_networks import NamedNetworks
+from settings.models import Settings
+
+CLUSTER_NET = "cluster-net"
+"""The network of what is published or tells somebody outside: the edge, the databases, Prometheus and Alertmanager.
+
+Only this one and OUTSIDE_NET lead out of the cluster, and to the hosts themselves."""
+
+API_NET = "api-net"
+FILES_NET = "files-net"
+METRICS_NET = "metrics-net"
+STORAGE_NET = "storage-net"
+INDEX_NET = "index-net"
+
+OUTSIDE_NET = "outside-net"
+"""The network by which replicas reach a bucket elsewhere. Nothing else is on it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """One overlay network. Its name in Docker, which Prometheus's configuration has, differs from its resource's."""
+
+    name: str
+    docker_name: str
+    subnet: IPv4Network
+    encrypted: bool = False
+    internal: bool = False
+
+
+def networks(settings: Settings) -> list[Network]:
+    """Return the networks that this kind of storage needs. What nobody has to leave is internal."""
+    wanted = settings.network
+    used = {
+        "directory": {CLUSTER_NET, FILES_NET, METRICS_NET, API_NET},
+        "cluster": {CLUSTER_NET, FILES_NET, METRICS_NET, API_NET, INDEX_NET, STORAGE_NET},
+        "s3": {CLUSTER_NET, FILES_NET, METRICS_NET, API_NET, INDEX_NET, OUTSIDE_NET},
+    }[settings.file_service.storage]
+    return [
+        Network(name=name, docker_name=docker_name, subnet=subnet, encrypted=encrypted, internal=internal)
+        for name, docker_name, subnet, encrypted, internal in (
+            (CLUSTER_NET, "ClusterNet", wanted.subnet, wanted.encrypted, False),
+            (FILES_NET, "FilesNet", wanted.files_subnet, wanted.encrypted, True),
+            (METRICS_NET, "MetricsNet", wanted.metrics_subnet, wanted.encrypted, True),
+            (INDEX_NET, "IndexNet", wanted.index_subnet, wanted.encrypted, True),
+            (STORAGE_NET, "StorageNet", wanted.storage_subnet, wanted.encrypted, True),
+            (OUTSIDE_NET, "OutsideNet", wanted.outside_subnet, wanted.encrypted, False),
+            (API_NET, "DockerApiNet", wanted.api_subnet, False, True),
+        )
+        if name in used
+    ]
+
+
+def named_networks(settings: Settings) -> NamedNetworks:
+    """Return the networks that the settings name, used or not."""
+    subnets = {f"network.{name}": value for name, value in settings.network if isinstance(value, IPv4Network)}
+    pool = subnets.pop("network.pool", None)
+    return NamedNetworks(private_cidr=settings.private_cidr, subnets=subnets, pool=pool, mtu=settings.network.mtu)
+
+
+def store_network(settings: Settings) -> str:
+    """Return the name of the network by which the object store or the bucket is reached."""
+    return STORAGE_NET if settings.file_service.storage == "cluster" else OUTSIDE_NET

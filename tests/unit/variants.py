@@ -1,0 +1,24 @@
+"""The settings of clusters that differ in where they store files, and in what else they have.
+
+What must hold for every cluster is tested with each of these.
+"""
+
+from typing import Any
+
+from recorder import PASSWORDS
+
+BUCKET = {"endpoint": "https://s3.example", "bucket": "team", "access_key": "AK"}
+
+S3: dict[str, Any] = {"file_service": {"storage": "s3", "s3": BUCKET}, "storage_key": "storage-Horse-battery"}
+BACKUPS: dict[str, Any] = {"backup": {"directory": "/srv/backup"}, "backup_password": "backup-Horse-battery"}
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "cluster": {},
+    "cluster with backups": BACKUPS,
+    "directory": {"file_service": {"storage": "directory"}},
+    "s3": S3,
+}
+"""What to change in the settings of the two default hosts."""
+
+SECRETS = (*PASSWORDS, "storage_key", "backup_password", "edge_certificate")
+"""The settings that are secret, in all variants."""
