@@ -4,10 +4,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import backup_cluster
 import fake_server
 import object_store
 import postgres
 import pytest
+import quick_repository
 import seaweedfs
 from client import MAX_TRANSFERS, Client
 from fake_server import FakeServer
@@ -50,6 +52,14 @@ def seaweedfs_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clus
 def s3_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
     with object_store.running(tmp_path_factory.mktemp("object-store")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def restic_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty repository for backups, to copy."""
+    folder = tmp_path_factory.mktemp("restic") / "repository"
+    quick_repository.create(folder, backup_cluster.PASSWORD)
+    return folder
 
 
 @pytest.fixture(params=["directory", "cluster"])
@@ -123,10 +133,17 @@ def run(
     return CommandLine(capsysbinary, server.url)
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    with seaweedfs.running(tmp_path) as running:
+@pytest.fixture(scope="session")
+def breakable_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with seaweedfs.running(tmp_path_factory.mktemp("seaweedfs")) as running:
         yield running
+
+
+@pytest.fixture
+def cluster(breakable_cluster: Cluster) -> Cluster:
+    """A cluster that works, and that the test may break. It has the volumes of earlier tests."""
+    breakable_cluster.mend()
+    return breakable_cluster
 
 
 @pytest.fixture

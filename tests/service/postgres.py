@@ -101,11 +101,11 @@ class Postgres:
     primary: Node
     standby: Node
 
-    def settings(self, standbys: int = 1) -> PostgresSettings:
-        """Return settings for a new, empty database."""
+    def settings(self, standbys: int = 1, template: str = "template1") -> PostgresSettings:
+        """Return settings for a new database: an empty one, or a copy of another one that nobody uses."""
         database = f"test_{uuid.uuid4().hex}"
         with self.primary.connect() as connection:
-            connection.execute(f'CREATE DATABASE "{database}"')
+            connection.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
         return PostgresSettings(
             hosts=(("127.0.0.1", self.primary.port), ("127.0.0.1", self.standby.port)),
             password=PASSWORD,
@@ -124,6 +124,15 @@ class Postgres:
             "POSTGRES_HOSTS": f"127.0.0.1:{self.primary.port},127.0.0.1:{self.standby.port}",
             "POSTGRES_PASSWORD_FILE": str(folder / "postgres-password"),
         }
+
+    def mend(self) -> None:
+        """Bring back what a test has killed or stopped."""
+        for node in (self.primary, self.standby):
+            if node.process and node.process.poll() is None:
+                node.signal(signal.SIGCONT)
+            else:
+                node.start()
+        wait_until(self.synchronous)
 
     def synchronous(self) -> bool:
         with self.primary.connect() as connection:

@@ -3,6 +3,7 @@
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from uuid import uuid4
 
@@ -21,17 +22,31 @@ from file_transfer.index.schema import usage
 from file_transfer.stored_file import StoredFile, now
 
 
-@pytest.fixture
-def own_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """A cluster that the test may break."""
+@pytest.fixture(scope="module")
+def breakable_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     with postgres.running(tmp_path_factory.mktemp("postgres")) as running:
         yield running
 
 
 @pytest.fixture
-def database(own_cluster: Postgres) -> Iterator[PostgresDatabase]:
-    opened = PostgresDatabase(own_cluster.settings())
-    migrate.migrate(opened)
+def own_cluster(breakable_cluster: Postgres) -> Postgres:
+    """A cluster that works, and that the test may break."""
+    breakable_cluster.mend()
+    return breakable_cluster
+
+
+@pytest.fixture(scope="module")
+def migrated(breakable_cluster: Postgres) -> str:
+    """The name of a migrated database, to copy."""
+    settings = breakable_cluster.settings()
+    with closing(PostgresDatabase(settings)) as made:
+        migrate.migrate(made)
+    return settings.database
+
+
+@pytest.fixture
+def database(own_cluster: Postgres, migrated: str) -> Iterator[PostgresDatabase]:
+    opened = PostgresDatabase(own_cluster.settings(template=migrated))
     yield opened
     opened.close()
 
