@@ -69,8 +69,9 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def migrated_postgres(postgres_cluster: Postgres) -> MigratedIndex:
-    return MigratedIndex(postgres_cluster)
+def migrated_postgres(postgres_cluster: Postgres) -> Iterator[MigratedIndex]:
+    with closing(MigratedIndex(postgres_cluster)) as index:
+        yield index
 
 
 @pytest.fixture(scope="session")
@@ -85,14 +86,12 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def database(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A migrated index without files."""
-    opened: Database
     if backend == "cluster":
-        opened = request.getfixturevalue("migrated_postgres").open()
+        yield request.getfixturevalue("migrated_postgres").without_files()
     else:
         shutil.copytree(request.getfixturevalue("migrated_sqlite"), tmp_path, dirs_exist_ok=True)
-        opened = SqliteDatabase(tmp_path / "index.sqlite")
-    yield opened
-    opened.close()
+        with closing(SqliteDatabase(tmp_path / "index.sqlite")) as opened:
+            yield opened
 
 
 @pytest.fixture

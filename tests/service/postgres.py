@@ -9,7 +9,7 @@ import signal
 import subprocess
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -144,18 +144,29 @@ class MigratedIndex:
     """A migrated database that tests use one after the other: making one for each would take longer than the test."""
 
     def __init__(self, cluster: Postgres) -> None:
-        self._settings = cluster.settings()
+        self._database = PostgresDatabase(cluster.settings())
+        migrate(self._database)
         self._tables = MetaData()
-        with closing(PostgresDatabase(self._settings)) as database:
-            migrate(database)
-            database.read(self._tables.reflect)
-            self._rows = database.read(self._all_rows)
+        self._database.read(self._tables.reflect)
+        self._rows = self._database.read(self._all_rows)
+        self._clean = self._position()
 
-    def open(self) -> PostgresDatabase:
-        """Open it with the rows that the migrations have made, and no others."""
-        database = PostgresDatabase(self._settings)
-        database.write(self._restore)
-        return database
+    def without_files(self) -> PostgresDatabase:
+        """Return it with the rows that the migrations have made, and no others."""
+        if self._position() != self._clean:
+            self._database.write(self._restore)
+            self._clean = self._position()
+        return self._database
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _position(self) -> str:
+        """Return where the write-ahead log ends. As long as it is there, nothing has been changed."""
+        position: str = self._database.read(
+            lambda connection: connection.exec_driver_sql("SELECT pg_current_wal_insert_lsn()").scalar_one()
+        )
+        return position
 
     def _all_rows(self, connection: Connection) -> dict[str, list[dict[str, Any]]]:
         return {

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, select, text, update
 from file_transfer.chunks import StorageUnavailableError
 from file_transfer.errors import RefusedError
 from file_transfer.index import files, migrate, postgres_hosts
+from file_transfer.index import postgres as postgres_index
 from file_transfer.index.database import OutcomeUnknownError
 from file_transfer.index.postgres import PostgresDatabase
 from file_transfer.index.schema import usage
@@ -109,8 +110,9 @@ def refuses(database: PostgresDatabase) -> bool:
 
 
 def test_a_commit_that_waits_for_a_hanging_standby_ends_as_unknown(
-    database: PostgresDatabase, own_cluster: Postgres
+    database: PostgresDatabase, own_cluster: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(postgres_index, "_WRITE_SECONDS", 1)
     own_cluster.standby.signal(signal.SIGSTOP)
 
     with pytest.raises(OutcomeUnknownError):
@@ -146,7 +148,10 @@ def test_a_cancelled_wait_for_the_standby_is_not_a_success(database: PostgresDat
     assert [type(failure) for failure in failures] == [OutcomeUnknownError]
 
 
-def test_reads_go_on_without_the_primary(database: PostgresDatabase, own_cluster: Postgres) -> None:
+def test_reads_go_on_without_the_primary(
+    database: PostgresDatabase, own_cluster: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_hosts, "_WRITABLE_AGAIN_SECONDS", 0)
     publish(database, "kept")
     own_cluster.primary.kill()
 
@@ -206,7 +211,10 @@ def test_a_connection_lost_during_the_commit_is_not_a_success(
         database.write(end_own_connection)
 
 
-def test_undoing_a_change_does_not_wait_for_ever(database: PostgresDatabase, own_cluster: Postgres) -> None:
+def test_undoing_a_change_does_not_wait_for_ever(
+    database: PostgresDatabase, own_cluster: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_index, "_WRITE_SECONDS", 1)
     failures: list[Exception] = []
 
     def hang_and_fail(connection: Connection) -> None:
