@@ -124,8 +124,11 @@ def _workers() -> list[str]:
 def _passes(tool: str, *arguments: str, seconds: float | None = None) -> bool:
     """Whether a tool of the virtual environment ends with status 0, within a number of seconds if there is one."""
     command = [str(Path(sys.prefix) / "bin" / tool), *arguments]
+    environment = dict(os.environ)
+    # In containers it is often set. Then each of many processes would compile all that it imports, again in each run.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     try:
-        return subprocess.run(command, cwd=ROOT, check=False, timeout=seconds).returncode == 0
+        return subprocess.run(command, cwd=ROOT, env=environment, check=False, timeout=seconds).returncode == 0
     except subprocess.TimeoutExpired:
         print(f"{tool} did not end within {seconds} seconds", flush=True)
         return False

@@ -4,10 +4,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import backup_cluster
 import fake_server
 import object_store
 import postgres
 import pytest
+import quick_repository
 import seaweedfs
 from client import MAX_TRANSFERS, Client
 from fake_server import FakeServer
@@ -53,6 +55,14 @@ def s3_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore
         yield running
 
 
+@pytest.fixture(scope="session")
+def restic_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty repository for backups, to copy."""
+    folder = tmp_path_factory.mktemp("restic") / "repository"
+    quick_repository.create(folder, backup_cluster.PASSWORD)
+    return folder
+
+
 @pytest.fixture(params=["directory", "cluster"])
 def backend(request: pytest.FixtureRequest) -> str:
     """Where files are stored: on one machine or in a cluster, so that a test checks both."""
@@ -60,8 +70,9 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def migrated_postgres(postgres_cluster: Postgres) -> MigratedIndex:
-    return MigratedIndex(postgres_cluster)
+def migrated_postgres(postgres_cluster: Postgres) -> Iterator[MigratedIndex]:
+    with closing(MigratedIndex(postgres_cluster)) as index:
+        yield index
 
 
 @pytest.fixture(scope="session")
@@ -76,14 +87,12 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def database(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A migrated index without files."""
-    opened: Database
     if backend == "cluster":
-        opened = request.getfixturevalue("migrated_postgres").open()
+        yield request.getfixturevalue("migrated_postgres").without_files()
     else:
         shutil.copytree(request.getfixturevalue("migrated_sqlite"), tmp_path, dirs_exist_ok=True)
-        opened = SqliteDatabase(tmp_path / "index.sqlite")
-    yield opened
-    opened.close()
+        with closing(SqliteDatabase(tmp_path / "index.sqlite")) as opened:
+            yield opened
 
 
 @pytest.fixture
@@ -136,10 +145,17 @@ def run(
     return CommandLine(capsysbinary, server.url)
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    with seaweedfs.running(tmp_path) as running:
+@pytest.fixture(scope="session")
+def breakable_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with seaweedfs.running(tmp_path_factory.mktemp("seaweedfs")) as running:
         yield running
+
+
+@pytest.fixture
+def cluster(breakable_cluster: Cluster) -> Cluster:
+    """A cluster that works, and that the test may break. It has the volumes of earlier tests."""
+    breakable_cluster.mend()
+    return breakable_cluster
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,11 +101,11 @@ class Postgres:
     primary: Node
     standby: Node
 
-    def settings(self, standbys: int = 1) -> PostgresSettings:
-        """Return settings for a new, empty database."""
+    def settings(self, standbys: int = 1, template: str = "template1") -> PostgresSettings:
+        """Return settings for a new database: an empty one, or a copy of another one that nobody uses."""
         database = f"test_{uuid.uuid4().hex}"
         with self.primary.connect() as connection:
-            connection.execute(f'CREATE DATABASE "{database}"')
+            connection.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
         return PostgresSettings(
             hosts=(("127.0.0.1", self.primary.port), ("127.0.0.1", self.standby.port)),
             password=PASSWORD,
@@ -125,6 +125,15 @@ class Postgres:
             "POSTGRES_PASSWORD_FILE": str(folder / "postgres-password"),
         }
 
+    def mend(self) -> None:
+        """Bring back what a test has killed or stopped."""
+        for node in (self.primary, self.standby):
+            if node.process and node.process.poll() is None:
+                node.signal(signal.SIGCONT)
+            else:
+                node.start()
+        wait_until(self.synchronous)
+
     def synchronous(self) -> bool:
         with self.primary.connect() as connection:
             rows = connection.execute("SELECT sync_state FROM pg_stat_replication").fetchall()
@@ -135,18 +144,29 @@ class MigratedIndex:
     """A migrated database that tests use one after the other: making one for each would take longer than the test."""
 
     def __init__(self, cluster: Postgres) -> None:
-        self._settings = cluster.settings()
+        self._database = PostgresDatabase(cluster.settings())
+        migrate(self._database)
         self._tables = MetaData()
-        with closing(PostgresDatabase(self._settings)) as database:
-            migrate(database)
-            database.read(self._tables.reflect)
-            self._rows = database.read(self._all_rows)
+        self._database.read(self._tables.reflect)
+        self._rows = self._database.read(self._all_rows)
+        self._clean = self._position()
 
-    def open(self) -> PostgresDatabase:
-        """Open it with the rows that the migrations have made, and no others."""
-        database = PostgresDatabase(self._settings)
-        database.write(self._restore)
-        return database
+    def without_files(self) -> PostgresDatabase:
+        """Return it with the rows that the migrations have made, and no others."""
+        if self._position() != self._clean:
+            self._database.write(self._restore)
+            self._clean = self._position()
+        return self._database
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _position(self) -> str:
+        """Return where the write-ahead log ends. As long as it is there, nothing has been changed."""
+        position: str = self._database.read(
+            lambda connection: connection.exec_driver_sql("SELECT pg_current_wal_insert_lsn()").scalar_one()
+        )
+        return position
 
     def _all_rows(self, connection: Connection) -> dict[str, list[dict[str, Any]]]:
         return {

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import requests
 
@@ -68,6 +69,15 @@ class Server:
 
     def files(self) -> dict[str, int]:
         return {file["name"]: file["size"] for file in requests.get(f"{self.url}/files", timeout=10).json()}
+
+    def remove_files(self, token: str = "") -> None:
+        """Remove all files, for a test that shares the server with others."""
+        with requests.Session() as session:
+            session.headers.update({"Authorization": f"Bearer {token}"} if token else {})
+            while listed := session.get(f"{self.url}/files", timeout=10).json():
+                for file in listed:
+                    path = f"/files/{quote(file['name'], safe='')}"
+                    session.delete(self.url + path, timeout=10).raise_for_status()
 
 
 def own_share(ports: range) -> range:

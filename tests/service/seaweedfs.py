@@ -34,6 +34,7 @@ class Cluster:
         self.credentials = credentials(folder)
         self._volume_options = volume_options
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._has_lost_master = False
         ports = free_ports()
         self.ports = dict(zip(("master", "node0", "node1"), ports[:3], strict=True))
         self.spare_port = ports[3]
@@ -95,6 +96,32 @@ class Cluster:
         process = self._processes.pop(name)
         process.kill()
         process.wait(timeout=60)
+        self._has_lost_master |= name == "master"
+
+    def mend(self) -> None:
+        """Bring back what a test has killed or frozen."""
+        for name in self._processes:
+            self.thaw(name)
+        if self._has_lost_master:
+            self.kill_all()
+            self.start_all()
+            return
+        for name in {"node0", "node1"} - self._processes.keys():
+            self.start(name)
+        wait_until(self.is_ready, seconds=60)
+        wait_until(lambda: is_writable(self.store()), seconds=60)
+
+    def start_all(self) -> None:
+        self._has_lost_master = False
+        self.start("master")
+        wait_until(self.has_leader, seconds=60)  # a volume server that finds no master waits before it asks again
+        self.start("node0")
+        self.start("node1")
+        wait_until(self.is_ready, seconds=60)
+
+    def kill_all(self) -> None:
+        for name in list(self._processes):
+            self.kill(name)
 
     def freeze(self, name: str) -> None:
         self._processes[name].send_signal(signal.SIGSTOP)
@@ -153,8 +180,7 @@ class Cluster:
         return sum(path.stat().st_size for name in ("node0", "node1") for path in self.folder(name).glob("*.dat"))
 
     def close(self) -> None:
-        for name in list(self._processes):
-            self.kill(name)
+        self.kill_all()
         for port in (*self.ports.values(), self.spare_port):
             for left in sockets(port):
                 left.unlink()
@@ -202,11 +228,7 @@ def credentials(folder: Path, *, seed: str = SEED) -> Credentials:
 def running(folder: Path, volume_options: Sequence[str] = ()) -> Iterator[Cluster]:
     cluster = Cluster(folder, volume_options)
     try:
-        cluster.start("master")
-        wait_until(cluster.has_leader, seconds=60)  # a volume server that finds no master waits before it asks again
-        cluster.start("node0")
-        cluster.start("node1")
-        wait_until(cluster.is_ready, seconds=60)
+        cluster.start_all()
         yield cluster
     finally:
         cluster.close()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -26,8 +27,16 @@ TIME = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> BackupCluster:
+def new_cluster(tmp_path: Path) -> BackupCluster:
+    """A cluster that has no repository yet."""
     return BackupCluster(tmp_path / "cluster", tmp_path / "backups")
+
+
+@pytest.fixture
+def cluster(new_cluster: BackupCluster, restic_repository: Path) -> BackupCluster:
+    """A cluster with an empty repository."""
+    shutil.copytree(restic_repository, new_cluster.backups / "repository")
+    return new_cluster
 
 
 @pytest.fixture
@@ -93,7 +102,6 @@ LONG_AGO = TIME - timedelta(days=7)
 
 
 def back_up_long_ago(cluster: BackupCluster) -> None:
-    cluster.repository.prepare()
     backups.make(cluster.repository, cluster.catalogue, (), LONG_AGO)
 
 
@@ -143,8 +151,8 @@ def test_half_a_state_is_passed_over(cluster: BackupCluster) -> None:
 
 
 def test_options_that_contradict_each_other_are_refused(cluster: BackupCluster) -> None:
-    assert "--replace needs --file" in cluster.run("restore", "--replace", status=2)
-    assert "give one of them" in cluster.run("restore", "--file", "x", "--keep-existing", status=2)
+    assert "--replace needs --file" in cluster.run_alone("restore", "--replace", status=2)
+    assert "give one of them" in cluster.run_alone("restore", "--file", "x", "--keep-existing", status=2)
 
 
 def test_damage_is_counted_and_the_other_files_are_restored(cluster: BackupCluster, other: BackupCluster) -> None:
@@ -162,28 +170,30 @@ def test_damage_is_counted_and_the_other_files_are_restored(cluster: BackupClust
 
 def test_a_state_is_stored_and_printed(cluster: BackupCluster) -> None:
     first, second = b'{"version": 3}', json.dumps({"resources": ["é" * 100_000]}).encode()
-    cluster.repository.prepare()
     assert "no backup has a state" in cluster.run("state", status=1)
     line = cluster.run("now", "--state", "-", stdin=first)
-    cluster.run("now", "--state", "-", stdin=second)
+    cluster.run_alone("now", "--state", "-", stdin=second)
     cluster.run("now")
 
-    assert cluster.run("state").encode() == second
+    assert cluster.run_alone("state").encode() == second
     assert cluster.run("state", "--at", line.split()[0]).encode() == first
     assert line.endswith(", state\n")
     assert cluster.run("list").count("state") == 2
     assert "there is no state of" in cluster.run("state", "--at", "yesterday", status=1)
 
 
-def test_a_state_that_is_not_json_is_refused(cluster: BackupCluster) -> None:
-    assert "standard input is not JSON" in cluster.run("now", "--state", "-", status=1)
-    assert not (cluster.backups / "repository").exists()
+def test_a_state_that_is_not_json_is_refused(new_cluster: BackupCluster) -> None:
+    assert "standard input is not JSON" in new_cluster.run("now", "--state", "-", status=1)
+    assert not (new_cluster.backups / "repository").exists()
+
+
+def test_the_first_backup_creates_the_repository(new_cluster: BackupCluster) -> None:
+    assert "Is there a repository" in new_cluster.run("list", status=1)
+
+    assert new_cluster.run("now") == new_cluster.run("list")
 
 
 def test_without_a_backup_there_is_nothing_to_restore(cluster: BackupCluster) -> None:
-    assert "Is there a repository" in cluster.run("list", status=1)
-    cluster.repository.prepare()
-
     assert cluster.run("list") == ""
     assert cluster.run("restore", status=1) == "backup: there is no complete backup yet: `now` makes one\n"
 
@@ -195,8 +205,7 @@ def test_errors_are_one_line(cluster: BackupCluster) -> None:
     cluster.run("now")
     (cluster.backups / "password").write_text("another password")
 
-    for command in ("now", "list", "serve"):
-        error = cluster.run(command, status=1)
+    for error in (cluster.run("now", status=1), cluster.run("list", status=1), cluster.run_alone("serve", status=1)):
         assert "has another password than the one in BACKUP_PASSWORD_FILE" in error
         assert error.count("\n") == 1
     assert recorded(cluster).failures == 1
@@ -238,7 +247,8 @@ def test_metrics_that_cannot_be_read_do_not_keep_files_waiting(cluster: BackupCl
 
 def put_endless(cluster: BackupCluster) -> None:
     """Store a file that is archived, and then one that nobody can read to its end."""
-    put(cluster.catalogue, "a file of several packs", os.urandom(40 * 2**20))
+    cluster.more["RESTIC_PACK_SIZE"] = "4"  # MiB, the least
+    put(cluster.catalogue, "a file of several packs", os.urandom(16 * 2**20))
     put(cluster.catalogue, "endless", LARGE)
     chunk = cluster.chunk("endless")
     chunk.unlink()
@@ -279,7 +289,6 @@ def test_a_backup_without_its_summary_does_not_count(cluster: BackupCluster, oth
 
 def test_old_backups_are_forgotten_with_all_that_belongs_to_them(cluster: BackupCluster) -> None:
     repository = cluster.repository
-    repository.prepare()
     for day, hour in ((0, 0), (0, 6), (1, 0), (2, 0), (2, 6)):
         state = b"{}" if (day, hour) == (2, 0) else None
         backups.make(repository, cluster.catalogue, (), TIME + timedelta(days=day, hours=hour), state)
@@ -292,7 +301,6 @@ def test_old_backups_are_forgotten_with_all_that_belongs_to_them(cluster: Backup
 
 
 def test_two_backups_of_one_second_are_two(cluster: BackupCluster) -> None:
-    cluster.repository.prepare()
     for taken in ((), (TIME,)):
         backups.make(cluster.repository, cluster.catalogue, (), TIME, taken=taken)
 
@@ -305,7 +313,7 @@ def test_two_backups_of_one_second_are_two(cluster: BackupCluster) -> None:
 def serving(cluster: BackupCluster, **more: str) -> Iterator[str]:
     """Run the service, and yield its address."""
     (port,) = free_ports(1)
-    cluster.more = {"BACKUP_PORT": str(port), **more}
+    cluster.more |= {"BACKUP_PORT": str(port), **more}
     process = cluster.start("serve")
     try:
         yield f"http://127.0.0.1:{port}"
@@ -323,7 +331,8 @@ def metrics(url: str) -> dict[str, float]:
     return {name: float(value) for name, value in (line.split() for line in lines if not line.startswith("#"))}
 
 
-def test_the_service_makes_a_backup_when_there_is_none_and_reports_it(cluster: BackupCluster) -> None:
+def test_the_service_makes_a_backup_when_there_is_none_and_reports_it(new_cluster: BackupCluster) -> None:
+    cluster = new_cluster
     put(cluster.catalogue, "bad", LARGE)
     put(cluster.catalogue, "good", b"good")
     cluster.damage("bad")
@@ -380,7 +389,7 @@ def test_the_service_goes_on_when_a_backup_fails(cluster: BackupCluster) -> None
 def test_a_service_whose_repository_cannot_be_used_does_not_begin(cluster: BackupCluster) -> None:
     cluster.more = {"BACKUP_REPOSITORY": "/proc/no-folder"}
 
-    said = cluster.run("serve", status=1)
+    said = cluster.run_alone("serve", status=1)
 
     assert said.startswith('backup: the repository "/proc/no-folder": ')
     assert said.count("\n") == 1

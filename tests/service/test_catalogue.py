@@ -2,11 +2,12 @@
 
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 from itertools import count
+from typing import Any
 
 import pytest
 from client import BOUNDARY, FORM, Client, file_form
@@ -23,7 +24,6 @@ from file_transfer.index.contents import LeaseLostError
 from file_transfer.index.database import Database, OutcomeUnknownError
 from file_transfer.index.schema import GARBAGE, chunks
 from file_transfer.index.schema import contents as contents_table
-from file_transfer.index.schema import usage as usage_table
 from file_transfer.lifetime import FOREVER, Lifetime
 from file_transfer.limits import Limits
 from file_transfer.ranges import Range
@@ -412,14 +412,27 @@ def test_what_is_finished_stays_while_the_rest_of_its_form_arrives(
     assert content_of(catalogue, "first") == content_of(catalogue, "second") == b"x" * MIB
 
 
-def test_a_transaction_changes_one_row_of_the_usage(catalogue: Catalogue) -> None:
+def test_a_transaction_changes_one_row_of_the_usage(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise two of them may wait for each other."""
+    changed: list[set[object]] = []
+    write, add = catalogue.database.write, usage._ADD.change
+
+    def begun(change: Callable[[Connection], Any]) -> Any:
+        changed.append(set())
+        return write(change)
+
+    def added(connection: Connection, values: Mapping[str, object]) -> int:
+        changed[-1].add(values["to"])
+        return add(connection, values)
+
+    monkeypatch.setattr(catalogue.database, "write", begun)
+    monkeypatch.setattr(usage._ADD, "change", added)
     for number in range(5):
         replace(catalogue, "small", b"x" * (number + 1))
         replace(catalogue, "large", b"x" * (MIB + number))
 
-    rows = catalogue.database.read(lambda connection: connection.execute(select(usage_table.c.bytes)).scalars().all())
-    assert max(rows) == sum(rows) == 5 + MIB + 4
+    assert max(len(rows) for rows in changed) == 1
+    assert catalogue.database.read(usage.total) == (5 + MIB + 4, 2)
 
 
 def test_much_garbage_is_forgotten_bit_by_bit(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:

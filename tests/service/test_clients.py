@@ -21,10 +21,18 @@ if TYPE_CHECKING:
 MIB = 2**20
 
 
-@pytest.fixture(params=["directory", "cluster", "s3"])
-def real(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    with serving(tmp_path, **variables(request, request.param, tmp_path)) as running:
+@pytest.fixture(scope="module", params=["directory", "cluster", "s3"])
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("service")
+    with serving(folder, **variables(request, request.param, folder)) as running:
         yield running
+
+
+@pytest.fixture
+def real(shared: Server) -> Server:
+    """A server without files."""
+    shared.remove_files()
+    return shared
 
 
 def variables(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> dict[str, str]:
@@ -122,16 +130,13 @@ def test_another_worker_resumes_an_upload_whose_worker_was_killed(real: Server, 
     assert hashlib.sha256(requests.get(f"{real.url}/files/killed", timeout=30).content).hexdigest() == sha256(sent)
 
 
-@pytest.mark.parametrize("kind", ["cluster", "s3"])
-def test_memory_does_not_grow_with_transfers_to_other_servers(
-    request: pytest.FixtureRequest, kind: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("shared", ["cluster", "s3"], indirect=True)
+def test_memory_does_not_grow_with_transfers_to_other_servers(real: Server, tmp_path: Path) -> None:
     large = tmp_path / "large"
     with large.open("wb") as file:
         file.truncate(300 * MIB)
 
-    with serving(tmp_path, WORKERS="1", **variables(request, kind, tmp_path)) as server:
-        assert curl("-f", "-T", str(large), f"{server.url}/files/large").returncode == 0
-        assert curl("-f", "-o", "/dev/null", f"{server.url}/files/large").returncode == 0
+    assert curl("-f", "-T", str(large), f"{real.url}/files/large").returncode == 0
+    assert curl("-f", "-o", "/dev/null", f"{real.url}/files/large").returncode == 0
 
-        assert server.memory() < 128 * MIB
+    assert real.memory() < 128 * MIB

@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
 from io import BytesIO
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
@@ -22,9 +21,9 @@ REQUEST = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 LAST = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with serving(tmp_path, WORKERS="1", THREADS=str(THREADS)) as running:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("service"), WORKERS="1", THREADS=str(THREADS)) as running:
         yield running
 
 

@@ -3,6 +3,7 @@
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from uuid import uuid4
 
@@ -22,23 +23,31 @@ from file_transfer.index.schema import usage
 from file_transfer.stored_file import StoredFile, now
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten the wait for a commit, so that the tests take seconds."""
-    monkeypatch.setattr(postgres_index, "_WRITE_SECONDS", 2)
-
-
-@pytest.fixture
-def own_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """A cluster that the test may break."""
+@pytest.fixture(scope="module")
+def breakable_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     with postgres.running(tmp_path_factory.mktemp("postgres")) as running:
         yield running
 
 
 @pytest.fixture
-def database(own_cluster: Postgres) -> Iterator[PostgresDatabase]:
-    opened = PostgresDatabase(own_cluster.settings())
-    migrate.migrate(opened)
+def own_cluster(breakable_cluster: Postgres) -> Postgres:
+    """A cluster that works, and that the test may break."""
+    breakable_cluster.mend()
+    return breakable_cluster
+
+
+@pytest.fixture(scope="module")
+def migrated(breakable_cluster: Postgres) -> str:
+    """The name of a migrated database, to copy."""
+    settings = breakable_cluster.settings()
+    with closing(PostgresDatabase(settings)) as made:
+        migrate.migrate(made)
+    return settings.database
+
+
+@pytest.fixture
+def database(own_cluster: Postgres, migrated: str) -> Iterator[PostgresDatabase]:
+    opened = PostgresDatabase(own_cluster.settings(template=migrated))
     yield opened
     opened.close()
 
@@ -100,10 +109,10 @@ def refuses(database: PostgresDatabase) -> bool:
     return False
 
 
-@pytest.mark.usefixtures("impatient")
 def test_a_commit_that_waits_for_a_hanging_standby_ends_as_unknown(
-    database: PostgresDatabase, own_cluster: Postgres
+    database: PostgresDatabase, own_cluster: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(postgres_index, "_WRITE_SECONDS", 1)
     own_cluster.standby.signal(signal.SIGSTOP)
 
     with pytest.raises(OutcomeUnknownError):
@@ -139,7 +148,10 @@ def test_a_cancelled_wait_for_the_standby_is_not_a_success(database: PostgresDat
     assert [type(failure) for failure in failures] == [OutcomeUnknownError]
 
 
-def test_reads_go_on_without_the_primary(database: PostgresDatabase, own_cluster: Postgres) -> None:
+def test_reads_go_on_without_the_primary(
+    database: PostgresDatabase, own_cluster: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_hosts, "_WRITABLE_AGAIN_SECONDS", 0)
     publish(database, "kept")
     own_cluster.primary.kill()
 
@@ -199,14 +211,16 @@ def test_a_connection_lost_during_the_commit_is_not_a_success(
         database.write(end_own_connection)
 
 
-@pytest.mark.usefixtures("impatient")
-def test_undoing_a_change_does_not_wait_for_ever(database: PostgresDatabase, own_cluster: Postgres) -> None:
+def test_undoing_a_change_does_not_wait_for_ever(
+    database: PostgresDatabase, own_cluster: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_index, "_WRITE_SECONDS", 1)
     failures: list[Exception] = []
 
     def hang_and_fail(connection: Connection) -> None:
         connection.execute(update(usage).values(files=1))
         own_cluster.primary.signal(signal.SIGSTOP)
-        raise RefusedError("refused")
+        raise RefusedError(412, "refused")
 
     def write() -> None:
         try:

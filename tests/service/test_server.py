@@ -16,8 +16,22 @@ from running import SERVICE, Server, curl, serving, slow_form, upload_head, wait
 MIB = 2**20
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("service")) as running:
+        yield running
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+def server(shared: Server) -> Server:
+    """A server without files."""
+    shared.remove_files()
+    return shared
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """A server that has not been used, and that a test may end."""
     with serving(tmp_path) as running:
         yield running
 
@@ -43,15 +57,15 @@ def test_curl_saves_a_download_under_its_name(server: Server, tmp_path: Path) ->
     assert (tmp_path / "report (1).txt").read_bytes() == b""
 
 
-def test_memory_does_not_grow_with_the_file(server: Server, tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_the_file(own_server: Server, tmp_path: Path) -> None:
     sent = tmp_path / "large"
     with sent.open("wb") as file:
         file.truncate(400 * MIB)
 
-    assert curl("-f", "-F", f"file=@{sent}", f"{server.url}/upload").returncode == 0
-    assert curl("-f", "-F", "name=large", f"{server.url}/download", "-o", "/dev/null").returncode == 0
+    assert curl("-f", "-F", f"file=@{sent}", f"{own_server.url}/upload").returncode == 0
+    assert curl("-f", "-F", "name=large", f"{own_server.url}/download", "-o", "/dev/null").returncode == 0
 
-    assert server.memory() < 96 * MIB
+    assert own_server.memory() < 96 * MIB
 
 
 @pytest.mark.parametrize("part", ["index", "store"])
@@ -77,14 +91,14 @@ def chunk_files(tmp_path: Path) -> list[Path]:
     return [path for path in (tmp_path / "data" / "chunks").rglob("*") if path.is_file()]
 
 
-def test_a_client_that_disconnects_leaves_nothing(server: Server, tmp_path: Path) -> None:
-    with server.connect() as connection:
+def test_a_client_that_disconnects_leaves_nothing(own_server: Server, tmp_path: Path) -> None:
+    with own_server.connect() as connection:
         head = f"PUT /files/half HTTP/1.1\r\nHost: x\r\nContent-Length: {3 * MIB}\r\n\r\n"
         connection.sendall(head.encode() + bytes(2 * MIB))
         wait_until(lambda: chunk_files(tmp_path) != [])
 
     wait_until(lambda: chunk_files(tmp_path) == [])
-    assert server.files() == {}
+    assert own_server.files() == {}
 
 
 @pytest.mark.parametrize("body", [b"400\r\n" + slow_form("half")[:-9], b"5\r\n--b\r\n\r\nnot a size\r\n"])
@@ -138,16 +152,16 @@ def test_the_server_header_does_not_reveal_gunicorn(server: Server) -> None:
     assert requests.get(f"{server.url}/healthz", timeout=10).headers["Server"] == "file-transfer"
 
 
-def test_one_complete_version_of_many_concurrent_ones_wins(server: Server, tmp_path: Path) -> None:
+def test_one_complete_version_of_many_concurrent_ones_wins(own_server: Server, tmp_path: Path) -> None:
     versions = [bytes([number]) * 300_000 for number in range(64)]
 
     def send(content: bytes) -> int:
-        return requests.post(f"{server.url}/upload", files={"file": ("contested", content)}, timeout=60).status_code
+        return requests.post(f"{own_server.url}/upload", files={"file": ("contested", content)}, timeout=60).status_code
 
     with ThreadPoolExecutor(64) as pool:
         assert set(pool.map(send, versions)) == {201}
 
-    assert requests.post(f"{server.url}/download", data={"name": "contested"}, timeout=10).content in versions
+    assert requests.post(f"{own_server.url}/download", data={"name": "contested"}, timeout=10).content in versions
     wait_until(lambda: len(chunk_files(tmp_path)) == 1)
 
 
@@ -165,11 +179,13 @@ def test_a_container_with_all_slots_taken_is_healthy(tmp_path: Path) -> None:
     assert b" 201 " in response
 
 
-def test_a_dead_server_is_not_healthy(server: Server) -> None:
-    server.process.terminate()
-    server.process.wait(timeout=40)
+def test_a_dead_server_is_not_healthy(own_server: Server) -> None:
+    own_server.process.terminate()
+    own_server.process.wait(timeout=40)
 
-    health = subprocess.run([sys.executable, "-m", "file_transfer.healthcheck"], env=server.environment, check=False)
+    health = subprocess.run(
+        [sys.executable, "-m", "file_transfer.healthcheck"], env=own_server.environment, check=False
+    )
 
     assert health.returncode == 1
 
@@ -186,12 +202,15 @@ def test_the_health_check_is_cheap() -> None:
 
 
 def test_metrics_are_summed_over_workers(server: Server) -> None:
+    def counted() -> float:
+        text = requests.get(f"{server.status_url}/metrics", timeout=10).text
+        return float(text.partition('route="/files",status="200"} ')[2].split()[0])
+
+    before = counted()
     for _ in range(20):
         requests.get(f"{server.url}/files", timeout=10)
 
-    text = requests.get(f"{server.status_url}/metrics", timeout=10).text
-
-    assert text.partition('route="/files",status="200"} ')[2].split()[0] == "20.0"
+    assert counted() == before + 20
 
 
 def test_no_request_can_forge_the_access_log(server: Server) -> None:

@@ -21,6 +21,13 @@ SECONDS = 2
 """How long others may wait for their response."""
 
 
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that waits for a second before a body is too slow."""
+    with serving(tmp_path_factory.mktemp("service"), PACE_SECONDS="1") as running:
+        yield running
+
+
 @contextmanager
 def many(server: Server, count: int, sent: bytes) -> Iterator[list[socket.socket]]:
     """Connections that have sent the beginning of a request and send nothing more."""
@@ -104,26 +111,25 @@ def test_slow_readers_of_long_lists_leave_threads_for_others(tmp_path: Path) -> 
     ],
     ids=["put", "put-chunked", "upload", "download", "download-chunked"],
 )
-def test_a_body_that_comes_too_slowly_ends_and_gives_its_slot_back(tmp_path: Path, sent: bytes) -> None:
-    with serving(tmp_path, PACE_SECONDS="1") as server, many(server, 1, sent) as (connection,):
+def test_a_body_that_comes_too_slowly_ends_and_gives_its_slot_back(impatient: Server, sent: bytes) -> None:
+    with many(impatient, 1, sent) as (connection,):
         status, rest = answer(connection)
 
         assert status == 408
         assert b"error: the body came too slowly: less than 32768 bytes came in 1 seconds\n" in rest
-        wait_until(lambda: server.running_transfers() == 0)
-        assert server.files() == {}
+        wait_until(lambda: impatient.running_transfers() == 0)
+        assert impatient.files() == {}
 
 
-def test_a_resumable_upload_that_comes_too_slowly_keeps_what_has_arrived(tmp_path: Path) -> None:
+def test_a_resumable_upload_that_comes_too_slowly_keeps_what_has_arrived(impatient: Server) -> None:
     tus = {"Tus-Resumable": "1.0.0"}
-    with serving(tmp_path, PACE_SECONDS="1") as server:
-        created = {"Upload-Length": "1000", "Upload-Metadata": "filename eA=="}
-        upload = requests.post(f"{server.url}/uploads", headers={**tus, **created}, timeout=10).headers["Location"]
-        lines = ("Tus-Resumable: 1.0.0", "Upload-Offset: 0", "Content-Type: application/offset+octet-stream")
-        with many(server, 1, head(f"PATCH {upload}", "Content-Length: 1000", *lines) + b"some") as (connection,):
-            assert answer(connection)[0] == 408
+    created = {"Upload-Length": "1000", "Upload-Metadata": "filename eA=="}
+    upload = requests.post(f"{impatient.url}/uploads", headers={**tus, **created}, timeout=10).headers["Location"]
+    lines = ("Tus-Resumable: 1.0.0", "Upload-Offset: 0", "Content-Type: application/offset+octet-stream")
+    with many(impatient, 1, head(f"PATCH {upload}", "Content-Length: 1000", *lines) + b"some") as (connection,):
+        assert answer(connection)[0] == 408
 
-        assert requests.head(f"{server.url}{upload}", headers=tus, timeout=10).headers["Upload-Offset"] == "4"
+    assert requests.head(f"{impatient.url}{upload}", headers=tus, timeout=10).headers["Upload-Offset"] == "4"
 
 
 def test_a_replica_whose_threads_are_all_taken_is_healthy_and_ready(tmp_path: Path) -> None:
@@ -137,14 +143,13 @@ def test_a_replica_whose_threads_are_all_taken_is_healthy_and_ready(tmp_path: Pa
         assert requests.get(f"{server.status_url}/elsewhere", timeout=SECONDS).status_code == 404
 
 
-def test_the_port_of_the_transfers_has_no_metrics(tmp_path: Path) -> None:
-    with serving(tmp_path) as server:
-        for path in ("/metrics", "/%6detrics", "//metrics", "/metrics/"):
-            assert requests.get(server.url + path, timeout=10).status_code == 404
+def test_the_port_of_the_transfers_has_no_metrics(impatient: Server) -> None:
+    for path in ("/metrics", "/%6detrics", "//metrics", "/metrics/"):
+        assert requests.get(impatient.url + path, timeout=10).status_code == 404
 
 
-def test_a_connection_is_used_again_after_a_refused_upload_that_has_arrived(tmp_path: Path) -> None:
-    with serving(tmp_path) as server, server.connect() as connection:
+def test_a_connection_is_used_again_after_a_refused_upload_that_has_arrived(impatient: Server) -> None:
+    with impatient.connect() as connection:
         connection.sendall(
             head("PUT /files/..", "Content-Length: 3") + b"123" + head("GET /healthz", "Connection: close")
         )

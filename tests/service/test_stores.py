@@ -1,15 +1,12 @@
 """What every chunk store does, whatever it keeps the bytes in."""
 
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import seaweedfs
 from reserved_keys import ReservedKeys, keep, read
-from seaweedfs import Cluster
 
 from file_transfer.chunks import Chunk, ChunkStore, MissingChunkError, StorageUnavailableError
 from file_transfer.stores.bucket import BucketStore
@@ -19,18 +16,12 @@ from file_transfer.stores.incoming import CHUNK_BYTES
 SEVERAL_CHUNKS = os.urandom(2 * CHUNK_BYTES + 12_345)
 
 
-@pytest.fixture(scope="module")
-def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with seaweedfs.running(tmp_path_factory.mktemp("seaweedfs")) as running:
-        yield running
-
-
 @pytest.fixture(params=["directory", "seaweedfs", "bucket"])
 def chunk_store(request: pytest.FixtureRequest, tmp_path: Path) -> ChunkStore:
     if request.param == "directory":
         return DirectoryStore(tmp_path / "chunks")
     if request.param == "seaweedfs":
-        found: ChunkStore = request.getfixturevalue("shared_cluster").store()
+        found: ChunkStore = request.getfixturevalue("seaweedfs_cluster").store()
         return found
     return BucketStore(**vars(request.getfixturevalue("s3_gateway").settings()))
 

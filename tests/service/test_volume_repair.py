@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import seaweedfs
 from reserved_keys import ReservedKeys, read
 from running import wait_until
 from seaweedfs import Cluster
@@ -15,6 +17,13 @@ from file_transfer.chunks import Chunk
 REPAIR = Path("components/scripts/repair_volumes.sh")
 ENTRY_BYTES = 17
 CONTENTS = [os.urandom(size) for size in (1, 100_000, 8, 3, 4096)]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """A cluster without volumes, whose files a test may damage."""
+    with seaweedfs.running(tmp_path) as running:
+        yield running
 
 
 def store_in_one_volume(cluster: Cluster) -> list[Chunk]:

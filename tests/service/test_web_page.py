@@ -16,7 +16,7 @@ import requests
 from browsing import chromium
 from flaky_proxy import FlakyProxy, flaky_proxy
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect
-from running import serving, wait_until
+from running import Server, serving, wait_until
 from token_files import tokens_file
 
 from file_transfer import web_page
@@ -67,25 +67,42 @@ class Site:
         return int(response.headers["Upload-Offset"])
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("service")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def closed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("service")
+    tokens = {"owner": (OWNER, ["read", "write", "delete"]), "guest": (GUEST, ["read", "write"])}
+    (folder / "tokens").write_text(tokens_file(tokens))
+    with serving(folder, TOKENS_FILE=str(folder / "tokens")) as running:
+        yield running
+
+
 @contextmanager
-def site_of(browser: Browser, folder: Path, **variables: str) -> Iterator[Site]:
-    with serving(folder, **variables) as server, flaky_proxy(server.port) as proxy, ExitStack() as closing:
+def site_of(server: Server, browser: Browser) -> Iterator[Site]:
+    with flaky_proxy(server.port) as proxy, ExitStack() as closing:
         site = Site(proxy, browser, closing, [])
         yield site
         assert site.complaints == []
 
 
 @pytest.fixture
-def site(browser: Browser, tmp_path: Path) -> Iterator[Site]:
-    with site_of(browser, tmp_path) as served:
+def site(server: Server, browser: Browser) -> Iterator[Site]:
+    """A site without files, whose pages know nothing: its address, and so its origin, is a new one."""
+    server.remove_files()
+    with site_of(server, browser) as served:
         yield served
 
 
 @pytest.fixture
-def closed_site(browser: Browser, tmp_path: Path) -> Iterator[Site]:
-    tokens = {"owner": (OWNER, ["read", "write", "delete"]), "guest": (GUEST, ["read", "write"])}
-    (tmp_path / "tokens").write_text(tokens_file(tokens))
-    with site_of(browser, tmp_path, TOKENS_FILE=str(tmp_path / "tokens")) as served:
+def closed_site(closed_server: Server, browser: Browser) -> Iterator[Site]:
+    """A site without files that needs a token."""
+    closed_server.remove_files(OWNER)
+    with site_of(closed_server, browser) as served:
         yield served
 
 

@@ -2,10 +2,13 @@
 
 import asyncio
 import copy
+import gc
 import json
 import runpy
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pulumi
@@ -16,8 +19,10 @@ from recorder import FRESH, PASSWORDS, Monitor, Recorder, configure
 
 from components import preflight, readiness, ssh
 from components.ssh import SshTarget
+from monitoring import configuration
 
 ROOT = Path(__file__).parent.parent.parent
+_DUMP = configuration._dump
 
 
 @pytest.fixture
@@ -142,13 +147,33 @@ def _run(
     patch.chdir(checkout)
     # A resource's position in the source is not recorded, and a fifth of the time of a run goes into pytest's frames.
     patch.setattr(pulumi.runtime.resource, "_get_stack_trace", source_pb2.StackTrace)
+    # Pulumi would look at all outputs again whenever one is known, which takes a quarter of the time of a run.
+    waiting = SimpleNamespace(**{**vars(asyncio), "wait": _wait_for_all})
+    patch.setattr(pulumi.runtime.stack, "asyncio", waiting)
     mocks.set_mocks(recorder, "swarm-transfer", "lab", preview, monitor=Monitor(recorder))
     configure(values, secrets)
+
+    patch.setattr(configuration, "_dump", lambda document: _dumped(json.dumps(document)))
 
     async def program() -> None:
         runpy.run_path(str(checkout / "__main__.py"), run_name="__main__")
 
-    loop.run_until_complete(pulumi.runtime.stack.run_pulumi_func(program))
+    gc.disable()  # a run makes many objects that stay, and looking at all of them takes a quarter of its time
+    try:
+        loop.run_until_complete(pulumi.runtime.stack.run_pulumi_func(program))
+    finally:
+        gc.enable()
+
+
+@cache
+def _dumped(document: str) -> str:
+    """Return a document as YAML. Most of Prometheus's files are the same in every run, and PyYAML is slow."""
+    return _DUMP(json.loads(document))
+
+
+async def _wait_for_all(tasks: list[asyncio.Task[Any]], **_: str) -> tuple[set[Any], set[Any]]:
+    """Wait until all tasks have ended or one has failed."""
+    return await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
 
 
 @pytest.fixture

@@ -35,9 +35,11 @@ class Vagrant:
             check=False,
         )
 
-    def knows(self, host: str) -> bool:
-        # Without a Docker Engine on this machine, `vagrant status` fails, but differently for an unknown host.
-        return "was not found configured" not in self.run("status", host, VAGRANT_DEFAULT_PROVIDER="docker").stderr
+    def knows(self, *hosts: str) -> bool:
+        # Without a Docker Engine on this machine, `vagrant status` fails, but differently for an unknown host. The
+        # Docker provider is no plugin, and without plugins Vagrant starts in two thirds of the time.
+        done = self.run("status", *hosts, VAGRANT_DEFAULT_PROVIDER="docker", VAGRANT_NO_PLUGINS="1")
+        return "was not found configured" not in done.stderr
 
     def add(self, **host: object) -> None:
         document = yaml.safe_load(self.hosts_file.read_text())
@@ -68,7 +70,8 @@ def test_the_vagrantfile_is_valid_for_each_provider(vagrant: Vagrant, provider: 
 
 
 def test_vagrant_knows_the_configured_hosts_and_a_new_one(vagrant: Vagrant) -> None:
-    assert [vagrant.knows(host) for host in ("master", "slave", "third")] == [True, True, False]
+    assert vagrant.knows("master", "slave")
+    assert not vagrant.knows("third")
 
     vagrant.add(name="third", address="192.168.50.4", role="worker")
 
