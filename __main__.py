@@ -127,6 +127,7 @@ edge = Edge(
         operator_password=secret(settings.operator_password),
         limits=Limits(**settings.edge_limits.model_dump()),
         consoles=planned.consoles,
+        databases=planned.databases,
         statistics_port=planned.statistics_port,
         certificate=secret(settings.edge_certificate) if settings.edge_certificate else None,
     ),

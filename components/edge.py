@@ -32,8 +32,8 @@ class EdgeArgs:
     """The edge listens on `port` of every host and forwards to the replicas of `backend` that are ready.
 
     `consoles` maps further ports of the hosts, open to the operator only, to a "SERVICE:PORT" behind each; at
-    `statistics_port` the operator finds HAProxy's own statistics. With a `certificate` (PEM, followed by its private
-    key) every port speaks TLS.
+    `statistics_port` the operator finds HAProxy's own statistics. `databases` maps ports to InfluxDBs in the same way,
+    which ask for passwords themselves. With a `certificate` (PEM, followed by its private key) every port speaks TLS.
     """
 
     cluster: SwarmCluster
@@ -45,6 +45,7 @@ class EdgeArgs:
     operator_password: pulumi.Output[str]
     limits: Limits = field(default_factory=Limits)
     consoles: Mapping[int, str] = field(default_factory=dict)
+    databases: Mapping[int, str] = field(default_factory=dict)
     statistics_port: int | None = None
     certificate: pulumi.Output[str] | None = None
 
@@ -52,7 +53,7 @@ class EdgeArgs:
 class Edge(pulumi.ComponentResource):
     """Publishes the file service on one port of every host. A replica that is not ready gets no requests.
 
-    Everything but the file service asks for the user `operator` and its password, on ports of their own.
+    Consoles and statistics ask for the user `operator` and its password, on ports of their own.
     Only failed connections are retried, never a request of which a part has been sent.
     """
 
@@ -61,7 +62,7 @@ class Edge(pulumi.ComponentResource):
     def __init__(self, name: str, args: EdgeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:edge:Edge", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        operator_ports = [*args.consoles, *([args.statistics_port] if args.statistics_port else [])]
+        further_ports = [*args.consoles, *args.databases, *([args.statistics_port] if args.statistics_port else [])]
         config = SwarmFile(
             f"{name}-config",
             SwarmFileArgs(
@@ -76,6 +77,7 @@ class Edge(pulumi.ComponentResource):
                     edges=len(args.cluster.hosts),
                     limits=args.limits,
                     consoles=args.consoles,
+                    databases=args.databases,
                     statistics_port=args.statistics_port,
                     tls=args.certificate is not None,
                 ),
@@ -106,7 +108,7 @@ class Edge(pulumi.ComponentResource):
                 command=["haproxy", "-W", "-db", "-f", f"/run/secrets/{_OPERATORS}", "-f", _CONFIG],
                 files=[config],
                 secrets=secrets,
-                ports={port: port for port in (args.port, *operator_ports)},
+                ports={port: port for port in (args.port, *further_ports)},
                 healthcheck=Healthcheck(command=HEALTHCHECK, interval=2),
                 resources=Resources(cpus=1.0, memory=256, reserved_cpus=0.1, reserved_memory=64),
                 update_order="stop-first",  # only one task can hold the host's port

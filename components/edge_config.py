@@ -10,7 +10,7 @@ CERTIFICATE = "edge.pem"
 HEALTH_PORT = 8404
 
 _CONNECTIONS = 4096
-_CONSOLE_CONNECTIONS = 128
+_FURTHER_CONNECTIONS = 128  # of each console and each database
 _HEALTH_CONNECTIONS = 16
 
 _FORM_BYTES = 2**20  # allowance for what a multipart form adds around the file
@@ -98,14 +98,15 @@ def haproxy_config(
     edges: int = 1,
     limits: Limits | None = None,
     consoles: Mapping[int, str] | None = None,
+    databases: Mapping[int, str] | None = None,
     statistics_port: int | None = None,
     tls: bool = False,
 ) -> str:
     """Return HAProxy's configuration.
 
     It has a public frontend, replicas that are found by DNS and checked at `status_port`, a health port for the
-    container, and for the operator the consoles and the statistics. Each has a number of connections of its own, so
-    that the public cannot take those of the health check. `edges` is how many edges check the replicas.
+    container, the databases, and for the operator the consoles and the statistics. Each has a number of connections of
+    its own, so that the public cannot take those of the health check. `edges` is how many edges check the replicas.
 
     A request whose Content-Length is too large is refused before its body is sent. Without a Content-Length, the
     service counts the bytes itself.
@@ -114,13 +115,15 @@ def haproxy_config(
     bind = f" ssl crt /run/secrets/{CERTIFICATE} alpn h2,http/1.1" if tls else ""
     limited = _limited(limits or Limits())
     headed = _headers({**_CONSOLE, **hsts}) + limited + _OF_THE_CONSOLE_ITSELF
-    operated = [_console(console, target, bind, headed) for console, target in (consoles or {}).items()]
+    further = [_console(console, target, bind, headed) for console, target in (consoles or {}).items()]
     if statistics_port:
-        operated.append(_statistics(statistics_port, bind, headed))
+        further.append(_statistics(statistics_port, bind, headed))
+    opened = _headers(hsts) + limited
+    further += [_database(number, target, bind, opened) for number, target in (databases or {}).items()]
     slots = -(-replicas // _SLOTS) * _SLOTS
     return f"""global
   log stdout format raw local0 info
-  maxconn {_CONNECTIONS + _HEALTH_CONNECTIONS + _CONSOLE_CONNECTIONS * len(operated)}
+  maxconn {_CONNECTIONS + _HEALTH_CONNECTIONS + _FURTHER_CONNECTIONS * len(further)}
   hard-stop-after 25s
   ssl-default-bind-options ssl-min-ver TLSv1.2
   tune.h2.max-concurrent-streams 32
@@ -197,7 +200,7 @@ frontend health
   bind 127.0.0.1:{HEALTH_PORT}
   maxconn {_HEALTH_CONNECTIONS}
   monitor-uri /healthz
-{"".join(operated)}"""
+{"".join(further)}"""
 
 
 def _headers(headers: Mapping[str, str], *, unless_set: bool = False) -> str:
@@ -238,10 +241,22 @@ def _console(port: int, target: str, bind: str, limited: str) -> str:
     return f"""
 listen console-{port}
   bind :{port}{bind}
-  maxconn {_CONSOLE_CONNECTIONS}
+  maxconn {_FURTHER_CONNECTIONS}
 {limited}
   http-request auth realm operator unless {{ http_auth(operators) }}
   server console {target} resolvers docker init-addr none
+"""
+
+
+def _database(port: int, target: str, bind: str, limited: str) -> str:
+    """Return the rules of an InfluxDB's port. What it says of itself, some of it without a password, stays inside."""
+    return f"""
+listen database-{port}
+  bind :{port}{bind}
+  maxconn {_FURTHER_CONNECTIONS}
+{limited}
+  http-request return status 404 {_TEXT} "error: this path is not public\\n" if !{{ path /query /write /ping }}
+  server database {target} resolvers docker init-addr none
 """
 
 
@@ -249,7 +264,7 @@ def _statistics(port: int, bind: str, limited: str) -> str:
     return f"""
 frontend statistics
   bind :{port}{bind}
-  maxconn {_CONSOLE_CONNECTIONS}
+  maxconn {_FURTHER_CONNECTIONS}
 {limited}
   http-request auth realm operator unless {{ http_auth(operators) }}
   stats enable

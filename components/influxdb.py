@@ -1,7 +1,6 @@
 """InfluxDB, the time-series database of one kind of metrics. It is used twice: for the VMs and for the containers."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pulumi
 
@@ -28,7 +27,7 @@ _SCRIPT = FOLDER / "start_influxdb.sh"
 
 @dataclass(frozen=True, kw_only=True)
 class InfluxDbArgs:
-    """`retention` is an InfluxDB duration such as "30d"; `ports` maps a port of the host to the database's."""
+    """`retention` is an InfluxDB duration such as "30d"."""
 
     cluster: SwarmCluster
     network: OverlayNetwork
@@ -38,7 +37,6 @@ class InfluxDbArgs:
     retention: str
     writer_password: pulumi.Output[str]
     reader_password: pulumi.Output[str]
-    ports: Mapping[int, int] = field(default_factory=dict)
 
 
 class InfluxDb(pulumi.ComponentResource):
@@ -80,7 +78,6 @@ class InfluxDb(pulumi.ComponentResource):
                 files=[start],
                 secrets=secrets,
                 tmpfs={"/tmp": 16},  # noqa: S108 - a path in the container
-                ports=args.ports,
                 healthcheck=Healthcheck(
                     command=["curl", "-fsS", "-o", "/dev/null", f"http://127.0.0.1:{PORT}/ping"], start_period=120
                 ),

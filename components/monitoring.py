@@ -54,8 +54,7 @@ class MonitoringArgs:
 
     `prometheus_files` are those of `monitoring.configuration`, and `alertmanager_config` is the text of Alertmanager's.
     Without it, nobody is told of alerts. `scrape_interval` is in seconds, and `retention` an InfluxDB duration such as
-    "30d". `database_ports` maps each database that is published to its port of the host. Without `grafana` there is no
-    Grafana.
+    "30d". Without `grafana` there is no Grafana.
     """
 
     cluster: SwarmCluster
@@ -70,7 +69,6 @@ class MonitoringArgs:
     scraped_networks: Sequence[OverlayNetwork] = ()
     scrape_interval: int = 15
     retention: str = "30d"
-    database_ports: Mapping[str, int] = field(default_factory=dict)
     grafana: GrafanaSettings | None = None
     images: MonitoringImages = field(default_factory=MonitoringImages)
 
@@ -162,7 +160,6 @@ def _create_database(database: str, args: MonitoringArgs) -> InfluxDb:
             retention=args.retention,
             writer_password=args.writer_password,
             reader_password=args.reader_password,
-            ports={args.database_ports[database]: influxdb.PORT} if database in args.database_ports else {},
         ),
     )
 

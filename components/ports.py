@@ -1,6 +1,6 @@
 """The ports that the cluster publishes on its hosts, and what else already holds them."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .probe import Probe
@@ -8,29 +8,23 @@ from .probe import Probe
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedPort:
-    """A TCP port that one of our Swarm services publishes, and the port on which its tasks listen.
+    """A TCP port that one of our Swarm services publishes on every host.
 
-    It is published on every host, or with `data_kind` only on the host of that kind of data. `alternative` tells the
-    user how to publish another port or none.
+    `alternative` tells the user how to publish another port or none.
     """
 
     number: int
-    target: int
     service: str
     setting: str
     alternative: str
-    data_kind: str | None = None
 
 
-def taken_ports(
-    ports: Iterable[PublishedPort], probes: Mapping[str, Probe], data_hosts: Mapping[str, Collection[str]]
-) -> list[str]:
+def taken_ports(ports: Iterable[PublishedPort], probes: Mapping[str, Probe]) -> list[str]:
     """Return one line for every port that is already in use on a host, unless its own service uses it."""
     return [
         f"{name}: port {port.number} ({port.setting}) is held by {holder}: stop it, or {port.alternative}"
         for name, probe in probes.items()
         for port in ports
-        if port.data_kind is None or name in data_hosts[port.data_kind]
         if (holder := _holder(port, probe))
     ]
 

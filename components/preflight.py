@@ -100,7 +100,7 @@ def check(targets: Sequence[SshTarget], plan: Plan, gone: Sequence[SshTarget] = 
         [
             *(problem for _, problems in located.values() for problem in problems),
             *data_hosts.left_behind(probes, gone={target.name for target in gone}),
-            *taken_ports(plan.ports, probes, hosts),
+            *taken_ports(plan.ports, probes),
             *platforms.unsuitable(found.platforms, registry=plan.registry is not None),
             *(refusals(targets, plan.registry) if plan.registry else []),
             *host_networks.problems(probes, addresses, plan.networks, first_manager=plan.managers[0]),

@@ -29,6 +29,9 @@ def main() -> int:
         help="URL of the InfluxDB of the containers, such as http://192.168.50.2:8087",
     )
     parser.add_argument("--user", default="reader")
+    parser.add_argument(
+        "--authority", type=Path, help="for https: a PEM file with the certificate of who issued the edge's"
+    )
     parser.add_argument("--host", action="append", default=[], help="a host that should have metrics; repeatable")
     parser.add_argument("--output", type=Path, default=Path("report.html"), help="the file that `report` writes")
     parser.add_argument("--minutes", type=int, default=30, help="the time that `report` covers")
@@ -37,7 +40,8 @@ def main() -> int:
     if not password:
         print(f"{_PASSWORD} is not set: set it to the password of user {args.user}", file=sys.stderr)
         return 1
-    read = influxdb_client.reader({"vms": args.vms_url, "containers": args.containers_url}, args.user, password)
+    urls = {"vms": args.vms_url, "containers": args.containers_url}
+    read = influxdb_client.reader(urls, args.user, password, authority=args.authority)
     try:
         if args.command == "metrics":
             print(table(read, args.host), end="")

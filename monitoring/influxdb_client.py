@@ -5,6 +5,7 @@ It cannot write, since it sends only GET requests, for which InfluxDB refuses ev
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -33,12 +34,14 @@ class Series:
     rows: tuple[tuple[Any, ...], ...]
 
 
-def reader(urls: Mapping[str, str], user: str, password: str) -> Read:
-    """Return a function that reads the databases at these URLs (database -> URL) as the user."""
-    return lambda database, text: query(urls[database], database, user, password, text)
+def reader(urls: Mapping[str, str], user: str, password: str, *, authority: Path | None = None) -> Read:
+    """Return a function that reads the databases at these URLs (database -> URL) as the user; see `query`."""
+    return lambda database, text: query(urls[database], database, user, password, text, authority=authority)
 
 
-def query(url: str, database: str, user: str, password: str, text: str) -> list[Series]:
+def query(
+    url: str, database: str, user: str, password: str, text: str, *, authority: Path | None = None
+) -> list[Series]:
     """Query one database. The series of several statements are concatenated.
 
     Args:
@@ -47,6 +50,7 @@ def query(url: str, database: str, user: str, password: str, text: str) -> list[
         user: the user's name; empty for a server without authentication.
         password: the user's password. It is sent in a header, so that no log of URLs contains it.
         text: the InfluxQL.
+        authority: a PEM file with the certificate of who issued the server's; by default, those that Python knows.
 
     Raises:
         InfluxdbError: the server is unreachable, the user is refused, or the query fails.
@@ -55,6 +59,7 @@ def query(url: str, database: str, user: str, password: str, text: str) -> list[
     # Proxies and .netrc are ignored, since the hosts are on a private network.
     with requests.Session() as session:
         session.trust_env = False
+        session.verify = str(authority) if authority else True
         try:
             response = session.get(
                 f"{url.rstrip('/')}/query",

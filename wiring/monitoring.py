@@ -20,7 +20,7 @@ from monitoring.configuration import PrometheusFilesArgs, prometheus_files
 from monitoring.dashboards import dashboard_files
 from settings import Settings, secret
 from settings.models import Alerting
-from settings.topology import API_NET, CLUSTER_NET, DATABASE_PORTS, METRICS_NET, Topology
+from settings.topology import API_NET, CLUSTER_NET, METRICS_NET, Topology
 
 
 def checked_prometheus_files(settings: Settings, topology: Topology) -> dict[str, str]:
@@ -70,7 +70,6 @@ def monitoring_of(
             reader_password=secret(settings.influxdb_reader_password),
             scrape_interval=settings.monitoring.scrape_interval,
             retention=settings.monitoring.retention,
-            database_ports=DATABASE_PORTS if "influxdb" in settings.monitoring.publish else {},
             grafana=GrafanaSettings(dashboards=dashboard_files(), operator_password=secret(settings.operator_password))
             if "grafana" in topology.services
             else None,

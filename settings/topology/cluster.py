@@ -19,7 +19,7 @@ from settings.topology.networks import (
     networks,
     store_network,
 )
-from settings.topology.ports import consoles, ports_of, published_ports, statistics_port
+from settings.topology.ports import consoles, databases, ports_of, published_ports, statistics_port
 from settings.topology.service import Service
 from settings.topology.storage import file_service, storage_services, voting_hosts, voting_members
 
@@ -30,8 +30,8 @@ class Topology:
 
     `index_hosts` have a PostgreSQL each, and `voting_hosts` a member of every service that decides by majority.
     `voters` are those and one that is gone: without it, the other two still are the majority of three.
-    `consoles` maps a port of every host to the "SERVICE:PORT" that the edge shows there. At `statistics_port` it shows
-    its own statistics.
+    `consoles` and `databases` map a port of every host to the "SERVICE:PORT" that the edge shows there. At
+    `statistics_port` it shows its own statistics.
     """
 
     services: Mapping[str, Service]
@@ -40,6 +40,7 @@ class Topology:
     voting_hosts: Sequence[str]
     voters: Sequence[str]
     consoles: Mapping[int, str]
+    databases: Mapping[int, str]
     statistics_port: int | None
 
 
@@ -72,6 +73,7 @@ def describe(settings: Settings, holders: Mapping[str, Sequence[str]]) -> Topolo
         voting_hosts=voting_hosts(settings),
         voters=voting_members(settings),
         consoles=consoles(settings),
+        databases=databases(settings),
         statistics_port=statistics_port(settings),
     )
 

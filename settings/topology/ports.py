@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 
 from components import alertmanager, grafana, influxdb, monitoring, prometheus
-from components.data_hosts import MONITORING
 from components.ports import PublishedPort
 from settings.models import Settings
 
 DATABASE_PORTS = {monitoring.VMS: 8086, monitoring.CONTAINERS: 8087}
-"""The host's port of each InfluxDB database where it is published."""
+"""The port of each InfluxDB database, on every host, if they are published."""
 
 _CONSOLES = {"prometheus": prometheus.PORT, "alertmanager": alertmanager.PORT, "grafana": grafana.PORT}
 """The services with pages for the operator. If one is published, it is on every host at its own port."""
@@ -22,6 +21,13 @@ def consoles(settings: Settings) -> dict[int, str]:
     return {port: f"{name}:{port}" for name, port in _CONSOLES.items() if name in settings.monitoring.publish}
 
 
+def databases(settings: Settings) -> dict[int, str]:
+    """Return the published databases: a port of every host, and the "SERVICE:PORT" behind it."""
+    if "influxdb" not in settings.monitoring.publish:
+        return {}
+    return {port: f"{influxdb.service_name(name)}:{influxdb.PORT}" for name, port in DATABASE_PORTS.items()}
+
+
 def statistics_port(settings: Settings) -> int | None:
     """Return the port of the edge's own statistics, or None if they are not published."""
     return _STATISTICS["edge"] if "edge" in settings.monitoring.publish else None
@@ -29,32 +35,26 @@ def statistics_port(settings: Settings) -> int | None:
 
 def monitoring_ports(settings: Settings) -> dict[str, int]:
     """Return the hosts' ports of the monitoring services that are published, by the service's name."""
-    published = settings.monitoring.publish
-    databases = {influxdb.service_name(database): port for database, port in DATABASE_PORTS.items()}
     return {
-        **{name: port for name, port in {**_CONSOLES, **_STATISTICS}.items() if name in published},
-        **(databases if "influxdb" in published else {}),
+        **{name: port for name, port in {**_CONSOLES, **_STATISTICS}.items() if name in settings.monitoring.publish},
+        **{target.partition(":")[0]: port for port, target in databases(settings).items()},
     }
 
 
 def published_ports(settings: Settings) -> Iterator[PublishedPort]:
-    """Yield every port that is published on a host."""
+    """Yield every port that is published on a host. The edge has all of them."""
     edge = settings.edge_port
-    yield PublishedPort(
-        number=edge, target=edge, service="edge", setting="edge_port", alternative="set another edge_port"
-    )
+    yield PublishedPort(number=edge, service="edge", setting="edge_port", alternative="set another edge_port")
     for name, port in monitoring_ports(settings).items():
-        by_edge = name in _CONSOLES or name in _STATISTICS
+        published = name if name in settings.monitoring.publish else "influxdb"
         yield PublishedPort(
             number=port,
-            target=port if by_edge else influxdb.PORT,
-            service="edge" if by_edge else name,
+            service="edge",
             setting="monitoring.publish",
-            alternative=f"remove {name if by_edge else 'influxdb'} from monitoring.publish",
-            data_kind=None if by_edge else MONITORING,
+            alternative=f"remove {published} from monitoring.publish",
         )
 
 
 def ports_of(service: str, settings: Settings) -> dict[int, int]:
     """Return the ports that the service publishes: a port of its hosts, and the one on which a task listens."""
-    return {port.number: port.target for port in published_ports(settings) if port.service == service}
+    return {port.number: port.number for port in published_ports(settings) if port.service == service}

@@ -74,7 +74,7 @@ def test_ssh_takes_neither_passwords_nor_root(cluster: Cluster, host: str) -> No
 
 # Ports
 
-OPEN = {"master": {22, 2377, 5001, 7946, 8086, 8087, 8405}, "slave": {22, 5001, 7946, 8405}}
+OPEN = {"master": {22, 2377, 5001, 7946, 8086, 8087, 8405}, "slave": {22, 5001, 7946, 8086, 8087, 8405}}
 """The ports of each host: of ssh and of Docker (2377, 7946), and what the settings publish."""
 
 LISTENING = {
@@ -82,7 +82,7 @@ LISTENING = {
     "cadvisor": {8080},
     "container-api": set(),
     "docker-api": {2375},
-    "edge": {5001, 8405},
+    "edge": {5001, 8086, 8087, 8405},
     "etcd-master": {2379, 2380, 2381},
     "files": {8080, 8081},
     "influxdb-containers": {8086},
@@ -177,9 +177,12 @@ def tasks(cluster: Cluster, host: str) -> Iterator[Task]:
         yield Task(service, process, addresses)
 
 
+@every_host
 @pytest.mark.parametrize("port", [8086, 8087])
-def test_a_published_database_shows_neither_data_nor_its_memory_without_a_password(cluster: Cluster, port: int) -> None:
-    url = f"http://{cluster.address('master')}:{port}"
+def test_a_published_database_says_nothing_without_a_password(cluster: Cluster, host: str, port: int) -> None:
+    url = f"http://{cluster.address(host)}:{port}"
 
+    assert requests.get(f"{url}/ping", timeout=30).status_code == 204
     assert requests.get(f"{url}/query?q=SHOW+DATABASES", timeout=30).status_code == 401
-    assert requests.get(f"{url}/debug/pprof/heap", timeout=30).status_code == 404
+    for path in ("debug/pprof/heap", "debug/vars", "metrics", "api/v2/query"):
+        assert requests.get(f"{url}/{path}", timeout=30).status_code == 404

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 import requests
 from loopback_edge import ATTACKER, PASSWORD, Edge, edge, open_ones, received, statuses
-from running import Server, serving, wait_until
+from running import Server, free_ports, serving, wait_until
 
 from components.edge_config import Limits
 
@@ -137,6 +137,21 @@ def test_the_statistics_are_for_the_operator(front: Edge) -> None:
     assert requests.get(url, timeout=10).status_code == 401
     assert requests.get(url, auth=("operator", "a wrong password"), timeout=10).status_code == 401
     assert "replicas,replica," in requests.get(url, auth=("operator", PASSWORD), timeout=10).text
+
+
+def test_of_a_database_only_what_reads_and_writes_is_public(
+    tmp_path: Path, server: Server, program: Callable[[str], str]
+) -> None:
+    """The file service stands for the database here: it answers 404 in its own words."""
+    (port,) = free_ports(1)
+    target = f"127.0.0.1:{server.port}"
+    known = {f"server database {target} resolvers docker init-addr none": f"server database {target}"}
+    with edge(tmp_path, program, server, databases={port: target}, replaced=known):
+        for path in ("/query", "/write", "/ping", "/query?db=vms"):
+            assert "not public" not in requests.post(f"http://127.0.0.1:{port}{path}", timeout=10).text
+        for path in ("/", "/metrics", "/debug/vars", "/debug/pprof/heap", "/query/", "/Query", "//ping"):
+            refused = requests.get(f"http://127.0.0.1:{port}{path}", timeout=10)
+            assert (refused.status_code, refused.text) == (404, "error: this path is not public\n"), path
 
 
 def test_every_response_of_the_edge_and_through_it_tells_browsers_to_be_careful(front: Edge) -> None:

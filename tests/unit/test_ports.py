@@ -1,5 +1,6 @@
 """A port that something else holds is reported before anything is changed."""
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,7 +21,6 @@ def ports(*publish: str, edge_port: int = 5001) -> Sequence[PublishedPort]:
 
 
 PORTS = ports("grafana", "influxdb")
-DATA_HOSTS = {"monitoring": ["a"]}
 
 
 def host(*listening: int, containers: tuple[Container, ...] = ()) -> Probe:
@@ -32,7 +32,7 @@ def container(name: str, port: int, service: str = "") -> Container:
 
 
 def problems(ports: Sequence[PublishedPort] = PORTS, **probes: Probe) -> list[str]:
-    return taken_ports(ports, probes, DATA_HOSTS)
+    return taken_ports(ports, probes)
 
 
 def test_free_ports_are_accepted() -> None:
@@ -55,10 +55,9 @@ def test_a_container_holds_its_port_even_if_no_process_listens() -> None:
 
 
 def test_a_port_held_by_its_own_service_is_accepted() -> None:
-    edge = tuple(container("edge.n1.x", port, "edge") for port in (5001, 3000))
-    database = container("influxdb-vms.1.x", 8086, "influxdb-vms")
+    edge = tuple(container("edge.n1.x", port, "edge") for port in (5001, 3000, 8086))
 
-    assert problems(a=host(5001, 3000, 8086, containers=(*edge, database)), b=host(5001, containers=edge)) == []
+    assert problems(a=host(5001, 3000, 8086, containers=edge), b=host(5001, containers=edge)) == []
 
 
 def test_a_port_held_by_another_service_is_reported() -> None:
@@ -74,10 +73,6 @@ def test_a_port_held_by_an_unknown_process_is_reported_with_how_to_find_it() -> 
             "(`sudo ss -ltnp sport = :8086` there names it): stop it, or remove influxdb from monitoring.publish"
         )
     ]
-
-
-def test_a_database_needs_its_port_only_on_the_host_of_the_monitoring_data() -> None:
-    assert problems(a=host(), b=host(8086)) == []
 
 
 def test_the_edge_can_move_to_another_port() -> None:
@@ -97,11 +92,11 @@ def test_every_port_that_the_program_publishes_is_checked(
     everything["monitoring"] = {"publish": ["influxdb", "prometheus", "alertmanager", "grafana", "edge"]}
     recorder = run_program(everything)
     made = {
-        (int(port["publishedPort"]), service["name"])
+        int(port["publishedPort"])
         for service in recorder.services().values()
         for port in service["endpointSpec"].get("ports", [])
     }
-    answers |= dict.fromkeys(("master", "slave"), FRESH + "".join(f"listening|{port:X}\n" for port, _ in made))
+    answers |= dict.fromkeys(("master", "slave"), FRESH + "".join(f"listening|{port:X}\n" for port in made))
 
     with pytest.raises(PreflightError) as raised:
         run_program(everything)
@@ -109,9 +104,7 @@ def test_every_port_that_the_program_publishes_is_checked(
     reported = {
         (host, int(port)) for host, port in re.findall(r"^  (\w+): port (\d+) ", str(raised.value), re.MULTILINE)
     }
-    assert reported == {
-        (host, port) for port, service in made for host in ("master", "slave") if service == "edge" or host == "master"
-    }
+    assert reported == set(itertools.product(("master", "slave"), made))
 
 
 def test_a_deployed_cluster_passes_its_own_port_check(
@@ -120,7 +113,7 @@ def test_a_deployed_cluster_passes_its_own_port_check(
     answers["master"] = (
         f"{FRESH}volume|influxdb-vms\nlistening|1389\nlistening|1F96\n"
         "container|edge.n1.x|edge|0.0.0.0:5001->5001/tcp\n"
-        "container|influxdb-vms.1.x|influxdb-vms|0.0.0.0:8086->8086/tcp\n"
+        "container|edge.n1.x|edge|0.0.0.0:8086->8086/tcp\n"
     )
 
     assert run_program({**values, "monitoring": {"publish": ["influxdb"]}}).services()

@@ -212,7 +212,7 @@ def test_problems_with_data_and_ports_are_reported_together(fake_ssh: Path) -> N
     with pytest.raises(PreflightError) as raised:
         preflight.check(targets("m1", "w1", "w2"), plan(file_service={"storage": "directory", "storage_host": "m1"}))
 
-    beginnings = ["file_service.storage_host: ", 'hosts: "gone" ', "m1: port 5001 ", "w1: port 8086 "]
+    beginnings = ["file_service.storage_host: ", 'hosts: "gone" ', "m1: port 5001 ", "m1: port 8086 ", "w1: port 8086 "]
     for line, beginning in zip(str(raised.value).splitlines()[1:], beginnings, strict=True):
         assert line.startswith(f"  {beginning}")
 

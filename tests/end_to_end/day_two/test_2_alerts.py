@@ -13,6 +13,8 @@ import requests
 from certificates import self_signed
 from cluster import Cluster
 
+from monitoring import influxdb_client
+
 LAB_ADDRESS = "192.168.50.1"
 
 
@@ -60,8 +62,8 @@ def test_a_node_without_its_exporter_raises_an_alert_and_the_operator_can_open_c
             for alert in Receiver.alerts
         )
 
-    def kept(database: str) -> str:
-        (policies,) = cluster.read(database, f'SHOW RETENTION POLICIES ON "{database}"')
+    def kept(read: influxdb_client.Read, database: str) -> str:
+        (policies,) = read(database, f'SHOW RETENTION POLICIES ON "{database}"')
         (duration,) = [row[1] for row in policies.rows if row[0] == "kept"]
         return str(duration)
 
@@ -92,7 +94,11 @@ def test_a_node_without_its_exporter_raises_an_alert_and_the_operator_can_open_c
             assert sent.status_code == 201
             assert session.post(f"{url}:5001/download", data={"name": "by-tls"}, timeout=30).content == b"content"
         assert cluster.prometheus("swarm:certificate_not_after:seconds")[0]["metric"]["certificate"] == "edge"
-        assert {kept(database) for database in ("vms", "containers")} == {"12h0m0s"}
+        databases = {"vms": f"{url}:8086", "containers": f"{url}:8087"}
+        by_tls = influxdb_client.reader(
+            databases, "reader", cluster.secret("influxdb_reader_password"), authority=trusted
+        )
+        assert {kept(by_tls, database) for database in databases} == {"12h0m0s"}
         cluster.eventually(lambda: alerted("DeadMansSwitch"), seconds=120)
         assert not alerted("NodeMissing")
 
@@ -106,6 +112,6 @@ def test_a_node_without_its_exporter_raises_an_alert_and_the_operator_can_open_c
         assert "docker node ls" in runbooks[0]
     cluster.up("--refresh")
 
-    assert {kept(database) for database in ("vms", "containers")} == {"720h0m0s"}
+    assert {kept(cluster.read, database) for database in databases} == {"720h0m0s"}
     cluster.eventually(lambda: targets(cluster, job="node-exporter", node="slave") == 1)
     cluster.pulumi("preview", "--expect-no-changes")
