@@ -10,49 +10,15 @@ A backup that is made with this command also has Pulumi's state, with its secret
 
 import argparse
 import sys
-from collections.abc import Sequence
 
 from components import backup
-from components.shell import render
-from components.ssh import SshTarget, show
-from operations import health
-from operations.health import SCRIPTS, Swarm
-from operations.stack import ConfiguredHosts, OperationError, configured_hosts, exit_status, pulumi
+from operations import beside
+from operations.beside import Program
+from operations.stack import configured_hosts, exit_status, pulumi
 
-
-def host_of(swarm: Swarm) -> str:
-    """Return the name of the host that makes the backups.
-
-    Raises:
-        OperationError: the cluster makes none, or the service does not run.
-    """
-    ids = [service["ID"] for service in swarm.services if service["Spec"]["Name"] == backup.SERVICE]
-    if not ids:
-        raise OperationError("this cluster makes no backups: set `backup`, and run `pulumi up`")
-    for task in swarm.tasks:
-        if task["ServiceID"] in ids and task["Status"]["State"] == "running":
-            return next(node.host for node in swarm.all_nodes() if node.id == task["NodeID"])
-    raise OperationError(
-        "the service backup does not run: on a manager, `docker service ps --no-trunc backup` says why"
-    )
-
-
-def run_service(configured: ConfiguredHosts, words: Sequence[str], *, stdin: str = "") -> None:
-    """Run the service's program with these words beside the running one, and show what it says.
-
-    Raises:
-        OperationError: the service does not run, or its program has failed and has said why.
-    """
-    target = _service_host(configured)
-    # The script itself is on standard input, so what the program is to read is in the script.
-    script = render("run_backup", folder=SCRIPTS, arguments=words, INPUT=stdin)
-    if status := show(target, script):
-        raise OperationError(f"{target.name}: `{words[0]}` ended with status {status}")
-
-
-def _service_host(configured: ConfiguredHosts) -> SshTarget:
-    managers = [host.name for host in configured.hosts if host.role == "manager" and host.state == "active"]
-    return configured.targets[host_of(health.look_at_any([configured.targets[name] for name in managers]))]
+PROGRAM = Program(
+    service=backup.SERVICE, module="backup", absent="this cluster makes no backups: set `backup`, and run `pulumi up`"
+)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,7 +51,7 @@ def main() -> int:
         words, state = sys.argv[1:], ""
         if verb == "now":
             words, state = [*words, "--state", "-"], pulumi("stack", "export")
-        run_service(configured_hosts(), words, stdin=state)
+        beside.run(configured_hosts(), PROGRAM, words, stdin=state)
 
     return exit_status(run)
 

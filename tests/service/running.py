@@ -156,3 +156,11 @@ def slow_form(name: str) -> bytes:
 
 def curl(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(["curl", "-sS", *arguments], capture_output=True, check=False)
+
+
+def run_python(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run Python with the service's modules and these of its variables, without their prefix."""
+    environment = {"PYTHONPATH": str(SERVICE), **{f"FILE_TRANSFER_{name}": text for name, text in variables.items()}}
+    return subprocess.run(
+        [sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )

@@ -1,21 +1,12 @@
 """The start of a replica: the migration of its index, and what its workers import."""
 
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
-from running import SERVICE, free_ports
+from running import free_ports, run_python
 
 UNUSED = {"alembic", "obstore", "psycopg", "urllib3"}
-
-
-def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {"PYTHONPATH": str(SERVICE), **{f"FILE_TRANSFER_{name}": text for name, text in variables.items()}}
-    return subprocess.run(
-        [sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
 
 
 def test_a_later_release_s_index_is_refused(tmp_path: Path) -> None:
@@ -24,7 +15,7 @@ def test_a_later_release_s_index_is_refused(tmp_path: Path) -> None:
         index.execute("INSERT INTO alembic_version VALUES ('9999_9998')")
     port, status_port = free_ports(2)
 
-    done = run("-m", "file_transfer", DATA=str(tmp_path), PORT=str(port), STATUS_PORT=str(status_port))
+    done = run_python("-m", "file_transfer", DATA=str(tmp_path), PORT=str(port), STATUS_PORT=str(status_port))
 
     assert done.returncode == 1
     assert done.stderr == (
@@ -44,6 +35,6 @@ backends.database(configured), backends.store(configured)
 print(*{UNUSED} & set(sys.modules))
 """
 
-    done = run("-c", script, DATA=str(tmp_path))
+    done = run_python("-c", script, DATA=str(tmp_path))
 
     assert (done.stdout, done.stderr) == ("\n", "")

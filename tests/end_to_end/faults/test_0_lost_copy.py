@@ -1,10 +1,11 @@
-"""A volume server loses its copy of a volume: the masters have it made again from the other one."""
+"""One of two copies is lost or damaged: it is made again from the other one."""
 
 import hashlib
 import re
+import secrets
 
 from cluster import Cluster
-from content import MIB, blocks, digest_of, put_whole
+from content import MIB, blocks, digest_of, put, put_whole
 
 
 def volumes(cluster: Cluster) -> dict[int, list[str]]:
@@ -53,3 +54,22 @@ def test_every_file_is_on_two_hosts_and_a_lost_copy_is_replaced(cluster: Cluster
 def in_volume_server(cluster: Cluster, host: str, script: str) -> str:
     (container,) = cluster.containers("object-store-volume", host)
     return cluster.on(host, f"docker exec {container} sh -c '{script}'")
+
+
+def test_a_damaged_copy_is_repaired_by_the_scrub(cluster: Cluster) -> None:
+    marker = secrets.token_hex(16).encode()
+    content = marker + secrets.token_bytes(MIB)
+    assert put(cluster, "scrubbed", iter([content]), through="master").ok
+    folder = "$(docker volume inspect object-store-volume --format '{{.Mountpoint}}')"
+    find = f'sudo sh -c "cd {folder} && grep -obUa {marker.decode()} *.dat"'
+    file, offset, _ = cluster.on("slave", find).strip().split(":")
+    flip = f"printf X | dd of={file} bs=1 seek={offset} conv=notrunc status=none"
+    cluster.on("slave", f'sudo sh -c "cd {folder} && {flip}"')
+
+    first, second = cluster.operation("scrub", "--rate", "1000"), cluster.operation("scrub", "--rate", "1000")
+
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert "'scrubbed': copies repaired: 1" in first.stdout.splitlines()
+    assert "repaired" not in second.stdout
+    assert second.stdout.splitlines()[-1].startswith("every file is whole; ")
+    assert digest_of(cluster, "scrubbed", back="slave") == hashlib.sha256(content).hexdigest()

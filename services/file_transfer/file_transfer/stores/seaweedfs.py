@@ -96,6 +96,22 @@ class SeaweedFsStore:
             if failure:
                 raise failure
 
+    def read_copies(self, chunk: Chunk) -> dict[str, bytes | None]:
+        """Return every copy of a chunk, by the server that has it; None is one that is damaged or missing.
+
+        Raises:
+            StorageUnavailableError: a server that should have one does not answer.
+        """
+        return self._copies.read_each(chunk)
+
+    def write_copy(self, key: str, server: str, content: bytes) -> None:
+        """Write one copy of a chunk again.
+
+        Raises:
+            StorageUnavailableError: the server did not store it.
+        """
+        self._copies.write_again(key, server, content)
+
     def free_bytes(self) -> int | None:
         """See `ChunkStore.free_bytes`."""
         return self._health.free_bytes()

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from file_transfer import metrics
-from file_transfer.chunks import MissingChunkError, StorageFullError, StorageUnavailableError
+from file_transfer.chunks import Chunk, MissingChunkError, StorageFullError, StorageUnavailableError
 from file_transfer.stores.budget import Budget
 from file_transfer.stores.ranges import ChunkRange
-from file_transfer.stores.seaweedfs_client import Client
+from file_transfer.stores.seaweedfs_client import Client, Response
 from file_transfer.stores.seaweedfs_credentials import Credentials
 from file_transfer.stores.seaweedfs_locations import Locations
 from file_transfer.stores.seaweedfs_masters import VolumeServer
@@ -36,6 +36,8 @@ _OTHER_CHUNK = b"Cookie does not match"
 """A master that was restarted assigns numbers again under which nothing had been stored yet. The end of the key, which
 SeaweedFS calls its cookie, then differs, so the key has no chunk."""
 _NOT_FOUND = 404
+_OK = 200
+_PARTIAL = 206
 
 
 class Copies:
@@ -108,6 +110,20 @@ class Copies:
             f"chunk {wanted.chunk.key} cannot be read: {reasons or 'no volume server is known'}"
         )
 
+    def read_each(self, chunk: Chunk) -> dict[str, bytes | None]:
+        """See `SeaweedFsStore.read_copies`."""
+        found: dict[str, bytes | None] = {}
+        for server in self.servers(chunk.key):
+            response = self._request_content(server, ChunkRange(chunk, 0, chunk.size))
+            is_whole = response.status == _OK and len(response.body) == chunk.size
+            found[server.address] = response.body if is_whole else None
+        return found
+
+    def write_again(self, key: str, server: str, content: bytes) -> None:
+        """See `SeaweedFsStore.write_copy`."""
+        with self._budget.taken(len(content)):
+            self._put(VolumeServer(server, node=""), key, bytearray(content))
+
     def delete(self, key: str) -> None:
         """Delete all copies. A copy that is not there is fine.
 
@@ -144,20 +160,24 @@ class Copies:
             raise StorageFullError(errno.ENOSPC, f"the disk of the volume server {server.address} is full")
         raise StorageUnavailableError(f"{server.address} cannot store {key}: {response.error()}")
 
-    def _get(self, server: VolumeServer, wanted: ChunkRange) -> bytes:
+    def _request_content(self, server: VolumeServer, wanted: ChunkRange) -> Response:
         key = wanted.chunk.key
         part = {} if wanted.is_whole_chunk() else {"Range": f"bytes={wanted.start}-{wanted.end - 1}"}
         # A volume server with too many downloads would redirect us to another, unless somebody has done so already.
-        response = self._client.request(
+        return self._client.request(
             "GET",
             server.address,
             f"/{key}?proxied=true",
             headers={**self._credentials.to_read(key), **part},
             seconds=_GET_SECONDS,
         )
+
+    def _get(self, server: VolumeServer, wanted: ChunkRange) -> bytes:
+        key = wanted.chunk.key
+        response = self._request_content(server, wanted)
         if response.status == _NOT_FOUND:
             raise MissingChunkError(f"{server.address} has no chunk {key}")
-        if response.status not in (200, 206) or len(response.body) != wanted.size:
+        if response.status not in (_OK, _PARTIAL) or len(response.body) != wanted.size:
             raise StorageUnavailableError(f"{server.address} cannot read {key}: {response.error()}")
         return response.body
 

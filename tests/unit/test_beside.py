@@ -1,4 +1,4 @@
-"""`operations.backups` finds the host that makes the backups, and runs the service's program there."""
+"""A program of ours runs beside a task of its service, on the host that has one."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 
 from components.ssh import SshError, SshTarget
-from operations import backups
+from operations import backups, beside, scrub
+from operations.beside import Program
 from operations.health import Swarm
 from operations.stack import ConfiguredHosts, OperationError
 from settings.models import Host
+
+PROGRAM = Program(service="backup", module="backup", absent="set `backup`")
 
 
 def node(identifier: str, host: str) -> dict[str, Any]:
@@ -53,7 +56,7 @@ def configured(target: SshTarget) -> ConfiguredHosts:
 
 
 def test_the_host_is_the_one_whose_task_runs() -> None:
-    assert backups.host_of(swarm(tasks=[task("running")])) == "slave"
+    assert beside.host_of(swarm(tasks=[task("running")]), PROGRAM) == "slave"
 
 
 @pytest.mark.parametrize(
@@ -63,7 +66,7 @@ def test_the_host_is_the_one_whose_task_runs() -> None:
 )
 def test_without_a_running_service_the_error_says_what_to_do(found: Swarm, expected: str) -> None:
     with pytest.raises(OperationError, match=expected):
-        backups.host_of(found)
+        beside.host_of(found, PROGRAM)
 
 
 def test_the_program_gets_its_words_and_its_input_through_a_manager_that_answers(
@@ -80,23 +83,24 @@ def test_the_program_gets_its_words_and_its_input_through_a_manager_that_answers
         asked.append((target.name, script))
         return 0
 
-    monkeypatch.setattr(backups.health, "look_at", look_at)
-    monkeypatch.setattr(backups, "show", show)
+    monkeypatch.setattr(beside.health, "look_at", look_at)
+    monkeypatch.setattr(beside, "show", show)
 
-    backups.run_service(configured, ["restore", "--file", "it's"], stdin="{'a'}")
+    beside.run(configured, PROGRAM, ["restore", "--file", "it's"], stdin="{'a'}")
 
     ((host, script),) = asked
     assert host == "slave"
     assert "set -- restore --file 'it'\"'\"'s'\n" in script
     assert "INPUT='{'\"'\"'a'\"'\"'}'\n" in script
+    assert "SERVICE=backup\nMODULE=backup\n" in script
 
 
 def test_a_program_that_fails_has_said_why(monkeypatch: pytest.MonkeyPatch, configured: ConfiguredHosts) -> None:
-    monkeypatch.setattr(backups.health, "look_at", lambda _: swarm(tasks=[task("running")]))
-    monkeypatch.setattr(backups, "show", lambda *_: 1)
+    monkeypatch.setattr(beside.health, "look_at", lambda _: swarm(tasks=[task("running")]))
+    monkeypatch.setattr(beside, "show", lambda *_: 1)
 
-    with pytest.raises(OperationError, match="slave: `list` ended with status 1"):
-        backups.run_service(configured, ["list"])
+    with pytest.raises(OperationError, match="slave: `backup list` ended with status 1"):
+        beside.run(configured, PROGRAM, ["list"])
 
 
 def test_without_any_manager_their_errors_are_named(
@@ -105,7 +109,32 @@ def test_without_any_manager_their_errors_are_named(
     def fail(manager: SshTarget) -> Swarm:
         raise SshError(f"{manager.name} is off")
 
-    monkeypatch.setattr(backups.health, "look_at", fail)
+    monkeypatch.setattr(beside.health, "look_at", fail)
 
     with pytest.raises(SshError, match="first is off\nmaster is off"):
-        backups.run_service(configured, ["list"])
+        beside.run(configured, PROGRAM, ["list"])
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "expected"),
+    [
+        (scrub, ["--rate", "20"], (scrub.PROGRAM, ["--rate", "20"], "")),
+        (backups, ["restore", "--file", "x"], (backups.PROGRAM, ["restore", "--file", "x"], "")),
+    ],
+    ids=["scrub", "backups"],
+)
+def test_a_command_passes_its_words_on(
+    monkeypatch: pytest.MonkeyPatch, configured: ConfiguredHosts, command: Any, words: list[str], expected: object
+) -> None:
+    asked: list[object] = []
+
+    def run(found: ConfiguredHosts, program: Program, words: list[str], *, stdin: str = "") -> None:
+        assert found is configured
+        asked.append((program, words, stdin))
+
+    monkeypatch.setattr(command, "configured_hosts", lambda: configured)
+    monkeypatch.setattr(beside, "run", run)
+    monkeypatch.setattr("sys.argv", ["command", *words])
+
+    assert command.main() == 0
+    assert asked == [expected]
