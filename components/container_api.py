@@ -32,7 +32,7 @@ class ContainerApiArgs:
 
 
 class ContainerApi(pulumi.ComponentResource):
-    """Runs HAProxy in front of every node's Docker socket. It lets containers be inspected and refuses all else.
+    """Runs HAProxy in front of every node's Docker socket. It allows containers to be inspected, and nothing else.
 
     It listens on a socket in a volume, which cAdvisor mounts too. So each cAdvisor asks its own node's Engine, and
     nothing on any network can ask.

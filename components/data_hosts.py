@@ -15,7 +15,7 @@ FILES = "files"
 INDEX = "index"
 
 _COPIED = frozenset({INDEX})
-_MOVING = '"Moving data" in docs/operations.md'
+_MOVING = "docs/operations/data.md"
 
 
 @dataclass(frozen=True, kw_only=True)

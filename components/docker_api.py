@@ -24,9 +24,9 @@ class DockerApiArgs:
 
 
 class DockerApi(pulumi.ComponentResource):
-    """Runs HAProxy in front of the Docker socket of every manager. It lets a few lists be read and refuses all else.
+    """Runs HAProxy in front of the Docker socket of every manager. It allows a few lists to be read, and nothing else.
 
-    Access to the socket itself would be root on the host. These lists name the services and reveal no secrets.
+    Whoever can use the socket itself is root on the host. These lists name the services and reveal no secrets.
     """
 
     ready: pulumi.Output[str]
@@ -51,5 +51,5 @@ class DockerApi(pulumi.ComponentResource):
 
 
 def haproxy_config() -> str:
-    """Return HAProxy's configuration. It lets the lists be read that discovery reads, with any filters."""
+    """Return HAProxy's configuration. It allows the lists that service discovery reads, with any filters."""
     return engine_filter.haproxy_config(binds=[f":{PORT}"], requests=rf"({'|'.join(_LISTS)})(\?.*)?")

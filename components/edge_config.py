@@ -1,4 +1,4 @@
-"""HAProxy's configuration for the edge, whose parts keep one client from using up what all clients share."""
+"""HAProxy's configuration for the edge. It keeps one client from using up what all clients share."""
 
 import hashlib
 from collections.abc import Mapping
@@ -36,8 +36,8 @@ _CONSOLE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin
 
 _TEXT = "content-type text/plain string"
 
-_OF_THE_CONSOLE_ITSELF = f"""
-  # A browser sends the operator's password with what any other site's page asks it to send.
+_NO_OTHER_SITES = f"""
+  # A browser adds the operator's password also to requests that another site's page makes it send.
   acl reads method GET HEAD OPTIONS
   acl of_a_page req.hdr(origin) -m found
   http-request set-var(txn.host) req.hdr(host)
@@ -60,7 +60,7 @@ def check_seconds(edges: int) -> int:
 
 
 def drain_seconds(edges: int) -> int:
-    """Return for how long a replica that shuts down must accept requests until every edge knows of it, in seconds."""
+    """Return for how many seconds a replica that shuts down must accept requests: until every edge knows of it."""
     return check_seconds(edges) + 2
 
 
@@ -81,7 +81,8 @@ def haproxy_users(password: str, *, deployment: str) -> str:
     """Return HAProxy's user list, with the operator as its only user and the hash of the password.
 
     The salt is derived from the name of the `deployment`, so that the list stays the same until the password changes.
-    HAProxy hashes a password anew for each request, so it does so as few times as is allowed. The password is long.
+    HAProxy hashes the password anew for each request, so the hash has the fewest rounds that are allowed. The password
+    is long.
     """
     salt = hashlib.sha256(f"operator of {deployment}".encode()).hexdigest()[:16]
     return f"userlist operators\n  user operator password '{sha512_crypt(password, salt, rounds=1000)}'\n"
@@ -114,12 +115,12 @@ def haproxy_config(
     hsts = {"Strict-Transport-Security": f"max-age={_HSTS_SECONDS}"} if tls else {}
     bind = f" ssl crt /run/secrets/{CERTIFICATE} alpn h2,http/1.1" if tls else ""
     limited = _limited(limits or Limits())
-    headed = _headers({**_CONSOLE, **hsts}) + limited + _OF_THE_CONSOLE_ITSELF
-    further = [_console(console, target, bind, headed) for console, target in (consoles or {}).items()]
+    operator_rules = _headers({**_CONSOLE, **hsts}) + limited + _NO_OTHER_SITES
+    further = [_console(console, target, bind, operator_rules) for console, target in (consoles or {}).items()]
     if statistics_port:
-        further.append(_statistics(statistics_port, bind, headed))
-    opened = _headers(hsts) + limited
-    further += [_database(number, target, bind, opened) for number, target in (databases or {}).items()]
+        further.append(_statistics(statistics_port, bind, operator_rules))
+    database_rules = _headers(hsts) + limited
+    further += [_database(number, target, bind, database_rules) for number, target in (databases or {}).items()]
     slots = -(-replicas // _SLOTS) * _SLOTS
     return f"""global
   log stdout format raw local0 info
@@ -162,7 +163,7 @@ resolvers docker
   hold timeout 1h
   hold obsolete 2s
 
-# Who has how many connections and requests now, and sent how many a short while ago.
+# How many connections and requests each address has open, and how many requests it sent in the last 10 seconds.
 backend connections
   stick-table type ip size 20k expire 30s store conn_cur
 
@@ -183,7 +184,7 @@ frontend public
   http-request return status 400 {_TEXT} "error: this path needs no percent encoding\\n" if encoded !of_a_file
   acl too_large req.hdr(content-length),add(-{max_file_bytes + _FORM_BYTES}) -m int gt 0
   http-request return status 413 {_TEXT} "error: the file is too large\\n" if too_large
-  # A replica gets a request with a small body only once all of it has come. Larger ones it must read as they come.
+  # A small body is passed on once all of it has arrived. A replica reads larger ones as they arrive.
   http-request wait-for-body time 10s if {{ path /download }} or !{{ method PUT POST PATCH }}
   default_backend replicas
 
@@ -204,7 +205,7 @@ frontend health
 
 
 def _headers(headers: Mapping[str, str], *, unless_set: bool = False) -> str:
-    """Return the rules that give every response these headers, also one that the edge makes itself."""
+    """Return the rules that give every response these headers, including the edge's own."""
     return "".join(
         f'  http-after-response set-header {name} "{value}"'
         + (f" unless {{ res.fhdr({name}) -m found }}\n" if unless_set else "\n")
@@ -227,7 +228,7 @@ def _error_responses() -> str:
 
 
 def _limited(limits: Limits) -> str:
-    """Return the rules that refuse an address what is more than its share. Each is cheap, and comes before all else."""
+    """Return the rules that refuse an address more than its share. They are cheap, and come before all others."""
     return f"""  tcp-request connection track-sc0 src table connections
   tcp-request connection reject if {{ sc0_conn_cur gt {limits.connections} }}
   http-request track-sc1 src table requests
@@ -237,35 +238,35 @@ def _limited(limits: Limits) -> str:
   http-request return status 429 {_TEXT} "error: too many requests from your address\\n" hdr Retry-After 10 if busy"""
 
 
-def _console(port: int, target: str, bind: str, limited: str) -> str:
+def _console(port: int, target: str, bind: str, rules: str) -> str:
     return f"""
 listen console-{port}
   bind :{port}{bind}
   maxconn {_FURTHER_CONNECTIONS}
-{limited}
+{rules}
   http-request auth realm operator unless {{ http_auth(operators) }}
   server console {target} resolvers docker init-addr none
 """
 
 
-def _database(port: int, target: str, bind: str, limited: str) -> str:
+def _database(port: int, target: str, bind: str, rules: str) -> str:
     """Return the rules of an InfluxDB's port. What it says of itself, some of it without a password, stays inside."""
     return f"""
 listen database-{port}
   bind :{port}{bind}
   maxconn {_FURTHER_CONNECTIONS}
-{limited}
+{rules}
   http-request return status 404 {_TEXT} "error: this path is not public\\n" if !{{ path /query /write /ping }}
   server database {target} resolvers docker init-addr none
 """
 
 
-def _statistics(port: int, bind: str, limited: str) -> str:
+def _statistics(port: int, bind: str, rules: str) -> str:
     return f"""
 frontend statistics
   bind :{port}{bind}
   maxconn {_FURTHER_CONNECTIONS}
-{limited}
+{rules}
   http-request auth realm operator unless {{ http_auth(operators) }}
   stats enable
   stats uri /

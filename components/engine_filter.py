@@ -1,4 +1,4 @@
-"""The HAProxy that stands between a service and the Engine's socket, which is root on the host."""
+"""The HAProxy between a service and the Engine's socket. Whoever can use the socket itself is root on the host."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -32,8 +32,8 @@ def create_filter(
 ) -> SwarmService:
     """Run an HAProxy with this configuration in front of the Engine's socket on every node that the constraints allow.
 
-    It runs as root in a group of its own. `port` is one on which it listens, for the health check, and `volumes` maps a
-    volume to its path. The service and its configuration are children of `parent`.
+    It runs as root in a group of its own. `port` is a port that it listens on, which the health check uses. `volumes`
+    maps a volume to its path. The service and its configuration are children of `parent`.
     """
     child = pulumi.ResourceOptions(parent=parent)
     file = SwarmFile(f"{name}-config", SwarmFileArgs(cluster=cluster, content=config, path=_CONFIG), opts=child)
@@ -68,7 +68,7 @@ def _healthcheck(port: int) -> Healthcheck:
 
 
 def haproxy_config(*, binds: Sequence[str], requests: str) -> str:
-    """Return HAProxy's configuration. It lets GET and HEAD of some paths through; all else gets 403.
+    """Return HAProxy's configuration. It passes on GET and HEAD requests for some paths. Everything else gets 403.
 
     `binds` are what it listens on. `requests` is a regular expression that matches the whole path with its query, after
     the API's version.
@@ -93,7 +93,7 @@ frontend api
   acl read method GET HEAD
   acl allowed pathq -m reg ^(/v1\\.[0-9]+)?/({requests})$
   http-request return status 403 content-type text/plain string "closed to this service\\n" if !read or !allowed
-  # An upgraded connection would pass everything.
+  # An upgraded connection would bypass these rules.
   http-request del-header upgrade
   default_backend engine
 

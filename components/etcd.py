@@ -31,7 +31,7 @@ class EtcdArgs:
 
 
 class Etcd(pulumi.ComponentResource):
-    """Runs etcd without TLS and passwords, on a network that only index, object store and file service share.
+    """Runs etcd without TLS and passwords, on a network that only the index, its clients and Prometheus share.
 
     A member on a new host joins the others, and one whose host is no longer named leaves them first, so the cluster
     stays the same. With a new, empty cluster Patroni could promote a standby that lacks acknowledged changes.

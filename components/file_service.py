@@ -38,7 +38,7 @@ class FileServiceArgs:
     `grace` is how long running transfers may go on when a replica is stopped, in seconds.
     `tokens` are the tokens that give access, by name: with None everybody may use the service, with {} nobody.
     `anonymous` are the scopes of a request without a token.
-    `allowed_hosts` are its names with a dot, and `allowed_origins` other sites whose pages may use it.
+    `allowed_hosts` are the service's names with a dot, and `allowed_origins` other sites whose pages may use it.
     """
 
     cluster: SwarmCluster
@@ -58,9 +58,9 @@ class FileServiceArgs:
 
 
 class FileService(pulumi.ComponentResource):
-    """Runs replicas that all serve every file: on any host, or with a directory on the directory's host.
+    """Runs replicas, each of which serves every file. They run on any host; with a directory, on the host that has it.
 
-    A change of the service never deletes a directory's volume. Only `pulumi destroy`, or another host for it, does.
+    A change of the service never deletes a directory's volume. Only `pulumi destroy`, or a change of its host, does.
     """
 
     ready: pulumi.Output[str]
@@ -158,7 +158,7 @@ def _lists(**lists: Sequence[str]) -> dict[str, str]:
 def most_per_host(replicas: int, *, hosts: int) -> int:
     """Return how many replicas may be on one host, with room for one more, which an update starts first.
 
-    Without a limit, all replicas would stay on the hosts that are left when one has gone and come back. If that is the
-    only manager, nothing would start replicas elsewhere when it goes.
+    Without a limit, the replicas of a lost host would move to the others, and stay there when it comes back. If all of
+    them are then on the only manager and that one is lost, nothing starts them elsewhere.
     """
     return -(-(replicas + 1) // hosts)

@@ -1,7 +1,7 @@
 """Keys and certificates by which the cluster's programs know each other, all made from one random text, the seed.
 
 The same seed and names always give the same text, so a second `pulumi up` shows no changes. Every authority is a root
-of its own: a certificate of one is worth nothing to the programs that ask for another's.
+of its own: a program that trusts one of them does not accept another's certificates.
 """
 
 import hashlib
@@ -17,9 +17,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _CURVE = ec.SECP256R1()
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-"""The number of the curve's private keys, and one more."""
+"""The curve's order. Its private keys are the numbers from 1 to one less than this."""
 
-# The certificates live as long as the seed. A date in between would be the one on which the cluster stops.
+# The certificates are valid for as long as the seed is used. If they expired, the cluster would stop.
 _FROM = datetime(2000, 1, 1, tzinfo=UTC)
 _UNTIL = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
@@ -46,7 +46,7 @@ def signing_key(seed: str, purpose: str) -> str:
 def identity(seed: str, *, authority: str, name: str, hosts: Collection[str] = ()) -> Identity:
     """Return the certificate that an authority issues for a program of this name, which is reached by these host names.
 
-    It is for servers and for clients.
+    It is valid for servers and for clients.
     """
     issuer, issuer_key = _authority(seed, authority)
     key = _private_key(seed, repr((authority, name, sorted(hosts))))

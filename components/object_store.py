@@ -26,7 +26,7 @@ _REPAIR = FOLDER / "repair_volumes.sh"
 class ObjectStoreArgs:
     """Each chunk is on `copies` hosts. `master_hosts` run a master each.
 
-    `voters` are the names of these hosts, and of one that is gone. They are one or three.
+    `voters` are the names of these hosts, and of one that is gone if there is one: one name, or three.
 
     Keys and certificates are made from the `seed`.
     """
@@ -145,14 +145,14 @@ class ObjectStore(pulumi.ComponentResource):
                 volumes={seaweedfs.VOLUME_SERVER: seaweedfs.DATA},
                 constraints=[],  # it runs on every host
                 update_order="stop-first",  # two tasks on one host would corrupt its volume
-                in_turn=True,  # two at a time could be all that have some chunk
+                in_turn=True,  # two at a time could have all copies of a chunk
                 after=volumes,
             ),
             opts=self._child,
         )
 
     def _identity(self, name: str, *, uid: int, hosts: Sequence[str] = ()) -> list[SwarmSecret]:
-        """Create the files with the certificate of this name, and with its authority's."""
+        """Create the files with the certificate of this name, and with the certificate of its authority."""
         made = self.args.seed.apply(lambda seed: seaweedfs.identity(seed, name, hosts=hosts))
         return [
             self._secret(f"{name}-{kind}", content, file_name=file_name, uid=uid)

@@ -31,8 +31,8 @@ def shared_config(*, standbys: int, connections: int) -> str:
     """Return the settings that Patroni keeps in etcd for all hosts, as YAML.
 
     `standbys` is the number of hosts without the primary, `connections` how many the file service may need in all.
-    With a standby, a change is acknowledged only when a standby shows it to readers and has it on its disk. There is no
-    such standby when the primary is alone, so then nothing is acknowledged.
+    With a standby, a change is acknowledged only when a standby shows it to readers and has it on its disk. While
+    the primary is alone, nothing is acknowledged.
     """
     return yaml.safe_dump(_shared(standbys=standbys, connections=connections), sort_keys=False)
 
@@ -76,8 +76,8 @@ def config(*, standbys: int, connections: int) -> str:
                 "host file_transfer file_transfer all scram-sha-256",
             ],
             "callbacks": dict.fromkeys(("on_start", "on_role_change"), f"{_SCRIPTS}/set_roles.sh"),
-            # A primary that was cut off may have changes that nobody was told of. It takes the new primary's place in
-            # history without help.
+            # A primary that was cut off may have changes that were never acknowledged. It discards them, and follows
+            # the new primary by itself.
             "remove_data_directory_on_rewind_failure": True,
             "remove_data_directory_on_diverged_timelines": True,
         },

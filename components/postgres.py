@@ -18,9 +18,9 @@ PASSWORD = "postgres-password"  # noqa: S105 - a file's name
 
 @dataclass(frozen=True, kw_only=True)
 class PostgresArgs:
-    """`hosts` run one PostgreSQL each, and `image` has it. etcd is on the same `network`.
+    """`hosts` run one PostgreSQL each, from `image`. etcd is on the same `network`.
 
-    It allows this number of `connections` of the file service, within `memory` MiB.
+    `connections` is how many connections the file service may need in all, and `memory` each task's limit in MiB.
     """
 
     cluster: SwarmCluster
@@ -100,7 +100,7 @@ class Postgres(pulumi.ComponentResource):
                 files=files,
                 secrets=[password],
                 tmpfs={"/tmp": 16},  # noqa: S108 - a path in the container
-                # It says that Patroni works, not that PostgreSQL does. A standby that waits for its primary, and a
+                # This checks Patroni, not PostgreSQL. A standby that waits for its primary, and a
                 # primary that replays its log, must not be killed, and Swarm gives names to healthy tasks only.
                 healthcheck=Healthcheck.by_wget(patroni.API_PORT, "/liveness", interval=2, start_period=120),
                 resources=Resources(cpus=1.0, memory=args.memory, reserved_cpus=0.1, reserved_memory=args.memory // 2),

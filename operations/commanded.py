@@ -26,8 +26,8 @@ def node_findings(
         left = probe is not None and probe.swarm.get("NodeID") != wanted.id
         if node is None or left:
             yield (
-                f"{wanted.host}: it left the swarm: put it back as docs/operations.md says of a host that is gone for "
-                "good, and leave the machine on"
+                f"{wanted.host}: it left the swarm: put it back as docs/operations/hosts.md says of a host that is "
+                "gone for good, and leave the machine on"
             )
         else:
             yield from _node(wanted, node["Spec"])

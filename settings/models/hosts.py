@@ -39,7 +39,7 @@ def _distinct_and_led(hosts: tuple[Host, ...]) -> tuple[Host, ...]:
     if all(host.state == "gone" for host in managers):
         raise ValueError(
             f"every manager has `state: gone` ({', '.join(host.name for host in managers)}): without a manager "
-            'there is no swarm to go on with; see "The last manager is lost" in docs/operations.md'
+            'there is no swarm to go on with; see "The last manager is lost" in docs/operations/hosts.md'
         )
     return hosts
 

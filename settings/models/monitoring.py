@@ -16,7 +16,10 @@ class Monitoring(Model):
     """Which metrics are kept, where, for how long, and who can read them."""
 
     host: str | None = None
-    """Name of the host with Prometheus and the databases; the default is as for `storage_host`."""
+    """Name of the host with Prometheus and the databases.
+
+    By default the host that has this data already, else the first manager.
+    """
     scrape_interval: Annotated[int, Field(ge=5, le=60)] = 15
     """Seconds between two scrapes of each task and node."""
     retention: str = "30d"

@@ -1,4 +1,4 @@
-"""The cluster as a whole, and what its hosts are asked before it is deployed."""
+"""The cluster as a whole, and what preflight checks on its hosts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Topology:
     """The whole cluster, placed on its hosts.
 
     `index_hosts` have a PostgreSQL each, and `voting_hosts` a member of every service that decides by majority.
-    `voters` are those and one that is gone: without it, the other two still are the majority of three.
+    `voters` are these, and one that is gone while the other two are still the majority of three.
     `consoles` and `databases` map a port of every host to the "SERVICE:PORT" that the edge shows there. At
     `statistics_port` it shows its own statistics.
     """
@@ -45,7 +45,7 @@ class Topology:
 
 
 def plan(settings: Settings, *, stack: str) -> Plan:
-    """Return what is asked of the hosts before it is known which of them hold data."""
+    """Return what preflight checks on the hosts, before it is known which of them hold data."""
     return Plan(
         stack=stack,
         managers=[host.name for host in settings.managers],

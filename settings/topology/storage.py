@@ -41,7 +41,10 @@ def storage_services(settings: Settings, holders: Mapping[str, Sequence[str]]) -
 
 
 def voting_members(settings: Settings) -> Sequence[str]:
-    """Return the members of what decides by majority. Who replaces one of three that is gone is not known yet."""
+    """Return the hosts that vote in every service that decides by majority.
+
+    One of three that is gone is among them, because it is not known yet which host replaces it.
+    """
     declared = voters([host for host in settings.hosts if host.role == "manager"])
     if 2 * sum(host in settings.managers for host in declared) > len(declared):
         return [host.name for host in declared]

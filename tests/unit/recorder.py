@@ -1,5 +1,6 @@
 """A mock of Pulumi's engine that records every resource."""
 
+import base64
 import itertools
 import json
 import re
@@ -68,6 +69,14 @@ class Recorder(mocks.Mocks):
 
     def services(self) -> dict[str, dict[str, Any]]:
         return self.of_type("docker:index/service:Service")
+
+    def config(self, name: str) -> str:
+        """Return the text of a Docker config."""
+        return base64.b64decode(self.of_type("docker:index/serviceConfig:ServiceConfig")[name]["data"]).decode()
+
+    def secret(self, name: str) -> str:
+        """Return the text of a Docker secret; fail if Pulumi does not know that it is one."""
+        return base64.b64decode(revealed(self.of_type("docker:index/secret:Secret")[name]["data"])).decode()
 
 
 def configure(values: Mapping[str, Any], secrets: Iterable[str]) -> None:

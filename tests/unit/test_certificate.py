@@ -1,6 +1,5 @@
 """TLS at the edge: the certificate is checked, reaches the edge as a secret, and has an alert on its expiry."""
 
-import base64
 import time
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from certificates import self_signed
-from recorder import PASSWORDS, Recorder, revealed
+from recorder import PASSWORDS, Recorder
 
 from components import certificate
 
@@ -52,16 +51,13 @@ def test_with_a_certificate_every_port_speaks_tls_and_its_expiry_is_recorded(
         {**values, "edge_certificate": pem, "monitoring": {"publish": ["prometheus"]}},
         secrets=(*PASSWORDS, "edge_certificate"),
     )
-    config = base64.b64decode(
-        recorder.of_type("docker:index/serviceConfig:ServiceConfig")["edge-config"]["data"]
-    ).decode()
-    secret = revealed(recorder.of_type("docker:index/secret:Secret")["edge-certificate"]["data"])
+    config = recorder.config("edge-config")
 
     assert "bind :5001 ssl crt /run/secrets/edge.pem" in config
     assert "bind :9090 ssl crt /run/secrets/edge.pem" in config
     assert "Strict-Transport-Security" in config
     assert recorder.environment("files")["FILE_TRANSFER_ALLOWED_HOSTS"] == "*.lab.example.org,files.example.org"
-    assert base64.b64decode(secret).decode() == pem
+    assert recorder.secret("edge-certificate") == pem
     assert "https://192.168.50.2:5001/readyz" in recorder.ready
     delivered = recorder.commands()["prometheus-files"]["stdin"]
     expected = delivered[delivered.index("==> rules/expected.yml <==\n") :].split("\n==>")[0].partition("\n")[2]

@@ -69,7 +69,7 @@ def test_a_setting_that_names_a_host_without_the_data_is_refused() -> None:
     assert problems == [
         (
             'monitoring.host: "b" lacks data that is on "a" (alertmanager, influxdb-vms): '
-            'set it to "a" to keep the data there, or move the data first ("Moving data" in docs/operations.md), '
+            'set it to "a" to keep the data there, or move the data first (docs/operations/data.md), '
             'or remove these volumes on "a" if you do not need their data'
         )
     ]
@@ -159,7 +159,7 @@ def test_removing_a_host_with_data_from_the_list_is_refused() -> None:
     assert left_behind({"a": host(nodes=nodes), "b": host(nodes=nodes), "w": host()}) == [
         (
             'hosts: "gone" is not on the list and holds data (files, monitoring): '
-            'put it back and move the data first ("Moving data" in docs/operations.md), '
+            "put it back and move the data first (docs/operations/data.md), "
             "or, if you do not need the data, run `docker node update --label-rm swarm-transfer.holds n2` on a manager"
         )
     ]

@@ -12,10 +12,22 @@ PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 every_record = pytest.mark.parametrize("record", RECORDS, ids=lambda path: path.stem)
 
 
+def targets(page: Path) -> list[tuple[str, str]]:
+    """Where the page's links to this checkout lead: to a file, or "" for the same page, and to a section of it."""
+    found = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+    parts = [target.partition("#") for target in found if "://" not in target]
+    return [(file, section) for file, _, section in parts]
+
+
 def links(page: Path) -> list[str]:
-    """Targets of the page's links to files of this checkout, without the part of the page."""
-    targets = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
-    return [target.partition("#")[0] for target in targets if "://" not in target and not target.startswith("#")]
+    """The other files that the page's links lead to."""
+    return [file for file, _ in targets(page) if file]
+
+
+def sections(page: Path) -> set[str]:
+    """The names by which links lead to the sections of a page, as GitHub makes them from the headings."""
+    headings = re.findall(r"(?m)^#+ (.+)$", page.read_text())
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_decisions_are_numbered_without_a_gap() -> None:
@@ -48,6 +60,13 @@ def test_the_index_has_a_decision_s_own_title(record: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     assert [link for link in links(page) if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_to_a_section_lead_to_one(page: Path) -> None:
+    found = [(page.parent / file if file else page, section) for file, section in targets(page) if section]
+
+    assert [(str(file), section) for file, section in found if section not in sections(file)] == []
 
 
 @every_record

@@ -246,8 +246,8 @@ def test_nodes_as_wanted_are_not_named() -> None:
 
 
 LEFT = (
-    "slave: it left the swarm: put it back as docs/operations.md says of a host that is gone for good, and leave the "
-    "machine on"
+    "slave: it left the swarm: put it back as docs/operations/hosts.md says of a host that is gone for good, and leave "
+    "the machine on"
 )
 
 

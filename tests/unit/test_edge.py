@@ -1,6 +1,5 @@
 """The edge's HAProxy configuration."""
 
-import base64
 import re
 import subprocess
 from collections.abc import Callable
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recorder import PASSWORDS, Recorder, revealed
+from recorder import PASSWORDS, Recorder
 
 from components.edge_config import drain_seconds, haproxy_config, haproxy_users
 
@@ -54,10 +53,9 @@ def test_the_health_check_and_the_consoles_have_connections_of_their_own() -> No
 def test_what_one_address_may_use_is_a_setting(run_once: Callable[..., Recorder], values: dict[str, Any]) -> None:
     limits = {"connections": 11, "requests": 12, "errors": 13}
     recorder = run_once({**values, "edge_limits": limits})
-    made = recorder.of_type("docker:index/serviceConfig:ServiceConfig")["edge-config"]["data"]
 
     for rule in ("sc0_conn_cur gt 11", "sc1_conn_cur gt 11", "sc1_http_req_rate gt 12", "sc1_http_err_rate gt 13"):
-        assert rule in base64.b64decode(made).decode()
+        assert rule in recorder.config("edge-config")
 
 
 def test_the_operator_s_password_is_hashed_and_the_list_stays_the_same(
@@ -65,8 +63,7 @@ def test_the_operator_s_password_is_hashed_and_the_list_stays_the_same(
 ) -> None:
     def users() -> str:
         recorder.resources.clear()
-        data = run_program(values).of_type("docker:index/secret:Secret")["edge-operators"]["data"]
-        return base64.b64decode(revealed(data)).decode()
+        return run_program(values).secret("edge-operators")
 
     first = users()
 

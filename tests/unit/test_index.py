@@ -1,6 +1,5 @@
 """The index in PostgreSQL: where it runs, how Patroni keeps it, and what the replicas are told of it."""
 
-import base64
 import os
 import re
 import subprocess
@@ -10,7 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
-from recorder import PASSWORDS, Recorder, revealed
+from recorder import PASSWORDS, Recorder
+from variants import hosts_with
 
 from components import connections, patroni
 from components.commands import leave_etcd
@@ -18,25 +18,12 @@ from settings.models.file_service import MAX_REPLICAS
 
 Run = Callable[..., Recorder]
 ROOT = Path(__file__).parent.parent.parent
-MANAGERS = {"host2": "192.168.50.2", "host3": "192.168.50.3", "host4": "192.168.50.4", "host5": "192.168.50.5"}
-
-
-def with_hosts(values: dict[str, Any], *roles: str) -> dict[str, Any]:
-    hosts = [
-        {"name": name, "address": address, "role": role}
-        for (name, address), role in zip(MANAGERS.items(), roles, strict=False)
-    ]
-    return {**values, "hosts": hosts, "file_service": {"copies": 1}}
+COPIES_1 = {"file_service": {"copies": 1}}
 
 
 def container(recorder: Recorder, service: str) -> dict[str, Any]:
     found: dict[str, Any] = recorder.services()[service]["taskSpec"]["containerSpec"]
     return found
-
-
-def config(recorder: Recorder, name: str) -> dict[str, Any]:
-    data = recorder.of_type("docker:index/serviceConfig:ServiceConfig")[name]["data"]
-    return dict(yaml.safe_load(base64.b64decode(data)))
 
 
 def services(recorder: Recorder, prefix: str) -> list[str]:
@@ -58,7 +45,7 @@ def services(recorder: Recorder, prefix: str) -> list[str]:
 def test_the_hosts_roles_decide_where_the_index_is(
     run_once: Run, values: dict[str, Any], roles: tuple[str, ...], etcd: list[str], postgres: list[str]
 ) -> None:
-    recorder = run_once(with_hosts(values, *roles))
+    recorder = run_once({**values, **hosts_with(*roles), **COPIES_1})
 
     assert services(recorder, "etcd-") == etcd
     assert services(recorder, "postgres-") == postgres
@@ -88,7 +75,7 @@ def test_every_host_is_named_in_its_own_environment_only(run_once: Run, values: 
     for name in services(recorder, "postgres-"):
         assert recorder.environment(name)["PATRONI_NAME"] == name
         assert container(recorder, name)["configs"][0]["configId"] == "postgres-config-id"
-    assert "postgres-master" not in str(config(recorder, "postgres-config"))
+    assert "postgres-master" not in recorder.config("postgres-config")
 
 
 def test_one_host_is_updated_after_the_other(run_once: Run, values: dict[str, Any]) -> None:
@@ -131,10 +118,10 @@ def test_nobody_reaches_the_database_over_the_network_without_a_password() -> No
 
 
 def test_the_password_is_a_secret_of_postgresql_and_the_replicas(run_once: Run, values: dict[str, Any]) -> None:
-    secrets = run_once(values).of_type("docker:index/secret:Secret")
+    recorder = run_once(values)
 
     for name in ("postgres-password", "files-postgres-password"):
-        assert base64.b64decode(revealed(secrets[name]["data"])).decode() == PASSWORDS["postgres_password"]
+        assert recorder.secret(name) == PASSWORDS["postgres_password"]
 
 
 @pytest.mark.parametrize("service", ["etcd-master", "postgres-master"])
@@ -146,7 +133,7 @@ def test_the_health_check_needs_no_other_host(run_once: Run, values: dict[str, A
 
 
 def test_one_member_of_etcd_makes_the_cluster_and_the_others_join(run_once: Run, values: dict[str, Any]) -> None:
-    recorder = run_once(with_hosts(values, "manager", "manager", "manager"))
+    recorder = run_once({**values, **hosts_with("manager", "manager", "manager"), **COPIES_1})
 
     starts = [container(recorder, name)["commands"][3:7] for name in services(recorder, "etcd-")]
     script = ["sh", "/opt/postgres/start_etcd.sh"]
@@ -154,17 +141,17 @@ def test_one_member_of_etcd_makes_the_cluster_and_the_others_join(run_once: Run,
 
 
 def test_all_members_of_etcd_share_the_name_that_patroni_knows(run_once: Run, values: dict[str, Any]) -> None:
-    recorder = run_once(with_hosts(values, "manager", "manager", "manager"))
+    recorder = run_once({**values, **hosts_with("manager", "manager", "manager"), **COPIES_1})
 
     for name in services(recorder, "etcd-"):
         (network,) = recorder.services()[name]["taskSpec"]["networksAdvanceds"]
         assert network == {"id": "index-net-id", "aliases": ["etcd"]}
-    assert config(recorder, "postgres-config")["etcd3"] == {"hosts": ["etcd:2379"]}
+    assert yaml.safe_load(recorder.config("postgres-config"))["etcd3"] == {"hosts": ["etcd:2379"]}
 
 
 def test_more_managers_restart_no_member_of_etcd(run_once: Run, values: dict[str, Any]) -> None:
     def versions(*roles: str) -> dict[str, str]:
-        recorder = run_once(with_hosts(values, *roles))
+        recorder = run_once({**values, **hosts_with(*roles), **COPIES_1})
         return {name: recorder.environment(name)["SWARM_TRANSFER_VERSION"] for name in recorder.services()}
 
     before, after = versions("manager", "worker", "worker"), versions("manager", "manager", "manager")

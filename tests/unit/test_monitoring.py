@@ -1,13 +1,12 @@
 """The monitoring services in the program: their networks, published ports, settings and files."""
 
-import base64
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from recorder import PASSWORDS, Recorder, revealed
+from recorder import PASSWORDS, Recorder
 
 from components import file_service
 from monitoring.dashboards import dashboards, queries
@@ -26,10 +25,6 @@ def networks(service: dict[str, Any]) -> set[str]:
 
 def published(service: dict[str, Any]) -> dict[int, int]:
     return {port["publishedPort"]: port["targetPort"] for port in service["endpointSpec"].get("ports", [])}
-
-
-def secret_named(recorder: Recorder, name: str) -> str:
-    return base64.b64decode(revealed(recorder.of_type("docker:index/secret:Secret")[name]["data"])).decode()
 
 
 def delivered(recorder: Recorder) -> dict[str, str]:
@@ -81,9 +76,7 @@ def test_each_database_has_its_own_volume_and_is_published_only_if_set(run_once:
 
 def test_the_edge_publishes_consoles_for_the_operator_only(run_once: Run, values: dict[str, Any]) -> None:
     recorder = run_once({**values, "monitoring": {"publish": ["prometheus", "alertmanager", "grafana", "edge"]}})
-    config = base64.b64decode(
-        recorder.of_type("docker:index/serviceConfig:ServiceConfig")["edge-config"]["data"]
-    ).decode()
+    config = recorder.config("edge-config")
 
     assert published(recorder.services()["edge"]).keys() == {5001, 9090, 9093, 3000, 8405}
     for port, target in ((9090, "prometheus:9090"), (9093, "alertmanager:9093"), (3000, "grafana:3000")):
@@ -112,9 +105,9 @@ def test_the_settings_and_passwords_reach_the_databases(run_once: Run, values: d
         environment = recorder.environment(f"influxdb-{name}")
         assert environment["START_DATABASE"] == name
         assert environment["START_RETENTION"] == "52w"
-        assert secret_named(recorder, f"influxdb-{name}-writer") == PASSWORDS["influxdb_writer_password"]
-        assert secret_named(recorder, f"influxdb-{name}-reader") == PASSWORDS["influxdb_reader_password"]
-    assert secret_named(recorder, "prometheus-influxdb-writer") == PASSWORDS["influxdb_writer_password"]
+        assert recorder.secret(f"influxdb-{name}-writer") == PASSWORDS["influxdb_writer_password"]
+        assert recorder.secret(f"influxdb-{name}-reader") == PASSWORDS["influxdb_reader_password"]
+    assert recorder.secret("prometheus-influxdb-writer") == PASSWORDS["influxdb_writer_password"]
 
 
 def test_a_changed_rule_does_not_change_any_service(run_once: Run, values: dict[str, Any]) -> None:
@@ -175,7 +168,7 @@ def test_alerts_go_to_the_receiver_in_the_settings(
     run_once: Run, values: dict[str, Any], alerting: dict[str, str], expected: dict[str, Any]
 ) -> None:
     recorder = run_once({**values, "alerting": alerting}, secrets=(*PASSWORDS, "alerting"))
-    config = yaml.safe_load(secret_named(recorder, "alertmanager-config"))
+    config = yaml.safe_load(recorder.secret("alertmanager-config"))
 
     assert config["receivers"][0] == expected
     assert config["receivers"][1] == {"name": "heartbeat"}
@@ -183,11 +176,8 @@ def test_alerts_go_to_the_receiver_in_the_settings(
 
 def test_the_dead_mans_switch_calls_the_heartbeat_url_every_minute(run_once: Run, values: dict[str, Any]) -> None:
     alerting = {"heartbeat_url": "https://beat.example/1"}
-    config = yaml.safe_load(
-        secret_named(
-            run_once({**values, "alerting": alerting}, secrets=(*PASSWORDS, "alerting")), "alertmanager-config"
-        )
-    )
+    recorder = run_once({**values, "alerting": alerting}, secrets=(*PASSWORDS, "alerting"))
+    config = yaml.safe_load(recorder.secret("alertmanager-config"))
 
     assert config["receivers"][1]["webhook_configs"][0]["url"] == "https://beat.example/1"
     (route,) = config["route"]["routes"]
@@ -204,8 +194,7 @@ def test_grafana_can_be_switched_off(run_once: Run, values: dict[str, Any]) -> N
 
 def test_the_dashboards_have_their_data_sources_at_services_that_run(run_once: Run, values: dict[str, Any]) -> None:
     recorder = run_once(values)
-    text = base64.b64decode(recorder.of_type("docker:index/serviceConfig:ServiceConfig")["grafana-sources"]["data"])
-    sources = yaml.safe_load(text)["datasources"]
+    sources = yaml.safe_load(recorder.config("grafana-sources"))["datasources"]
 
     used = {source for dashboard in dashboards().values() for source, _ in queries(dashboard)}
     assert {source["uid"] for source in sources} == used

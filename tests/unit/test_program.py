@@ -1,6 +1,5 @@
 """The whole program: invariants of the resources that it registers."""
 
-import base64
 import json
 import re
 import shutil
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 from recorder import FRESH, PASSWORDS, Recorder, revealed
+from variants import hosts_with
 
 from components.commands import init_swarm, print_join_token, rotate_join_tokens
 from components.edge_config import haproxy_users
@@ -31,14 +31,6 @@ SINGLE_WRITERS = {"alertmanager", "influxdb-containers", "influxdb-vms", "promet
 
 SINGLE_LISTENERS = {"container-api"}
 """Services whose socket in a volume can belong to one task only."""
-
-
-def with_hosts(values: dict[str, Any], *roles: str) -> dict[str, Any]:
-    hosts = [
-        {"name": f"host{number}", "address": f"192.168.50.{number}", "role": role}
-        for number, role in enumerate(roles, start=2)
-    ]
-    return {**values, "hosts": hosts}
 
 
 def test_every_service_is_hardened_limited_and_health_checked(run_once: Run, values: dict[str, Any]) -> None:
@@ -243,7 +235,7 @@ def test_the_state_is_the_same_for_every_operator(
 
 
 def test_each_host_joins_with_the_token_of_its_role(run_once: Run, values: dict[str, Any]) -> None:
-    commands = run_once(with_hosts(values, "worker", "manager", "manager", "worker", "manager")).commands()
+    commands = run_once({**values, **hosts_with("worker", "manager", "manager", "worker", "manager")}).commands()
 
     tokens = {
         name: json.loads(revealed(command["stdin"]))["JoinToken"]
@@ -261,7 +253,7 @@ def test_each_host_joins_with_the_token_of_its_role(run_once: Run, values: dict[
 
 def test_the_token_is_read_when_a_host_joins(run_once: Run, values: dict[str, Any]) -> None:
     """A host that joins later has its own reading, so it gets the token of that day."""
-    recorder = run_once(with_hosts(values, "manager", "worker", "worker"))
+    recorder = run_once({**values, **hosts_with("manager", "worker", "worker")})
 
     tokens = {name: command["create"] for name, command in recorder.commands().items() if name.endswith("-token")}
     assert tokens == dict.fromkeys(["host3-token", "host4-token"], print_join_token("worker"))
@@ -271,7 +263,7 @@ def test_the_token_is_read_when_a_host_joins(run_once: Run, values: dict[str, An
 
 
 def test_the_join_tokens_are_rotated_once_all_hosts_have_joined(run_once: Run, values: dict[str, Any]) -> None:
-    recorder = run_once(with_hosts(values, "manager", "worker", "worker"))
+    recorder = run_once({**values, **hosts_with("manager", "worker", "worker")})
 
     nodes = {"host2-node", "host3-node", "host4-node"}
     assert nodes <= recorder.dependencies["swarm-join-tokens"]
@@ -307,8 +299,8 @@ def test_scaling_changes_the_service_and_the_expected_tasks_only(run_once: Run, 
 
 
 def test_adding_a_host_does_not_change_the_others(run_once: Run, values: dict[str, Any]) -> None:
-    before = {(r.typ, r.name): r.inputs for r in run_once(with_hosts(values, "manager", "worker")).resources}
-    more = with_hosts(values, "manager", "worker", "worker")
+    before = {(r.typ, r.name): r.inputs for r in run_once({**values, **hosts_with("manager", "worker")}).resources}
+    more = {**values, **hosts_with("manager", "worker", "worker")}
     after = {(r.typ, r.name): r.inputs for r in run_once(more).resources}
 
     changed = {key for key in before if before[key] != after[key] and key[0] != "pulumi:pulumi:Stack"}
@@ -342,8 +334,7 @@ def test_a_preview_waits_for_no_service(run_program: Run, values: dict[str, Any]
 def test_a_password_may_begin_like_json(run_once: Run, values: dict[str, Any], password: str) -> None:
     recorder = run_once({**values, "operator_password": password})
 
-    data = revealed(recorder.of_type("docker:index/secret:Secret")["edge-operators"]["data"])
-    assert base64.b64decode(data).decode() == haproxy_users(password, deployment="swarm-transfer/lab")
+    assert recorder.secret("edge-operators") == haproxy_users(password, deployment="swarm-transfer/lab")
 
 
 def test_an_object_that_is_not_json_is_refused_by_name(run_once: Run, values: dict[str, Any]) -> None:

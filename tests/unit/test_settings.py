@@ -55,7 +55,10 @@ Change = Callable[[dict[str, Any]], Any]
         (lambda v: v["hosts"][1].update(name="master"), ("hosts", '"master"', "its own name")),
         (lambda v: v["hosts"][1].update(address="192.168.50.2"), ("hosts", '"192.168.50.2"', "its own address")),
         (lambda v: v["hosts"][0].update(role="worker"), ("hosts", "no host has the role manager", "role: manager")),
-        (lambda v: v["hosts"][0].update(state="gone"), ("hosts", "every manager", "(master)", "docs/operations.md")),
+        (
+            lambda v: v["hosts"][0].update(state="gone"),
+            ("hosts", "every manager", "(master)", "docs/operations/hosts.md"),
+        ),
         (lambda v: v["hosts"][1].update(state="gone"), ("file_service.copies", '"2"', "there are 1 hosts", "lower it")),
         (
             lambda v: (

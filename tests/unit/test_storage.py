@@ -1,6 +1,5 @@
 """The three kinds of storage: the cluster's own object store, a directory on one host, an external bucket."""
 
-import base64
 import hashlib
 import json
 from collections.abc import Callable
@@ -11,7 +10,8 @@ import pytest
 import yaml
 from cryptography import x509
 from cryptography.x509.oid import NameOID
-from recorder import PASSWORDS, Recorder, inputs_of, revealed
+from recorder import PASSWORDS, Recorder, inputs_of
+from variants import hosts_with
 
 import settings
 from components import seaweedfs
@@ -26,18 +26,6 @@ EXTERNAL_BUCKET = {
 }
 
 
-def secret_named(recorder: Recorder, name: str) -> str:
-    return base64.b64decode(revealed(recorder.of_type("docker:index/secret:Secret")[name]["data"])).decode()
-
-
-def with_hosts(values: dict[str, Any], *roles: str) -> dict[str, Any]:
-    hosts = [
-        {"name": f"host{number}", "address": f"192.168.50.{number}", "role": role}
-        for number, role in enumerate(roles, start=2)
-    ]
-    return {**values, "hosts": hosts}
-
-
 def program_of(recorder: Recorder, service: str) -> list[str]:
     """Return the words of the service's command line, also of one that a shell runs."""
     return " ".join(recorder.services()[service]["taskSpec"]["containerSpec"]["commands"]).split()
@@ -47,7 +35,7 @@ def replica_settings(recorder: Recorder, folder: Path) -> Settings:
     """Return what a replica reads from the environment and the secrets that the program gives it."""
     container = recorder.services()["files"]["taskSpec"]["containerSpec"]
     for secret in container.get("secrets", []):
-        (folder / secret["fileName"]).write_text(secret_named(recorder, secret["secretId"].removesuffix("-id")))
+        (folder / secret["fileName"]).write_text(recorder.secret(secret["secretId"].removesuffix("-id")))
     environment = {**recorder.environment("files"), **container.get("env", {})}
     return load({name: value.replace("/run/secrets", str(folder)) for name, value in environment.items()})
 
@@ -90,7 +78,7 @@ def test_every_host_runs_a_volume_server_with_its_own_volume(run_once: Run, valu
 def test_there_are_one_or_three_masters_that_know_each_other(
     run_once: Run, values: dict[str, Any], roles: tuple[str, ...], masters: list[str]
 ) -> None:
-    recorder = run_once(with_hosts({**values, "replacing_manager": True}, *roles))
+    recorder = run_once({**values, **hosts_with(*roles), "replacing_manager": True})
 
     names = [f"object-store-master-{host}" for host in masters]
     assert sorted(name for name in recorder.services() if "-master-" in name) == names
@@ -174,14 +162,14 @@ def test_only_replicas_and_volume_servers_have_the_keys_of_the_chunks(
 
     told = replica_settings(recorder, tmp_path).seaweedfs
     assert told
-    security = secret_named(recorder, "object-store-volume-security")
+    security = recorder.secret("object-store-volume-security")
     assert security == seaweedfs.volume_server_security(write_key=told.write_key, read_key=told.read_key)
     holders = {
         name
         for name, service in recorder.services().items()
         for secret in service["taskSpec"]["containerSpec"].get("secrets", [])
         for key in (told.write_key, told.read_key)
-        if key in secret_named(recorder, secret["secretId"].removesuffix("-id"))
+        if key in recorder.secret(secret["secretId"].removesuffix("-id"))
     }
     assert holders == {"files", "object-store-volume"}
 
@@ -194,7 +182,7 @@ def test_each_program_of_the_object_store_has_the_certificate_with_its_own_name(
     found = {}
     for name, service in recorder.services().items():
         for secret in service["taskSpec"]["containerSpec"].get("secrets", []):
-            text = secret_named(recorder, secret["secretId"].removesuffix("-id"))
+            text = recorder.secret(secret["secretId"].removesuffix("-id"))
             if "PRIVATE KEY" in text:
                 subject = x509.load_pem_x509_certificate(text.encode()).subject
                 found[name] = subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
@@ -272,7 +260,7 @@ def test_tokens_are_a_secret_and_optional(run_once: Run, values: dict[str, Any],
         {**values, "tokens": tokens, "file_service": {"anonymous": ["read"]}}, secrets=(*PASSWORDS, "tokens")
     )
     assert recorder.environment("files")["FILE_TRANSFER_TOKENS_FILE"] == "/run/secrets/tokens"
-    assert json.loads(secret_named(recorder, "files-tokens")) == {
+    assert json.loads(recorder.secret("files-tokens")) == {
         "ci": {"sha256": hashlib.sha256(token.encode()).hexdigest(), "scopes": ["read", "write"]},
         "old": {"sha256": hashlib.sha256(token[::-1].encode()).hexdigest(), "scopes": ["write"], **limits},
     }
@@ -286,7 +274,7 @@ def test_an_empty_list_of_tokens_lets_nobody_in(run_once: Run, values: dict[str,
     recorder = run_once({**values, "tokens": {}})
 
     assert "FILE_TRANSFER_TOKENS_FILE" in str(recorder.services()["files"]["taskSpec"]["containerSpec"])
-    assert secret_named(recorder, "files-tokens") == "{}"
+    assert recorder.secret("files-tokens") == "{}"
 
 
 def test_prometheus_scrapes_the_object_store_on_its_own_network() -> None:

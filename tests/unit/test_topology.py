@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from recorder import Recorder
-from variants import BACKUPS, S3, SECRETS
+from variants import BACKUPS, S3, SECRETS, hosts_with
 
 import settings
 from components import preflight
@@ -21,15 +21,6 @@ def described(values: dict[str, Any]) -> Topology:
     parsed = settings.parse(values)
     targets = list(settings.ssh_targets(parsed).values())
     return topology.describe(parsed, preflight.check(targets, topology.plan(parsed, stack="lab")).data_hosts)
-
-
-def hosts(*roles: str) -> dict[str, Any]:
-    return {
-        "hosts": [
-            {"name": f"host{number}", "address": f"192.168.50.{number}", "role": role}
-            for number, role in enumerate(roles, start=2)
-        ]
-    }
 
 
 def eligible(service: dict[str, Any], values: dict[str, Any]) -> list[str]:
@@ -58,7 +49,7 @@ def eligible(service: dict[str, Any], values: dict[str, Any]) -> list[str]:
         S3,
         BACKUPS,
         {**S3, **BACKUPS, "backup": {"directory": "/srv", "host": "slave"}},
-        hosts("worker", "manager", "manager", "manager", "manager"),
+        hosts_with("worker", "manager", "manager", "manager", "manager"),
         {"monitoring": {"publish": ["influxdb", "prometheus", "alertmanager", "grafana"]}, "edge_port": 6000},
         {"monitoring": {"grafana": False}, "file_service": {"replicas": 5, "index_hosts": ["slave"]}},
     ],

@@ -20,5 +20,16 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 """What to change in the settings of the two default hosts."""
 
+
+def hosts_with(*roles: str) -> dict[str, Any]:
+    """Return the setting with one host for each role: host2, host3 and so on, at 192.168.50.2, .3 and so on."""
+    return {
+        "hosts": [
+            {"name": f"host{number}", "address": f"192.168.50.{number}", "role": role}
+            for number, role in enumerate(roles, start=2)
+        ]
+    }
+
+
 SECRETS = (*PASSWORDS, "storage_key", "backup_password", "edge_certificate")
 """The settings that are secret, in all variants."""

@@ -117,7 +117,7 @@ class PartFile:
 
 
 class StandardOutput:
-    """A stream whose output cannot be taken back, so only the version that was begun can be continued."""
+    """A stream. What was written to it cannot be taken back, so only the same version of a file can be continued."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream

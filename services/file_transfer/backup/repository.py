@@ -31,7 +31,7 @@ class RepositoryError(Exception):
 
 
 class WrongPasswordError(RepositoryError):
-    """There is a repository, and it has another password."""
+    """The repository has another password."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Repository:
             **{name: value for name, value in keys.items() if value},
             "RESTIC_REPOSITORY": settings.location,
             "RESTIC_PASSWORD_FILE": str(settings.password_file),
-            "TZ": "UTC",  # restic takes --time for local time
+            "TZ": "UTC",  # restic reads --time as local time
         }
 
     def prepare(self, *, had_backups: bool = False) -> None:
@@ -98,7 +98,7 @@ class Repository:
                 raise RepositoryError(
                     f'the repository "{self._location}" is gone, and it had backups: is its directory still mounted?'
                 ) from None
-            # restic says the same if it cannot look. Then this fails too: it never writes over a repository.
+            # restic reports the same if it cannot look. Then `init` fails too: it never overwrites a repository.
             self._run("init", seconds=_ANSWER_SECONDS)
 
     def snapshots(self) -> list[Snapshot]:
@@ -181,7 +181,7 @@ class Repository:
         Raises:
             RepositoryError: it failed; it can be repeated.
         """
-        self._run("unlock")  # a stream that was given up may have left its lock
+        self._run("unlock")  # an interrupted backup may have left its lock
         kept = [f"--keep-{kind}={count}" for kind, count in keep]
         selected = [f"--tag={tag}" for tag in tags]
         groups = self._run("forget", "--json", "--host", self._cluster, "--group-by", "host,tags", *selected, *kept)
@@ -198,7 +198,7 @@ class Repository:
             self._run("forget", "--quiet", "--prune", *(snapshot.id for snapshot in snapshots))
 
     def _run(self, *arguments: str, seconds: float | None = None) -> bytes:
-        """Run restic and return its output. It may take this many seconds, or any number."""
+        """Run restic and return its output. Without `seconds`, it may take as long as it needs."""
         with tempfile.TemporaryFile() as errors:
             process = subprocess.Popen(
                 self._command(*arguments), stdout=subprocess.PIPE, stderr=errors, env=self._environment
@@ -249,7 +249,7 @@ def _last_lines(errors: IO[bytes]) -> str:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End restic if it is running. Its standard input must be open until then: its end would complete the snapshot."""
+    """End restic if it is running. Its standard input must still be open: closing it would complete the snapshot."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)  # so that it removes its lock
         try:

@@ -1,6 +1,6 @@
 """The backup service's settings, read from environment variables that begin with BACKUP_.
 
-What the file service is configured with, such as where files are stored, is in `file_transfer.settings`.
+Where the files are stored is configured as for the file service, in `file_transfer.settings`.
 """
 
 import os

@@ -16,7 +16,7 @@ def main() -> None:
     """Read the settings and serve until SIGTERM."""
     master = os.getpid()
     counters = tempfile.mkdtemp(prefix="file-transfer-metrics-")
-    # The Prometheus client reads this variable when it is imported, so what counts anything is imported only now.
+    # The Prometheus client reads this variable when it is imported, so whatever imports it is imported after this.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = counters
     from file_transfer import backends  # noqa: PLC0415
     from file_transfer.server import Server  # noqa: PLC0415

@@ -88,7 +88,7 @@ class _EveryResponse:
         self._browsers = browsers
 
     def check_request(self) -> None:
-        """Refuse what no route may see, and answer a browser that asks what a page may do."""
+        """Refuse requests that no route may handle, and answer the preflight requests of browsers (CORS)."""
         try:
             self._browsers.check(request.environ)
         except RefusedError as error:
@@ -99,12 +99,12 @@ class _EveryResponse:
 
     def add_headers(self) -> None:
         """Add the headers that depend on the request alone."""
-        tus_routes.state_version()
+        tus_routes.add_version()
         for name, value in self._browsers.headers(request.environ).items():
             response.set_header(name, value)
 
     def default_error(self, error: HTTPError) -> str:
-        """Return the text for Bottle's own errors: an unknown path or method, or a fault without its details."""
+        """Return the text for Bottle's own errors: an unknown path or method, or an internal error without details."""
         metrics.ERRORS.labels(HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")).inc()
         self.add_headers()
         for name, value in responses.SECURITY_HEADERS.items():

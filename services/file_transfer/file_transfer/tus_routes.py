@@ -120,7 +120,7 @@ def version_checked(handler: Callable[..., HTTPResponse]) -> Callable[..., HTTPR
     return handle
 
 
-def state_version() -> None:
+def add_version() -> None:
     """Add the version of the protocol to the current response, whatever it is, if the path belongs to the protocol."""
     if request.path == "/uploads" or request.path.startswith("/uploads/"):
         response.set_header("Tus-Resumable", VERSION)

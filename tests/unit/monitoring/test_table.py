@@ -13,7 +13,7 @@ def test_each_host_and_task_has_a_row_with_four_metrics_and_their_ages(read: Rea
     assert [line.split()[0] for line in hosts.splitlines()] == ["Host", "master", "slave"]
     assert hosts.count("25.0 % (5 s)") == 4, "CPU and memory of both hosts"
     assert [line.split("  ")[0] for line in tasks.splitlines()] == [
-        "Task             ".rstrip(), "files.1 on master", "files.2 on master",
+        "Task", "files.1 on master", "files.2 on master",
     ]  # fmt: skip
     assert tasks.count("0.250 CPU (5 s)") == 2
 
