@@ -34,7 +34,7 @@ _SSH_FAILURES = (
 
 
 _GONE_SECONDS = 5
-"""How long a host has to answer that is said to be gone."""
+"""How long a host that is said to be gone has to answer."""
 
 
 class PreflightError(pulumi.RunError):

@@ -1,4 +1,4 @@
-"""How many members a service needs that decides by majority."""
+"""How many members a service has if it decides by majority."""
 
 from collections.abc import Sequence
 from typing import TypeVar

@@ -4,7 +4,6 @@ pulumi-docker cannot wait for global services, and it deletes a replicated servi
 its logs. So the program itself asks the manager, on every `up`, even on one that changed nothing.
 """
 
-import json
 import threading
 import time
 from collections import Counter
@@ -14,6 +13,7 @@ from typing import Any, Literal
 
 import pulumi
 
+from . import json_documents
 from .commands import inspect_service, last_log_lines, print_unanswered
 from .ssh import SshError, SshTarget, ask
 
@@ -63,15 +63,15 @@ def wait(manager: SshTarget, service: str, *, version: str, timeout: int) -> Non
         try:
             with _LOGINS:
                 answer = ask(manager, inspect_service(service))
-            documents = _documents(answer)
-            verdict = judge(*documents, version=version)
+            deployed, tasks, nodes = json_documents.parse(answer)
+            verdict = judge(deployed, tasks, nodes, version=version)
         except SshError as error:
             verdict = Verdict("waiting", f"{manager.name}: {error}")
-            documents = ({}, [], [])
+            tasks, nodes = [], []
         if verdict.state == "ready":
             return
         if verdict.state == "failed" or time.monotonic() > deadline:
-            raise ServiceNotReadyError(_report(manager, service, verdict, *documents))
+            raise ServiceNotReadyError(_report(manager, service, verdict, tasks, nodes))
         time.sleep(_POLL_SECONDS)
 
 
@@ -172,25 +172,10 @@ def _slot_or_node(task: Mapping[str, Any]) -> str:
     return str(task.get("Slot") or task.get("NodeID", ""))
 
 
-def _documents(
-    text: str,
-) -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]]:
-    decoder = json.JSONDecoder()
-    found = []
-    rest = text.lstrip()
-    while rest:
-        document, end = decoder.raw_decode(rest)
-        found.append(document)
-        rest = rest[end:].lstrip()
-    service, tasks, nodes = found
-    return service, tasks, nodes
-
-
 def _report(
     manager: SshTarget,
     service: str,
     verdict: Verdict,
-    _: Mapping[str, Any],
     tasks: Sequence[Mapping[str, Any]],
     nodes: Sequence[Mapping[str, Any]],
 ) -> str:

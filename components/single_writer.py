@@ -14,8 +14,8 @@ def single_writer_service(
 ) -> SwarmService:
     """Run one task of the service, always on this host, and never two at once: they would corrupt the data.
 
-    The data is in a volume at the path `data`, which the service's user owns. It has the service's name unless
-    `volume` is another one. The volume and the service are children of `parent`.
+    The data is in a volume at the path `data`, which the service's user owns. The volume has the service's name unless
+    `volume` is given. Volume and service are children of `parent`.
     """
     volume = volume or name
     child = pulumi.ResourceOptions(parent=parent)

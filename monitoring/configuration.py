@@ -81,7 +81,7 @@ def _prometheus(args: PrometheusFilesArgs) -> str:
 
 
 def _job_like(pattern: Mapping[str, Any], service: str, port: int) -> dict[str, Any]:
-    """Return a job for a service with replicas that is labelled as the job of another one."""
+    """Return a job for another service with replicas. Its metrics get the same labels as those of the pattern."""
     job = {**copy.deepcopy(dict(pattern)), "job_name": service}
     keep, address = job["relabel_configs"][:2]
     keep["regex"] = f"ClusterNet;running;{service}"

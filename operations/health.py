@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components import commands, patroni, seaweedfs
+from components import commands, json_documents, patroni, seaweedfs
 from components.readiness import expected_tasks
 from components.shell import render
 from components.ssh import SshError, SshTarget, ask
@@ -64,9 +64,9 @@ class Swarm:
             elif (service.get("UpdateStatus") or {}).get("State") in _UPDATING:
                 yield f"{name} is being updated"
 
-    def count(self, beginning: str) -> int:
-        """Return how many services have a name that begins so."""
-        return sum(service["Spec"]["Name"].startswith(beginning) for service in self.services)
+    def count(self, prefix: str) -> int:
+        """Return how many services have a name with this prefix."""
+        return sum(service["Spec"]["Name"].startswith(prefix) for service in self.services)
 
 
 def look_at(manager: SshTarget) -> Swarm:
@@ -75,11 +75,11 @@ def look_at(manager: SshTarget) -> Swarm:
     Raises:
         SshError: it does not answer; the text names it.
     """
-    return Swarm(*_documents(_ask(manager, render("print_cluster", folder=SCRIPTS))))
+    return Swarm(*json_documents.parse(_ask(manager, render("print_cluster", folder=SCRIPTS))))
 
 
 def look_at_any(managers: Sequence[SshTarget]) -> Swarm:
-    """Return the swarm as the first manager knows it that answers. Somebody may have made one a worker.
+    """Return the swarm as seen by the first manager that answers. Somebody may have made one of them a worker.
 
     Raises:
         SshError: none does; the text names each.
@@ -164,11 +164,3 @@ def _copy_problems(answers: Iterable[str]) -> Iterator[str]:
         yield "no host says how many copies the files have"
     elif few := max(counts):
         yield f"{few} of the object store's volumes have too few copies"
-
-
-def _documents(text: str) -> Iterator[list[dict[str, Any]]]:
-    decoder, rest = json.JSONDecoder(), text.strip()
-    while rest:
-        document, end = decoder.raw_decode(rest)
-        yield document
-        rest = rest[end:].lstrip()

@@ -1,6 +1,6 @@
 """What the last `pulumi up` made by commands on hosts, from Pulumi's state: the nodes of the swarm, and volumes.
 
-Pulumi cannot read these back. But its state has each command's script, and a script has all that it was given.
+Pulumi cannot read these back. But its state has each command's script, and a script begins with its inputs.
 """
 
 import json

@@ -1,5 +1,6 @@
 """When a service is ready, when the program waits for it, and when it has failed."""
 
+import json
 from typing import Any
 
 import pytest
@@ -165,8 +166,8 @@ def test_the_error_has_the_tasks_errors_and_the_last_log_lines(
     monkeypatch: pytest.MonkeyPatch, target: SshTarget
 ) -> None:
     failing = [task("rejected", wanted="shutdown", error="No such image: x")] * 4
-    monkeypatch.setattr(readiness, "_documents", lambda _: (replicated(1), failing, [node("n1")]))
-    monkeypatch.setattr(readiness, "ask", lambda _, script: "the last log line" if "logs" in script else "")
+    documents = "\n".join(json.dumps(document) for document in (replicated(1), failing, [node("n1")]))
+    monkeypatch.setattr(readiness, "ask", lambda _, script: "the last log line" if "logs" in script else documents)
 
     with pytest.raises(ServiceNotReadyError) as raised:
         readiness.wait(target, "edge", version="v1", timeout=60)

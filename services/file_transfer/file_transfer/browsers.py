@@ -1,7 +1,7 @@
-"""What a browser may do here for the page of a stranger: change nothing, and read nothing.
+"""Keeps the pages of other sites from changing or reading anything here through their visitors' browsers.
 
-A page from elsewhere can send forms to any address that its visitor's browser reaches, without asking first. It can
-also give its own name the address of this service (DNS rebinding), and is then of the same origin as the service.
+Such a page can send forms to any address that its visitor's browser reaches, without asking first. It can also give its
+own name the address of this service (DNS rebinding), and then has the same origin as the service.
 """
 
 import re
@@ -43,7 +43,7 @@ class Browsers:
     """The names of this service, and the origins whose pages may use it.
 
     `hosts` are the names with a dot, such as `files.example.org`, or `*.example.org` for its direct subdomains.
-    Addresses and names without a dot always are names of this service, since no stranger can give them another meaning.
+    Addresses and names without a dot always are names of this service, since no other site can own them.
     `origins` are those of other pages, such as `https://app.example.org`.
     """
 
@@ -56,7 +56,7 @@ class Browsers:
         Raises:
             InvalidRequestError: the Host header is no host.
             ForeignHostError: the request is for another host.
-            ForeignPageError: the page of a stranger sent the request, which might change something.
+            ForeignPageError: the page of another site sent the request, which might change something.
         """
         host = environ.get("HTTP_HOST", "")
         if host and not self._is_ours(_name(host)):
