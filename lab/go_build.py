@@ -1,4 +1,4 @@
-"""Build programs from Go modules, once, and cache them. An interrupted build leaves no tool in the cache."""
+"""Builds programs from Go modules, once, and caches them. An interrupted build leaves no tool in the cache."""
 
 import fcntl
 import hashlib

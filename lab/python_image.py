@@ -16,7 +16,7 @@ _PIP_CONFIG = "[global]\nno-index = true\nfind-links = /opt/wheels\ndisable-pip-
 
 
 def recipe(requirements: Path) -> Recipe:
-    """Return an image for builds that install this hash-locked file. Their Dockerfile suits the upstream image too."""
+    """Return an image for builds that install this hash-locked file. Their Dockerfile fits the upstream image too."""
     return Recipe(
         name="python",
         packages=("ca-certificates", "python3", "python3-venv", "restic"),

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv, a link to an environment in the cache, with the packages of the tests, which are all of them.
+# Makes .venv, a link to an environment in the cache. It has the packages of the tests, which include all others.
 # There is one environment for each lock file and Python version, so a fresh clone does not install again.
 set -eu
 cd "$(dirname "$0")/.."

@@ -11,8 +11,8 @@ from swarm_policy.rules import Marker, Resource
 _ALLOWED = "allowed"
 
 _plain: dict[str, list[str]] = {}
-"""By URN: what is wrong with a resource's inputs that are not secret. The SDK tells only a remediation which inputs are
-secret, and the engine asks for a resource's remediation before its validation."""
+"""Maps a resource's URN to what is wrong with its inputs that are not secret. Only a remediation learns from the SDK
+which inputs are secret. The engine calls it before the validation."""
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def _report_shared_users(args: Any, report: Callable[..., None]) -> None:  # noq
 
 def _find_plain_secrets(args: Any) -> None:  # noqa: ANN401 - likewise
     """Remember what a resource has in the clear, and change nothing."""
-    # The SDK shows the values of secrets, and has no way to ask whether a value is one but this.
+    # Nothing else in the SDK tells whether a value is secret.
     inputs = _without_secrets(args.props["__target"])
     _plain[args.urn] = rules.plain_secrets(Resource(args.resource_type, args.name, inputs))
 
