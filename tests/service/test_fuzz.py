@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from file_transfer import app
 
-BOUNDED = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+BOUNDED = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 MARK = f"--{BOUNDARY}".encode()
 FRAGMENTS = st.sampled_from(

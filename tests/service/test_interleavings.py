@@ -28,7 +28,7 @@ from file_transfer.stored_file import StoredFile, now
 
 NAMES = ("a", "b", "c")
 THREADS = 8
-ACTIONS = 60
+ACTIONS = 40
 EXPECTED = (RefusedError, UnknownFileError, uploads.UnknownUploadError, StorageUnavailableError, LeaseLostError)
 
 
