@@ -152,8 +152,8 @@ def test_half_a_state_is_passed_over(cluster: BackupCluster) -> None:
 
 
 def test_options_that_contradict_each_other_are_refused(cluster: BackupCluster) -> None:
-    assert "--replace needs --file" in cluster.run_alone("restore", "--replace", status=2)
-    assert "give one of them" in cluster.run_alone("restore", "--file", "x", "--keep-existing", status=2)
+    assert "--replace needs --file" in cluster.run("restore", "--replace", status=2)
+    assert "give one of them" in cluster.run("restore", "--file", "x", "--keep-existing", status=2)
 
 
 def test_damage_is_counted_and_the_other_files_are_restored(cluster: BackupCluster, other: BackupCluster) -> None:
@@ -176,7 +176,7 @@ def test_a_state_is_stored_and_printed(cluster: BackupCluster) -> None:
     cluster.run_alone("now", "--state", "-", stdin=second)
     cluster.run("now")
 
-    assert cluster.run_alone("state").encode() == second
+    assert cluster.run("state").encode() == second
     assert cluster.run("state", "--at", line.split()[0]).encode() == first
     assert line.endswith(", state\n")
     assert cluster.run("list").count("state") == 2

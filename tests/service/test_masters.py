@@ -90,6 +90,7 @@ def wait_for_leader(masters: list[Master], *, seconds: int) -> Master:
     return found[0]
 
 
+@pytest.mark.slow
 def test_three_masters_that_were_one_elect_another_leader(masters: list[Master]) -> None:
     first, *others = masters
     first.start([first])
