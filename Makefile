@@ -24,7 +24,7 @@ test-faults: venv ## networks, disks, memory and Pulumi fail, hosts are maintain
 destroy: venv ## take away all that demo and test have made (built tools and images stay cached)
 	@.venv/bin/python -m lab destroy
 
-check: venv ## all that needs neither root nor hosts: lint, unit, service; some minutes
+check: venv ## all that needs neither root nor hosts: lint, unit, service without its slow tests; a few minutes
 	@.venv/bin/python -m tools check
 
 lint: venv ## formatting, lint, types, shell scripts, Dockerfiles, workflows, rules
@@ -33,7 +33,7 @@ lint: venv ## formatting, lint, types, shell scripts, Dockerfiles, workflows, ru
 unit: venv ## the unit tests alone
 	@.venv/bin/python -m tools unit
 
-service: venv ## the file service's tests alone
+service: venv ## the file service's tests alone, with the slow ones
 	@.venv/bin/python -m tools service
 
 test-abuse: venv ## what the page on security says is defended, without hosts: some minutes

@@ -46,9 +46,10 @@ def unit_stages() -> list[Stage]:
     return [Stage("unit", lambda: _passes("pytest", *_workers(), "tests/unit"))]
 
 
-def service_stages(*, as_root: bool = False) -> list[Stage]:
-    """The service's tests; those that only root can run are left out unless `as_root`."""
-    options = [*_workers(), *(() if as_root else ("-m", "not needs_root"))]
+def service_stages(*, as_root: bool = False, with_slow: bool = True) -> list[Stage]:
+    """The service's tests; without those that only root can run unless `as_root`, and maybe without the slow ones."""
+    left_out = [*(() if as_root else ("not needs_root",)), *(() if with_slow else ("not slow",))]
+    options = [*_workers(), *(("-m", " and ".join(left_out)) if left_out else ())]
     return [Stage("service", lambda: _passes("pytest", *options, "tests/service"))]
 
 
@@ -68,8 +69,8 @@ def coverage_stages() -> list[Stage]:
 
 
 def check_stages() -> list[Stage]:
-    """All that runs without root and without hosts."""
-    return [*lint_stages(), *unit_stages(), *service_stages()]
+    """All that runs without root and without hosts, in minutes."""
+    return [*lint_stages(), *unit_stages(), *service_stages(with_slow=False)]
 
 
 def test_stages(lab_tests: Callable[[], bool]) -> list[Stage]:

@@ -17,6 +17,7 @@ from running import free_ports, wait_until
 
 from backup import backups, record
 from backup.record import Record
+from backup.repository import Repository
 from file_transfer import healthcheck
 from file_transfer.stored_file import now
 
@@ -151,8 +152,8 @@ def test_half_a_state_is_passed_over(cluster: BackupCluster) -> None:
 
 
 def test_options_that_contradict_each_other_are_refused(cluster: BackupCluster) -> None:
-    assert "--replace needs --file" in cluster.run_alone("restore", "--replace", status=2)
-    assert "give one of them" in cluster.run_alone("restore", "--file", "x", "--keep-existing", status=2)
+    assert "--replace needs --file" in cluster.run("restore", "--replace", status=2)
+    assert "give one of them" in cluster.run("restore", "--file", "x", "--keep-existing", status=2)
 
 
 def test_damage_is_counted_and_the_other_files_are_restored(cluster: BackupCluster, other: BackupCluster) -> None:
@@ -175,7 +176,7 @@ def test_a_state_is_stored_and_printed(cluster: BackupCluster) -> None:
     cluster.run_alone("now", "--state", "-", stdin=second)
     cluster.run("now")
 
-    assert cluster.run_alone("state").encode() == second
+    assert cluster.run("state").encode() == second
     assert cluster.run("state", "--at", line.split()[0]).encode() == first
     assert line.endswith(", state\n")
     assert cluster.run("list").count("state") == 2
@@ -187,6 +188,21 @@ def test_a_state_that_is_not_json_is_refused(new_cluster: BackupCluster) -> None
     assert not (new_cluster.backups / "repository").exists()
 
 
+@pytest.fixture
+def quick_init(monkeypatch: pytest.MonkeyPatch, restic_repository: Path) -> None:
+    """Let `restic init` create a repository whose password is cheap to check."""
+    run = Repository._run
+
+    def quick(self: Repository, *arguments: str, seconds: float | None = None) -> bytes:
+        if arguments == ("init",):
+            shutil.copytree(restic_repository, self._location)
+            return b""
+        return run(self, *arguments, seconds=seconds)
+
+    monkeypatch.setattr(Repository, "_run", quick)
+
+
+@pytest.mark.usefixtures("quick_init")
 def test_the_first_backup_creates_the_repository(new_cluster: BackupCluster) -> None:
     assert "Is there a repository" in new_cluster.run("list", status=1)
 
@@ -331,8 +347,7 @@ def metrics(url: str) -> dict[str, float]:
     return {name: float(value) for name, value in (line.split() for line in lines if not line.startswith("#"))}
 
 
-def test_the_service_makes_a_backup_when_there_is_none_and_reports_it(new_cluster: BackupCluster) -> None:
-    cluster = new_cluster
+def test_the_service_makes_a_backup_when_there_is_none_and_reports_it(cluster: BackupCluster) -> None:
     put(cluster.catalogue, "bad", LARGE)
     put(cluster.catalogue, "good", b"good")
     cluster.damage("bad")
@@ -393,6 +408,13 @@ def test_a_service_whose_repository_cannot_be_used_does_not_begin(cluster: Backu
 
     assert said.startswith('backup: the repository "/proc/no-folder": ')
     assert said.count("\n") == 1
+
+
+def test_a_service_without_a_repository_creates_it_before_it_answers(new_cluster: BackupCluster) -> None:
+    with serving(new_cluster) as url:
+        wait_until(lambda: metrics(url) != {}, PATIENCE_SECONDS)
+
+        assert (new_cluster.backups / "repository" / "config").exists()
 
 
 def test_the_file_services_health_check_asks_this_service_too(

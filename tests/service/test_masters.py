@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,11 @@ class Master:
     @property
     def address(self) -> str:
         return f"localhost:{self.port}.{self._grpc_port}"
+
+    @cached_property
+    def _pool(self) -> urllib3.PoolManager:
+        context = credentials(self._folder).context()
+        return urllib3.PoolManager(ssl_context=context, assert_hostname=seaweedfs.MASTER, retries=False)
 
     def start(self, masters: list["Master"]) -> None:
         """Start it as one of these."""
@@ -58,10 +64,8 @@ class Master:
 
     def _ask(self, path: str) -> bytes:
         """Ask it as a replica of the file service does. Return nothing if it does not answer."""
-        context = credentials(self._folder).context()
-        pool = urllib3.PoolManager(ssl_context=context, assert_hostname=seaweedfs.MASTER, retries=False)
         try:
-            return bytes(pool.request("GET", f"https://127.0.0.1:{self.port}{path}", timeout=5).data)
+            return bytes(self._pool.request("GET", f"https://127.0.0.1:{self.port}{path}", timeout=5).data)
         except urllib3.exceptions.HTTPError:
             return b""
 
@@ -86,6 +90,7 @@ def wait_for_leader(masters: list[Master], *, seconds: int) -> Master:
     return found[0]
 
 
+@pytest.mark.slow
 def test_three_masters_that_were_one_elect_another_leader(masters: list[Master]) -> None:
     first, *others = masters
     first.start([first])

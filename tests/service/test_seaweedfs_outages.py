@@ -16,7 +16,7 @@ from file_transfer.stores.seaweedfs_masters import Masters
 
 CONTENT = os.urandom(2 * CHUNK_BYTES + 1)
 
-pytestmark = pytest.mark.usefixtures("impatient")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("impatient")]
 
 
 def test_without_a_volume_server_uploads_are_refused_and_downloads_go_on(cluster: Cluster) -> None:

@@ -116,7 +116,7 @@ def test_readers_that_wait_for_too_long_are_told_that_it_is_not_available(
 def test_the_write_ahead_log_stays_small_while_somebody_always_reads(
     database: SqliteDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit = 2**20
+    limit = 2**19
     monkeypatch.setattr("file_transfer.index.sqlite._LOG_BYTES", limit)
     monkeypatch.setattr(database, "_largest_log", limit)
     is_written = threading.Event()
@@ -135,7 +135,7 @@ def test_the_write_ahead_log_stays_small_while_somebody_always_reads(
     with ThreadPoolExecutor(3) as pool:
         for _ in range(3):
             pool.submit(read)
-        for number in range(50, 250):
+        for number in range(50, 150):
             publish(number)
             sizes.append(log.stat().st_size)
         is_written.set()

@@ -47,6 +47,7 @@ def shorten(path: Path, count: int) -> None:
     os.truncate(path, path.stat().st_size - count)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cut_from_volume", "cut_from_index", "complete"),
     [
@@ -81,6 +82,7 @@ def test_an_interrupted_volume_works_again_and_has_all_complete_chunks(
     assert all(cluster.copies(chunk.key) == {} for chunk in chunks)
 
 
+@pytest.mark.slow
 def test_without_repair_chunks_are_not_found_and_nothing_can_be_deleted(cluster: Cluster) -> None:
     chunks = store_in_one_volume(cluster)
     volume = chunks[0].key.partition(",")[0]
@@ -93,6 +95,7 @@ def test_without_repair_chunks_are_not_found_and_nothing_can_be_deleted(cluster:
     assert "node1" not in cluster.copies(chunks[-1].key)
 
 
+@pytest.mark.slow
 def test_a_volume_server_that_was_stopped_or_killed_while_idle_needs_no_repair(cluster: Cluster) -> None:
     chunks = store_in_one_volume(cluster)
     cluster.store().delete([chunks[-1].key])
@@ -104,6 +107,7 @@ def test_a_volume_server_that_was_stopped_or_killed_while_idle_needs_no_repair(c
     assert {path: path.read_bytes() for path in cluster.folder("node1").iterdir()} == before
 
 
+@pytest.mark.slow
 def test_a_deletion_that_is_not_in_the_index_is_found_again(cluster: Cluster) -> None:
     chunks = store_in_one_volume(cluster)
     volume = chunks[0].key.partition(",")[0]

@@ -33,20 +33,45 @@ def browser(program: Callable[[str], str]) -> Iterator[Browser]:
         yield running
 
 
+PERMISSIONS = ["clipboard-read", "clipboard-write"]
+
+
+@pytest.fixture(scope="module")
+def profile(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser profile for many tests, since its first page takes longer than most of them."""
+    context = browser.new_context(permissions=PERMISSIONS)
+    yield context
+    context.close()
+
+
 @dataclass(frozen=True)
 class Site:
     """A service behind a flaky proxy. `complaints` are the errors that its pages have logged."""
 
     proxy: FlakyProxy
-    browser: Browser
+    profile: BrowserContext
     closing: ExitStack
     complaints: list[str]
 
-    def open(self, **options: Any) -> Page:
-        """Open the page in a new browser profile."""
-        context = self.browser.new_context(permissions=["clipboard-read", "clipboard-write"], **options)
+    @property
+    def browser(self) -> Browser:
+        found = self.profile.browser
+        assert found
+        return found
+
+    def open(self) -> Page:
+        """Open the page. The profile stores nothing of it yet, since the proxy's address is a new one."""
+        page = self.profile.new_page()
+        self.closing.callback(page.close)
+        return self._loaded(page)
+
+    def open_alone(self, **options: Any) -> Page:
+        """Open the page in a profile of its own, for a test that changes the clock, the network or the display."""
+        context = self.browser.new_context(permissions=PERMISSIONS, **options)
         self.closing.callback(context.close)
-        page = context.new_page()
+        return self._loaded(context.new_page())
+
+    def _loaded(self, page: Page) -> Page:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", lambda message: "Security Policy" in message.text and self.complaints.append(message.text))
         page.goto(self.proxy.url)
@@ -83,26 +108,26 @@ def closed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @contextmanager
-def site_of(server: Server, browser: Browser) -> Iterator[Site]:
+def site_of(server: Server, profile: BrowserContext) -> Iterator[Site]:
     with flaky_proxy(server.port) as proxy, ExitStack() as closing:
-        site = Site(proxy, browser, closing, [])
+        site = Site(proxy, profile, closing, [])
         yield site
         assert site.complaints == []
 
 
 @pytest.fixture
-def site(server: Server, browser: Browser) -> Iterator[Site]:
-    """A site without files, whose pages know nothing: its address, and so its origin, is a new one."""
+def site(server: Server, profile: BrowserContext) -> Iterator[Site]:
+    """A site without files."""
     server.remove_files()
-    with site_of(server, browser) as served:
+    with site_of(server, profile) as served:
         yield served
 
 
 @pytest.fixture
-def closed_site(closed_server: Server, browser: Browser) -> Iterator[Site]:
+def closed_site(closed_server: Server, profile: BrowserContext) -> Iterator[Site]:
     """A site without files that needs a token."""
     closed_server.remove_files(OWNER)
-    with site_of(closed_server, browser) as served:
+    with site_of(closed_server, profile) as served:
         yield served
 
 
@@ -254,7 +279,7 @@ def test_an_upload_whose_last_response_is_lost_is_not_sent_again(site: Site, tmp
 
 
 def test_an_upload_resumes_as_soon_as_the_network_is_back(site: Site, large: Path) -> None:
-    page = site.open()
+    page = site.open_alone()
     site.proxy.stall_once_after(4 * MIB)
     pick(page, large)
     wait_for_progress(page, 0.1)
@@ -275,7 +300,7 @@ def test_an_upload_resumes_as_soon_as_the_network_is_back(site: Site, large: Pat
 
 
 def test_a_stalled_connection_is_abandoned(site: Site, large: Path) -> None:
-    page = site.open()
+    page = site.open_alone()
     page.clock.install()
     offsets = patches(page)
     site.proxy.stall_once_after(4 * MIB)
@@ -588,7 +613,7 @@ def test_the_page_fits_a_phone_with_large_controls(site: Site, tmp_path: Path, l
     site.store("n" * 250, b"")
     path = tmp_path / ("W" * 200)
     path.write_bytes(b"content")
-    page = site.open(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    page = site.open_alone(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
     site.proxy.stall_once_after(12 * MIB)
     pick(page, path, large)
     wait_for_progress(page, 0.99)
@@ -605,7 +630,7 @@ def test_the_page_fits_a_phone_with_large_controls(site: Site, tmp_path: Path, l
 
 def test_the_dark_scheme_has_colours_of_its_own(site: Site) -> None:
     def brightness(scheme: str) -> list[float]:
-        page = site.open(color_scheme=scheme)
+        page = site.open_alone(color_scheme=scheme)
         colours = page.evaluate(
             "[getComputedStyle(document.documentElement).backgroundColor, getComputedStyle(document.body).color]"
         )
@@ -618,7 +643,7 @@ def test_the_dark_scheme_has_colours_of_its_own(site: Site) -> None:
 
 
 def test_reduced_motion_is_respected(site: Site) -> None:
-    page = site.open(reduced_motion="reduce")
+    page = site.open_alone(reduced_motion="reduce")
 
     assert page.locator("#choose").evaluate("it => getComputedStyle(it).transitionDuration") == "0s"
 

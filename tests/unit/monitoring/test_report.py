@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from fake_influxdb import NOW
+from fake_influxdb import NOW, measured
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -15,9 +15,8 @@ TITLES = [
 ]
 
 
-@pytest.fixture
-def panels(monkeypatch: pytest.MonkeyPatch) -> list[Axes]:
-    """The panels of each figure that is drawn, once it is saved."""
+def recorded(patch: pytest.MonkeyPatch) -> list[Axes]:
+    """Return the panels of each figure that is drawn from now on, once it is saved."""
     drawn: list[Axes] = []
     save = Figure.savefig
 
@@ -25,25 +24,35 @@ def panels(monkeypatch: pytest.MonkeyPatch) -> list[Axes]:
         drawn.extend(figure.axes)
         save(figure, *args, **options)
 
-    monkeypatch.setattr(Figure, "savefig", keep)
+    patch.setattr(Figure, "savefig", keep)
     return drawn
 
 
-def test_the_eight_panels_have_a_line_for_each_host_and_each_task(read: Read, panels: list[Axes]) -> None:
-    report.draw(read, minutes=30, now=NOW)
+@pytest.fixture
+def panels(monkeypatch: pytest.MonkeyPatch) -> list[Axes]:
+    return recorded(monkeypatch)
 
-    assert [axes.get_title(loc="left") for axes in panels] == TITLES
-    for axes in panels:
+
+@pytest.fixture(scope="module")
+def measured_panels() -> list[Axes]:
+    """The panels of what is measured, drawn once: it takes about a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        drawn = recorded(patch)
+        report.draw(measured, minutes=30, now=NOW)
+    return drawn
+
+
+def test_the_eight_panels_have_a_line_for_each_host_and_each_task(measured_panels: list[Axes]) -> None:
+    assert [axes.get_title(loc="left") for axes in measured_panels] == TITLES
+    for axes in measured_panels:
         names = [text.get_text() for text in axes.get_legend().get_texts()]
         hosts = axes.get_title(loc="left").startswith("VMs")
         assert names == (["master", "slave"] if hosts else ["files.1 on master", "files.2 on master"])
 
 
-def test_a_task_has_the_same_style_in_all_panels(read: Read, panels: list[Axes]) -> None:
-    report.draw(read, minutes=30, now=NOW)
-
+def test_a_task_has_the_same_style_in_all_panels(measured_panels: list[Axes]) -> None:
     for kind in ("VMs", "Containers"):
-        of_kind = [axes for axes in panels if axes.get_title(loc="left").startswith(kind)]
+        of_kind = [axes for axes in measured_panels if axes.get_title(loc="left").startswith(kind)]
         looks = [
             {line.get_label(): (line.get_color(), line.get_linestyle()) for line in a.get_lines()} for a in of_kind
         ]
@@ -68,10 +77,8 @@ def test_ticks_of_bytes_are_round_numbers(highest: float, last: float) -> None:
     assert report._binary_ticks(highest)[-1] == pytest.approx(last)
 
 
-def test_axes_use_the_metric_s_unit(read: Read, panels: list[Axes]) -> None:
-    report.draw(read, minutes=30, now=NOW)
-
-    formats = {axes.get_title(loc="left"): axes.yaxis.get_major_formatter()(0.5) for axes in panels}
+def test_axes_use_the_metric_s_unit(measured_panels: list[Axes]) -> None:
+    formats = {axes.get_title(loc="left"): axes.yaxis.get_major_formatter()(0.5) for axes in measured_panels}
     assert formats["VMs: CPU"] == "50.0 %"
     assert formats["Containers: CPU"] == "0.500 CPU"
     assert formats["VMs: Network in"].endswith("B/s")

@@ -81,9 +81,17 @@ def test_a_workflow_with_a_finding_fails_the_stage(tmp_path: Path, monkeypatch: 
     assert stage.run() is False
 
 
-@pytest.mark.parametrize(("as_root", "selection"), [(False, ["-m", "not needs_root"]), (True, [])])
-def test_what_needs_root_is_left_out_by_name_unless_root_runs_it(
-    monkeypatch: pytest.MonkeyPatch, *, as_root: bool, selection: list[str]
+@pytest.mark.parametrize(
+    ("options", "selection"),
+    [
+        ({}, ["-m", "not needs_root"]),
+        ({"with_slow": False}, ["-m", "not needs_root and not slow"]),
+        ({"as_root": True}, []),
+    ],
+    ids=["service", "check", "test"],
+)
+def test_what_needs_root_or_is_slow_is_left_out_by_name(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, bool], selection: list[str]
 ) -> None:
     commands: list[list[str]] = []
 
@@ -93,7 +101,7 @@ def test_what_needs_root_is_left_out_by_name_unless_root_runs_it(
 
     monkeypatch.setattr(checks.subprocess, "run", ended_well)
 
-    assert run(checks.service_stages(as_root=as_root)) is True
+    assert run(checks.service_stages(**options)) is True
     processes = ["-n", str(os.cpu_count() or 1), "--dist=worksteal"]
     assert [command[1:] for command in commands] == [[*processes, *selection, "tests/service"]]
 
