@@ -27,13 +27,13 @@ LAB = frozenset(
 
 LINT = frozenset({"prometheus"})
 UNIT = frozenset({"haproxy", "openssh-client", "prometheus", "vagrant", "vagrant-libvirt"})
-SERVICE = frozenset({"chromium", "curl", "haproxy", "postgresql", "procps", "restic", "util-linux"})
+SERVICE = frozenset({"chromium-headless-shell", "curl", "haproxy", "postgresql", "procps", "restic", "util-linux"})
 CHECKS = LINT | UNIT | SERVICE
 """What the checks that run without a lab need."""
 
 # A package counts as installed if its program is found. This is faster than dpkg, and finds other sources too.
 _PROGRAM_OF_PACKAGE = {
-    "chromium": "chromium",
+    "chromium-headless-shell": "chromium-headless-shell",
     "curl": "curl",
     "docker-registry": "docker-registry",
     "docker.io": "dockerd",

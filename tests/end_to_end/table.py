@@ -77,11 +77,11 @@ def _wait_for_samples(cluster: Cluster, nodes: Sequence[str]) -> None:
 
 def _gaps(cluster: Cluster, began: float, ended: float, nodes: Sequence[str]) -> list[float]:
     return sorted(
-        earlier + GRID * step
+        lost
         for at in _times(cluster, began, nodes)
         for earlier, later in itertools.pairwise(at)
         for step in range(1, round((later - earlier) / GRID))
-        if earlier < ended
+        if began <= (lost := earlier + GRID * step) <= ended
     )
 
 

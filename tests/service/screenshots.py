@@ -38,7 +38,7 @@ SCREENSHOTS: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     """Write both screenshots."""
-    program = packages.program("chromium")
+    program = packages.program("chromium-headless-shell")
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as server, chromium(program) as browser:
         url = server.url
         for name, size in FILES.items():

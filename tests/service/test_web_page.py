@@ -29,7 +29,7 @@ HOSTILE = """<img src=x onerror="document.title='owned'">'"`$(id)` ü%41 #?&.txt
 
 @pytest.fixture(scope="module")
 def browser(program: Callable[[str], str]) -> Iterator[Browser]:
-    with chromium(program("chromium")) as running:
+    with chromium(program("chromium-headless-shell")) as running:
         yield running
 
 
