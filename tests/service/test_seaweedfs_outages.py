@@ -77,7 +77,8 @@ def test_a_chunk_is_stored_at_the_second_try_however_long_the_first_one_took(
     tried: list[str] = []
     store_copy = Copies.put
     monkeypatch.setattr(Copies, "put", put)
-    monkeypatch.setattr(store_module, "_PATIENCE_SECONDS", -1)
+    monkeypatch.setattr(store_module, "_PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(store_module, "_PATIENCE_IN_OUTAGE_SECONDS", 0)
 
     chunks = keep(cluster.store(), b"content")
 
