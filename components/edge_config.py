@@ -46,6 +46,12 @@ _NO_OTHER_SITES = f"""
   http-request return status 403 {_TEXT} "error: another page has sent this\\n" if !reads of_a_page !of_this_page
   http-request return status 403 {_TEXT} "error: another page has sent this\\n" if !reads of_another_site"""
 
+_OPERATOR_ONLY = "\n  http-request auth realm operator unless { http_auth(operators) }"
+
+# What an InfluxDB says of itself, some of it without a password, stays inside.
+_READS_AND_WRITES_ONLY = f"""
+  http-request return status 404 {_TEXT} "error: this path is not public\\n" if !{{ path /query /write /ping }}"""
+
 
 _EDGES_A_SECOND = 10
 """The most edges that check each replica in a second."""
@@ -115,12 +121,12 @@ def haproxy_config(
     hsts = {"Strict-Transport-Security": f"max-age={_HSTS_SECONDS}"} if tls else {}
     bind = f" ssl crt /run/secrets/{CERTIFICATE} alpn h2,http/1.1" if tls else ""
     limited = _limited(limits or Limits())
-    operator_rules = _headers({**_CONSOLE, **hsts}) + limited + _NO_OTHER_SITES
-    further = [_console(console, target, bind, operator_rules) for console, target in (consoles or {}).items()]
+    operator_rules = _headers({**_CONSOLE, **hsts}) + limited + _NO_OTHER_SITES + _OPERATOR_ONLY
+    further = [_listen("console", own, target, bind, operator_rules) for own, target in (consoles or {}).items()]
     if statistics_port:
         further.append(_statistics(statistics_port, bind, operator_rules))
-    database_rules = _headers(hsts) + limited
-    further += [_database(number, target, bind, database_rules) for number, target in (databases or {}).items()]
+    database_rules = _headers(hsts) + limited + _READS_AND_WRITES_ONLY
+    further += [_listen("database", own, target, bind, database_rules) for own, target in (databases or {}).items()]
     slots = -(-replicas // _SLOTS) * _SLOTS
     return f"""global
   log stdout format raw local0 info
@@ -238,26 +244,13 @@ def _limited(limits: Limits) -> str:
   http-request return status 429 {_TEXT} "error: too many requests from your address\\n" hdr Retry-After 10 if busy"""
 
 
-def _console(port: int, target: str, bind: str, rules: str) -> str:
+def _listen(kind: str, port: int, target: str, bind: str, rules: str) -> str:
     return f"""
-listen console-{port}
+listen {kind}-{port}
   bind :{port}{bind}
   maxconn {_FURTHER_CONNECTIONS}
 {rules}
-  http-request auth realm operator unless {{ http_auth(operators) }}
-  server console {target} resolvers docker init-addr none
-"""
-
-
-def _database(port: int, target: str, bind: str, rules: str) -> str:
-    """Return the rules of an InfluxDB's port. What it says of itself, some of it without a password, stays inside."""
-    return f"""
-listen database-{port}
-  bind :{port}{bind}
-  maxconn {_FURTHER_CONNECTIONS}
-{rules}
-  http-request return status 404 {_TEXT} "error: this path is not public\\n" if !{{ path /query /write /ping }}
-  server database {target} resolvers docker init-addr none
+  server {kind} {target} resolvers docker init-addr none
 """
 
 
@@ -267,7 +260,6 @@ frontend statistics
   bind :{port}{bind}
   maxconn {_FURTHER_CONNECTIONS}
 {rules}
-  http-request auth realm operator unless {{ http_auth(operators) }}
   stats enable
   stats uri /
 """

@@ -19,7 +19,7 @@ from settings.topology.networks import (
     networks,
     store_network,
 )
-from settings.topology.ports import consoles, databases, ports_of, published_ports, statistics_port
+from settings.topology.ports import consoles, databases, published_ports, statistics_port
 from settings.topology.service import Service
 from settings.topology.storage import file_service, storage_services, voting_hosts, voting_members
 
@@ -80,8 +80,8 @@ def describe(settings: Settings, holders: Mapping[str, Sequence[str]]) -> Topolo
 
 def _edge(settings: Settings) -> Service:
     hosts = [host.name for host in settings.present_hosts]
-    networks = [CLUSTER_NET, FILES_NET]
-    return Service(name="edge", tasks=len(hosts), hosts=hosts, networks=networks, ports=ports_of("edge", settings))
+    ports = {port.number: port.number for port in published_ports(settings)}
+    return Service(name="edge", tasks=len(hosts), hosts=hosts, networks=[CLUSTER_NET, FILES_NET], ports=ports)
 
 
 def _backup(settings: Settings, *, default_host: str) -> Iterator[Service]:

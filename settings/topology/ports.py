@@ -53,8 +53,3 @@ def published_ports(settings: Settings) -> Iterator[PublishedPort]:
             setting="monitoring.publish",
             alternative=f"remove {published} from monitoring.publish",
         )
-
-
-def ports_of(service: str, settings: Settings) -> dict[int, int]:
-    """Return the ports that the service publishes: a port of its hosts, and the one on which a task listens."""
-    return {port.number: port.number for port in published_ports(settings) if port.service == service}

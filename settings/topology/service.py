@@ -27,9 +27,6 @@ def service_with_data(
     networks: Sequence[str],
     tasks: int = 1,
     volume: str = "",
-    ports: Mapping[int, int] | None = None,
 ) -> Service:
     """Return a service that runs only where its data is, in a volume with its name unless another is given."""
-    return Service(
-        name=name, tasks=tasks, hosts=[host], networks=networks, volumes=frozenset({volume or name}), ports=ports or {}
-    )
+    return Service(name=name, tasks=tasks, hosts=[host], networks=networks, volumes=frozenset({volume or name}))

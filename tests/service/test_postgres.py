@@ -220,7 +220,7 @@ def test_undoing_a_change_does_not_wait_for_ever(
     def hang_and_fail(connection: Connection) -> None:
         connection.execute(update(usage).values(files=1))
         own_cluster.primary.signal(signal.SIGSTOP)
-        raise RefusedError(412, "refused")
+        raise RefusedError("refused")
 
     def write() -> None:
         try:

@@ -16,7 +16,7 @@ from file_transfer.index.migrate import migrate
 from file_transfer.index.sqlite import SqliteDatabase
 from file_transfer.lifetime import Lifetime
 from file_transfer.limits import Limits
-from file_transfer.scrub import DamagedError, Pace, scrub
+from file_transfer.scrub import DamagedError, Throttle, scrub
 from file_transfer.stores.directory import DirectoryStore
 from file_transfer.stores.incoming import CHUNK_BYTES
 
@@ -56,7 +56,7 @@ def in_folder(tmp_path: Path, sent: Contents) -> Iterator[Catalogue]:
 
 
 def found(catalogue: Catalogue) -> list[str]:
-    return list(scrub(catalogue, Pace(2**40)))
+    return list(scrub(catalogue, Throttle(2**40)))
 
 
 def chunks(catalogue: Catalogue, name: str) -> list[Chunk]:
@@ -108,11 +108,14 @@ def test_a_missing_copy_is_written_again(stored: Catalogue, cluster: Cluster) ->
         assert cluster.copies(chunk.key).keys() == {"node0", "node1"}
 
 
-def test_copies_that_differ_are_told_apart_by_the_digest(stored: Catalogue, cluster: Cluster, sent: Contents) -> None:
+@pytest.mark.parametrize("wrong_one", ["node0", "node1"])
+def test_copies_that_differ_are_told_apart_by_the_digest(
+    stored: Catalogue, cluster: Cluster, sent: Contents, wrong_one: str
+) -> None:
     (chunk,) = chunks(stored, "other")
     wrong = bytes(SIZES["other"])
-    stored.store.write_copy(chunk.key, cluster.address("node0"), wrong)
-    assert cluster.copies(chunk.key) == {"node0": wrong, "node1": sent["other"]}
+    stored.store.write_copy(chunk.key, cluster.address(wrong_one), wrong)
+    assert cluster.copies(chunk.key)[wrong_one] == wrong
 
     assert found(stored) == ["'other': copies repaired: 1"]
     assert cluster.copies(chunk.key) == {"node0": sent["other"], "node1": sent["other"]}
@@ -126,10 +129,10 @@ def test_a_file_without_a_right_copy_is_named_and_others_are_repaired(
     damage(cluster.folder("node0"), sent["other"])
     lines: list[str] = []
 
-    with pytest.raises(DamagedError, match=r"^1 files are damaged, and no copy of them is right: restore them"):
-        lines.extend(scrub(stored, Pace(2**40)))
+    with pytest.raises(DamagedError, match=r"^damaged files without a right copy: 1; restore them"):
+        lines.extend(scrub(stored, Throttle(2**40)))
 
-    assert lines == ["'large': DAMAGED: no copy is right", "'other': copies repaired: 1"]
+    assert lines == ["'large': DAMAGED: no right copy was found", "'other': copies repaired: 1"]
 
 
 def test_a_file_that_is_removed_meanwhile_is_not_damaged(stored: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,9 +159,9 @@ def test_in_a_directory_a_damaged_file_is_named(in_folder: Catalogue, tmp_path: 
     in_folder.store.delete([chunk.key for chunk in chunks(in_folder, "large")])
     lines: list[str] = []
 
-    with pytest.raises(DamagedError, match=r"^2 files"):
-        lines.extend(scrub(in_folder, Pace(2**40)))
-    assert lines == ["'large': DAMAGED: no copy is right", "'other': DAMAGED: no copy is right"]
+    with pytest.raises(DamagedError, match=r"^damaged files without a right copy: 2;"):
+        lines.extend(scrub(in_folder, Throttle(2**40)))
+    assert lines == ["'large': DAMAGED: no right copy was found", "'other': DAMAGED: no right copy was found"]
 
 
 def test_the_command_says_what_it_has_read(in_folder: Catalogue, tmp_path: Path) -> None:
@@ -167,3 +170,11 @@ def test_the_command_says_what_it_has_read(in_folder: Catalogue, tmp_path: Path)
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "every file is whole; 4 MiB were read\n"
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "nan"])
+def test_a_rate_at_which_nothing_is_read_is_refused(rate: str) -> None:
+    done = run_python("-m", "file_transfer.scrub", f"--rate={rate}")
+
+    assert done.returncode == 2
+    assert "--rate is" in done.stderr

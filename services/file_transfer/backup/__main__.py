@@ -36,10 +36,10 @@ _EXPECTED = (
     RepositoryError,
     RestoreError,
     SQLAlchemyError,
-    UnsuitableSchemaError,
     SettingsError,
     StorageFullError,
     StorageUnavailableError,
+    UnsuitableSchemaError,
 )
 
 

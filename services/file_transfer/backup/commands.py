@@ -38,7 +38,7 @@ def storage() -> Iterator[Catalogue]:
 
     Raises:
         SettingsError: a variable is invalid.
-        UnsuitableSchemaError: the index is of a later release.
+        UnsuitableSchemaError: this release cannot use the index.
         StorageUnavailableError: the index cannot be reached.
     """
     configured = file_settings.load()

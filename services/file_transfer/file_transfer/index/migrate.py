@@ -21,6 +21,7 @@ _LOCK = 7_305_146_283
 """The key of the lock that a migration holds; any number that nobody else uses in this database."""
 
 _REVISION = re.compile(r"(?P<number>\d{4})_(?P<oldest>\d{4})")
+_LATER = 10_000
 
 
 def migrate(database: Database) -> None:
@@ -57,20 +58,20 @@ def _needs_migration(connection: Connection) -> bool:
     known = _known()
     if found is None:
         return True
-    newest = _number(known[-1])
+    newest, _ = _parsed(known[-1])
+    number, oldest = _parsed(found)
     if found not in known:
-        later = _REVISION.fullmatch(found)
-        if later is None or int(later["oldest"]) > newest:
+        if oldest > newest:
             raise UnsuitableSchemaError(
                 f"the index has the schema {found}, for which this release is too old: run a later one"
             )
         return False
     missing = known[known.index(found) + 1 :]
-    oldest = max((_oldest(revision) for revision in missing), default=0)
-    if _number(found) < oldest:
+    needed = max((_parsed(revision)[1] for revision in missing), default=0)
+    if number < needed:
         raise UnsuitableSchemaError(
             f"the index has the schema {found}, which replicas may be using that cannot go on after the migration to "
-            f"{known[-1]}: first run a release whose schema is {oldest:04}"
+            f"{known[-1]}: first run a release whose schema is {needed:04}"
         )
     return bool(missing)
 
@@ -80,12 +81,10 @@ def _known() -> list[str]:
     return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
 
 
-def _number(revision: str) -> int:
-    return int(revision[:4])
-
-
-def _oldest(revision: str) -> int:
-    return int(revision[5:])
+def _parsed(revision: str) -> tuple[int, int]:
+    """Return the revision's number and the oldest schema whose release can use it. Another form is later than all."""
+    match = _REVISION.fullmatch(revision)
+    return (int(match["number"]), int(match["oldest"])) if match else (_LATER, _LATER)
 
 
 def _config() -> Config:

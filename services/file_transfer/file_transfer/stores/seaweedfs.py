@@ -109,6 +109,7 @@ class SeaweedFsStore:
 
         Raises:
             StorageUnavailableError: the server did not store it.
+            StorageFullError: its disk is full.
         """
         self._copies.write_again(key, server, content)
 
