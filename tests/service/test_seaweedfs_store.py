@@ -1,5 +1,6 @@
 """How chunks are written, read and deleted on SeaweedFS's volume servers."""
 
+import itertools
 import os
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,20 @@ def test_full_volume_servers_are_reported_as_full(tmp_path: Path) -> None:
         with pytest.raises(StorageFullError, match="no space left"):
             keep(store, b"content")
         store.check_writable()  # so that an upload is answered with the reason, and not with "try again"
+
+
+def test_an_upload_waits_for_volumes_that_are_being_made(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    request, answers = Client.request, itertools.count()
+
+    def growing(self: Client, method: str, address: str, path: str, **options: Any) -> Response:
+        if path.startswith("/dir/assign") and next(answers) < 2:
+            return Response(406, b'{"error":"no writable volumes for {}, volume growth in progress"}')
+        return request(self, method, address, path, **options)
+
+    monkeypatch.setattr(Client, "request", growing)
+    store = cluster.store()
+    store.check_writable()
+    assert read(store, keep(store, b"content")) == b"content"
 
 
 def test_a_full_disk_is_reported_as_full(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:

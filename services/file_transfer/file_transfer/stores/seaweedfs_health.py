@@ -10,7 +10,7 @@ from time import monotonic
 from file_transfer.chunks import StorageFullError, StorageUnavailableError
 from file_transfer.stores.seaweedfs_client import Client
 from file_transfer.stores.seaweedfs_locations import Locations
-from file_transfer.stores.seaweedfs_masters import Masters
+from file_transfer.stores.seaweedfs_masters import Masters, VolumesGrowError
 
 _SECONDS = 1
 _THREADS = 16
@@ -51,7 +51,8 @@ class Health:
         self._need(problems)
         connected = {server.address for server in connecting.result()}
         self._need({address: problem for address, problem in problems.items() if address in connected})
-        with suppress(StorageFullError):  # an upload says so itself
+        # An upload says itself that the disks are full, and waits for the new volumes that the masters make.
+        with suppress(StorageFullError, VolumesGrowError):
             self._masters.assign(1, self._copies)
 
     def free_bytes(self) -> int | None:

@@ -17,6 +17,10 @@ _NOT_FOUND = 404
 _NOT_ACCEPTABLE = 406
 
 
+class VolumesGrowError(StorageUnavailableError):
+    """There is no volume with space, but the masters are making new ones: choosing a key again soon works."""
+
+
 @dataclass(frozen=True)
 class VolumeServer:
     """A volume server; `node` is what it announces as its public URL: its Swarm node's id."""
@@ -38,6 +42,7 @@ class Masters:
 
         Raises:
             StorageFullError: all volumes are full and the volume servers have no space for more.
+            VolumesGrowError: there is no such volume yet.
             StorageUnavailableError: there is no such volume at the moment.
         """
         with metrics.storage("assign"):
@@ -48,7 +53,8 @@ class Masters:
         # A master without a leader says the same as one whose volume servers are full, but it knows no volume servers.
         if status == _NOT_ACCEPTABLE and "no free volumes" in reason and len(self.servers()) >= copies:
             raise StorageFullError(errno.ENOSPC, f"SeaweedFS has no space left: {reason}")
-        raise StorageUnavailableError(f"SeaweedFS has no place for a chunk: {reason}")
+        error = VolumesGrowError if "volume growth in progress" in reason else StorageUnavailableError
+        raise error(f"SeaweedFS has no place for a chunk: {reason}")
 
     def servers(self) -> list[VolumeServer]:
         """Return the volume servers that are connected to the leader."""
