@@ -1,6 +1,6 @@
 """etcd, where Patroni keeps which PostgreSQL is the primary, and which standby has every acknowledged change."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -11,6 +11,7 @@ from .host import Host
 from .overlay import OverlayNetwork
 from .single_writer import single_writer_service
 from .swarm import SwarmCluster
+from .swarm_file import SwarmSecret, secret_files
 from .swarm_service import Healthcheck, Resources, SwarmServiceArgs
 
 _HEAP_MIB = 56
@@ -20,18 +21,20 @@ _HEAP_MIB = 56
 class EtcdArgs:
     """`hosts` run one member each: one or three. `image` has etcd.
 
-    `lost` are the names of hosts that are gone for good and may have been members.
+    `lost` are the names of hosts that are gone for good and may have been members. Certificates are made from the
+    `seed`.
     """
 
     cluster: SwarmCluster
     network: OverlayNetwork
     hosts: Sequence[Host]
     image: pulumi.Input[str]
+    seed: pulumi.Output[str]
     lost: Sequence[str] = ()
 
 
 class Etcd(pulumi.ComponentResource):
-    """Runs etcd without TLS and passwords, on a network that only the index, its clients and Prometheus share.
+    """Runs etcd, which answers programs with a certificate of its own authority only.
 
     A member on a new host joins the others, and one whose host is no longer named leaves them first, so the cluster
     stays the same. With a new, empty cluster Patroni could promote a standby that lacks acknowledged changes.
@@ -41,6 +44,14 @@ class Etcd(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: EtcdArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:etcd:Etcd", name, {}, opts)
+        self._args = args
+        shared = self._secrets(
+            name,
+            {
+                etcd_member.CLIENT_FILE: args.seed.apply(lambda seed: etcd_member.client_identity(seed).pem),
+                etcd_member.AUTHORITY_FILE: args.seed.apply(lambda seed: etcd_member.client_identity(seed).authority),
+            },
+        )
         services = []
         for host in args.hosts:
             member = etcd_member.service_name(host.target.name)
@@ -53,6 +64,7 @@ class Etcd(pulumi.ComponentResource):
                     user=users.alone(users.ETCD),
                     command=etcd_member.command(member, first=host is args.hosts[0]),
                     aliases=[etcd_member.NAME],
+                    secrets=[*shared, *self._secrets(member, {etcd_member.IDENTITY_FILE: self._identity(member)})],
                     # Go's garbage collector must know its limit, or the kernel kills the program first.
                     environment={"GOMEMLIMIT": f"{_HEAP_MIB}MiB"},
                     # The check must not need a majority. Members find each other by DNS names, which Swarm gives
@@ -80,3 +92,9 @@ class Etcd(pulumi.ComponentResource):
             )
         self.ready = pulumi.Output.all(*[service.ready for service in services]).apply(lambda _: name)
         self.register_outputs({"ready": self.ready})
+
+    def _identity(self, member: str) -> pulumi.Output[str]:
+        return self._args.seed.apply(lambda seed: etcd_member.member_identity(seed, member).pem)
+
+    def _secrets(self, name: str, contents: Mapping[str, pulumi.Output[str]]) -> list[SwarmSecret]:
+        return secret_files(name, contents, cluster=self._args.cluster, uid=users.ETCD, parent=self)

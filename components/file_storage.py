@@ -12,6 +12,7 @@ from .object_store import ObjectStore
 from .overlay import OverlayNetwork
 
 _PASSWORD = "postgres-password"  # noqa: S105 - a file's name
+_AUTHORITY = "postgres-authority"
 _SECRETS = "/run/secrets"
 _STORE = "object-store"
 
@@ -52,7 +53,7 @@ def in_object_store(index: Index, store: ObjectStore) -> FileStorage:
             "FILE_TRANSFER_COPIES": str(store.args.copies),
         },
         secrets={
-            _PASSWORD: index.args.password,
+            **_index_secrets(index),
             f"{_STORE}-write-key": store.args.seed.apply(seaweedfs.write_key),
             f"{_STORE}-read-key": store.args.seed.apply(seaweedfs.read_key),
             f"{_STORE}-identity": identity.apply(lambda made: made.pem),
@@ -88,7 +89,7 @@ def in_bucket(
             "FILE_TRANSFER_S3_SECRET_KEY_FILE": f"{_SECRETS}/secret-key",
         },
         secrets={
-            _PASSWORD: index.args.password,
+            **_index_secrets(index),
             "access-key": pulumi.Output.from_input(access_key),
             "secret-key": secret_key,
         },
@@ -97,11 +98,16 @@ def in_bucket(
     )
 
 
+def _index_secrets(index: Index) -> dict[str, pulumi.Output[str]]:
+    return {_PASSWORD: index.args.password, _AUTHORITY: index.args.seed.apply(patroni.authority)}
+
+
 def _environment(index: Index) -> dict[str, str]:
     hosts = [host.target.name for host in index.args.hosts]
     return {
         "FILE_TRANSFER_POSTGRES_HOSTS": patroni.addresses(hosts),
         "FILE_TRANSFER_POSTGRES_PASSWORD_FILE": f"{_SECRETS}/{_PASSWORD}",
+        "FILE_TRANSFER_POSTGRES_AUTHORITY_FILE": f"{_SECRETS}/{_AUTHORITY}",
         "FILE_TRANSFER_POSTGRES_CONNECTIONS": str(connections.per_worker(index.args.replicas)),
         # A write needs one standby, also if there are two: Patroni makes one of them synchronous.
         "FILE_TRANSFER_POSTGRES_STANDBYS": str(min(1, len(hosts) - 1)),

@@ -64,6 +64,11 @@ def identity(seed: str, *, authority: str, name: str, hosts: Collection[str] = (
     return Identity(authority=_pem(issuer), certificate=_pem(issued), key=pem)
 
 
+def authority(seed: str, name: str) -> str:
+    """Return the certificate of the authority of this name, as PEM."""
+    return _pem(_authority(seed, name)[0])
+
+
 def _authority(seed: str, name: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     key = _private_key(seed, name)
     subject = _name(name)

@@ -20,7 +20,7 @@ class IndexArgs:
     """`hosts` have one PostgreSQL each, and `etcd_hosts` one member of etcd. `lost` are names of hosts that are gone.
 
     `context` is the folder with the Dockerfile of both, and `debian_image` the base of their image. `replicas` is how
-    many replicas the file service has, which all open connections.
+    many replicas the file service has, which all open connections. Certificates are made from the `seed`.
     """
 
     cluster: SwarmCluster
@@ -31,6 +31,7 @@ class IndexArgs:
     context: Path
     debian_image: str
     password: pulumi.Output[str]
+    seed: pulumi.Output[str]
     replicas: int
 
 
@@ -61,6 +62,7 @@ class Index(pulumi.ComponentResource):
                 network=args.network,
                 hosts=args.etcd_hosts,
                 image=image.reference,
+                seed=args.seed,
                 lost=args.lost,
             ),
             opts=child,
@@ -73,6 +75,7 @@ class Index(pulumi.ComponentResource):
                 hosts=args.hosts,
                 image=pulumi.Output.all(image.reference, etcd.ready).apply(lambda known: str(known[0])),
                 password=args.password,
+                seed=args.seed,
                 connections=connections.allowed(args.replicas),
                 memory=connections.memory(args.replicas),
             ),

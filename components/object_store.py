@@ -16,7 +16,7 @@ from .overlay import OverlayNetwork
 from .shell import FOLDER
 from .single_writer import single_writer_service
 from .swarm import SwarmCluster
-from .swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSecretArgs
+from .swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, secret_files
 from .swarm_service import Healthcheck, Resources, SwarmService, SwarmServiceArgs
 
 _REPAIR = FOLDER / "repair_volumes.sh"
@@ -120,15 +120,18 @@ class ObjectStore(pulumi.ComponentResource):
             Healthcheck.by_wget(seaweedfs.VOLUME_PORT, "/healthz", start_period=30),
             [repair],
             [
-                self._secret(
-                    f"{seaweedfs.VOLUME_SERVER}-security",
-                    args.seed.apply(
-                        lambda seed: seaweedfs.volume_server_security(
-                            write_key=seaweedfs.write_key(seed), read_key=seaweedfs.read_key(seed)
+                *secret_files(
+                    seaweedfs.VOLUME_SERVER,
+                    {
+                        seaweedfs.SECURITY: args.seed.apply(
+                            lambda seed: seaweedfs.volume_server_security(
+                                write_key=seaweedfs.write_key(seed), read_key=seaweedfs.read_key(seed)
+                            )
                         )
-                    ),
-                    file_name=seaweedfs.SECURITY,
+                    },
+                    cluster=args.cluster,
                     uid=users.OBJECT_STORE_VOLUME,
+                    parent=self,
                 ),
                 *self._identity(seaweedfs.VOLUME_SERVER, uid=users.OBJECT_STORE_VOLUME),
             ],
@@ -151,23 +154,14 @@ class ObjectStore(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _identity(self, name: str, *, uid: int, hosts: Sequence[str] = ()) -> list[SwarmSecret]:
+    def _identity(self, name: str, *, uid: int, hosts: Sequence[str] = ()) -> Sequence[SwarmSecret]:
         """Create the files with the certificate of this name, and with the certificate of its authority."""
         made = self.args.seed.apply(lambda seed: seaweedfs.identity(seed, name, hosts=hosts))
-        return [
-            self._secret(f"{name}-{kind}", content, file_name=file_name, uid=uid)
-            for kind, file_name, content in (
-                ("identity", seaweedfs.IDENTITY_FILE, made.apply(lambda identity: identity.pem)),
-                ("authority", seaweedfs.AUTHORITY_FILE, made.apply(lambda identity: identity.authority)),
-            )
-        ]
-
-    def _secret(self, name: str, content: pulumi.Output[str], *, file_name: str, uid: int) -> SwarmSecret:
-        return SwarmSecret(
-            name,
-            SwarmSecretArgs(cluster=self.args.cluster, content=content, file_name=file_name, uid=uid),
-            opts=self._child,
-        )
+        contents = {
+            seaweedfs.IDENTITY_FILE: made.apply(lambda identity: identity.pem),
+            seaweedfs.AUTHORITY_FILE: made.apply(lambda identity: identity.authority),
+        }
+        return secret_files(name, contents, cluster=self.args.cluster, uid=uid, parent=self)
 
     def _program(
         self,

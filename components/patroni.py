@@ -1,4 +1,4 @@
-"""The hosts, names and addresses of PostgreSQL, and Patroni's configuration, as text.
+"""The hosts, names, addresses and certificates of PostgreSQL, and Patroni's configuration, as text.
 
 Patroni makes one PostgreSQL the primary and the others its standbys, and promotes a standby when the primary is gone.
 """
@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import yaml
 
-from . import etcd_member
+from . import etcd_member, identities
+from .identities import Identity
 
 T = TypeVar("T")
 
@@ -20,11 +21,30 @@ SERVICE = "postgres"
 DATA = "/var/lib/postgresql"
 CONFIG = "/etc/patroni/patroni.yml"
 SHARED_CONFIG = "/etc/patroni/shared.yml"
+IDENTITY_FILE, AUTHORITY_FILE = "identity.pem", "authority.pem"
+ETCD_CLIENT_FILE, ETCD_AUTHORITY_FILE = "etcd-client.pem", "etcd-authority.pem"
 
 _HOSTS = 2
 _HOSTS_OF_THREE_MANAGERS = 3
+_AUTHORITY = "postgres"
+_SECRETS = "/run/secrets"
+_IDENTITY = f"{_SECRETS}/{IDENTITY_FILE}"
+AUTHORITY = f"{_SECRETS}/{AUTHORITY_FILE}"
 _SCRIPTS = "/opt/postgres"
 _RESERVED_CONNECTIONS = 16  # Patroni, its standbys' base backups, rewinds, the administrator
+
+
+def identity(seed: str, service: str) -> Identity:
+    """Return the certificate of the service of this name, by which PostgreSQL and Patroni are known to their clients.
+
+    Patroni shows it to the other hosts' Patroni, too, when it gives them an order.
+    """
+    return identities.identity(seed, authority=_AUTHORITY, name=service, hosts=(service, "localhost"))
+
+
+def authority(seed: str) -> str:
+    """Return the certificate by which a client knows that it speaks with one of these PostgreSQLs."""
+    return identities.authority(seed, _AUTHORITY)
 
 
 def shared_config(*, standbys: int, connections: int) -> str:
@@ -46,9 +66,23 @@ def config(*, standbys: int, connections: int) -> str:
         "scope": "file-transfer",
         "log": {"level": "INFO", "deduplicate_heartbeat_logs": True},
         "watchdog": {"mode": "off"},  # a container has none
-        "restapi": {"listen": f"0.0.0.0:{API_PORT}"},
+        # Everybody may ask; only who has a certificate may change anything.
+        "restapi": {
+            "listen": f"0.0.0.0:{API_PORT}",
+            "certfile": _IDENTITY,
+            "keyfile": _IDENTITY,
+            "cafile": AUTHORITY,
+            "verify_client": "optional",
+        },
+        "ctl": {"cacert": AUTHORITY, "certfile": _IDENTITY, "keyfile": _IDENTITY},
         # In `hosts`, unlike in `host`, a name is resolved again when no member answers. A new task has a new address.
-        "etcd3": {"hosts": [f"{etcd_member.NAME}:{etcd_member.CLIENT_PORT}"]},
+        "etcd3": {
+            "hosts": [f"{etcd_member.NAME}:{etcd_member.CLIENT_PORT}"],
+            "protocol": "https",
+            "cacert": f"{_SECRETS}/{ETCD_AUTHORITY_FILE}",
+            "cert": f"{_SECRETS}/{ETCD_CLIENT_FILE}",
+            "key": f"{_SECRETS}/{ETCD_CLIENT_FILE}",
+        },
         "bootstrap": {
             "dcs": _shared(standbys=standbys, connections=connections),
             # Names are ordered by their bytes.
@@ -71,10 +105,13 @@ def config(*, standbys: int, connections: int) -> str:
             # Patroni itself needs no password, so it can set the others' passwords when the secret has changed.
             "pg_hba": [
                 "local all patroni peer",
-                "host replication replicator all scram-sha-256",
-                "host postgres rewinder all scram-sha-256",
-                "host file_transfer file_transfer all scram-sha-256",
+                "hostssl replication replicator all scram-sha-256",
+                "hostssl postgres rewinder all scram-sha-256",
+                "hostssl file_transfer file_transfer all scram-sha-256",
             ],
+            "authentication": {
+                user: {"sslmode": "verify-full", "sslrootcert": AUTHORITY} for user in ("replication", "rewind")
+            },
             "callbacks": dict.fromkeys(("on_start", "on_role_change"), f"{_SCRIPTS}/set_roles.sh"),
             # A primary that was cut off may have changes that were never acknowledged. It discards them, and follows
             # the new primary by itself.
@@ -140,6 +177,10 @@ def _parameters(connections: int) -> dict[str, Any]:
     return {
         "max_connections": connections + _RESERVED_CONNECTIONS,
         "password_encryption": "scram-sha-256",
+        "ssl": True,
+        "ssl_cert_file": _IDENTITY,
+        "ssl_key_file": _IDENTITY,
+        "ssl_min_protocol_version": "TLSv1.3",
         "unix_socket_directories": "/tmp",  # noqa: S108 - a path in the container
         "timezone": "UTC",
         # Durability: a commit returns when a standby has it on its disk and shows it to readers.

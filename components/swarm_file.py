@@ -5,6 +5,7 @@ it, and deletes the old one.
 """
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -14,7 +15,7 @@ from .swarm import SwarmCluster
 
 _MAX_CONFIG_BYTES = 1000 * 1000
 _MAX_SECRET_BYTES = 500 * 1000
-_MAX_LOGICAL_NAME = 48  # Swarm allows names of 64 characters; autonaming adds 8
+_MAX_LOGICAL_NAME = 56  # Swarm allows names of 64 characters; autonaming adds 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +86,23 @@ class SwarmSecret(pulumi.ComponentResource):
             file_mode=0o400,
         )
         self.register_outputs({})
+
+
+def secret_files(
+    name: str, contents: Mapping[str, pulumi.Output[str]], *, cluster: SwarmCluster, uid: int, parent: pulumi.Resource
+) -> list[SwarmSecret]:
+    """Create a secret for each of these contents by file name, readable by the user `uid` only.
+
+    The secrets are called by `name` and the name of the file without its ending.
+    """
+    return [
+        SwarmSecret(
+            f"{name}-{file_name.partition('.')[0]}",
+            SwarmSecretArgs(cluster=cluster, content=content, file_name=file_name, uid=uid),
+            opts=pulumi.ResourceOptions(parent=parent),
+        )
+        for file_name, content in contents.items()
+    ]
 
 
 def _check_name(name: str) -> None:

@@ -51,10 +51,17 @@ class Healthcheck:
         )
 
     @classmethod
-    def by_wget(cls, port: int, path: str, *, interval: int = 5, start_period: int = 20) -> Self:
-        """Return a check that the container's own port answers with success; the image must have a `wget`."""
-        command = ["wget", "-q", "-O", "/dev/null", f"http://127.0.0.1:{port}{path}"]
-        return cls(command=command, interval=interval, start_period=start_period)
+    def by_wget(cls, port: int, path: str, *, authority: str = "", interval: int = 5, start_period: int = 20) -> Self:
+        """Return a check that the container's own port answers with success; the image must have a `wget`.
+
+        With `authority`, the path of a certificate, it asks by TLS.
+        """
+        url = f"http://127.0.0.1:{port}{path}"
+        if authority:
+            url, tls = f"https://localhost:{port}{path}", [f"--ca-certificate={authority}"]
+        else:
+            tls = []
+        return cls(command=["wget", "-q", "-O", "/dev/null", *tls, url], interval=interval, start_period=start_period)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ def create_storage(
         (host,) = topology.services["files"].hosts
         return in_directory(cluster.host(host))
     assert settings.postgres_password  # noqa: S101 - the settings are validated
+    seed = Seed("seed").text
     voting_hosts = [cluster.host(name) for name in topology.voting_hosts]
     index = Index(
         "index",
@@ -33,6 +34,7 @@ def create_storage(
             context=Path("services/postgres"),  # relative, so that Pulumi's state is the same in every checkout
             debian_image=settings.images.debian,
             password=secret(settings.postgres_password),
+            seed=seed,
             replicas=settings.file_service.replicas,
         ),
     )
@@ -48,7 +50,7 @@ def create_storage(
             voters=topology.voters,
             image=settings.images.seaweedfs,
             copies=settings.file_service.copies,
-            seed=Seed("seed").text,
+            seed=seed,
         ),
     )
     return in_object_store(index, store)

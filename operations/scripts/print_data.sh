@@ -4,7 +4,8 @@
 set -eu
 containers() { docker ps --quiet --filter "name=^$1-"; }
 for container in $(containers "$INDEX"); do
-  members=$(docker exec "$container" wget -q -T 10 -O - "http://127.0.0.1:$INDEX_PORT/cluster") || continue
+  members=$(docker exec "$container" wget -q -T 10 --ca-certificate="$INDEX_AUTHORITY" -O - \
+    "https://localhost:$INDEX_PORT/cluster") || continue
   echo "index|$members"
 done
 for container in $(containers "$MASTER"); do

@@ -1,12 +1,17 @@
 # shellcheck shell=sh disable=SC2154 # the caller sets $url and $cluster
 # Functions to ask etcd's cluster. All members have the DNS name `etcd`. $url is the peer URL of the
-# member in question, and $cluster an address at which the cluster answers.
+# member in question, and $cluster the URL of a member that has a majority.
 
-# Prints an address at which the cluster answers. Without a majority it does not.
+export ETCDCTL_CACERT=/run/secrets/authority.pem
+export ETCDCTL_CERT=/run/secrets/client.pem ETCDCTL_KEY=/run/secrets/client.pem
+
+# Prints the URL of a member that has a majority. A member's certificate has its name, not its address. The name of an
+# address is SERVICE.NUMBER.TASK.NETWORK, and the service has the member's name.
 find_cluster() {
   for address in $(getent ahostsv4 etcd | awk '{ print $1 }' | sort -u); do
-    if etcdctl --endpoints "http://$address:2379" --command-timeout 3s member list >/dev/null 2>&1; then
-      echo "http://$address:2379"
+    member=$(getent hosts "$address" | awk '{ sub(/[.].*/, "", $2); print $2 }')
+    if etcdctl --endpoints "https://$member:2379" --command-timeout 3s member list >/dev/null 2>&1; then
+      echo "https://$member:2379"
       return
     fi
   done

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Takes a member whose host is gone out of etcd's cluster: forget_etcd.sh NAME. The others must be a majority.
 set -eu
-url=http://$1:2380
+url=https://$1:2380
 # shellcheck source=services/postgres/etcd_cluster.sh
 . /opt/postgres/etcd_cluster.sh
 

@@ -4,7 +4,7 @@
 # etcd ends when it is no longer a member, and this container with it. So this script may be killed after the removal,
 # and has to be run again in the next container.
 set -eu
-url=http://$1:2380
+url=https://$1:2380
 # shellcheck source=services/postgres/etcd_cluster.sh
 . /opt/postgres/etcd_cluster.sh
 

@@ -26,7 +26,7 @@ SELECT format('CREATE ROLE %I LOGIN', name) FROM (VALUES ('file_transfer')) AS w
   WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
 SELECT format('CREATE DATABASE %I OWNER %I', name, name) FROM (VALUES ('file_transfer')) AS wanted (name)
   WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = name) \gexec
-\set password `cat /run/secrets/postgres-password`
+\set password `cat /run/secrets/password`
 ALTER ROLE file_transfer PASSWORD :'password';
 -- The file service asks whether a synchronous standby is there before it accepts an upload.
 GRANT pg_read_all_stats TO file_transfer;

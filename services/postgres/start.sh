@@ -3,12 +3,10 @@
 # environment: PATRONI_NAME and the addresses.
 set -eu
 config=/etc/patroni/patroni.yml
-PATRONI_REPLICATION_PASSWORD=$(cat /run/secrets/postgres-password)
+PATRONI_REPLICATION_PASSWORD=$(cat /run/secrets/password)
 PATRONI_REWIND_PASSWORD=$PATRONI_REPLICATION_PASSWORD
-PATRONI_RESTAPI_PASSWORD=$PATRONI_REPLICATION_PASSWORD
-export PATRONI_REPLICATION_PASSWORD PATRONI_REWIND_PASSWORD PATRONI_RESTAPI_PASSWORD
+export PATRONI_REPLICATION_PASSWORD PATRONI_REWIND_PASSWORD
 export PATRONI_SUPERUSER_USERNAME=patroni PATRONI_REPLICATION_USERNAME=replicator PATRONI_REWIND_USERNAME=rewinder
-export PATRONI_RESTAPI_USERNAME=patroni
 export PGSERVICEFILE=/opt/postgres/pg_service.conf PGSERVICE=peers
 # The settings that all hosts share are in etcd, and Patroni reads them from the file only when it makes a new database.
 until error=$(patronictl --config-file $config edit-config --force --quiet --replace /etc/patroni/shared.yml 2>&1); do

@@ -8,7 +8,7 @@ name=$1 mode=$2
 shift 2
 data=/data/etcd
 left=/data/left # exists from when the member leaves the cluster: see leave_etcd.sh
-url=http://$name:2380
+url=https://$name:2380
 # shellcheck source=services/postgres/etcd_cluster.sh
 . /opt/postgres/etcd_cluster.sh
 

@@ -9,6 +9,8 @@ from cluster import Cluster
 from load import Load
 from table import Table
 
+from components import patroni
+
 HOSTS = ("master", "slave")
 PRIMARY, STANDBY = "the primary", "the standby"
 
@@ -52,9 +54,16 @@ def postgres_roles(cluster: Cluster) -> dict[str, str]:
     found = {}
     for host in HOSTS:
         (container,) = cluster.containers(f"postgres-{host}", host)
-        answer = cluster.on(host, f"docker exec {container} wget -q -O - http://127.0.0.1:8008/patroni")
-        found[host] = json.loads(answer)["role"]
+        found[host] = postgres_role(cluster, host, container)
     return found
+
+
+def postgres_role(cluster: Cluster, host: str, container: str) -> str:
+    """Return the role of the PostgreSQL in this container, as its Patroni says, or nothing if it does not answer."""
+    url = f"https://localhost:{patroni.API_PORT}/patroni"
+    ask = f"docker exec {container} wget -q -O - --ca-certificate={patroni.AUTHORITY} {url} || true"
+    answer = cluster.on(host, ask)
+    return str(json.loads(answer)["role"]) if answer else ""
 
 
 def place(cluster: Cluster, service: str) -> tuple[str, str]:

@@ -159,6 +159,64 @@ def test_a_container_reaches_only_the_services_on_its_networks_and_no_host(clust
     assert reached == {(name, port) for name in expected for port in LISTENING[name]}
 
 
+# Who is answered on the index's network
+
+ASK = """
+import ssl, sys, urllib.error, urllib.request
+context = ssl.create_default_context()
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+try:
+    request = urllib.request.Request(sys.argv[2], method=sys.argv[1])
+    print(urllib.request.urlopen(request, timeout=10, context=context).status)
+except urllib.error.HTTPError as error:
+    print(error.code)
+except OSError as error:
+    print("refused:", error)
+"""
+CONNECT = """
+import pathlib, psycopg, sys
+password = pathlib.Path("/run/secrets/postgres-password").read_text()
+try:
+    psycopg.connect(f"host={sys.argv[1]} dbname=file_transfer user=file_transfer sslmode=disable", password=password)
+    print("let in")
+except psycopg.OperationalError as error:
+    print(" ".join(str(error).split()))
+"""
+
+
+def from_a_replica(cluster: Cluster, program: str, *arguments: str) -> str:
+    """Return what this Python program prints in a replica, which has no certificate for the index."""
+    host = next(host for host in OPEN if cluster.containers("files", host))
+    container = cluster.containers("files", host)[0]
+    return cluster.on(host, shlex.join(["docker", "exec", container, "python3", "-c", program, *arguments])).strip()
+
+
+@pytest.mark.parametrize("url", ["https://etcd:2379/version", "http://etcd:2379/version", "https://etcd:2380/members"])
+def test_etcd_answers_no_replica(cluster: Cluster, url: str) -> None:
+    answer = from_a_replica(cluster, ASK, "GET", url)
+
+    assert answer.startswith(("refused:", "400")), answer
+
+
+def test_postgresql_lets_nobody_in_whose_connection_is_not_encrypted(cluster: Cluster) -> None:
+    for host in OPEN:
+        assert "no encryption" in from_a_replica(cluster, CONNECT, f"postgres-{host}")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "cluster", "200"),
+        ("POST", "restart", "403"),
+        ("POST", "reinitialize", "403"),
+        ("PATCH", "config", "403"),
+    ],
+)
+def test_patroni_tells_everybody_and_obeys_its_own_only(cluster: Cluster, method: str, path: str, status: str) -> None:
+    for host in OPEN:
+        assert from_a_replica(cluster, ASK, method, f"https://postgres-{host}:8008/{path}") == status
+
+
 class Task(NamedTuple):
     """A running task: its service, the number of its first process, and its addresses on overlay networks."""
 

@@ -12,7 +12,7 @@ from components import seaweedfs
 PASSWORDS = ("operator_password", "influxdb_writer_password", "influxdb_reader_password", "postgres_password")
 HOSTS = ("master", "slave")
 
-PATRONI = re.compile(r"PATRONI_(REPLICATION|REWIND|RESTAPI)_PASSWORD=")
+PATRONI = re.compile(r"PATRONI_(REPLICATION|REWIND)_PASSWORD=")
 """Patroni takes its passwords from its environment, which only its own user can read."""
 
 SHOWN = """

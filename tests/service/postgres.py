@@ -18,6 +18,7 @@ import psycopg
 from running import free_ports, wait_until
 from sqlalchemy import Connection, MetaData, delete, insert, select
 
+from components import patroni
 from file_transfer.index.migrate import migrate
 from file_transfer.index.postgres import PostgresDatabase
 from file_transfer.settings import PostgresSettings
@@ -39,7 +40,12 @@ wal_receiver_status_interval = 1s
 wal_retrieve_retry_interval = 200ms
 synchronous_commit = remote_apply
 synchronous_standby_names = '{standbys}'
+ssl = on
+ssl_cert_file = '{identity}'
+ssl_key_file = '{identity}'
 """
+IDENTITY = "identity.pem"
+SEED = "seed-of-the-tests"
 
 
 def program(name: str) -> str:
@@ -101,14 +107,19 @@ class Postgres:
     primary: Node
     standby: Node
 
+    @property
+    def authority(self) -> Path:
+        return self.primary.folder.parent / "authority.pem"
+
     def settings(self, standbys: int = 1, template: str = "template1") -> PostgresSettings:
         """Return settings for a new database: an empty one, or a copy of another one that nobody uses."""
         database = f"test_{uuid.uuid4().hex}"
         with self.primary.connect() as connection:
             connection.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
         return PostgresSettings(
-            hosts=(("127.0.0.1", self.primary.port), ("127.0.0.1", self.standby.port)),
+            hosts=(("localhost", self.primary.port), ("localhost", self.standby.port)),
             password=PASSWORD,
+            authority=self.authority,
             connections=8,
             standbys=standbys,
             database=database,
@@ -121,8 +132,9 @@ class Postgres:
             connection.execute("CREATE DATABASE file_transfer")
         (folder / "postgres-password").write_text(PASSWORD)
         return {
-            "POSTGRES_HOSTS": f"127.0.0.1:{self.primary.port},127.0.0.1:{self.standby.port}",
+            "POSTGRES_HOSTS": f"localhost:{self.primary.port},localhost:{self.standby.port}",
             "POSTGRES_PASSWORD_FILE": str(folder / "postgres-password"),
+            "POSTGRES_AUTHORITY_FILE": str(self.authority),
         }
 
     def mend(self) -> None:
@@ -190,6 +202,7 @@ def running(folder: Path) -> Iterator[Postgres]:
     primary, standby = free_ports(2)
     nodes = Postgres(Node(folder / "primary", primary), Node(folder / "standby", standby))
     try:
+        _create_certificates(nodes, folder)
         _create_primary(nodes.primary, folder)
         _create_standby(nodes)
         yield nodes
@@ -198,6 +211,15 @@ def running(folder: Path) -> Iterator[Postgres]:
             if node.process and node.process.poll() is None:
                 node.kill()
         shutil.rmtree(folder)
+
+
+def _create_certificates(nodes: Postgres, folder: Path) -> None:
+    nodes.authority.write_text(patroni.authority(SEED))
+    identity = folder / IDENTITY
+    identity.write_text(patroni.identity(SEED, "postgres").pem)
+    identity.chmod(0o600)
+    if os.geteuid() == 0:
+        os.chown(identity, 65534, 65534)
 
 
 def _create_primary(node: Node, folder: Path) -> None:
@@ -209,7 +231,7 @@ def _create_primary(node: Node, folder: Path) -> None:
         "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync",
     )  # fmt: skip
     with (node.folder / "postgresql.conf").open("a") as configuration:
-        configuration.write(CONFIGURATION.format(standbys=""))
+        configuration.write(CONFIGURATION.format(standbys="", identity=folder / IDENTITY))
     node.start()
 
 

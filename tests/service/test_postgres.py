@@ -4,7 +4,9 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import postgres
@@ -13,6 +15,7 @@ from postgres import Postgres
 from running import wait_until
 from sqlalchemy import Connection, select, text, update
 
+from components import patroni
 from file_transfer.chunks import StorageUnavailableError
 from file_transfer.errors import RefusedError
 from file_transfer.index import files, migrate, postgres_hosts
@@ -107,6 +110,28 @@ def refuses(database: PostgresDatabase) -> bool:
     except StorageUnavailableError:
         return True
     return False
+
+
+def test_what_is_said_to_postgresql_is_encrypted(database: PostgresDatabase) -> None:
+    query = text("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+
+    assert database.read(lambda connection: connection.execute(query).scalar_one()) is True
+
+
+@pytest.mark.parametrize(("authority", "host"), [("another seed", "localhost"), (postgres.SEED, "127.0.0.1")])
+def test_a_stranger_in_the_place_of_postgresql_is_told_no_password(
+    own_cluster: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, authority: str, host: str
+) -> None:
+    monkeypatch.setattr(postgres_hosts, "_START_SECONDS", 1)
+    settings = own_cluster.settings()
+    (tmp_path / "authority.pem").write_text(patroni.authority(authority))
+    hosts = tuple((host, port) for _, port in settings.hosts)
+
+    settings = replace(settings, hosts=hosts, authority=tmp_path / "authority.pem")
+    refused = pytest.raises(StorageUnavailableError, match=r"certificate (verify failed|for .* does not match)")
+
+    with closing(PostgresDatabase(settings)) as database, refused:
+        database.check()
 
 
 def test_a_commit_that_waits_for_a_hanging_standby_ends_as_unknown(

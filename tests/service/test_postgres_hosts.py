@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from file_transfer.index.postgres_hosts import PostgresHost
 from file_transfer.settings import PostgresSettings
 from file_transfer.stored_file import now
 
-SETTINGS = PostgresSettings(hosts=(("127.0.0.1", 1),), password="", connections=1, standbys=1)
+SETTINGS = PostgresSettings(
+    hosts=(("127.0.0.1", 1),), password="", authority=Path("/nowhere"), connections=1, standbys=1
+)
 
 
 class Rows(list[tuple[bool, str | None, datetime | None]]):

@@ -62,9 +62,11 @@ def variables(given: dict[str, str]) -> dict[str, str]:
 
 def index_settings(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "password").write_text("the password\n")
+    (tmp_path / "index-authority").write_text("the certificate\n")
     return {
         "POSTGRES_HOSTS": "postgres-one:5432, postgres-two:5433",
         "POSTGRES_PASSWORD_FILE": str(tmp_path / "password"),
+        "POSTGRES_AUTHORITY_FILE": str(tmp_path / "index-authority"),
         "POSTGRES_CONNECTIONS": "7",
         "POSTGRES_STANDBYS": "0",
     }
@@ -97,7 +99,11 @@ def test_a_cluster_has_an_index_and_volume_servers(tmp_path: Path) -> None:
     configured = settings.load(cluster_settings(tmp_path))
 
     assert configured.postgres == settings.PostgresSettings(
-        hosts=(("postgres-one", 5432), ("postgres-two", 5433)), password="the password", connections=7, standbys=0
+        hosts=(("postgres-one", 5432), ("postgres-two", 5433)),
+        password="the password",
+        authority=tmp_path / "index-authority",
+        connections=7,
+        standbys=0,
     )
     assert configured.seaweedfs == settings.SeaweedFsSettings(
         masters=("master-one:9333", "master-two:9333"),
@@ -128,6 +134,7 @@ def test_a_cluster_has_an_index_and_volume_servers(tmp_path: Path) -> None:
         ("SEAWEEDFS_WRITE_KEY_FILE", "", "FILE_TRANSFER_SEAWEEDFS_WRITE_KEY_FILE is missing"),
         ("SEAWEEDFS_READ_KEY_FILE", "/nowhere", '"/nowhere": No such file or directory; name a file with the key'),
         ("SEAWEEDFS_IDENTITY_FILE", "/nowhere", "name a file with the certificate and its private key"),
+        ("POSTGRES_AUTHORITY_FILE", "/nowhere", "name a file with the authority's certificate"),
         ("SEAWEEDFS_AUTHORITY_FILE", "/nowhere", "name a file with the authority's certificate"),
         ("COPIES", "11", "a whole number, 1 to 10"),
     ],

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
+from cryptography import x509
 from recorder import PASSWORDS, Recorder
 from variants import hosts_with
 
-from components import connections, patroni
+from components import connections, etcd_member, patroni
 from components.commands import leave_etcd
 from settings.models.file_service import MAX_REPLICAS
 
@@ -110,11 +111,11 @@ def test_patroni_accepts_its_times_without_changing_them() -> None:
     assert shared["loop_wait"] + 2 * shared["retry_timeout"] <= shared["ttl"]
 
 
-def test_nobody_reaches_the_database_over_the_network_without_a_password() -> None:
+def test_nobody_reaches_the_database_over_the_network_without_a_password_and_encryption() -> None:
     rules = yaml.safe_load(patroni.config(standbys=1, connections=64))["postgresql"]["pg_hba"]
 
-    assert {rule.split()[-1] for rule in rules if rule.startswith("host")} == {"scram-sha-256"}
-    assert [rule for rule in rules if not rule.startswith("host")] == ["local all patroni peer"]
+    assert {rule.split()[-1] for rule in rules if rule.startswith("hostssl ")} == {"scram-sha-256"}
+    assert [rule for rule in rules if not rule.startswith("hostssl ")] == ["local all patroni peer"]
 
 
 def test_the_password_is_a_secret_of_postgresql_and_the_replicas(run_once: Run, values: dict[str, Any]) -> None:
@@ -129,7 +130,7 @@ def test_the_health_check_needs_no_other_host(run_once: Run, values: dict[str, A
     """Swarm gives names to healthy tasks only, and each needs the others' names before it has found them."""
     tests = container(run_once(values), service)["healthcheck"]["tests"]
 
-    assert tests[-1] in ("http://127.0.0.1:2381/health?serializable=true", "http://127.0.0.1:8008/liveness")
+    assert tests[-1] in ("http://127.0.0.1:2381/health?serializable=true", "https://localhost:8008/liveness")
 
 
 def test_one_member_of_etcd_makes_the_cluster_and_the_others_join(run_once: Run, values: dict[str, Any]) -> None:
@@ -146,7 +147,7 @@ def test_all_members_of_etcd_share_the_name_that_patroni_knows(run_once: Run, va
     for name in services(recorder, "etcd-"):
         (network,) = recorder.services()[name]["taskSpec"]["networksAdvanceds"]
         assert network == {"id": "index-net-id", "aliases": ["etcd"]}
-    assert yaml.safe_load(recorder.config("postgres-config"))["etcd3"] == {"hosts": ["etcd:2379"]}
+    assert yaml.safe_load(recorder.config("postgres-config"))["etcd3"]["hosts"] == ["etcd:2379"]
 
 
 def test_more_managers_restart_no_member_of_etcd(run_once: Run, values: dict[str, Any]) -> None:
@@ -171,6 +172,45 @@ def test_each_waits_for_what_it_needs(run_once: Run, values: dict[str, Any]) -> 
     ready = run_once(values).ready
 
     assert ready.index("etcd-master") < ready.index("postgres-master") < ready.index("postgres-slave")
+
+
+# Certificates
+
+
+def test_every_file_that_a_program_of_the_index_is_told_of_is_a_secret_of_its_service(
+    run_once: Run, values: dict[str, Any]
+) -> None:
+    recorder = run_once(values)
+
+    configuration = recorder.config("postgres-config")
+    for name, told in (
+        ("etcd-master", " ".join(container(recorder, "etcd-master")["commands"])),
+        ("postgres-master", f"{configuration} {container(recorder, 'postgres-master')['healthcheck']}"),
+    ):
+        files = {secret["fileName"] for secret in container(recorder, name)["secrets"]}
+        named = set(re.findall(r"/run/secrets/([a-z.-]+)", told))
+        assert named == files - {"password"}, name
+
+
+def test_etcd_answers_nobody_without_a_certificate(run_once: Run, values: dict[str, Any]) -> None:
+    command = container(run_once(values), "etcd-master")["commands"]
+
+    assert {"--client-cert-auth", "--peer-client-cert-auth", "--peer-cert-allowed-cn=etcd"} <= set(command)
+    urls = [part for part in command if "-urls=" in part and "metrics" not in part]
+    assert len(urls) == 4
+    assert all("=https://" in part for part in urls)
+
+
+def test_the_name_of_a_member_is_not_that_of_another_or_of_a_client() -> None:
+    identity = etcd_member.member_identity("seed", "etcd-a")
+    certificate = x509.load_pem_x509_certificate(identity.certificate.encode())
+    client = x509.load_pem_x509_certificate(etcd_member.client_identity("seed").certificate.encode())
+
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["etcd", "etcd-a"]
+    assert certificate.subject != client.subject, "a client cannot be a member"
+    with pytest.raises(x509.ExtensionNotFound):  # etcd refuses a client that has other names than its address leads to
+        client.extensions.get_extension_for_class(x509.SubjectAlternativeName)
 
 
 # Connections
@@ -233,7 +273,7 @@ def test_a_new_database_is_made_only_when_no_other_host_has_one(
     tmp_path: Path, states: dict[str, str], *, made: bool
 ) -> None:
     (tmp_path / "wget").write_text(
-        f"#!/bin/sh\nfor url; do :; done\nhost=${{url#http://}}\ncat {tmp_path}/${{host%%:*}}; exit 8\n"
+        f"#!/bin/sh\nfor url; do :; done\nhost=${{url#https://}}\ncat {tmp_path}/${{host%%:*}}; exit 8\n"
     )
     (tmp_path / "initdb").write_text("#!/bin/sh\necho made\n")
     for program in ("wget", "initdb"):

@@ -174,23 +174,28 @@ def test_only_replicas_and_volume_servers_have_the_keys_of_the_chunks(
     assert holders == {"files", "object-store-volume"}
 
 
-def test_each_program_of_the_object_store_has_the_certificate_with_its_own_name(
-    run_once: Run, values: dict[str, Any]
-) -> None:
+def test_each_program_has_the_certificates_that_it_needs_and_no_others(run_once: Run, values: dict[str, Any]) -> None:
     recorder = run_once(values)
 
-    found = {}
+    found: dict[str, set[tuple[str, str]]] = {}
     for name, service in recorder.services().items():
         for secret in service["taskSpec"]["containerSpec"].get("secrets", []):
             text = recorder.secret(secret["secretId"].removesuffix("-id"))
             if "PRIVATE KEY" in text:
-                subject = x509.load_pem_x509_certificate(text.encode()).subject
-                found[name] = subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
+                certificate = x509.load_pem_x509_certificate(text.encode())
+                found.setdefault(name, set()).add((common_name(certificate.issuer), common_name(certificate.subject)))
     assert found == {
-        "files": seaweedfs.REPLICA,
-        "object-store-master-master": seaweedfs.MASTER,
-        "object-store-volume": seaweedfs.VOLUME_SERVER,
+        "etcd-master": {("etcd", "etcd"), ("etcd", "client")},
+        "files": {("object-store", seaweedfs.REPLICA)},
+        "object-store-master-master": {("object-store", seaweedfs.MASTER)},
+        "object-store-volume": {("object-store", seaweedfs.VOLUME_SERVER)},
+        "postgres-master": {("postgres", "postgres-master"), ("etcd", "client")},
+        "postgres-slave": {("postgres", "postgres-slave"), ("etcd", "client")},
     }
+
+
+def common_name(name: x509.Name) -> str:
+    return str(name.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
 
 
 # A directory, and an external bucket

@@ -34,11 +34,13 @@ class S3Settings:
 class PostgresSettings:
     """A PostgreSQL cluster: `hosts` as (name, port), and the most connections of one process to each of them.
 
-    A write needs this number of synchronous `standbys`; with 0, the primary alone is enough.
+    `authority` is the file with the certificate of the authority that has issued the hosts' certificates. A write needs
+    this number of synchronous `standbys`; with 0, the primary alone is enough.
     """
 
     hosts: tuple[tuple[str, int], ...]
     password: str = field(repr=False)
+    authority: Path
     connections: int
     standbys: int
     user: str = "file_transfer"
@@ -141,6 +143,7 @@ def _postgres(environment: Environment, remedy: str) -> PostgresSettings:
     return PostgresSettings(
         hosts=tuple(_addresses(environment, "POSTGRES_HOSTS", 5432, remedy)),
         password=environment.file_content("POSTGRES_PASSWORD_FILE", "the password", remedy),
+        authority=_file(environment, "POSTGRES_AUTHORITY_FILE", "the authority's certificate", remedy),
         connections=environment.number("POSTGRES_CONNECTIONS", 4),
         standbys=environment.number("POSTGRES_STANDBYS", 1, minimum=0),
     )

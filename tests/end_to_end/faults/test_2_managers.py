@@ -13,7 +13,7 @@ import pytest
 import requests
 from cluster import Cluster
 from load import Load, get
-from outages import recover, urls
+from outages import postgres_role, recover, urls
 from table import Table
 
 NAMES = ("master", "slave", "third")
@@ -53,14 +53,12 @@ class Managers:
 
     def primary(self, names: Sequence[str]) -> str:
         """Return which of these hosts has the primary, as Patroni says, or nothing if none or several have."""
-        found = []
-        for name in names:
-            for container in self.cluster.containers(f"postgres-{name}", name):
-                answer = self.cluster.on(
-                    name, f"docker exec {container} wget -q -O - http://127.0.0.1:8008/patroni || true"
-                )
-                if answer and json.loads(answer)["role"] == "primary":
-                    found.append(name)
+        found = [
+            name
+            for name in names
+            for container in self.cluster.containers(f"postgres-{name}", name)
+            if postgres_role(self.cluster, name, container) == "primary"
+        ]
         return found[0] if len(found) == 1 else ""
 
 
@@ -178,7 +176,10 @@ def test_a_host_that_is_gone_is_forgotten_and_the_others_go_on(managers: Manager
 
     assert sorted(cluster.on(first, "docker node ls --format '{{.Hostname}}'").split()) == managers.others
     (etcd,) = cluster.containers(f"etcd-{first}", first)
-    members = cluster.on(first, f"docker exec {etcd} etcdctl member list --write-out json")
+    ask = (
+        f". /opt/postgres/etcd_cluster.sh && etcdctl --endpoints https://etcd-{first}:2379 member list --write-out json"
+    )
+    members = cluster.on(first, f"docker exec {etcd} sh -c '{ask}'")
     assert sorted(member["name"] for member in json.loads(members)["members"]) == [f"etcd-{n}" for n in managers.others]
     assert managers.load.lost(*managers.urls(managers.others)) == []
     cluster.upload("without-the-lost-one", b"content", through=first)

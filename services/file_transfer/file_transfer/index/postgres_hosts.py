@@ -188,6 +188,8 @@ def _parameters(settings: PostgresSettings, host: str, port: int) -> dict[str, A
         "user": settings.user,
         "password": settings.password,
         "dbname": settings.database,
+        "sslmode": "verify-full",
+        "sslrootcert": str(settings.authority),
         "connect_timeout": 2,
         "tcp_user_timeout": 5000,  # milliseconds
         "keepalives_idle": 5,
