@@ -30,7 +30,7 @@ def service_name(host: str) -> str:
 
 def member_identity(seed: str, member: str) -> Identity:
     """Return the certificate of the member of this name."""
-    return identities.identity(seed, authority=_AUTHORITY, name=NAME, hosts=(NAME, member))
+    return identities.identity(seed, authority=_AUTHORITY, name=NAME, hosts=(NAME, member, "localhost"))
 
 
 def client_identity(seed: str) -> Identity:

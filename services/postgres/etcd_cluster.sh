@@ -2,15 +2,12 @@
 # Functions to ask etcd's cluster. All members have the DNS name `etcd`. $url is the peer URL of the
 # member in question, and $cluster the URL of a member that has a majority.
 
-export ETCDCTL_CACERT=/run/secrets/authority.pem
-export ETCDCTL_CERT=/run/secrets/client.pem ETCDCTL_KEY=/run/secrets/client.pem
-
 # Prints the URL of a member that has a majority. A member's certificate has its name, not its address. The name of an
 # address is SERVICE.NUMBER.TASK.NETWORK, and the service has the member's name.
 find_cluster() {
   for address in $(getent ahostsv4 etcd | awk '{ print $1 }' | sort -u); do
     member=$(getent hosts "$address" | awk '{ sub(/[.].*/, "", $2); print $2 }')
-    if etcdctl --endpoints "https://$member:2379" --command-timeout 3s member list >/dev/null 2>&1; then
+    if ETCDCTL_ENDPOINTS="https://$member:2379" etcdctl --command-timeout 3s member list >/dev/null 2>&1; then
       echo "https://$member:2379"
       return
     fi
@@ -19,7 +16,7 @@ find_cluster() {
 }
 
 ctl() {
-  etcdctl --endpoints "$cluster" --command-timeout 5s "$@"
+  ETCDCTL_ENDPOINTS="$cluster" etcdctl --command-timeout 5s "$@"
 }
 
 # Prints that member's id, and whether it still is a learner: one that has no vote until it has all data.

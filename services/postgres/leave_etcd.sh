@@ -22,5 +22,5 @@ entry=$(entry_of_member)
 others=$(ctl member list | awk -F ', ' -v url="$url" '$4 != url && $5 { printf "%s%s", comma, $5; comma = "," }')
 if [ -n "$entry" ] && [ -n "$others" ]; then
   touch /data/left
-  etcdctl --endpoints "$others" --command-timeout 5s member remove "${entry% *}"
+  ETCDCTL_ENDPOINTS="$others" etcdctl --command-timeout 5s member remove "${entry% *}"
 fi

@@ -12,13 +12,16 @@ from components.ssh import PORT
 from settings.models.base import Model
 
 _NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+_NAME_LENGTH = 38
+"""The name is part of the names of services and secrets, which Swarm limits to 63 characters."""
+
 _JUMP = r"^[^\s@:-][^\s@:]*@[A-Za-z0-9][A-Za-z0-9.-]*(:[1-9][0-9]{0,4})?$"
 
 
 class Host(Model):
     """One machine of the cluster; the Vagrantfile reads `cpus` and `memory` (MB), the program the rest."""
 
-    name: Annotated[str, Field(pattern=_NAME)]
+    name: Annotated[str, Field(pattern=_NAME, max_length=_NAME_LENGTH)]
     address: IPv4Address
     role: Literal["manager", "worker"]
     cpus: Annotated[int, Field(ge=1)] = 1

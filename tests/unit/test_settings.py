@@ -106,6 +106,7 @@ Change = Callable[[dict[str, Any]], Any]
             ("backup", "`storage: directory`", "another storage"),
         ),
         (lambda v: v["hosts"][0].update(role="boss"), ("hosts[0].role", '"boss"', "'manager' or 'worker'")),
+        (lambda v: v["hosts"][0].update(name="a" * 39), ("hosts[0].name", "38 characters")),
         (lambda v: v["hosts"][0].update(name="Größe"), ("hosts[0].name", '"Größe"', "pattern")),
         (lambda v: v["hosts"][1].update(address="10.1.1.1"), ('"10.1.1.1"', '"slave"', "private_cidr")),
         (lambda v: v["hosts"][1].update(address="1.2.3"), ("hosts[1].address", '"1.2.3"', "change it")),
