@@ -63,6 +63,7 @@ cluster = SwarmCluster(
         stack=pulumi.get_stack(),
         data_hosts=found.data_hosts,
         gone=[host.name for host in settings.gone_hosts],
+        autolock=settings.autolock,
         volume_image=settings.images.haproxy,  # every host has it, because the edge runs on every host
         pool=settings.network.pool,
         ready_timeout=settings.ready_timeout,
@@ -138,6 +139,8 @@ backup = create_backup(settings, planned, cluster, networks, storage, monitoring
 pulumi.export(
     "hosts", {host.name: {"address": str(host.address), "role": host.role} for host in settings.present_hosts}
 )
+if cluster.unlock_key:
+    pulumi.export("unlock_key", cluster.unlock_key)
 scheme = "https" if settings.edge_certificate else "http"
 pulumi.export("addresses", [f"{scheme}://{host.address}:{settings.edge_port}" for host in settings.present_hosts])
 backed_up = [backup.ready] if backup else []

@@ -51,6 +51,16 @@ def rotate_join_tokens(nodes: Mapping[str, str]) -> str:
     )
 
 
+def lock_swarm() -> str:
+    """On a manager: turn autolock on, and print the key by which managers are unlocked."""
+    return render("change_node", "lock_swarm")
+
+
+def stop_locking_swarm() -> str:
+    """On a manager: turn autolock off."""
+    return render("change_node", "stop_locking_swarm")
+
+
 def join_request(*, address: str, manager_address: str, token: str) -> str:
     """Return the body of the Engine API's join request, which `join_swarm` reads on standard input."""
     return json.dumps(

@@ -77,13 +77,15 @@ class Host(pulumi.ComponentResource):
         delete: pulumi.Input[str] | None = None,
         stdin: pulumi.Input[str] | None = None,
         prints_secret: bool = False,
+        replaced_after_deletion: bool = False,
         after: Sequence[pulumi.Resource] = (),
     ) -> command.local.Command:
         """Return a resource that runs shell scripts on this host when it is created, updated and deleted.
 
         The scripts run through the ssh client of the machine that runs Pulumi. So the operator's key stays in its
         file: it is not part of Pulumi's state, and another operator's key is not a change. With `prints_secret`, the
-        scripts' output is stored as a secret and never shown. `after` are resources that must exist first.
+        scripts' output is stored as a secret and never shown. With `replaced_after_deletion`, a replacement is created
+        only when the old one has been deleted. `after` are resources that must exist first.
         """
         return command.local.Command(
             name,
@@ -98,6 +100,7 @@ class Host(pulumi.ComponentResource):
                 parent=parent,
                 depends_on=list(after),
                 additional_secret_outputs=["stdout"] if prints_secret else None,
+                delete_before_replace=replaced_after_deletion or None,
             ),
         )
 

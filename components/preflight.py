@@ -135,6 +135,12 @@ def conflicts(
     A manager belongs to our swarm if its node label has the stack's name. A worker cannot read labels: it belongs to
     our swarm if that swarm exists and one of our managers is among the managers that the worker knows.
     """
+    if locked := [name for name, probe in probes.items() if probe.swarm.get("LocalNodeState") == "locked"]:
+        return [
+            f"{name}: its manager is locked: run `python -m operations.unlock`; if it is in another swarm, run "
+            "`docker swarm leave --force` there"
+            for name in locked
+        ]
     first_manager = probes[managers[0]]
     leaders = [name for name, probe in probes.items() if probe.is_manager and probe.stack == stack]
     if leaders and not first_manager.is_manager:

@@ -21,6 +21,8 @@ class SwarmClusterArgs:
 
     `gone` are the names of hosts that are gone for good: their nodes are removed from the swarm.
 
+    With `autolock`, a manager whose Engine has started again takes no part in the swarm until it gets the key.
+
     `data_hosts` maps each kind of data to the names of its hosts.
 
     Every component finds the rest here: `registry` is where our own images are pushed; without one, they are built on
@@ -33,6 +35,7 @@ class SwarmClusterArgs:
     stack: str
     data_hosts: Mapping[str, Collection[str]] = field(default_factory=dict)
     gone: Sequence[str] = ()
+    autolock: bool = False
     volume_image: str = images.HAPROXY
     ready_timeout: int = 300
     patience: int = 1
@@ -50,6 +53,8 @@ class SwarmCluster(pulumi.ComponentResource):
     """
 
     node_ids: pulumi.Output[dict[str, str]]
+    unlock_key: pulumi.Output[str] | None
+    """A secret: what unlocks a manager."""
 
     def __init__(self, name: str, args: SwarmClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:swarm:SwarmCluster", name, {}, opts)
@@ -94,6 +99,7 @@ class SwarmCluster(pulumi.ComponentResource):
             ),
             after=self.nodes,
         )
+        self.unlock_key = self._lock(name) if args.autolock else None
         self.register_outputs({"node_ids": self.node_ids})
 
     def ready_timeout(self, *, rounds: int = 1) -> int:
@@ -123,6 +129,18 @@ class SwarmCluster(pulumi.ComponentResource):
             delete_before_replace=fixed_name or None,
             ignore_changes=list(ignore_changes),
         )
+
+    def _lock(self, name: str) -> pulumi.Output[str]:
+        locked = self.first_manager.command(
+            f"{name}-lock",
+            parent=self,
+            create=commands.lock_swarm(),
+            delete=commands.stop_locking_swarm(),
+            prints_secret=True,
+            replaced_after_deletion=True,  # so that `pulumi up --replace` makes another key
+            after=self.nodes,
+        )
+        return pulumi.Output.secret(locked.stdout.apply(str.strip))
 
     def _create_membership(self, host: Host, *, create: str, stdin: pulumi.Output[str] | None = None) -> Command:
         return host.command(

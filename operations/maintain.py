@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from components.shell import render
 from components.ssh import SshError, SshTarget, ask
-from operations import health
+from operations import health, unlock
 from operations.health import SCRIPTS, Node
 from operations.stack import ConfiguredHosts, OperationError, configured_hosts, exit_status
 
@@ -40,11 +40,15 @@ _AFTER_SECONDS = 900
 
 @dataclass(frozen=True)
 class Maintenance:
-    """The maintenance of one host. `manager` runs the swarm's commands: another host if there is another manager."""
+    """The maintenance of one host. `manager` runs the swarm's commands: another host if there is another manager.
+
+    `unlock_key` unlocks the host's manager after a reboot, if managers are locked.
+    """
 
     target: SshTarget
     manager: SshTarget
     others: Sequence[SshTarget]
+    unlock_key: str = ""
 
     def run(self, script: str, *, reboot: bool) -> None:
         """Drain the host, run the script on it, reboot it if wanted, and return when the cluster is healthy again.
@@ -95,6 +99,12 @@ class Maintenance:
             return "" if ask(self.target, boot) != before else "it still runs"
 
         _wait(problem, _BOOT_SECONDS, f"{self._still_drained}: it did not come back")
+        if self.unlock_key:
+            _wait(self._unlock, _BOOT_SECONDS, f"{self._still_drained}: it was not unlocked")
+
+    def _unlock(self) -> str:
+        ask(self.target, unlock.script(self.unlock_key))
+        return ""
 
     def _do(self, host: SshTarget, script: str, seconds: int = 60) -> str:
         """Run a script after the host has begun to drain."""
@@ -133,7 +143,7 @@ def _wait(problem: Callable[[], str], seconds: float, failure: str) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def plan(configured: ConfiguredHosts, names: Sequence[str]) -> list[Maintenance]:
+def plan(configured: ConfiguredHosts, names: Sequence[str], unlock_key: str = "") -> list[Maintenance]:
     """Return the maintenance of each host, in this order.
 
     Raises:
@@ -151,6 +161,7 @@ def plan(configured: ConfiguredHosts, names: Sequence[str]) -> list[Maintenance]
             target=configured.targets[name],
             manager=configured.targets[next((manager for manager in managers if manager != name), name)],
             others=[configured.targets[host.name] for host in present if host.name != name],
+            unlock_key=unlock_key,
         )
         for name in names
     ]
@@ -169,7 +180,7 @@ def main() -> int:
     arguments = parser.parse_args()
 
     def run() -> None:
-        for maintenance in plan(configured_hosts(), arguments.hosts):
+        for maintenance in plan(configured_hosts(), arguments.hosts, unlock.key()):
             maintenance.run(arguments.script, reboot=not arguments.no_reboot)
 
     return exit_status(run)

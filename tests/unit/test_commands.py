@@ -15,6 +15,8 @@ from components.prometheus import delivery
 SCRIPTS = {
     "init": commands.init_swarm(address="192.168.50.2", stack="lab"),
     "token": commands.print_join_token("worker"),
+    "lock": commands.lock_swarm(),
+    "stop locking": commands.stop_locking_swarm(),
     "join": commands.join_swarm(),
     "leave": commands.leave_swarm(),
     "leave etcd": commands.leave_etcd(member="etcd-master"),
@@ -46,6 +48,12 @@ case $call in
   "info --format {{.Swarm.NodeID}}") echo n1 ;;
   "swarm init "*) echo "$call" >>"$state/changes"; echo active >"$state/node-state" ;;
   "swarm leave "*) echo "$call" >>"$state/changes"; echo inactive >"$state/node-state" ;;
+  "swarm update --autolock="*)
+    if [ -s "$state/busy" ]; then
+      sed -i 1d "$state/busy"; echo 'rpc error: code = Unknown desc = update out of sequence' >&2; exit 1
+    fi
+    echo "$call" >>"$state/changes" ;;
+  "swarm unlock-key --quiet") echo SWMKEY-1 ;;
   "swarm join-token --quiet "*) echo "SWMTKN-$4" ;;
   "node update "*busy=yes*) # as long as the node changes by itself
     if [ -s "$state/busy" ]; then
@@ -221,6 +229,14 @@ def test_a_member_of_etcd_that_cannot_leave_is_an_error(host: Host) -> None:
 @pytest.mark.parametrize("role", ["worker", "manager"])
 def test_the_join_token_is_that_of_the_role(host: Host, role: str) -> None:
     assert host.run(commands.print_join_token(role)).stdout == f"SWMTKN-{role}\n"
+
+
+def test_locking_prints_the_key_and_nothing_else(host: Host) -> None:
+    host.set("busy", "once more\n")
+
+    assert host.run(SCRIPTS["lock"]).stdout == "SWMKEY-1\n"
+    assert host.run(SCRIPTS["stop locking"]).stdout == ""
+    assert host.changes == ["swarm update --autolock=true", "swarm update --autolock=false"]
 
 
 def test_a_node_gets_exactly_the_given_labels(host: Host) -> None:

@@ -3,7 +3,7 @@
 import json
 import subprocess
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ STEPS = {
     "wget": "data",
     'drain "$NODE"': "drained",
     "availability active": "active",
+    "swarm unlock": "unlocked",
     "reboot": "reboots",
     "upgrade": "upgraded",
     "nothing": "nothing",
@@ -126,6 +127,21 @@ def test_a_host_is_drained_upgraded_rebooted_and_put_back(hosts: Hosts) -> None:
     SLAVE.run("upgrade", reboot=True)
 
     assert hosts.done == ["master: drained", "slave: upgraded", "slave: reboots", "master: active"]
+
+
+def test_a_manager_that_is_locked_after_its_reboot_is_unlocked(hosts: Hosts) -> None:
+    replace(SLAVE, unlock_key="SWMKEY-1").run("upgrade", reboot=True)
+
+    assert hosts.done == [
+        *("master: drained", "slave: upgraded", "slave: reboots", "slave: unlocked", "master: active"),
+    ]
+
+
+def test_a_host_that_is_not_unlocked_stays_drained(hosts: Hosts) -> None:
+    hosts.failing = ["slave: unlocked"]
+
+    with pytest.raises(OperationError, match=r"slave is still drained.*it was not unlocked: unlocked is out of order"):
+        replace(SLAVE, unlock_key="SWMKEY-1").run("upgrade", reboot=True)
 
 
 def test_a_host_need_not_reboot(hosts: Hosts) -> None:

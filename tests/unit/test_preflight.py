@@ -40,6 +40,18 @@ def test_fresh_hosts_are_accepted() -> None:
     assert problems(m1=FREE, m2=FREE, w1=FREE) == []
 
 
+def test_a_locked_manager_is_to_be_unlocked_and_never_to_leave() -> None:
+    locked = Probe(swarm={"LocalNodeState": "locked", "ControlAvailable": False}, stack="")
+
+    for probes in ({"m1": locked, "m2": manager()}, {"m1": manager(), "m2": locked}, {"m1": locked, "m2": locked}):
+        assert problems(**probes, w1=worker("10.0.0.1")) == [
+            f"{name}: its manager is locked: run `python -m operations.unlock`; if it is in another swarm, run "
+            "`docker swarm leave --force` there"
+            for name, probe in probes.items()
+            if probe is locked
+        ]
+
+
 def test_the_stacks_own_swarm_is_accepted() -> None:
     assert problems(m1=manager(), m2=manager(), w1=worker("10.0.0.1", "10.0.0.2")) == []
 
@@ -75,7 +87,7 @@ def test_a_first_manager_that_does_not_manage_the_swarm_yet_is_refused(first: Pr
     ]
 
 
-@pytest.mark.parametrize("state", ["pending", "error", "locked"])
+@pytest.mark.parametrize("state", ["pending", "error"])
 def test_a_broken_membership_is_reported_with_the_remedy(state: str) -> None:
     assert problems(m1=FREE, m2=FREE, w1=Probe(swarm={"LocalNodeState": state}, stack="")) == [
         f'w1: its swarm membership is "{state}": run `docker swarm leave --force` there'

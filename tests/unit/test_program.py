@@ -11,7 +11,7 @@ import pytest
 from recorder import FRESH, PASSWORDS, Recorder, revealed
 from variants import hosts_with
 
-from components.commands import init_swarm, print_join_token, rotate_join_tokens
+from components.commands import init_swarm, lock_swarm, print_join_token, rotate_join_tokens, stop_locking_swarm
 from components.edge_config import haproxy_users
 
 Run = Callable[..., Recorder]
@@ -260,6 +260,17 @@ def test_the_token_is_read_when_a_host_joins(run_once: Run, values: dict[str, An
     for host in ("host3", "host4"):
         assert f"{host}-token" in recorder.dependencies[f"{host}-membership"]
         assert "host2-node" in recorder.dependencies[f"{host}-token"]
+
+
+def test_managers_are_locked_only_if_the_setting_says_so(run_once: Run, values: dict[str, Any]) -> None:
+    assert "swarm-lock" not in run_once(values).commands()
+
+    recorder = run_once({**values, "autolock": True})
+
+    lock = recorder.commands()["swarm-lock"]
+    assert (lock["create"], lock["delete"]) == (lock_swarm(), stop_locking_swarm())
+    assert lock["logging"] == "none"
+    assert {"master-node", "slave-node"} <= recorder.dependencies["swarm-lock"]
 
 
 def test_the_join_tokens_are_rotated_once_all_hosts_have_joined(run_once: Run, values: dict[str, Any]) -> None:
