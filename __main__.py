@@ -16,6 +16,7 @@ from components.swarm import SwarmCluster, SwarmClusterArgs
 from components.tokens import TokenArgs
 from settings import secret, topology
 from wiring.backup import create_backup
+from wiring.firewall import create_firewall
 from wiring.monitoring import checked_prometheus_files, monitoring_of
 from wiring.storage import create_storage
 
@@ -64,6 +65,7 @@ cluster = SwarmCluster(
         data_hosts=found.data_hosts,
         gone=[host.name for host in settings.gone_hosts],
         autolock=settings.autolock,
+        before_joining=create_firewall(settings, planned, hosts, registry),
         volume_image=settings.images.haproxy,  # every host has it, because the edge runs on every host
         pool=settings.network.pool,
         ready_timeout=settings.ready_timeout,

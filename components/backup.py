@@ -96,7 +96,7 @@ class Backup(pulumi.ComponentResource):
         image = ServiceImage(
             f"{name}-image",
             ServiceImageArgs(
-                cluster=args.cluster,
+                registry=args.cluster.registry,
                 repository="swarm-transfer/backup",
                 context=args.context,
                 target="backup",

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network
 
+from . import users
 from .shell import render
 
 CLUSTER_LABEL = "swarm-transfer.cluster"
@@ -22,6 +23,9 @@ HOLDS_LABEL = "swarm-transfer.holds"
 
 POOL_PREFIX = 24
 """The prefix of the networks that Docker takes from the swarm's pool."""
+
+FIREWALL = "swarm-transfer-firewall"
+"""The name of the container that loads a host's rules."""
 
 PROMETHEUS_FOLDER = "/etc/prometheus"
 """The folder with Prometheus's files in its container."""
@@ -102,6 +106,35 @@ def retire_node(*, node_id: str, drain_timeout: int) -> str:
 def forget_node(*, host: str) -> str:
     """On a manager: remove the node of the host of this name, which is gone, from the swarm."""
     return render("change_node", "forget_node", HOST=host, HOST_LABEL=HOST_LABEL)
+
+
+def load_firewall(*, host: str, image: str, rules: str, gone: Iterable[str]) -> str:
+    """Load the rules of this host's firewall, now and whenever its Engine starts.
+
+    `host` is the host's name in error messages, and `gone` are the addresses of hosts that are gone. An image that is
+    not here is pulled with the login on standard input. If the kernel refuses the rules, the earlier ones stay.
+    """
+    return render(
+        "firewall_container",
+        "load_firewall",
+        HOST=host,
+        NAME=FIREWALL,
+        IMAGE=image,
+        OWNER=users.root_in(users.FIREWALL_GROUP),
+        RULES=rules,
+        GONE=" ".join(sorted(gone)),
+    )
+
+
+def remove_firewall(*, image: str) -> str:
+    """Remove this host's firewall and its rules."""
+    return render(
+        "firewall_container",
+        "remove_firewall",
+        NAME=FIREWALL,
+        IMAGE=image,
+        OWNER=users.root_in(users.FIREWALL_GROUP),
+    )
 
 
 def pull_images(references: Iterable[str]) -> str:

@@ -75,7 +75,7 @@ class FileService(pulumi.ComponentResource):
         image = ServiceImage(
             f"{name}-image",
             ServiceImageArgs(
-                cluster=args.cluster,
+                registry=args.cluster.registry,
                 repository="swarm-transfer/file-transfer",
                 context=args.context,
                 target="files",

@@ -11,7 +11,7 @@ from docker.utils.build import exclude_paths
 
 from .commands import remove_repository, remove_superseded_images
 from .host import Host
-from .swarm import SwarmCluster
+from .registry import Registry
 
 # An engine that lacks an image asks the registry in the image's name. No registry answers at this one, so a missing
 # image fails at once, and nobody else can publish an image under our name.
@@ -22,10 +22,11 @@ _LOCAL_REGISTRY = "localhost"
 class ServiceImageArgs:
     """`context` is the folder with the Dockerfile; `hosts` are the hosts that need the image.
 
+    With a `registry`, the image is built once and pushed there; without one, it is built on each of these hosts.
     `target` is the Dockerfile's stage that is the image.
     """
 
-    cluster: SwarmCluster
+    registry: Registry | None
     repository: str
     context: Path
     hosts: Sequence[Host]
@@ -41,7 +42,7 @@ class ServiceImage(pulumi.ComponentResource):
     def __init__(self, name: str, args: ServiceImageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:image:ServiceImage", name, {}, opts)
         self._args = args
-        self._registry = args.cluster.registry
+        self._registry = args.registry
         tag = context_hash(args.context, args.build_args)
         self._repository = f"{self._registry.address if self._registry else _LOCAL_REGISTRY}/{args.repository}"
         self._tag = tag

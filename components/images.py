@@ -9,7 +9,8 @@ ALERTMANAGER = "prom/alertmanager:v0.28.1@sha256:27c475db5fb156cab31d5c18a4251ac
 CADVISOR = "ghcr.io/google/cadvisor:v0.60.5@sha256:763aecf1c32c2be8a1a75f9abfc2fc461005c9dbbaa39cb356b354aac1296dbe"
 
 DEBIAN = "debian:trixie-slim@sha256:a29215f6a35e51e22adffa17f89e9d2ef06214e64a2bad10d765c46aea49f11f"
-"""The base of the index's image, with Debian's PostgreSQL, Patroni and etcd. The lab's image has the same packages."""
+"""The base of two images with Debian's packages: the index's with PostgreSQL, Patroni and etcd, and the firewall's with
+nft. The lab's image has all these packages."""
 
 GRAFANA = "grafana/grafana:12.3.1@sha256:2175aaa91c96733d86d31cf270d5310b278654b03f5718c59de12a865380a31f"
 

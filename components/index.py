@@ -47,7 +47,7 @@ class Index(pulumi.ComponentResource):
         image = ServiceImage(
             "postgres-image",
             ServiceImageArgs(
-                cluster=args.cluster,
+                registry=args.cluster.registry,
                 repository="swarm-transfer/postgres",
                 context=args.context,
                 hosts=list({host.target.name: host for host in [*args.hosts, *args.etcd_hosts]}.values()),

@@ -1,5 +1,6 @@
 """The registry to which our own images are pushed, if the settings name one, and whether every host can log in."""
 
+import base64
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,19 @@ class Login:
     address: str
     username: str
     password: str = field(repr=False)
+
+
+def engine_login(registry: Registry) -> pulumi.Output[str] | None:
+    """Return the login as the Engine's API takes it to pull an image; None if the registry asks for none."""
+    if not registry.username:
+        return None
+    return registry.password.apply(
+        lambda password: base64.urlsafe_b64encode(
+            json.dumps(
+                {"username": registry.username, "password": password, "serveraddress": registry.address}
+            ).encode()
+        ).decode()
+    )
 
 
 def refusals(targets: Sequence[SshTarget], login: Login) -> list[str]:

@@ -23,6 +23,8 @@ class SwarmClusterArgs:
 
     With `autolock`, a manager whose Engine has started again takes no part in the swarm until it gets the key.
 
+    No host joins before the resources in `before_joining` exist.
+
     `data_hosts` maps each kind of data to the names of its hosts.
 
     Every component finds the rest here: `registry` is where our own images are pushed; without one, they are built on
@@ -36,6 +38,7 @@ class SwarmClusterArgs:
     data_hosts: Mapping[str, Collection[str]] = field(default_factory=dict)
     gone: Sequence[str] = ()
     autolock: bool = False
+    before_joining: Sequence[pulumi.Resource] = ()
     volume_image: str = images.HAPROXY
     ready_timeout: int = 300
     patience: int = 1
@@ -149,7 +152,7 @@ class SwarmCluster(pulumi.ComponentResource):
             create=create,
             stdin=stdin,
             delete=commands.leave_swarm(),
-            after=[host.removal],
+            after=[host.removal, *self._args.before_joining],
         )
 
     def _join_request(self, host: Host, *, after: Command) -> pulumi.Output[str]:

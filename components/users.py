@@ -28,6 +28,10 @@ DOCKER_API_GROUP = 10014
 keep cAdvisor, which sees the host's processes, out of the two that have the Engine's socket."""
 
 
+FIREWALL_GROUP = 10016
+"""The group of the hosts' firewalls, which are root with the one capability that sets rules."""
+
+
 def alone(uid: int) -> str:
     """Return a service's user and group, both with this number."""
     return f"{uid}:{uid}"

@@ -60,7 +60,7 @@ class OfflineLifecycle:
         return {
             "alertmanager": monitoring,
             "cadvisor": local_registry.publish(lab, cadvisor.recipe()),
-            "debian": local_registry.publish(lab, rootfs.POSTGRES),
+            "debian": local_registry.publish(lab, rootfs.DEBIAN),
             "haproxy": local_registry.publish(lab, rootfs.HAPROXY),
             "influxdb": monitoring,
             "node_exporter": local_registry.publish(lab, rootfs.NODE_EXPORTER),

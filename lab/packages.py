@@ -28,6 +28,8 @@ LAB = frozenset(
 LINT = frozenset({"prometheus"})
 UNIT = frozenset({"haproxy", "openssh-client", "prometheus", "vagrant", "vagrant-libvirt"})
 SERVICE = frozenset({"chromium-headless-shell", "curl", "haproxy", "postgresql", "procps", "restic", "util-linux"})
+ROOT = frozenset({"iproute2", "nftables"})
+"""What the service's tests need that only root can run."""
 CHECKS = LINT | UNIT | SERVICE
 """What the checks that run without a lab need."""
 
@@ -41,6 +43,7 @@ _PROGRAM_OF_PACKAGE = {
     "iproute2": "ip",
     "iptables": "iptables",
     "mmdebstrap": "mmdebstrap",
+    "nftables": "nft",
     "openssh-client": "ssh",
     "procps": "ps",
     "prometheus": "promtool",

@@ -71,13 +71,13 @@ NODE_EXPORTER = Recipe(
     links=(("/bin/node_exporter", "/usr/bin/prometheus-node-exporter"),),
 )
 
-POSTGRES = Recipe(
-    name="postgres",
-    packages=("etcd-client", "etcd-server", "patroni", "postgresql-17", "python3-etcd", "wget"),
+DEBIAN = Recipe(
+    name="debian",
+    packages=("etcd-client", "etcd-server", "nftables", "patroni", "postgresql-17", "python3-etcd", "wget"),
     # With the packages installed and no source for others, apt has nothing to do when the image is built.
     files=(("/etc/apt/sources.list", ""),),
 )
-"""The base of the index's image, with all packages that its Dockerfile installs."""
+"""The base of the images of the index and of the firewall, with all packages that their Dockerfiles install."""
 
 
 def build(recipe: Recipe) -> Path:

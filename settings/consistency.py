@@ -4,6 +4,7 @@ Every error begins with the setting's path, and names the value and the remedy.
 """
 
 from components.edge_config import drain_seconds
+from components.firewall_rules import HOSTS_TCP
 from settings import addresses, topology
 from settings.errors import secret_remedy
 from settings.models import Settings
@@ -98,6 +99,11 @@ def _check_ports(settings: Settings) -> None:
     for service, port in topology.monitoring_ports(settings).items():
         if port == settings.edge_port:
             raise ValueError(f'edge_port: "{port}" is the port of {service}, which is published: choose another port')
+    for port in HOSTS_TCP:
+        if settings.firewall and port in settings.firewall.ports:
+            raise ValueError(
+                f'firewall.ports: "{port}" is a port of Docker, which the other hosts reach and nobody else: remove it'
+            )
 
 
 def _check_host_names(settings: Settings) -> None:

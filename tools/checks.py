@@ -76,7 +76,7 @@ def check_stages() -> list[Stage]:
 def test_stages(lab_tests: Callable[[], bool]) -> list[Stage]:
     """All of it, as root; `lab_tests` brings the lab up and runs the end-to-end tests."""
     return [
-        packages_stage(packages.LAB | packages.CHECKS),
+        packages_stage(packages.LAB | packages.CHECKS | packages.ROOT),
         *lint_stages(),
         *unit_stages(),
         *service_stages(as_root=True),

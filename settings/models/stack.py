@@ -11,6 +11,7 @@ from settings.models.backup import Backup
 from settings.models.base import Model
 from settings.models.edge import Certificate, EdgeLimits
 from settings.models.file_service import FileService
+from settings.models.firewall import Firewall
 from settings.models.hosts import Host, Hosts, Ssh
 from settings.models.images import Images, Registry
 from settings.models.monitoring import Alerting, Monitoring
@@ -50,6 +51,8 @@ class Settings(Model):
     edge_limits: EdgeLimits = EdgeLimits()
     edge_certificate: Certificate | None = None
     """With it, the edge speaks TLS."""
+    firewall: Firewall | None = None
+    """Without it, every host lets in everything."""
     patience: Annotated[int, Field(ge=1, le=20)] = 1
     """A factor for slow hosts: of all times of the health checks by which Swarm kills tasks, and of `ready_timeout`."""
     autolock: bool = False

@@ -24,6 +24,8 @@ SCRIPTS = {
     "forget node": commands.forget_node(host="slave"),
     "configure": commands.configure_node(node_id="n1", role="worker", labels={"disk": "ssd", "a b": "it's"}),
     "retire": commands.retire_node(node_id="n1", drain_timeout=600),
+    "load firewall": commands.load_firewall(host="slave", image="x:1", rules="table inet t {\n}\n", gone=["10.0.0.4"]),
+    "remove firewall": commands.remove_firewall(image="x:1"),
     "pull images": commands.pull_images(["y@sha256:0"]),
     "remove images": commands.remove_images(["localhost/x:1", "y@sha256:0"]),
     "remove repository": commands.remove_repository("localhost/x"),

@@ -71,6 +71,14 @@ Change = Callable[[dict[str, Any]], Any]
             lambda v: v["hosts"][1].update(role="manager"),
             ("swarm-transfer:hosts", '"master" and "slave" are the managers', "either of two", "one or three"),
         ),
+        (
+            lambda v: v.update(firewall={"ports": [9100, 7946]}),
+            ("firewall.ports", '"7946"', "nobody else", "remove it"),
+        ),
+        (lambda v: v.update(firewall={"ports": [2377]}), ("firewall.ports", '"2377"', "nobody else", "remove it")),
+        (lambda v: v.update(firewall={"ports": [65536]}), ("firewall.ports", '"65536"', "less than or equal to 65535")),
+        (lambda v: v.update(firewall={"prots": [1]}), ("swarm-transfer:firewall.prots", '"[1]"', "one of: ports")),
+        (lambda v: v.update(firewall=True), ("swarm-transfer:firewall", '"True"', "change it")),
         (lambda v: v.update(backup={}, backup_password="x" * 12), ("backup", "either directory or s3", "set one")),
         (
             lambda v: v.update(backup={"directory": "/srv", "s3": BUCKET}, backup_password="x" * 12),

@@ -15,6 +15,7 @@ BACKUPS: dict[str, Any] = {"backup": {"directory": "/srv/backup"}, "backup_passw
 VARIANTS: dict[str, dict[str, Any]] = {
     "cluster": {},
     "cluster with backups": BACKUPS,
+    "cluster with a firewall": {"firewall": {"ports": [9100]}},
     "directory": {"file_service": {"storage": "directory"}},
     "s3": S3,
 }
