@@ -1,4 +1,4 @@
-"""What somebody changed by hand in nodes, volumes and services that `pulumi up --refresh` would not put back.
+"""What somebody changed by hand in nodes, volumes, firewalls and services, and `pulumi up --refresh` does not put back.
 
 Each line names the command that does. `docker node` and `docker service` run on a manager.
 """
@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from components.commands import FIREWALL
 from components.probe import Probe
 from operations.recorded import WantedNode, WantedVolume
 
@@ -77,6 +78,13 @@ def volume_findings(
                 f"{volume.owner}:{volume.owner} /volume"
             )
             yield f"{volume.name}: the volume was deleted on {host} with its data: `{chown}` there makes an empty one"
+
+
+def firewall_findings(firewalls: Mapping[str, str], probes: Mapping[str, Probe]) -> Iterator[str]:
+    """Yield one line for each firewall that does not run. `firewalls` are their URNs by the hosts' names."""
+    for host, urn in firewalls.items():
+        if host in probes and not any(container.name == FIREWALL for container in probes[host].containers):
+            yield f"{host}: its firewall does not run: `pulumi up --replace '{urn}'` starts it"
 
 
 def service_findings(identifiers: Collection[str], documents: Sequence[Mapping[str, Any]]) -> Iterator[str]:

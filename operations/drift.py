@@ -39,6 +39,7 @@ def findings(configured: ConfiguredHosts) -> Iterator[str]:
     probes = {name: answer for name, answer in answers.items() if isinstance(answer, Probe)}
     yield from commanded.node_findings(known.nodes, swarm.nodes, probes)
     yield from commanded.volume_findings(known.volumes, {host.address: name for name, host in present.items()}, probes)
+    yield from commanded.firewall_findings(known.firewalls, probes)
     yield from commanded.service_findings(known.services, swarm.services)
     if problems := [answer for answer in answers.values() if isinstance(answer, str)]:
         raise SshError("\n".join(problems))

@@ -1,4 +1,4 @@
-"""What the last `pulumi up` made by commands on hosts, from Pulumi's state: the nodes of the swarm, and volumes.
+"""What the last `pulumi up` made by commands on hosts, from Pulumi's state: the swarm's nodes, volumes, and firewalls.
 
 Pulumi cannot read these back. But its state has each command's script, and a script begins with its inputs.
 """
@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from components.commands import FIREWALL
 from components.shell import variables_and_arguments
 from operations.stack import OperationError, pulumi
 
@@ -37,11 +38,12 @@ class WantedVolume:
 
 @dataclass(frozen=True)
 class Recorded:
-    """The nodes and the volumes, and the ids of the services."""
+    """The nodes and the volumes, and the ids of the services. `firewalls` are the URNs of firewalls by their hosts."""
 
     nodes: Sequence[WantedNode]
     volumes: Sequence[WantedVolume]
     services: frozenset[str]
+    firewalls: Mapping[str, str]
 
 
 def recorded() -> Recorded:
@@ -58,7 +60,7 @@ def recorded() -> Recorded:
 
 def parse(exported: Mapping[str, Any]) -> Recorded:
     """Return what is in the exported state."""
-    nodes, volumes, services = [], [], []
+    nodes, volumes, services, firewalls = [], [], [], {}
     for resource in exported["deployment"].get("resources", []):
         if resource.get("delete"):
             continue  # its deletion failed, and the next `pulumi up` repeats it
@@ -78,6 +80,8 @@ def parse(exported: Mapping[str, Any]) -> Recorded:
                     labels=dict(label.split("=", 1) for label in arguments),
                 )
             )
+        elif variables.get("NAME") == FIREWALL:
+            firewalls[variables["HOST"]] = resource["urn"]
         elif variables.keys() == {"VOLUME", "OWNER", "IMAGE"}:
             volumes.append(
                 WantedVolume(
@@ -87,4 +91,4 @@ def parse(exported: Mapping[str, Any]) -> Recorded:
                     image=variables["IMAGE"],
                 )
             )
-    return Recorded(nodes, volumes, frozenset(services))
+    return Recorded(nodes, volumes, frozenset(services), firewalls)

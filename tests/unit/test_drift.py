@@ -20,7 +20,7 @@ from components.probe import SCRIPT, parse
 from components.shell import render, variables_and_arguments
 from components.ssh import SshError, SshTarget
 from operations import drift, health, recorded, refreshed, stack
-from operations.commanded import node_findings, service_findings, volume_findings
+from operations.commanded import firewall_findings, node_findings, service_findings, volume_findings
 from operations.recorded import WantedNode, WantedVolume
 from operations.refreshed import changes
 from operations.stack import OperationError
@@ -280,6 +280,17 @@ def test_a_deleted_volume_is_named_with_the_command_that_makes_it_anew() -> None
     )
 
 
+def test_a_firewall_that_does_not_run_is_named_with_the_command_that_starts_it() -> None:
+    firewalls = {"master": "urn::master-firewall", "slave": "urn::slave-firewall"}
+    running = parse(f"{probed('m1')}\ncontainer|swarm-transfer-firewall||")
+
+    assert list(firewall_findings(firewalls, {"master": running, "slave": running})) == []
+    assert list(firewall_findings(firewalls, {"master": running})) == [], "the host did not answer"
+    assert list(firewall_findings(firewalls, {"master": running, "slave": parse(probed("s1"))})) == [
+        "slave: its firewall does not run: `pulumi up --replace 'urn::slave-firewall'` starts it"
+    ]
+
+
 def service(name: str, *, labels: Mapping[str, str] | None = None, **container: Any) -> dict[str, Any]:
     spec = {"Name": name, "Labels": labels, "TaskTemplate": {"ContainerSpec": container}}
     return {"ID": f"{name}-id", "Spec": spec}
@@ -352,6 +363,14 @@ def test_the_program_s_state_has_every_node_volume_and_service(
     assert {volume.name for volume in found.volumes} == provided | {"object-store-volume"}
     addresses = {volume.address for volume in found.volumes if volume.name == "object-store-volume"}
     assert addresses == {"192.168.50.2", "192.168.50.3"}
+
+
+def test_the_program_s_state_has_every_firewall(run_once: Callable[..., Recorder], values: dict[str, Any]) -> None:
+    assert recorded.parse(exported(run_once(values))).firewalls == {}
+    assert recorded.parse(exported(run_once({**values, "firewall": {}}))).firewalls == {
+        "master": "urn::master-firewall",
+        "slave": "urn::slave-firewall",
+    }
 
 
 def test_what_pulumi_is_still_to_delete_is_not_expected() -> None:

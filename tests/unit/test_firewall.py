@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recorder import PASSWORDS, Recorder, revealed
+from recorder import PASSWORDS, Monitor, Recorder, revealed
 from variants import hosts_with
 
 from components import commands, registry, shell
@@ -94,6 +94,25 @@ def test_every_host_has_a_firewall_that_lets_in_all_hosts(run_once: Run, values:
         assert re.fullmatch(r"localhost/swarm-transfer/firewall:[0-9a-f]{12}", given(command)["IMAGE"])
         assert command["delete"] == commands.remove_firewall(image=given(command)["IMAGE"])
         assert f"firewall-image-{host}" in recorder.dependencies[f"{host}-firewall"]
+
+
+def test_a_firewall_that_is_replaced_is_removed_first(
+    run_program: Run, values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the removal of the old one would remove the new one."""
+    replaced_first: set[str] = set()
+    register = Monitor.RegisterResource
+
+    def watch(monitor: Monitor, request: Any) -> Any:
+        if request.deleteBeforeReplace:
+            replaced_first.add(request.name)
+        return register(monitor, request)
+
+    monkeypatch.setattr(Monitor, "RegisterResource", watch)
+
+    run_program({**values, "firewall": {}})
+
+    assert {"master-firewall", "slave-firewall"} <= replaced_first
 
 
 def test_no_host_joins_before_every_host_lets_it_in(run_once: Run, values: dict[str, Any]) -> None:
