@@ -26,6 +26,8 @@ from file_transfer.limits import Limits
 from file_transfer.ranges import Range
 from file_transfer.stored_file import StoredFile, now
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("a", "b", "c")
 THREADS = 8
 ACTIONS = 60
