@@ -44,7 +44,8 @@ def allowed(replicas: int) -> int:
 def memory(replicas: int) -> int:
     """Return the memory in MiB that PostgreSQL needs with all connections of replicas in use.
 
-    A backup's few are not counted: the additional replica of an update is counted, and it rarely runs.
+    The few connections of a backup are left out. They fit into what is counted for the additional replica that runs
+    during an update.
     """
     return round(_FIRST_MIB + _MIB_EACH * in_use(replicas))
 
