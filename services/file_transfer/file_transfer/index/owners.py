@@ -1,5 +1,8 @@
 """Who stored what: the token for which content counts, from its first byte until it is removed or replaced.
 
+The owners have a table of their own: a replica of a release without them would keep a column of the file that it
+replaces, and the new content would count for the old owner.
+
 The functions that change owners return by how many bytes the usage of each token changes; `usage.count` counts them in
 the same transaction. All functions run inside a transaction of the caller.
 """
@@ -8,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Integer, and_, bindparam, delete, insert, select, update
 
 from file_transfer.index.prepared import Prepared
 from file_transfer.index.schema import GARBAGE, contents, files, owners
@@ -32,7 +35,7 @@ _PAGE = (
     select(owners.c.version, owners.c.name)
     .where(owners.c.version > bindparam("after"))
     .order_by(owners.c.version)
-    .limit(_CHECKED)
+    .limit(bindparam("count", type_=Integer))
     .subquery()
 )
 _NEXT = (
@@ -77,5 +80,5 @@ def find_lost(connection: Connection, after: UUID) -> tuple[Sequence[UUID], UUID
 
     That happens only if a replica of a release without owners removes or replaces content. A version never comes back.
     """
-    rows = connection.execute(_NEXT, {"after": after}).all()
+    rows = connection.execute(_NEXT, {"after": after, "count": _CHECKED}).all()
     return [row.version for row in rows if row.is_lost], rows[-1].version if len(rows) == _CHECKED else FIRST
