@@ -20,7 +20,7 @@ from running import serving, wait_until
 from sqlalchemy import Connection
 from token_files import tokens_with_limits
 
-from file_transfer import app, metrics, reservation, sweep, tokens, upload_content
+from file_transfer import app, bodies, metrics, reservation, sweep, tokens, upload_content
 from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import ChunkStore
 from file_transfer.errors import QuotaError
@@ -170,6 +170,7 @@ def test_content_of_unknown_length_is_measured_while_it_comes(
     ask: Ask, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reservation, "_ROOM", 40_000)
+    monkeypatch.setattr(bodies, "BLOCK_BYTES", 10_000)
 
     assert put(ask, "ci", "large", QUOTA + 1, length=-1).status == 507
     assert used(database) == 0
@@ -389,11 +390,11 @@ def test_a_replica_publishes_the_usage_and_releases_what_is_lost(tmp_path: Path,
 
         stored = requests.put(f"{server.url}/files/name", data=b"x" * SMALL, headers=authorization, timeout=10)
         assert stored.status_code == 201
-        wait_until(lambda: published(SMALL))
+        wait_until(lambda: published(SMALL), seconds=60)
 
         with earlier, closing(SqliteDatabase(tmp_path / "data" / "index.sqlite")) as index:
             index.write(lambda connection: files.remove(connection, "name", now(), timedelta(0)))
-        wait_until(lambda: published(0))
+        wait_until(lambda: published(0), seconds=60)
 
 
 # Beside a replica of a release that counts for no token

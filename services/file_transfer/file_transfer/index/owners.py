@@ -25,11 +25,14 @@ _CHECKED = 500
 
 _INSERT = Prepared(insert(owners))
 _TOKEN = Prepared(select(owners.c.token).where(owners.c.version == bindparam("wanted")))
-_GROW = (
+_GROW = Prepared(
     update(owners)
     .where(owners.c.version == bindparam("wanted"))
     .values(size=owners.c.size + bindparam("more"))
     .returning(owners.c.token)
+)
+_FORGET = Prepared(
+    delete(owners).where(owners.c.version == bindparam("wanted")).returning(owners.c.token, owners.c.size)
 )
 _PAGE = (
     select(owners.c.version, owners.c.name)
@@ -56,16 +59,17 @@ def record(connection: Connection, version: UUID, owner: Owner, size: int, name:
 
 def grow(connection: Connection, version: UUID, more: int) -> Counter[str]:
     """Count `more` bytes, which may be negative, for whoever owns the content."""
-    found = connection.execute(_GROW, {"wanted": version, "more": more}).scalars() if more else ()
-    return Counter(dict.fromkeys(found, more))
+    row = _GROW.one_or_none(connection, {"wanted": version, "more": more}) if more else None
+    return Counter() if row is None else Counter({row.token: more})
 
 
 def forget(connection: Connection, versions: Iterable[UUID]) -> Counter[str]:
     """Forget the owners of content that is removed or replaced."""
-    gone = delete(owners).where(owners.c.version.in_(list(versions))).returning(owners.c.token, owners.c.size)
     changed: Counter[str] = Counter()
-    for token, size in connection.execute(gone):
-        changed[token] -= size
+    for version in versions:
+        row = _FORGET.one_or_none(connection, {"wanted": version})
+        if row is not None:
+            changed[row.token] -= row.size
     return changed
 
 
