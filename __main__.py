@@ -111,6 +111,7 @@ files = FileService(
                 prefix=holder.prefix,
                 expires=holder.expires,
                 ttl=holder.ttl,
+                quota_bytes=holder.quota_bytes,
             )
             for name, holder in settings.tokens.items()
         },
