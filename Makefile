@@ -24,7 +24,7 @@ test-faults: venv ## networks, disks, memory and Pulumi fail, hosts are maintain
 destroy: venv ## take away all that demo and test have made (built tools and images stay cached)
 	@.venv/bin/python -m lab destroy
 
-check: venv ## all that needs neither root nor hosts: lint, unit, service without its slow tests; a few minutes
+check: venv ## all that needs neither root nor hosts: lint, unit, service without its slow tests; three minutes
 	@.venv/bin/python -m tools check
 
 lint: venv ## formatting, lint, types, shell scripts, Dockerfiles, workflows, rules

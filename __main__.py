@@ -1,21 +1,18 @@
 """Wires the cluster, in the order of the picture in the README: hosts, swarm, storage, files, edge, monitoring."""
 
-from pathlib import Path
-
 import pulumi
 
 import settings as configuration
 from components import container_api, preflight, ssh
 from components.edge import Edge, EdgeArgs
 from components.edge_config import Limits
-from components.file_service import FileService, FileServiceArgs
 from components.host import Host, HostArgs
 from components.overlay import OverlayNetwork, OverlayNetworkArgs
 from components.registry import Registry
 from components.swarm import SwarmCluster, SwarmClusterArgs
-from components.tokens import TokenArgs
 from settings import secret, topology
 from wiring.backup import create_backup
+from wiring.files import create_file_service
 from wiring.firewall import create_firewall
 from wiring.monitoring import checked_prometheus_files, monitoring_of
 from wiring.storage import create_storage
@@ -88,36 +85,7 @@ networks = {
     for network in planned.networks
 }
 storage = create_storage(settings, planned, cluster, networks)
-files = FileService(
-    "files",
-    FileServiceArgs(
-        cluster=cluster,
-        network=networks[topology.FILES_NET],
-        storage=storage,
-        context=Path("services/file_transfer"),  # relative, so that Pulumi's state is the same in every checkout
-        python_image=settings.images.python,
-        replicas=settings.file_service.replicas,
-        max_file_bytes=settings.file_service.max_file_bytes,
-        quota_bytes=settings.file_service.quota_bytes,
-        min_free_bytes=settings.file_service.min_free_bytes,
-        grace=settings.file_service.grace,
-        anonymous=settings.file_service.anonymous,
-        allowed_hosts=settings.allowed_hosts,
-        allowed_origins=settings.file_service.allowed_origins,
-        tokens=None
-        if settings.tokens is None
-        else {
-            name: TokenArgs(
-                token=secret(holder.token),
-                scopes=holder.scopes,
-                prefix=holder.prefix,
-                expires=holder.expires,
-                ttl=holder.ttl,
-            )
-            for name, holder in settings.tokens.items()
-        },
-    ),
-)
+files = create_file_service(settings, cluster, networks, storage)
 edge = Edge(
     "edge",
     EdgeArgs(

@@ -13,7 +13,7 @@ class TokenArgs:
     """A token and what it allows: `scopes` are some of read, write and delete.
 
     It is for names that begin with `prefix`, until the end of the day `expires` in UTC. A file that is stored with it
-    without an expiry is kept for the time `ttl`, such as `7d`.
+    without an expiry is kept for the time `ttl`, such as `7d`. All that is stored with it may have `quota_bytes`.
     """
 
     token: pulumi.Output[str]
@@ -21,6 +21,7 @@ class TokenArgs:
     prefix: str = ""
     expires: date | None = None
     ttl: str = ""
+    quota_bytes: int | None = None
 
 
 def tokens_file(tokens: Mapping[str, TokenArgs]) -> pulumi.Output[str]:
@@ -33,11 +34,12 @@ def tokens_file(tokens: Mapping[str, TokenArgs]) -> pulumi.Output[str]:
     )
 
 
-def _limits(holder: TokenArgs) -> dict[str, str]:
-    limits = {
+def _limits(holder: TokenArgs) -> dict[str, str | int]:
+    limits: dict[str, str | int | None] = {
         "prefix": holder.prefix,
         "expires": holder.expires.isoformat() if holder.expires else "",
         "ttl": holder.ttl,
+        "quota_bytes": holder.quota_bytes,
     }
     return {name: value for name, value in limits.items() if value}
 

@@ -56,6 +56,13 @@ _STORED: tuple[tuple[str, str, str, str, Unit], ...] = (
         "bytes",
     ),
     (
+        "Stored with each token",
+        "Size of the files that were stored, and of the uploads that were begun, with each token of the settings.",
+        'max by (token) (file_transfer_token_stored_bytes{job="file-service"})',
+        "{{token}}",
+        "bytes",
+    ),
+    (
         "Files",
         "Number of files, by the index.",
         'max by (service) (file_transfer_stored_files{job="file-service"})',

@@ -24,6 +24,8 @@ class Token(Model):
     """The last day, in UTC, on which the token is valid."""
     ttl: Annotated[str, Field(pattern=_TTL)] = ""
     """How long a file is kept that is uploaded without an expiry, such as 7d; without it, for ever."""
+    quota_bytes: Annotated[int, Field(ge=1)] | None = None
+    """The most bytes of all files stored and uploads begun with it; without it, only the quota of all files counts."""
 
     @field_validator("token")
     @classmethod

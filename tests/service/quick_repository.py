@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.poly1305 import Poly1305
 
 _KEY_BYTES = 64
-"""32 that encrypt, and two times 16 that authenticate."""
+"""The length of a key: 32 bytes encrypt, and 32 authenticate."""
 
 _COST = {"N": 2, "r": 1, "p": 1}
-"""Of scrypt: the least that restic accepts, instead of what takes half a second."""
+"""The parameters of scrypt: the cheapest that restic accepts. Its own take half a second for each key."""
 
 
 def create(folder: Path, password: str) -> None:

@@ -7,6 +7,7 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from backup.archive import ArchiveError, Contents
 from backup.restore import RestoreError
 from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import MissingChunkError, StorageUnavailableError
+from file_transfer.index import usage
 from file_transfer.lifetime import Lifetime
-from file_transfer.limits import Limits
+from file_transfer.limits import Limits, Owner
 from file_transfer.ranges import Range
 from file_transfer.stored_file import now
 
@@ -78,6 +80,23 @@ def test_restored_files_are_what_they_were(catalogue: Catalogue, target: Catalog
     assert described(target) == described(catalogue)
     assert (result.files, result.bytes) == (contents.files, contents.bytes) == (10, len(LARGE) * 9 + 73_539)
     assert (contents.removed, contents.damaged) == ([], [])
+
+
+def test_restored_files_count_for_the_tokens_that_have_stored_them(catalogue: Catalogue, target: Catalogue) -> None:
+    for name, token, size in (("small", "ci", 10), ("large", "ci", 40_000), ("other", "press", 7), ("nobody's", "", 5)):
+        with catalogue.receive(size, Owner(name=token)) as incoming:
+            incoming.write(b"x" * size)
+            catalogue.publish({name: incoming}, Lifetime())
+
+    restored(target, archived(catalogue)[0])
+
+    assert {file.name: target.owner(file) for file in target.page("", "", 9)} == {
+        "small": "ci",
+        "large": "ci",
+        "other": "press",
+        "nobody's": "",
+    }
+    assert [target.database.read(partial(usage.of_token, token=token)) for token in ("ci", "press")] == [40_010, 7]
 
 
 def test_files_can_be_restored_to_each_kind_of_storage(catalogue: Catalogue, source: Catalogue) -> None:

@@ -16,6 +16,8 @@ from backup import repository as module
 from backup import settings
 from backup.repository import Repository, RepositoryError, WrongPasswordError
 
+pytestmark = pytest.mark.slow
+
 TIME = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 

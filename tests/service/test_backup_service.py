@@ -21,6 +21,8 @@ from backup.repository import Repository
 from file_transfer import healthcheck
 from file_transfer.stored_file import now
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_SECONDS = 120
 """For what starts several processes of restic, each of which derives a key."""
 

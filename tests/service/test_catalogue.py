@@ -415,7 +415,7 @@ def test_what_is_finished_stays_while_the_rest_of_its_form_arrives(
 def test_a_transaction_changes_one_row_of_the_usage(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise two of them may wait for each other."""
     changed: list[set[object]] = []
-    write, add = catalogue.database.write, usage._ADD.change
+    write, add = catalogue.database.write, usage._ALL._add.change
 
     def begun(change: Callable[[Connection], Any]) -> Any:
         changed.append(set())
@@ -426,7 +426,7 @@ def test_a_transaction_changes_one_row_of_the_usage(catalogue: Catalogue, monkey
         return add(connection, values)
 
     monkeypatch.setattr(catalogue.database, "write", begun)
-    monkeypatch.setattr(usage._ADD, "change", added)
+    monkeypatch.setattr(usage._ALL._add, "change", added)
     for number in range(5):
         replace(catalogue, "small", b"x" * (number + 1))
         replace(catalogue, "large", b"x" * (MIB + number))

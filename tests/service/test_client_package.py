@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -38,6 +39,7 @@ def test_the_client_imports_only_requests_and_the_standard_library() -> None:
     assert others == {"requests", "file_transfer_client"}
 
 
+@pytest.mark.slow
 def test_the_installed_client_runs_without_the_server_s_package(tmp_path: Path) -> None:
     # A copy, because the build leaves files beside the sources.
     source = copytree(PACKAGE.parent, tmp_path / "source", ignore=ignore_patterns("__pycache__"))

@@ -130,6 +130,7 @@ def test_another_worker_resumes_an_upload_whose_worker_was_killed(real: Server, 
     assert hashlib.sha256(requests.get(f"{real.url}/files/killed", timeout=30).content).hexdigest() == sha256(sent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", ["cluster", "s3"], indirect=True)
 def test_memory_does_not_grow_with_transfers_to_other_servers(real: Server, tmp_path: Path) -> None:
     large = tmp_path / "large"

@@ -231,6 +231,7 @@ def test_a_client_cannot_choose_its_address_or_the_number_of_its_request(front: 
     assert re.fullmatch(r"[0-9a-f-]{36}", logged["request"])
 
 
+@pytest.mark.slow
 def test_uploads_that_stop_are_cut_and_others_go_on(tmp_path: Path, program: Callable[[str], str]) -> None:
     with (
         serving(tmp_path, WORKERS="1", PACE_SECONDS="2") as server,

@@ -13,7 +13,7 @@ from client import BOUNDARY, FORM, MAX_TRANSFERS, Client, file_form
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from file_transfer import app, incoming, reservation
+from file_transfer import app, bodies, incoming, reservation
 from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import ChunkStore, StorageUnavailableError
 from file_transfer.index import usage
@@ -536,6 +536,7 @@ def test_a_file_of_unknown_length_is_measured_against_the_quota(
     limited: Limited, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reservation, "_ROOM", 40_000)
+    monkeypatch.setattr(bodies, "BLOCK_BYTES", 10_000)
     client = limited(quota=100_000)
 
     assert client.put("large", b"x" * 120_000, length=-1).status == 507

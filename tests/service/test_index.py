@@ -3,14 +3,14 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, insert, text
 
-from file_transfer.index import files, garbage, schema
+from file_transfer.index import files, garbage, owners, schema
 from file_transfer.index.database import Database
 from file_transfer.index.migrate import migrate
 from file_transfer.index.sqlite import SqliteDatabase
@@ -79,6 +79,8 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteDatabase]:
         connection.execute(insert(schema.contents), live)
         pieces = [{"key": file["name"], "content_id": file["version"], "start": 0, "size": 1} for file in rows]
         connection.execute(insert(schema.chunks), pieces)
+        owned = [{"version": file["version"], "token": "ci", "size": 1, "name": file["name"]} for file in rows]
+        connection.execute(insert(schema.owners), owned)
 
     database.write(fill)
     yield database
@@ -102,11 +104,20 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteDatabase]:
 def test_the_cost_does_not_grow_with_the_number_of_files(
     large: SqliteDatabase, query: Callable[[Connection], object]
 ) -> None:
-    steps = 0
+    assert 0 < steps(large, query) < 2000
+
+
+def test_the_cost_of_a_search_for_lost_content_grows_no_further_than_its_step(large: SqliteDatabase) -> None:
+    assert steps(large, lambda connection: owners.find_lost(connection, UUID(int=2**127))) < 100 * owners._CHECKED
+
+
+def steps(database: SqliteDatabase, query: Callable[[Connection], object]) -> int:
+    """Return how many steps of SQLite's machine a query takes."""
+    taken = 0
 
     def count() -> None:
-        nonlocal steps
-        steps += 1
+        nonlocal taken
+        taken += 1
 
     def counted(connection: Connection) -> None:
         driver = connection.connection.driver_connection
@@ -115,6 +126,5 @@ def test_the_cost_does_not_grow_with_the_number_of_files(
         query(connection)
         driver.set_progress_handler(None, 1)
 
-    large.write(counted)
-
-    assert 0 < steps < 2000
+    database.write(counted)
+    return taken

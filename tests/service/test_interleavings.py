@@ -8,6 +8,7 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,11 +23,14 @@ from file_transfer.index import contents, schema, usage
 from file_transfer.index.contents import LeaseLostError
 from file_transfer.index.database import Database
 from file_transfer.lifetime import Lifetime
-from file_transfer.limits import Limits
+from file_transfer.limits import Limits, Owner
 from file_transfer.ranges import Range
 from file_transfer.stored_file import StoredFile, now
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("a", "b", "c")
+TOKENS = ("ci", "press", "")
 THREADS = 8
 ACTIONS = 60
 EXPECTED = (RefusedError, UnknownFileError, uploads.UnknownUploadError, StorageUnavailableError, LeaseLostError)
@@ -35,8 +39,9 @@ EXPECTED = (RefusedError, UnknownFileError, uploads.UnknownUploadError, StorageU
 class Client:
     """A client that does one thing after the other, at random."""
 
-    def __init__(self, catalogue: Catalogue, seed: int) -> None:
+    def __init__(self, catalogue: Catalogue, seed: int, owner: Owner) -> None:
         self._catalogue = catalogue
+        self._owner = owner
         self._chance = random.Random(seed)
         self._uploads = uploads.Uploads(catalogue)
 
@@ -44,18 +49,21 @@ class Client:
         actions = [self._put, self._put, self._remove, self._read, self._read, self._resume, self._sweep]
         with suppress(*EXPECTED):
             self._chance.choice(actions)()
+        if self._owner.name and self._owner.quota:
+            assert self._catalogue.database.read(partial(usage.of_token, token=self._owner.name)) <= self._owner.quota
 
     def _put(self) -> None:
         content = self._chance.randbytes(self._chance.choice([1, 10, 999, 2500, 5000]))
         lifetime = Lifetime(ttl=self._chance.choice([None, None, timedelta(milliseconds=20)]))
-        with self._catalogue.receive(self._chance.choice([None, len(content)])) as file:
+        with self._catalogue.receive(self._chance.choice([None, len(content)]), self._owner) as file:
             for first in range(0, len(content), 700):
                 file.write(content[first : first + 700])
             self._catalogue.publish({self._chance.choice(NAMES): file}, lifetime)
 
     def _resume(self) -> None:
         content = self._chance.randbytes(self._chance.choice([10, 3000]))
-        identifier = self._uploads.create(len(content), {"filename": self._chance.choice(NAMES)}).id.hex
+        metadata = {"filename": self._chance.choice(NAMES)}
+        identifier = self._uploads.create(len(content), metadata, self._owner).id.hex
         if self._chance.random() < 0.2:
             self._uploads.remove(self._uploads.find(identifier))
         # Two requests at once, as after a connection that the client believes to be broken.
@@ -96,9 +104,9 @@ def check_content(catalogue: Catalogue, file: StoredFile) -> None:
     assert hashlib.sha256(content).hexdigest() == file.sha256
 
 
-@pytest.mark.parametrize("quota", [0, 40_000])
+@pytest.mark.parametrize(("quota", "token_quota"), [(0, 0), (40_000, 0), (40_000, 9000)])
 def test_files_stay_whole_and_nothing_else_stays(
-    database: Database, monkeypatch: pytest.MonkeyPatch, quota: int
+    database: Database, monkeypatch: pytest.MonkeyPatch, quota: int, token_quota: int
 ) -> None:
     monkeypatch.setattr(incoming, "SMALL_BYTES", 100)
     monkeypatch.setattr(reservation, "_ROOM", 1000)
@@ -108,7 +116,7 @@ def test_files_stay_whole_and_nothing_else_stays(
     catalogue = Catalogue(database, store, Limits(max_file=10_000, quota=quota))
 
     def run(seed: int) -> None:
-        client = Client(catalogue, seed)
+        client = Client(catalogue, seed, Owner(name=TOKENS[seed % len(TOKENS)], quota=token_quota))
         for _ in range(ACTIONS):
             client.act()
 
@@ -131,6 +139,10 @@ def test_files_stay_whole_and_nothing_else_stays(
     for file in kept:
         check_content(catalogue, file)
     assert database.read(usage.total) == (sum(file.size for file in kept), len(kept))
+    for token in TOKENS[:-1]:
+        stored = sum(file.size for file in kept if catalogue.owner(file) == token)
+        assert database.read(partial(usage.of_token, token=token)) == stored
+    assert {row.version for row in rows(database, schema.owners)} <= {file.version for file in kept}
     large = {file.version for file in kept if file.data is None}
     left = [row for row in rows(database, schema.contents) if row.id not in large]
     assert left == []

@@ -21,17 +21,20 @@ from file_transfer.limits import Limits
 MIGRATIONS = Path(str(resources.files("file_transfer.index"))) / "migrations"
 ADDS = 'op.add_column("files", sa.Column("colour", sa.Text)); op.create_table("more", sa.Column("id", sa.Integer))'
 
+CURRENT = migrate_module._known()[-1]
+"""The schema of this release."""
+
 Release = Callable[..., None]
 
 
 @pytest.fixture
 def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
-    """Become the release that has these migrations after the first one: what each does, by its revision."""
+    """Become the release that has these migrations after those of this one: what each does, by its revision."""
 
     def become(**upgrades: str) -> None:
         location = tmp_path / f"migrations-{len(list(tmp_path.iterdir()))}"
         shutil.copytree(MIGRATIONS, location)
-        before = "0001_0001"
+        before = CURRENT
         for name, upgrade in upgrades.items():
             revision = name.strip("_")
             (location / "versions" / f"{revision[:4]}_more.py").write_text(
@@ -62,14 +65,14 @@ def revision(database: Database) -> str | None:
 def test_a_release_goes_on_with_an_index_to_which_a_later_one_has_added(
     index: Database, store: ChunkStore, release: Release
 ) -> None:
-    release(_0002_0001=ADDS)
+    release(_0003_0001=ADDS)
     migrate(index)
-    assert revision(index) == "0002_0001"
+    assert revision(index) == "0003_0001"
 
     release()
     migrate(index)
 
-    assert revision(index) == "0002_0001"
+    assert revision(index) == "0003_0001"
     catalogue = Catalogue(index, store, Limits(max_file=100))
     with catalogue.receive(7) as incoming:
         incoming.write(b"content")
@@ -80,32 +83,32 @@ def test_a_release_goes_on_with_an_index_to_which_a_later_one_has_added(
 def test_a_release_refuses_an_index_from_which_a_later_one_has_removed_what_it_needs(
     index: Database, release: Release
 ) -> None:
-    release(_0002_0001=ADDS)
+    release(_0003_0001=ADDS)
     migrate(index)
-    release(_0002_0001=ADDS, _0003_0002='op.drop_column("files", "sha256")')
+    release(_0003_0001=ADDS, _0004_0003='op.drop_column("files", "sha256")')
     migrate(index)
     release()
 
-    with pytest.raises(UnsuitableSchemaError, match="the schema 0003_0002, for which this release is too old"):
+    with pytest.raises(UnsuitableSchemaError, match="the schema 0004_0003, for which this release is too old"):
         migrate(index)
 
 
 def test_a_migration_that_running_replicas_would_not_survive_is_refused(index: Database, release: Release) -> None:
-    release(_0002_0001=ADDS, _0003_0002='op.drop_column("files", "sha256")')
+    release(_0003_0001=ADDS, _0004_0003='op.drop_column("files", "sha256")')
 
-    with pytest.raises(UnsuitableSchemaError, match=r"the schema 0001_0001.*first run a release whose schema is 0002"):
+    with pytest.raises(UnsuitableSchemaError, match=rf"the schema {CURRENT}.*first run a release whose schema is 0003"):
         migrate(index)
 
-    assert revision(index) == "0001_0001"
+    assert revision(index) == CURRENT
 
 
 def test_a_migration_that_fails_changes_nothing(index: Database, release: Release) -> None:
-    release(_0002_0001=ADDS, _0003_0001='raise ValueError("no can do")')
+    release(_0003_0001=ADDS, _0004_0001='raise ValueError("no can do")')
 
     with pytest.raises(ValueError, match="no can do"):
         migrate(index)
 
-    assert revision(index) == "0001_0001"
+    assert revision(index) == CURRENT
     with pytest.raises(Exception, match="colour"):
         index.read(lambda connection: connection.execute(text("SELECT colour FROM files")))
 

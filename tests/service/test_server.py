@@ -152,6 +152,7 @@ def test_the_server_header_does_not_reveal_gunicorn(server: Server) -> None:
     assert requests.get(f"{server.url}/healthz", timeout=10).headers["Server"] == "file-transfer"
 
 
+@pytest.mark.slow
 def test_one_complete_version_of_many_concurrent_ones_wins(own_server: Server, tmp_path: Path) -> None:
     versions = [bytes([number]) * 300_000 for number in range(64)]
 
@@ -165,6 +166,7 @@ def test_one_complete_version_of_many_concurrent_ones_wins(own_server: Server, t
     wait_until(lambda: len(chunk_files(tmp_path)) == 1)
 
 
+@pytest.mark.slow
 def test_a_container_with_all_slots_taken_is_healthy(tmp_path: Path) -> None:
     with serving(tmp_path, WORKERS="1", THREADS="5") as server:
         connection, rest = server.begin_upload("slow")

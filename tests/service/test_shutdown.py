@@ -10,6 +10,8 @@ from running import serving, wait_until
 
 from file_transfer.gunicorn_server import arbiter
 
+pytestmark = pytest.mark.slow
+
 
 def test_running_transfers_finish_after_idle_workers_have_ended(tmp_path: Path) -> None:
     with serving(tmp_path) as server:

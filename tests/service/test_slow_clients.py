@@ -16,6 +16,8 @@ from token_files import tokens_file
 
 from file_transfer import conditions, lifetime
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "0123456789abcdef"
 SECONDS = 2
 """How long others may wait for their response."""

@@ -113,6 +113,7 @@ def test_readers_that_wait_for_too_long_are_told_that_it_is_not_available(
     database.close()
 
 
+@pytest.mark.slow
 def test_the_write_ahead_log_stays_small_while_somebody_always_reads(
     database: SqliteDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

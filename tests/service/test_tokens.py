@@ -92,6 +92,14 @@ def test_a_refusal_names_the_token_and_never_shows_it(protected: Client) -> None
         (f'{{"a": {{"sha256": "{"0" * 64}", "scopes": ["read"], "prefix": ""}}}}', "'a' has an invalid"),
         (f'{{"a": {{"sha256": "{"0" * 64}", "scopes": ["read"], "expires": ""}}}}', "'a' has an invalid"),
         (f'{{"a": {{"sha256": "{"0" * 64}", "scopes": ["read"], "ttl": null}}}}', "'a' has an invalid"),
+        *(
+            (
+                f'{{"a": {{"sha256": "{"0" * 64}", "scopes": ["read"], "quota_bytes": {quota}}}}}',
+                "'a' has an invalid \"quota",
+            )
+            for quota in ("0", "-1", "1.5", '"5 GB"', "true", "null")
+        ),
+        *((f'{{"{name}": {{}}}}', "give it a name of printable characters") for name in ("", "a\\u0000", "\\ud800")),
     ],
 )
 def test_invalid_tokens_are_reported(tmp_path: Path, content: str, error: str) -> None:

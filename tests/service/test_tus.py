@@ -344,6 +344,7 @@ def test_a_request_that_dies_while_publishing_can_be_repeated(client: Client, mo
     assert client.get("name").body == CONTENT
 
 
+@pytest.mark.slow
 def test_an_upload_goes_on_after_the_index_was_unavailable(
     client: Client, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

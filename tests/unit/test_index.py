@@ -232,15 +232,15 @@ def test_postgresql_allows_the_connections_of_all_replicas_one_more_and_a_backup
 def test_a_few_more_replicas_change_nothing() -> None:
     assert {
         (connections.per_worker(replicas), connections.allowed(replicas), connections.memory(replicas))
-        for replicas in range(1, 9)
-    } == {(3, 132, 192)}
+        for replicas in range(1, 8)
+    } == {(3, 118, 188)}
 
 
 def test_more_replicas_give_postgresql_more_memory(run_once: Run, values: dict[str, Any]) -> None:
-    recorder = run_once({**values, "file_service": {"replicas": 9}})
+    recorder = run_once({**values, "file_service": {"replicas": 8}})
 
     limits = recorder.services()["postgres-master"]["taskSpec"]["resources"]["limits"]
-    assert limits["memoryBytes"] == connections.memory(9) * 2**20 > connections.memory(8) * 2**20
+    assert limits["memoryBytes"] == connections.memory(8) * 2**20 > connections.memory(7) * 2**20
 
 
 def test_replicas_are_told_their_connections(run_once: Run, values: dict[str, Any]) -> None:

@@ -228,6 +228,11 @@ Change = Callable[[dict[str, Any]], Any]
         ),
         (lambda v: v.update(tokens={"ci": {**TOKEN, "ttl": "soon"}}), ("tokens.ci.ttl", '"soon"', "pattern")),
         (lambda v: v.update(tokens={"ci": {**TOKEN, "ttl": "99999d"}}), ("tokens.ci.ttl", '"99999d"', "pattern")),
+        (lambda v: v.update(tokens={"ci": {**TOKEN, "quota_bytes": 0}}), ("tokens.ci.quota_bytes", '"0"', "1")),
+        (
+            lambda v: v.update(tokens={"ci": {**TOKEN, "quota_bytes": "5 GB"}}),
+            ("tokens.ci.quota_bytes", '"5 GB"', "integer"),
+        ),
         (
             lambda v: v.update(file_service={"allowed_hosts": ["Files.example.org:5001"]}),
             ("file_service.allowed_hosts", '"Files.example.org:5001"', "without a port"),

@@ -254,7 +254,7 @@ def test_the_limits_in_the_settings_reach_the_replicas(run_once: Run, values: di
 
 def test_tokens_are_a_secret_and_optional(run_once: Run, values: dict[str, Any], tmp_path: Path) -> None:
     token = "a-token-of-some-length-that-is-enough"
-    limits = {"prefix": "ci-", "expires": "2030-01-31", "ttl": "7d"}
+    limits = {"prefix": "ci-", "expires": "2030-01-31", "ttl": "7d", "quota_bytes": 5 * 10**9}
     tokens = {
         "ci": {"token": token, "scopes": ["read", "write"]},
         "old": {"token": token[::-1], "scopes": ["write"], **limits},
@@ -273,6 +273,8 @@ def test_tokens_are_a_secret_and_optional(run_once: Run, values: dict[str, Any],
     assert told
     assert told.holder("", "read").name == ""
     assert told.holder(f"Bearer {token[::-1]}", "write").prefix == "ci-"
+    assert told.holder(f"Bearer {token[::-1]}", "write").quota_bytes == 5 * 10**9
+    assert told.holder(f"Bearer {token}", "write").quota_bytes == 0, "no limit"
 
 
 def test_an_empty_list_of_tokens_lets_nobody_in(run_once: Run, values: dict[str, Any]) -> None:

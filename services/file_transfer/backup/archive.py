@@ -63,7 +63,10 @@ class Contents:
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """A file in an archive, as it was when it was read. `content` may be read until the next member is."""
+    """A file in an archive, as it was when it was read, and the name of the token for which it counts; "" for none.
+
+    `content` may be read until the next member is.
+    """
 
     name: str
     size: int
@@ -71,6 +74,7 @@ class Member:
     modified: datetime
     expires: datetime | None
     downloads_left: int | None
+    token: str
     content: IO[bytes]
 
     def blocks(self) -> Iterator[bytes]:
@@ -168,7 +172,7 @@ def _add(archive: tarfile.TarFile, catalogue: Catalogue, name: str, contents: Co
             continue
         with closing(content) if content else nullcontext():
             read = _ReadFile(iter([file.data or b""]) if content is None else blocks(content))
-            archive.addfile(_info(file), read)  # type: ignore[arg-type] # it needs only `read`
+            archive.addfile(_info(file, catalogue.owner(file)), read)  # type: ignore[arg-type] # it needs only `read`
         contents.files += 1
         contents.bytes += file.size
         if read.is_cut_short and not _is_current(catalogue, file):
@@ -223,7 +227,7 @@ class _ReadFile:
         return b""
 
 
-def _info(file: StoredFile) -> tarfile.TarInfo:
+def _info(file: StoredFile, token: str) -> tarfile.TarInfo:
     info = tarfile.TarInfo(_FOLDER + file.name)
     info.size = file.size
     info.mtime = file.modified.timestamp()
@@ -231,6 +235,7 @@ def _info(file: StoredFile) -> tarfile.TarInfo:
         "sha256": file.sha256,
         "expires": file.expires.isoformat() if file.expires else None,
         "downloads_left": None if file.downloads_left is None else str(file.downloads_left),
+        "token": token or None,
     }
     info.pax_headers = {_KEYWORD + name: value for name, value in headers.items() if value is not None}
     return info
@@ -246,5 +251,6 @@ def _member(info: tarfile.TarInfo, content: IO[bytes]) -> Member:
         modified=datetime.fromtimestamp(info.mtime, UTC),
         expires=datetime.fromisoformat(expires) if expires else None,
         downloads_left=int(downloads) if downloads else None,
+        token=headers.get(f"{_KEYWORD}token", ""),
         content=content,
     )

@@ -12,6 +12,7 @@ from file_transfer.errors import PreconditionError, RefusedError
 from file_transfer.index import usage
 from file_transfer.index.contents import LeaseLostError
 from file_transfer.lifetime import Lifetime
+from file_transfer.limits import Owner
 from file_transfer.stored_file import now
 
 _NO_FILE_YET = Conditions(none_match=frozenset({"*"}))
@@ -123,7 +124,8 @@ def _restore(catalogue: Catalogue, member: Member, restored: Restored, condition
     if condition is _NO_FILE_YET and catalogue.find(member.name):
         restored.existing += 1
         return
-    with catalogue.receive(member.size) as incoming:
+    # It counts for the same token as before, also if that has less room now.
+    with catalogue.receive(member.size, Owner(name=member.token)) as incoming:
         for block in member.blocks():
             incoming.write(block)
         if incoming.sha256 != member.sha256:

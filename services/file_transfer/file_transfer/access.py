@@ -1,4 +1,4 @@
-"""What the token of the current request allows: names of files, and how long they are kept without an expiry."""
+"""What the token of the current request allows: names of files, their lifetime without an expiry, and their room."""
 
 from collections.abc import Mapping
 
@@ -6,6 +6,7 @@ from bottle import request
 
 from file_transfer import names
 from file_transfer.errors import ForbiddenError
+from file_transfer.limits import NOBODY, Owner
 from file_transfer.tokens import Token
 
 _HOLDER = "file_transfer.holder"
@@ -51,6 +52,12 @@ def with_ttl(fields: Mapping[str, str]) -> dict[str, str]:
     holder: Token | None = request.environ.get(_HOLDER)
     is_given = "ttl" in fields or "expires" in fields
     return {**fields, "ttl": holder.ttl} if holder and holder.ttl and not is_given else dict(fields)
+
+
+def owner() -> Owner:
+    """Return for whom counts what is stored by the request."""
+    holder: Token | None = request.environ.get(_HOLDER)
+    return Owner(name=holder.name, quota=holder.quota_bytes) if holder else NOBODY
 
 
 def _granted(text: str) -> str:

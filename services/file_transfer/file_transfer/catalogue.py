@@ -11,10 +11,10 @@ from file_transfer.conditions import Conditions
 from file_transfer.errors import HeldError
 from file_transfer.held_download import HeldDownload
 from file_transfer.incoming import IncomingFile
-from file_transfer.index import contents, downloads, files
+from file_transfer.index import contents, downloads, files, owners
 from file_transfer.index.database import Database, write_repeatedly
 from file_transfer.lifetime import Lifetime
-from file_transfer.limits import Limits
+from file_transfer.limits import NOBODY, Limits, Owner
 from file_transfer.ranges import Range
 from file_transfer.stored_file import StoredFile, now
 
@@ -52,8 +52,10 @@ class Catalogue:
             self.database.check_writable()
             self.store.check_writable()
 
-    def receive(self, size: int | None = None) -> IncomingFile:
+    def receive(self, size: int | None = None, owner: Owner = NOBODY) -> IncomingFile:
         """Begin to receive a file of `size` bytes; None means unknown. It is discarded unless it is published.
+
+        The file counts for the owner until it is removed, expires or is replaced.
 
         Raises:
             TooLargeError: the file is too large.
@@ -61,7 +63,7 @@ class Catalogue:
         """
         self.limits.check_size(size or 0)
         self.check_writable()
-        return IncomingFile(self.database, self.store, self.limits, size)
+        return IncomingFile(self.database, self.store, self.limits, size, owner)
 
     def publish(
         self,
@@ -76,6 +78,7 @@ class Catalogue:
 
         Raises:
             PreconditionError: the condition does not hold for one of them.
+            QuotaError: a quota does not allow a small one.
             LeaseLostError: one took too long.
         """
         for incoming in received.values():
@@ -93,6 +96,7 @@ class Catalogue:
                     now=now(),
                     reader_grace=self.store.reader_grace,
                     quota=self.limits.quota,
+                    owner=received[name].owner,
                     condition=condition,
                 )
                 published[name] = file, is_new
@@ -117,6 +121,10 @@ class Catalogue:
         if file is None:
             raise UnknownFileError(name)
         return file
+
+    def owner(self, file: StoredFile) -> str:
+        """Return the name of the token for which the file counts; "" for none."""
+        return self.database.read(lambda connection: owners.find(connection, file.version))
 
     def open(self, file: StoredFile, wanted: Range) -> Content:
         """Open a range of the content of a file that is not small; see `ChunkStore.open`.

@@ -53,6 +53,7 @@ _ANSWERS: dict[type[Exception], _Answer] = {
     ),
     errors.NoRoomError: _Answer(507, "no_room"),
     errors.QuotaError: _Answer(507, "quota"),
+    errors.TokenQuotaError: _Answer(507, "token_quota"),
     StorageFullError: _Answer(507, "no_room", "there is no space left for the file"),
 }
 

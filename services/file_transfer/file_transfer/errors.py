@@ -94,3 +94,7 @@ class NoRoomError(RefusedError):
 
 class QuotaError(RefusedError):
     """All files together would have more bytes than they may."""
+
+
+class TokenQuotaError(QuotaError):
+    """What is stored with the token would have more bytes than it may."""

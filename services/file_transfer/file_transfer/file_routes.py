@@ -55,7 +55,7 @@ class FileRoutes:
             self._catalogue.check_writable()  # if there is no primary, what the index says may be old
             condition.check_change(self._catalogue.find(name))  # early, before the client sends the file in vain
         slot = self._slots.take(headers.client())
-        with slot, self._catalogue.receive(None if length < 0 else length) as incoming_file:
+        with slot, self._catalogue.receive(None if length < 0 else length, access.owner()) as incoming_file:
             for data in bodies.blocks(request.environ["wsgi.input"], length):
                 incoming_file.write(data)
             digests.check(expected, incoming_file.sha256)

@@ -115,7 +115,7 @@ class _Form:
     def _begin_file(self, name: str) -> None:
         if name in self._files:
             raise InvalidRequestError(f"the form has two files named {names.printable(name)}: send one of them")
-        self._files[name] = self._stack.enter_context(self._catalogue.receive())
+        self._files[name] = self._stack.enter_context(self._catalogue.receive(owner=access.owner()))
         self._name = name
 
     def _end_file(self, incoming_file: IncomingFile) -> None:

@@ -10,7 +10,7 @@ from file_transfer.chunks import Chunk, ChunkStore, Data, IncomingContent, Stora
 from file_transfer.hashing import ConcurrentHash
 from file_transfer.index.database import Database
 from file_transfer.lifetime import Lifetime
-from file_transfer.limits import Limits
+from file_transfer.limits import Limits, Owner
 from file_transfer.reservation import Reservation
 from file_transfer.stored_file import StoredFile, now
 
@@ -21,10 +21,10 @@ SMALL_BYTES = 32 * 1024
 class IncomingFile:
     """A file that is being received, as a context. Leaving it without publishing the file discards the bytes.
 
-    `size` is the declared size in bytes, None if it is unknown.
+    `size` is the declared size in bytes, None if it is unknown. The file counts for the owner.
     """
 
-    def __init__(self, database: Database, store: ChunkStore, limits: Limits, size: int | None) -> None:
+    def __init__(self, database: Database, store: ChunkStore, limits: Limits, size: int | None, owner: Owner) -> None:
         self._database = database
         self._store = store
         self._limits = limits
@@ -37,6 +37,7 @@ class IncomingFile:
         self._reservation: Reservation | None = None
         self._room = 0
         self._stack = ExitStack()
+        self.owner = owner
         self.size = 0
         self.chunks: list[Chunk] = []
         self.is_published = False
@@ -66,7 +67,7 @@ class IncomingFile:
         Raises:
             TooLargeError: the file is too large.
             NoRoomError: the store leaves no space for it.
-            QuotaError: the quota does not allow it.
+            QuotaError: a quota does not allow it.
             StorageFullError: the storage has no space.
             StorageUnavailableError: the storage does not take it at the moment.
         """
@@ -77,8 +78,8 @@ class IncomingFile:
             self._small += data
             return
         content = self._content or self._begin()
-        while self._reservation and self.size > self._room:
-            self._room += self._reservation.add_room()
+        if self._reservation and self.size > self._room:
+            self._room += self._reservation.add_room(self.size - self._room)
         content.write(data)
         self.renew()
 
@@ -114,8 +115,8 @@ class IncomingFile:
 
     def _begin(self) -> IncomingContent:
         """Reserve the content in the index, and begin to write it to the store."""
-        reservation = Reservation(self._database, self._store, self._limits, self._version, self._declared)
-        self._room = reservation.create()
+        reservation = Reservation(self._database, self._store, self._limits, self._version, self._declared, self.owner)
+        self._room = reservation.create(self.size)
         self._reservation = reservation
         self._content = self._stack.enter_context(self._store.receive(reservation.next_key))
         self._content.write(bytes(self._small))

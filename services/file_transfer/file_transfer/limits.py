@@ -1,9 +1,23 @@
-"""Limits on the size of one file, on the size of all files, and on the disk."""
+"""Limits on the size of one file, of all files, of what is stored with one token, and on the disk."""
 
 from dataclasses import dataclass
 
 from file_transfer.chunks import ChunkStore
 from file_transfer.errors import NoRoomError, TooLargeError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """For whom content counts: the token named `name`, and the `quota` in bytes of all that is stored with it.
+
+    Without a name it counts for no token. A quota of 0 means no limit.
+    """
+
+    name: str = ""
+    quota: int = 0
+
+
+NOBODY = Owner()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,12 @@ STORED_BYTES = Gauge(
     "Bytes of all files and running uploads, by the index.",
     multiprocess_mode="livemostrecent",
 )
+TOKEN_STORED_BYTES = Gauge(
+    "file_transfer_token_stored_bytes",
+    "Bytes of all files and running uploads that were stored with a token, by the index.",
+    ["token"],
+    multiprocess_mode="livemostrecent",
+)
 STORED_FILES = Gauge("file_transfer_stored_files", "Files, by the index.", multiprocess_mode="livemostrecent")
 GARBAGE = Gauge("file_transfer_garbage_chunks", "Chunks that wait to be deleted.", multiprocess_mode="livemostrecent")
 SWEPT = Counter("file_transfer_swept_chunks", "Chunks that were deleted.")

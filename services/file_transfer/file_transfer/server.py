@@ -66,7 +66,8 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
             max_file=configured.max_file_bytes, quota=configured.quota_bytes, min_free=configured.min_free_bytes
         )
         catalogue = Catalogue(database, store, limits, health.check_writable)
-        Sweeper(catalogue, _Election(self._shared / "sweep.lock").is_elected).start()
+        names = configured.tokens.names if configured.tokens else ()
+        Sweeper(catalogue, _Election(self._shared / "sweep.lock").is_elected, names).start()
         readiness = Readiness(health.check_readable, self._drain.has_begun)
         self._status.start(readiness)
         return app.create(

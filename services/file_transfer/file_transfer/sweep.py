@@ -4,11 +4,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from uuid import UUID
 
 from file_transfer import metrics
 from file_transfer.catalogue import Catalogue
-from file_transfer.index import garbage, usage
+from file_transfer.index import garbage, owners, usage
 from file_transfer.index.database import Database
 from file_transfer.stored_file import now
 
@@ -42,14 +43,28 @@ def _forget(database: Database, ids: Sequence[UUID], keys: Sequence[str]) -> lis
     return database.write(lambda connection: garbage.forget(connection, ids, keys, now()))
 
 
+def release_lost(database: Database, after: UUID) -> UUID:
+    """Give the room back to tokens of what a replica with the schema 0001 has removed or replaced.
+
+    It checks some hundreds of owners after this version, and returns where to go on. Until then, the token's usage is
+    too large, never too small.
+    """
+    lost, following = database.read(lambda connection: owners.find_lost(connection, after))
+    if lost:
+        database.write(lambda connection: usage.count(connection, tokens=owners.forget(connection, lost)))
+    return following
+
+
 class Sweeper:
     """Sweeps every few seconds in a thread of its own, and publishes the usage as metrics.
 
-    Only one process of each replica is elected to do it.
+    Only one process of each replica is elected to do it. The usage of the tokens with these names is published too.
     """
 
-    def __init__(self, catalogue: Catalogue, is_elected: Callable[[], bool]) -> None:
+    def __init__(self, catalogue: Catalogue, is_elected: Callable[[], bool], tokens: Sequence[str] = ()) -> None:
         self._catalogue = catalogue
+        self._tokens = tokens
+        self._checked = owners.FIRST
         self._is_elected = is_elected
         self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
 
@@ -64,6 +79,7 @@ class Sweeper:
                 if self._is_elected():
                     self._measure()
                     metrics.SWEPT.inc(sweep(self._catalogue))
+                    self._checked = release_lost(self._catalogue.database, self._checked)
             except Exception as error:  # noqa: BLE001 - whatever failed, the next sweep may succeed
                 metrics.SWEEP_FAILURES.inc()
                 logging.getLogger("gunicorn.error").warning("the sweep failed and will be repeated: %s", error)
@@ -72,4 +88,7 @@ class Sweeper:
         stored_bytes, stored_files = self._catalogue.database.read(usage.total)
         metrics.STORED_BYTES.set(stored_bytes)
         metrics.STORED_FILES.set(stored_files)
+        for token in self._tokens:
+            token_bytes = self._catalogue.database.read(partial(usage.of_token, token=token))
+            metrics.TOKEN_STORED_BYTES.labels(token).set(token_bytes)
         metrics.GARBAGE.set(self._catalogue.database.read(garbage.count))

@@ -27,7 +27,7 @@ class Token:
 
     `name` appears in the log, `digest` is the SHA-256 of its text. It gives access to names that begin with `prefix`,
     until the end of the day `expires` in UTC. A file that is stored with it without an expiry is kept for the time
-    `ttl`, such as `7d`.
+    `ttl`, such as `7d`. All that is stored with it may have `quota_bytes`; 0 means no limit.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Token:
     prefix: str = ""
     expires: date | None = None
     ttl: str = ""
+    quota_bytes: int = 0
 
 
 class Tokens:
@@ -44,6 +45,11 @@ class Tokens:
     def __init__(self, tokens: list[Token], anonymous: Collection[str] = ()) -> None:
         self._tokens = tokens
         self._anonymous = Token(name="", scopes=frozenset(anonymous))
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all valid tokens."""
+        return [token.name for token in self._tokens]
 
     def holder(self, header: str, scope: str) -> Token:
         """Return the token in an Authorization header, if it has the scope.
@@ -77,7 +83,7 @@ class Tokens:
 def load(path: Path, anonymous: Collection[str] = ()) -> Tokens:
     """Read tokens from JSON such as `{"ci": {"sha256": "…", "scopes": ["read", "write"]}}`, with 64 hex digits.
 
-    A token can also have a `prefix`, a date `expires` (ISO 8601), and a `ttl`.
+    A token can also have a `prefix`, a date `expires` (ISO 8601), a `ttl`, and `quota_bytes`.
 
     Raises:
         TokensError: the file has another content.
@@ -92,19 +98,24 @@ def load(path: Path, anonymous: Collection[str] = ()) -> Tokens:
 
 
 def _token(path: Path, name: str, entry: object) -> Token:
+    if not name or not name.isprintable():  # what is stored with the token is counted by it
+        raise TokensError(f"{path} has a token named {name!a}: give it a name of printable characters")
     digest = entry.get("sha256") if isinstance(entry, Mapping) else None
     if not isinstance(entry, Mapping) or not isinstance(digest, str) or not _SHA256.fullmatch(digest):
         raise TokensError(f'{path}: {name!a} has no token: give it the token\'s "sha256" (`sha256sum`) and "scopes"')
     scopes = entry.get("scopes")
     if not isinstance(scopes, list) or not scopes or any(scope not in SCOPES for scope in scopes):
         raise TokensError(f"{path}: {name!a} has invalid scopes: list one or more of read, write, delete")
-    if unknown := entry.keys() - {"sha256", "scopes", "prefix", "expires", "ttl"}:
+    if unknown := entry.keys() - {"sha256", "scopes", "prefix", "expires", "ttl", "quota_bytes"}:
         raise TokensError(f"{path}: {name!a} has an unknown entry {min(unknown)!a}: remove it")
     limits = {field: entry[field] for field in ("prefix", "expires", "ttl") if field in entry}
     invalid = f'{path}: {name!a} has an invalid "prefix", "expires" or "ttl": give texts like "ci-", "2030-01-31", "7d"'
     if not all(limits.values()):  # it may come from a variable that is not set, and would limit nothing
         raise TokensError(invalid)
     prefix, expires, ttl = (limits.get(field, "") for field in ("prefix", "expires", "ttl"))
+    quota = entry.get("quota_bytes", 0)
+    if "quota_bytes" in entry and (type(quota) is not int or quota < 1):
+        raise TokensError(f'{path}: {name!a} has an invalid "quota_bytes": give a whole number of bytes, 1 or more')
     try:
         if ttl:
             lifetime.parse({"ttl": ttl}, datetime.now(UTC))
@@ -115,6 +126,7 @@ def _token(path: Path, name: str, entry: object) -> Token:
             prefix=names.checked_part("prefix", prefix),
             expires=date.fromisoformat(expires) if expires else None,
             ttl=ttl,
+            quota_bytes=quota,
         )
     except names.NameRefusedError as error:
         raise TokensError(f"{path}: {name!a}: {error}") from None

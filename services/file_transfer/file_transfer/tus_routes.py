@@ -47,7 +47,7 @@ class TusRoutes:
             if condition := headers.REQUEST.get(name):
                 metadata[name.lower()] = condition  # checked again when the file is published
         access.new_name(metadata.get("filename") or metadata.get("name"))
-        upload = self._uploads.create(length, access.with_ttl(metadata))
+        upload = self._uploads.create(length, access.with_ttl(metadata), access.owner())
         if length and _has_content():
             with self._slots.take(headers.client()):
                 upload = self._append(upload, 0)

@@ -14,6 +14,7 @@ from file_transfer.errors import ConflictError, CutShortError, SmallPartsError
 from file_transfer.index import contents
 from file_transfer.index import uploads as table
 from file_transfer.index.database import write_repeatedly
+from file_transfer.limits import NOBODY, Owner
 from file_transfer.reservation import Reservation
 from file_transfer.stored_file import now
 from file_transfer.upload import Upload
@@ -40,8 +41,8 @@ class Uploads:
         self._catalogue = catalogue
         self._database = catalogue.database
 
-    def create(self, length: int, metadata: dict[str, str]) -> Upload:
-        """Create an upload of `length` bytes, and reserve room for them.
+    def create(self, length: int, metadata: dict[str, str], owner: Owner = NOBODY) -> Upload:
+        """Create an upload of `length` bytes, and reserve room for them. They count for the owner.
 
         Raises:
             NameRefusedError: the metadata has no valid name.
@@ -49,7 +50,7 @@ class Uploads:
             PreconditionError: the condition in the metadata does not hold.
             TooLargeError: the file is too large.
             NoRoomError: the store leaves no space for it.
-            QuotaError: the quota does not allow it.
+            QuotaError: a quota does not allow it.
             StorageUnavailableError: it could not be stored at the moment.
         """
         limits = self._catalogue.limits
@@ -61,7 +62,7 @@ class Uploads:
         self._catalogue.check_writable()  # if there is no primary, what the index says may be old
         if condition != conditions.NONE:
             condition.check_change(self._catalogue.find(name))
-        self._database.write(lambda connection: table.create(connection, upload, limits.quota))
+        self._database.write(lambda connection: table.create(connection, upload, limits.quota, owner))
         return upload if length else self._record(upload, upload, [], [])
 
     def find(self, identifier: str) -> Upload:

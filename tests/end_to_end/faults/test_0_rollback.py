@@ -10,13 +10,13 @@ from outages import recover, urls
 from table import Table
 
 PACKAGE = "services/file_transfer/file_transfer"
-MIGRATION = f"{PACKAGE}/index/migrations/versions/0002_more.py"
+MIGRATION = f"{PACKAGE}/index/migrations/versions/0003_more.py"
 
 ADDS = """
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0002_0001", "0001_0001"
+revision, down_revision = "0003_0001", "0002_0001"
 
 
 def upgrade() -> None:
@@ -57,13 +57,13 @@ def a_program_that_does_not_start(cluster: Cluster) -> None:
 def a_migration_that_fails(cluster: Cluster) -> None:
     with cluster.added(MIGRATION, FAILS):
         fails(cluster, "the migration cannot be done")
-    assert schema(cluster) == "0001_0001"
+    assert schema(cluster) == "0002_0001"
 
 
 def a_program_that_does_not_start_after_its_migration(cluster: Cluster) -> None:
     with cluster.added(MIGRATION, ADDS), cluster.edited(f"{PACKAGE}/backends.py", MIGRATES_AND_FAILS):
         fails(cluster, "migrated, and no can do")
-    assert schema(cluster) == "0002_0001", "the release before goes on with the schema of the later one"
+    assert schema(cluster) == "0003_0001", "the release before goes on with the schema of the later one"
 
 
 @pytest.mark.parametrize(

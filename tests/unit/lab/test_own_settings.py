@@ -63,7 +63,7 @@ def test_only_the_demo_has_own_settings(tmp_path, name: str):
             "replicas: 4\n",
             (
                 "replicas is not a setting",
-                "remove it, or use one of: alerting, backup, backup_password, backup_storage_key, edge_certificate",
+                "remove it, or use one of: alerting, autolock, backup, backup_password, backup_storage_key, edge_certificate",
             ),
         ),
         ("swarm-transfer:edge_port: 1\n", ("swarm-transfer:edge_port is not a setting", "use one of")),
@@ -78,7 +78,7 @@ def test_only_the_demo_has_own_settings(tmp_path, name: str):
         ("alerting: {fro: {}}\n", ("alerting.fro is not a setting", "email_from, email_to, for, heartbeat_url")),
         (
             "tokens: {ci: {scops: [read]}}\n",
-            ("tokens.ci.scops is not a setting", "one of: expires, prefix, scopes, token, ttl"),
+            ("tokens.ci.scops is not a setting", "one of: expires, prefix, quota_bytes, scopes, token, ttl"),
         ),
         ("5: 4\n", ("5 is", "correct it")),
         ("file_service: {replicas: four}\n", ("file_service.replicas is 'four'", "a valid integer", "correct it")),

@@ -11,9 +11,10 @@ from uuid import UUID
 from sqlalchemy import Connection, and_, bindparam, case, delete, insert, select, update
 
 from file_transfer.chunks import Chunk
-from file_transfer.index import usage
+from file_transfer.index import owners, usage
 from file_transfer.index.prepared import Prepared
 from file_transfer.index.schema import GARBAGE, LIVE, RECEIVING, Moment, chunks, contents
+from file_transfer.limits import NOBODY, Owner
 
 LEASE = timedelta(minutes=10)
 """How long reserved chunks wait for their transfer to show that it is still running."""
@@ -60,29 +61,45 @@ class LeaseLostError(Exception):
 
 
 def create(
-    connection: Connection, content: UUID, *, until: datetime, size: int, quota: int, keys: Iterable[str] = ()
+    connection: Connection,
+    content: UUID,
+    *,
+    until: datetime,
+    size: int,
+    quota: int,
+    owner: Owner,
+    keys: Iterable[str] = (),
 ) -> None:
-    """Create content that is about to be received, and reserve keys and `size` bytes of the quota for it.
+    """Create content that is about to be received, and reserve keys and `size` bytes of both quotas for it.
 
     Raises:
-        QuotaError: the quota does not allow it.
+        QuotaError: a quota does not allow it.
     """
-    usage.reserve(connection, size, quota)
+    tokens = owners.record(connection, content, owner, size)
+    usage.count(connection, size=size, quota=quota, tokens=tokens, owner=owner)
     _INSERT.change(connection, {"id": content, "state": RECEIVING, "size": size, "due": until})
     _insert_keys(connection, content, keys)
 
 
 def reserve(
-    connection: Connection, content: UUID, *, keys: Iterable[str], until: datetime, size: int = 0, quota: int = 0
+    connection: Connection,
+    content: UUID,
+    *,
+    keys: Iterable[str],
+    until: datetime,
+    size: int = 0,
+    quota: int = 0,
+    owner: Owner = NOBODY,
 ) -> None:
     """Renew the content's lease, and reserve keys and `size` more bytes for it.
 
     Raises:
         LeaseLostError: the lease has ended.
-        QuotaError: the quota does not allow the bytes.
+        QuotaError: a quota does not allow the bytes.
     """
-    usage.reserve(connection, size, quota)
     renew(connection, content, until=until, size=size)
+    tokens = owners.grow(connection, content, size)
+    usage.count(connection, size=size, quota=quota, tokens=tokens, owner=owner)
     _insert_keys(connection, content, keys)
 
 
@@ -120,7 +137,8 @@ def publish(connection: Connection, content: UUID, size: int, now: datetime) -> 
     if row is None or row.state != RECEIVING:
         raise _lease_lost()
     _PUBLISH.change(connection, {"content": content, "final": size})
-    usage.add(connection, size=size - row.size)
+    more = size - row.size
+    usage.count(connection, size=more, tokens=owners.grow(connection, content, more))
     unused = and_(chunks.c.content_id == content, chunks.c.start.is_(None))
     if connection.execute(select(chunks.c.key).where(unused).limit(1)).first():
         connection.execute(update(chunks).where(unused).values(content_id=_new_garbage(connection, now + LEASE)))
@@ -153,12 +171,14 @@ def abandon(connection: Connection, ids: Sequence[UUID], due: datetime) -> None:
     receiving = select(contents.c.id, contents.c.size).where(contents.c.id.in_(ids), contents.c.state == RECEIVING)
     rows = connection.execute(receiving.with_for_update()).all()
     if rows:
-        _make_garbage(connection, [row.id for row in rows], RECEIVING, due)
-        usage.add(connection, size=-sum(row.size for row in rows))
+        abandoned = [row.id for row in rows]
+        _make_garbage(connection, abandoned, RECEIVING, due)
+        tokens = owners.forget(connection, abandoned)
+        usage.count(connection, size=-sum(row.size for row in rows), tokens=tokens)
 
 
 def retire(connection: Connection, ids: Sequence[UUID], due: datetime) -> None:
-    """Make garbage of published files' content, to be deleted when `due`. The usage is left to the caller."""
+    """Make garbage of published files' content, to be deleted when `due`. Owners and usage are left to the caller."""
     _make_garbage(connection, ids, LIVE, due)
 
 

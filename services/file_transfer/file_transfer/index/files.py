@@ -8,9 +8,10 @@ from sqlalchemy import Connection, bindparam, delete, insert, or_, select, updat
 
 from file_transfer import conditions
 from file_transfer.conditions import Conditions
-from file_transfer.index import contents, usage
+from file_transfer.index import contents, owners, usage
 from file_transfer.index.prepared import Prepared, Row
 from file_transfer.index.schema import files
+from file_transfer.limits import NOBODY, Owner
 from file_transfer.stored_file import StoredFile
 
 _DESCRIPTION = tuple(column for column in files.c if column is not files.c.data)
@@ -57,15 +58,17 @@ def publish(
     now: datetime,
     reader_grace: timedelta,
     quota: int = 0,
+    owner: Owner = NOBODY,
     condition: Conditions = conditions.NONE,
 ) -> bool:
     """Publish the file, whose content becomes live. What it replaces becomes garbage. Return True if the name is new.
 
-    Publishing the same version again is harmless. The quota is in bytes; 0 means none.
+    Publishing the same version again is harmless. The quota is in bytes; 0 means none. The owner is that of a small
+    file: content in chunks has one since it was created.
 
     Raises:
         PreconditionError: the condition does not hold.
-        QuotaError: the quota does not allow a small file.
+        QuotaError: a quota does not allow a small file.
         LeaseLostError: the content's lease has ended.
     """
     row = locked(connection, file.name)
@@ -76,9 +79,12 @@ def publish(
     current = None if row is None else _file(row)
     visible = None if current is None or current.is_expired(now) else current
     condition.check_change(visible)
-    # The room for content in chunks was reserved before it was sent.
-    more = len(file.data or b"") - (0 if row is None else row.size)
-    usage.reserve(connection, more, quota, files=int(row is None))
+    tokens = owners.forget(connection, [] if row is None else [row.version])
+    more = 0 if row is None else -row.size
+    if file.data is not None:  # the room for content in chunks was reserved before it was sent
+        tokens.update(owners.record(connection, file.version, owner, file.size, file.name))
+        more += file.size
+    usage.count(connection, size=more, files=int(row is None), quota=quota, tokens=tokens, owner=owner)
     if file.data is None:
         contents.publish(connection, file.version, file.size, now)
     if row is None:
@@ -117,7 +123,8 @@ def remove_expired(connection: Connection, now: datetime, limit: int, reader_gra
     if rows:
         connection.execute(delete(files).where(files.c.name.in_([row.name for row in rows])))
         _retire(connection, rows, now + reader_grace)
-        usage.add(connection, size=-sum(row.size for row in rows), files=-len(rows))
+        tokens = owners.forget(connection, [row.version for row in rows])
+        usage.count(connection, size=-sum(row.size for row in rows), files=-len(rows), tokens=tokens)
     return len(rows)
 
 
@@ -130,7 +137,7 @@ def drop(connection: Connection, row: Row, due: datetime) -> None:
     """Delete a locked row of a file. Its content becomes garbage that may be deleted when `due`."""
     _REMOVE.change(connection, {"wanted": row.name})
     _retire(connection, [row], due)
-    usage.add(connection, size=-row.size, files=-1)
+    usage.count(connection, size=-row.size, files=-1, tokens=owners.forget(connection, [row.version]))
 
 
 def _retire(connection: Connection, rows: Sequence[Row], due: datetime) -> None:

@@ -72,7 +72,7 @@ class _Compiled:
         compiled = statement.compile(dialect=dialect)
         self.sql = str(compiled)
         self._parameters = [_parameter(compiled.binds[name], dialect) for name in compiled.positiontup or ()]
-        columns = list(statement.selected_columns) if isinstance(statement, Select) else []
+        columns = list(statement.selected_columns if isinstance(statement, Select) else statement.exported_columns)
         self._row = namedtuple("_Row", [column.name for column in columns])  # type: ignore[misc] # noqa: PYI024 - its columns are known only now
         self._from_database: list[_Convert] = [
             column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns

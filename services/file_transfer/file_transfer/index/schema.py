@@ -128,3 +128,24 @@ usage = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("files", BigInteger, nullable=False),
 )
+
+owners = Table(
+    "owners",
+    metadata,
+    # The version of a published file, or the id of content that is being received.
+    Column("version", Uuid, primary_key=True),
+    # The name of the token with which it is stored.
+    Column("token", Text, nullable=False),
+    # The bytes that the token's usage counts for it.
+    Column("size", BigInteger, nullable=False),
+    # The name of a file whose content is small. Other content is in `contents`.
+    Column("name", _NAME),
+)
+
+token_usage = Table(
+    "token_usage",
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("bytes", BigInteger, nullable=False),
+)

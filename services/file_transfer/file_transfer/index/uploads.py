@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from file_transfer.index import contents
 from file_transfer.index.schema import uploads
+from file_transfer.limits import Owner
 from file_transfer.upload import Upload
 
 _BY_ID = select(uploads).where(uploads.c.id == bindparam("wanted"))
@@ -48,13 +49,13 @@ def find(connection: Connection, identifier: UUID, now: datetime, *, lock: bool 
     )
 
 
-def create(connection: Connection, upload: Upload, quota: int) -> None:
+def create(connection: Connection, upload: Upload, quota: int, owner: Owner) -> None:
     """Create the upload, and reserve room for all of its bytes.
 
     Raises:
-        QuotaError: the quota does not allow it.
+        QuotaError: a quota does not allow it.
     """
-    contents.create(connection, upload.id, until=upload.expires, size=upload.length, quota=quota)
+    contents.create(connection, upload.id, until=upload.expires, size=upload.length, quota=quota, owner=owner)
     values: dict[str, Any] = {
         "id": upload.id,
         "length": upload.length,
