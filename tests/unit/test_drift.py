@@ -15,7 +15,15 @@ import pytest
 from recorder import Recorder
 
 from components import preflight
-from components.commands import CLUSTER_LABEL, HOST_LABEL, chown_volume, configure_node, create_volume, retire_node
+from components.commands import (
+    CLUSTER_LABEL,
+    HOST_LABEL,
+    chown_volume,
+    configure_node,
+    create_volume,
+    load_firewall,
+    retire_node,
+)
 from components.probe import SCRIPT, parse
 from components.shell import render, variables_and_arguments
 from components.ssh import SshError, SshTarget
@@ -405,7 +413,7 @@ class Hosts:
     probes: dict[str, str] = field(
         default_factory=lambda: {
             "master": probed("m1", "postgres-master", "object-store-volume"),
-            "slave": probed("s1", "object-store-volume"),
+            "slave": f"{probed('s1', 'object-store-volume')}\ncontainer|swarm-transfer-firewall||",
         }
     )
     refresh: dict[str, Any] = field(default_factory=lambda: {"changeSummary": {"same": 60}})
@@ -416,6 +424,7 @@ class Hosts:
             node_command(SLAVE),
             command("postgres-owner", chown_volume(volume="postgres-master", owner=999, image="haproxy")),
             command("data", create_volume(volume="object-store-volume", owner=9, image="haproxy"), "10.0.0.3"),
+            command("slave-firewall", load_firewall(host="slave", image="x:1", rules="# rules", gone=[]), "10.0.0.3"),
             {"urn": "urn::seed", "type": "random", "inputs": {}},
             {"urn": "urn::files", "type": "docker:index/service:Service", "id": "files-id", "inputs": {}},
         ]
@@ -482,9 +491,10 @@ def test_all_changes_are_listed_with_the_remedy_at_the_end(hosts: Hosts, capsys:
 
     assert drift.main() == 2
 
-    drained, volume, replicas, remedy = capsys.readouterr().out.splitlines()
+    drained, volume, firewall, replicas, remedy = capsys.readouterr().out.splitlines()
     assert drained.startswith("slave: somebody drained it")
     assert volume.startswith("object-store-volume: the volume was deleted on slave")
+    assert firewall.startswith("slave: its firewall does not run")
     assert replicas == "files: replicas are 5 instead of 3"
     assert remedy == "`pulumi up --refresh` puts back what has no command of its own above."
 
