@@ -67,7 +67,7 @@ def create_machines(args: MachinesArgs) -> list[Host]:
             firewall_ids=[firewall.id.apply(int)],
             networks=[hcloud.ServerNetworkArgs(subnet_id=subnet.id, ip=str(first + position), alias_ips=[])],
             user_data=_cloud_config(public_key, key),
-            # These count when a server is made. A change would replace all servers, and the files on them would be lost.
+            # These count when a server is made. A change would replace all servers, and the files on them be lost.
             opts=pulumi.ResourceOptions(ignore_changes=["image", "sshKeys", "userData"]),
         )
         target = CreatedTarget(

@@ -236,6 +236,18 @@ def test_the_first_manager_itself_may_manage_no_other_swarm(answer: Callable[...
         check_membership("m1", probe, TARGET, address="10.1.0.2", stack="lab")
 
 
+def test_a_first_manager_whose_ssh_server_takes_few_logins_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(preflight, "operations_at_a_time", lambda: 64)
+    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+    probe = parse(f"{FRESH}startups|10\n")
+
+    check_membership("w1", probe, TARGET, address="10.1.0.2", stack="lab")
+    assert warnings == []
+    check_membership("m1", probe, TARGET, address="10.1.0.2", stack="lab")
+    assert warnings == list(preflight.crowded("m1", probe, 64))
+
+
 def test_a_first_manager_that_does_not_answer_is_named(answer: Callable[..., None]) -> None:
     answer(SshError("Connection refused"))
 
@@ -257,12 +269,12 @@ def test_ssh_takes_the_host_key_from_its_options_and_from_no_file() -> None:
 class Cloud(Recorder):
     """A mock engine in which the command `machine` creates one: its output, the address, is known only afterwards."""
 
-    preview: bool = False
+    unknown: bool = False
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         identifier, outputs = super().new_resource(args)
         if args.name == "machine":
-            outputs["stdout"] = rpc.UNKNOWN if self.preview else "198.51.100.3"
+            outputs["stdout"] = rpc.UNKNOWN if self.unknown else "198.51.100.3"
         return identifier, outputs
 
 
@@ -274,8 +286,8 @@ class Program:
     manager: SshTarget
     recorded: list[Cloud] = field(default_factory=list)
 
-    def run(self, *, preview: bool = False, host_key: str = KEY, **changes: Any) -> Cloud:
-        cloud = Cloud(preview=preview)
+    def run(self, *, preview: bool = False, unknown: bool = False, host_key: str = KEY, **changes: Any) -> Cloud:
+        cloud = Cloud(unknown=unknown)
         self.recorded.append(cloud)
         mocks.set_mocks(cloud, "own", "lab", preview=preview, monitor=Monitor(cloud))
 
@@ -365,12 +377,22 @@ def test_a_machine_in_another_swarm_does_not_join(program: Program, answer: Call
 
 def test_a_preview_shows_all_resources_and_asks_nobody(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "ask", lambda *_, **__: pytest.fail("a preview asks nobody"))
-    shown = program.run(preview=True)
+    shown = program.run(preview=True, unknown=True)
     monkeypatch.setattr(preflight, "ask", lambda *_, **__: FRESH)
 
     made = program.run()
     assert {(each.typ, each.name) for each in shown.resources} == {(each.typ, each.name) for each in made.resources}
     assert "interpreter" not in shown.commands()["w1-membership"]
+
+
+def test_a_preview_of_an_existing_machine_shows_no_change_and_asks_nobody(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "ask", lambda *_, **__: FRESH)
+    made = program.run()
+    monkeypatch.setattr(preflight, "ask", lambda *_, **__: pytest.fail("a preview asks nobody"))
+
+    assert program.run(preview=True).commands() == made.commands()
 
 
 @an_aborted_program

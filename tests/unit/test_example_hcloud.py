@@ -4,7 +4,6 @@ import asyncio
 import importlib
 import json
 import runpy
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,13 +71,8 @@ class CloudMonitor(Monitor):
 @pytest.fixture(scope="module")
 def _site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The installed components, on Python's path."""
-    folder = installed.install(tmp_path_factory.mktemp("installed"))
-    sys.path.insert(0, str(folder))
-    importlib.invalidate_caches()
-    yield
-    sys.path.remove(str(folder))
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("swarm_transfer", "machines")]:
-        del sys.modules[name]
+    with installed.importable(tmp_path_factory.mktemp("installed"), "machines"):
+        yield
 
 
 @pytest.fixture
@@ -190,6 +184,18 @@ def test_cloud_init_brings_the_host_key_as_a_secret_and_no_private_key_of_the_op
     for resource in cloud.resources:
         if resource.typ != "hcloud:index/server:Server":
             assert "PRIVATE KEY" not in json.dumps(resource.inputs, default=str), resource.name
+
+
+def test_the_servers_have_the_same_engine_and_ssh_settings_as_other_hosts() -> None:
+    files = yaml.safe_load((EXAMPLE / "cloud-config.yaml").read_text())["write_files"]
+    written = {file["path"].rpartition("/")[2]: file["content"] for file in files}
+    hosts = installed.ROOT / "hosts" / "container"
+
+    def settings(text: str) -> set[str]:
+        return {line for line in text.splitlines() if line and not line.startswith("#")}
+
+    assert json.loads(written["daemon.json"]) == json.loads((hosts / "daemon.json").read_text())
+    assert settings(written["00-swarm-transfer.conf"]) == settings((hosts / "sshd.conf").read_text())
 
 
 def test_the_private_host_keys_are_secret_outputs(run: Callable[..., Cloud]) -> None:
