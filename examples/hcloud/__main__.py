@@ -48,6 +48,7 @@ files = FileService(
         min_free_bytes=2**30,
         grace=60,
         tokens={"operator": TokenArgs(token=token, scopes=["read", "write", "delete"])},
+        allowed_hosts=config.get_object("names", []),
     ),
 )
 certificate = config.get_secret("certificate")

@@ -41,7 +41,7 @@ TARGET = SshTarget(
     host_key=KEY,
 )
 
-an_aborted_program = pytest.mark.filterwarnings(
+pytestmark = pytest.mark.filterwarnings(
     "ignore:.*register_resource.*:pytest.PytestUnraisableExceptionWarning",
     "ignore:.*register_resource.*was never awaited:RuntimeWarning",
 )
@@ -352,7 +352,6 @@ def test_a_host_of_the_settings_in_the_same_swarm_is_not_asked_again(
     assert asked == ["w1"]
 
 
-@an_aborted_program
 def test_nothing_runs_on_a_machine_that_cannot_be_used(
     program: Program, answer: Callable[..., None], clock: list[float]
 ) -> None:
@@ -367,7 +366,17 @@ def test_nothing_runs_on_a_machine_that_cannot_be_used(
     assert [name for name in (*cloud.commands(), *cloud.of_type(ENGINE)) if name.startswith("w1-")] == []
 
 
-@an_aborted_program
+def test_a_machine_whose_network_does_not_fit_is_refused_after_the_time_that_it_may_boot(
+    program: Program, answer: Callable[..., None], clock: list[float]
+) -> None:
+    answer(ready("enp7s0|10.1.0.3/32|1400"))
+
+    with pytest.raises(PreflightError, match=r'^w1: network.mtu: "1450" is more than the 1400'):
+        program.run(cluster_address="10.1.0.3", networks=NETWORKS, boot_timeout=30)
+
+    assert 30 < clock[0] < 40
+
+
 def test_a_machine_in_another_swarm_does_not_join(program: Program, answer: Callable[..., None]) -> None:
     answer(worker("10.9.9.9"), OF_THE_MANAGER)
 
@@ -395,10 +404,9 @@ def test_a_preview_of_an_existing_machine_shows_no_change_and_asks_nobody(
     assert program.run(preview=True).commands() == made.commands()
 
 
-@an_aborted_program
 @pytest.mark.parametrize(
     "host_key",
-    ["", "AAAAC3", f"{KEY}\n{KEY}", "-----BEGIN OPENSSH PRIVATE KEY-----\nhidden\n", f"@cert-authority * {KEY}"],
+    ["", "AAAAC3", f"{KEY} a\n{KEY} b", "-----BEGIN OPENSSH PRIVATE KEY-----\nhidden\n", f"@cert-authority * {KEY}"],
     ids=["nothing", "no type", "two keys", "a private key", "an authority"],
 )
 def test_what_is_not_one_public_host_key_is_refused_and_not_repeated(

@@ -7,6 +7,7 @@ import runpy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import installed
@@ -34,6 +35,10 @@ class Cloud(Recorder):
     preview: bool = False
     secret_outputs: dict[str, list[str]] = field(default_factory=dict)
     """The outputs that are declared to be secret, by the resource's name."""
+    ignored: dict[str, list[str]] = field(default_factory=dict)
+    """The inputs whose changes are ignored, by the resource's name."""
+    up: set[str] = field(default_factory=set)
+    """The servers, by address, that have said that they have their private address. The first answer is without it."""
     asked: dict[str, list[str]] = field(default_factory=dict)
     """The options with which each address was asked."""
 
@@ -61,10 +66,11 @@ class Cloud(Recorder):
 
 
 class CloudMonitor(Monitor):
-    """A monitor that also records which outputs are declared to be secret."""
+    """A monitor that also records the options that the mocks do not receive."""
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
         self.mocks.secret_outputs[request.name] = list(request.additionalSecretOutputs)
+        self.mocks.ignored[request.name] = list(request.ignoreChanges)
         return super().RegisterResource(request)
 
 
@@ -92,11 +98,15 @@ def run(
         monkeypatch.setattr(readiness, "wait_for_answers", lambda _manager, urls, **_: cloud.ready.extend(urls))
 
         def ask(target: Any, *_: Any, **__: Any) -> str:
-            cloud.asked[target.address] = target.options
-            number = int(target.address.rpartition(".")[2])
-            return f"{FRESH}interface|eth0|{target.address}/32|1500\ninterface|enp7s0|10.1.0.{number}/32|1450\n"
+            public = f"{FRESH}interface|eth0|{target.address}/32|1500\n"
+            if target.address not in cloud.asked:
+                cloud.asked[target.address] = target.options
+                return public
+            cloud.up.add(target.address)
+            return f"{public}interface|enp7s0|10.1.0.{target.address.rpartition('.')[2]}/32|1450\n"
 
         monkeypatch.setattr(preflight, "ask", ask)
+        monkeypatch.setattr(preflight, "time", SimpleNamespace(monotonic=lambda: 0, sleep=lambda _seconds: None))
         monkeypatch.chdir(EXAMPLE)
         monkeypatch.syspath_prepend(str(EXAMPLE))
         mocks.set_mocks(cloud, "files-at-hetzner", "dev", preview=preview, monitor=CloudMonitor(cloud))
@@ -155,6 +165,17 @@ def test_the_servers_form_the_swarm_in_their_private_network(run: Callable[..., 
     assert "ADDRESS=10.1.0.2\n" in commands["manager-membership"]["create"]
     request = json.loads(revealed(commands["worker1-membership"]["stdin"]))
     assert (request["AdvertiseAddr"], request["RemoteAddrs"]) == ("10.1.0.3", ["10.1.0.2:2377"])
+
+
+def test_a_server_is_asked_until_it_has_its_private_address(run: Callable[..., Cloud]) -> None:
+    assert run(workers=2).up == set(ADDRESSES.values())
+
+
+def test_what_counts_when_a_server_is_made_does_not_replace_it_later(run: Callable[..., Cloud]) -> None:
+    cloud = run()
+
+    for name in cloud.of_type("hcloud:index/server:Server"):
+        assert set(cloud.ignored[name]) == {"image", "sshKeys", "userData"}
 
 
 def test_the_overlay_networks_fit_into_the_private_network_s_packets(run: Callable[..., Cloud]) -> None:
@@ -234,6 +255,14 @@ def test_the_file_service_is_not_open_to_everybody(run: Callable[..., Cloud]) ->
     cloud = run()
 
     assert json.loads(cloud.secret("files-tokens"))["operator"]["scopes"] == ["read", "write", "delete"]
+
+
+def test_a_certificate_and_its_name_are_used_if_they_are_set(run: Callable[..., Cloud]) -> None:
+    cloud = run(certificate="PEM", names=["files.example.org"])
+
+    assert "ssl crt" in cloud.config("edge-config")
+    assert cloud.environment("files")["FILE_TRANSFER_ALLOWED_HOSTS"] == "files.example.org"
+    assert all(url.startswith("https://") for url in cloud.ready if "readyz" in url)
 
 
 def test_a_missing_public_key_is_named_with_the_remedy(run: Callable[..., Cloud], tmp_path: Path) -> None:
