@@ -1,6 +1,7 @@
 """Hosts that the program itself creates: nothing runs on one before it has been checked, alone, when it is up."""
 
 import asyncio
+import gc
 import json
 import subprocess
 from collections.abc import Callable, Sequence
@@ -317,6 +318,7 @@ class Program:
         settings = pulumi.runtime.settings.SETTINGS
         settings.outputs.clear()
         settings.rpc_manager.clear()
+        gc.collect()  # now, and not while pytest reports a failure
 
 
 @pytest.fixture
