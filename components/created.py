@@ -17,7 +17,7 @@ _PUBLIC_KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}")
 
 @dataclass(frozen=True, kw_only=True)
 class CreatedTarget:
-    """How to reach a machine that the program creates. Its name is plain text, and the rest may be outputs.
+    """How to reach a machine that the program creates. Its addresses and its host key may be outputs, its name may not.
 
     `address` is where its ssh server answers. `host_key` is the public key of this server, which the program has made
     and given to the machine before it first booted: no other key is accepted. `cluster_address` is the machine's
