@@ -78,7 +78,7 @@ networks = {
             name=network.docker_name,
             subnet=network.subnet,
             mtu=found.mtu,
-            encrypted=network.encrypted,
+            encrypted=settings.network.encrypted,
             internal=network.internal,
         ),
     )

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import pulumi
 
@@ -117,14 +118,19 @@ class Edge(pulumi.ComponentResource):
         )
         self._args = args
         # Nodes learn of the replicas at different times, so only an answer through every edge shows that all know them.
-        self.ready = pulumi.Output.all(service.ready, args.backend.ready).apply(self._wait_for_answers)
+        self.ready = pulumi.Output.all(
+            service.ready,
+            args.cluster.first_manager.reached,
+            [host.cluster_address for host in args.cluster.hosts],
+            args.backend.ready,
+        ).apply(self._wait_for_answers)
         self.register_outputs({"ready": self.ready})
 
-    async def _wait_for_answers(self, names: Sequence[str]) -> str:
+    async def _wait_for_answers(self, known: Sequence[Any]) -> str:
         args = self._args
+        name, manager, addresses, _ = known
         if not pulumi.runtime.is_dry_run():
             scheme = "https" if args.certificate is not None else "http"
-            urls = [f"{scheme}://{host.target.address}:{args.port}/readyz" for host in args.cluster.hosts]
-            manager = args.cluster.first_manager.target
+            urls = [f"{scheme}://{address}:{args.port}/readyz" for address in addresses]
             await asyncio.to_thread(readiness.wait_for_answers, manager, urls, timeout=args.cluster.ready_timeout())
-        return names[0]
+        return str(name)

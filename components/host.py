@@ -1,16 +1,22 @@
 """One machine of the cluster, and how Pulumi resources reach it."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import pulumi
 import pulumi_command as command
 import pulumi_docker as docker
 
+from . import preflight
 from .commands import HOST_LABEL, pull_images, remove_images, remove_volume
+from .created import CreatedTarget
+from .probe import Probe
 from .registry import Registry
 from .ssh import SshTarget, interpreter
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +28,7 @@ class HostArgs:
     `registry` is where our own images are pulled from, if not built here.
     """
 
-    target: SshTarget
+    target: SshTarget | CreatedTarget
     role: Literal["manager", "worker"]
     platform: str = "linux/amd64"
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -36,14 +42,34 @@ class Host(pulumi.ComponentResource):
     """Runs commands on one host and holds its Docker provider; every resource on the host uses one of the two.
 
     It deliberately does not install anything: provisioning the machine is up to Vagrant or to the machine's owner.
+
+    If the program creates the machine, its address is unknown in the preview that shows its creation. Nothing runs on
+    it before it has been checked: `reached` and `probe` resolve then, on every update. Other hosts have no `probe`,
+    because they are checked before the program registers anything.
     """
 
     address: pulumi.Output[str]
+    reached: pulumi.Output[SshTarget]
+    cluster_address: str | pulumi.Output[str]
+    probe: pulumi.Output[Probe | None] | None
 
     def __init__(self, name: str, args: HostArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:host:Host", name, {}, opts)
         self.args = args
         self.target = args.target
+        self.address = pulumi.Output.from_input(args.target.address)
+        if isinstance(args.target, CreatedTarget):
+            own = args.target.cluster_address
+            self.cluster_address = args.target.address if own is None else own
+            checked: pulumi.Output[tuple[SshTarget, Probe | None]] = pulumi.Output.all(
+                args.target.known(), self.cluster_address
+            ).apply(self._check_created)
+            self.reached = checked.apply(lambda found: found[0])
+            self.probe = checked.apply(lambda found: found[1])
+        else:
+            self.cluster_address = args.target.address
+            self.reached = pulumi.Output.from_input(args.target)
+            self.probe = None
         self.provider = self.engine(f"{name}-engine", parent=self)
         # Swarm pulls upstream images by itself and never removes them. This command is deleted after everything that
         # depends on the host, and then removes the images, so that the host is left as it was found.
@@ -54,15 +80,14 @@ class Host(pulumi.ComponentResource):
         self.removal = self.command(f"{name}-images", parent=self, create=pull, delete=remove)
         self.constraint = f"node.labels.{HOST_LABEL}=={args.target.name}"
         """The placement constraint that keeps a service on this host."""
-        self.address = pulumi.Output.from_input(args.target.address)
         self.register_outputs({"address": self.address})
 
     def engine(self, name: str, *, parent: pulumi.Resource) -> docker.Provider:
         """Return a provider of this name for the host's Engine."""
         return docker.Provider(
             name,
-            host=f"ssh://{self.target.user}@{self.target.address}",
-            ssh_opts=self.target.options,
+            host=self._by_ssh(lambda target: f"ssh://{target.login}"),
+            ssh_opts=self._by_ssh(lambda target: target.options),
             registry_auth=_logins(self.args.registry),
             opts=pulumi.ResourceOptions(parent=parent),
         )
@@ -89,7 +114,7 @@ class Host(pulumi.ComponentResource):
         """
         return command.local.Command(
             name,
-            interpreter=interpreter(self.target, pulumi.get_stack()),
+            interpreter=self._by_ssh(lambda target: interpreter(target, pulumi.get_stack())),
             create=create,
             update=update,
             delete=delete,
@@ -103,6 +128,26 @@ class Host(pulumi.ComponentResource):
                 delete_before_replace=replaced_after_deletion or None,
             ),
         )
+
+    def _by_ssh(self, use: Callable[[SshTarget], _T]) -> pulumi.Input[_T]:
+        """Return what depends on how the host is reached: at once, unless the program creates the host."""
+        return use(self.target) if isinstance(self.target, SshTarget) else self.reached.apply(use)
+
+    async def _check_created(self, known: Sequence[Any]) -> tuple[SshTarget, Probe | None]:
+        """Wait until the machine can be used. A preview asks no host: there may be none, or the update replaces it."""
+        target, address = known
+        created = self.args.target
+        if pulumi.runtime.is_dry_run() or not isinstance(created, CreatedTarget):
+            return target, None
+        probe = await asyncio.to_thread(
+            preflight.check_created,
+            target,
+            address=address,
+            platform=self.args.platform,
+            networks=created.networks,
+            timeout=created.boot_timeout,
+        )
+        return target, probe
 
 
 def _logins(registry: Registry | None) -> list[docker.ProviderRegistryAuthArgs] | None:

@@ -25,12 +25,13 @@ _BRIDGE = re.compile(r"docker0|docker_gwbridge|br-[0-9a-f]{12}")
 class NamedNetworks:
     """The networks that the settings name. `subnets` maps a setting to the overlay network's subnet.
 
-    `pool` is what Docker takes the subnets of further networks from, if the settings name one, and `mtu` that of the
-    hosts' interfaces.
+    If they are `encrypted`, the hosts' kernels need IPsec. `pool` is what Docker takes the subnets of further networks
+    from, if the settings name one, and `mtu` that of the hosts' interfaces.
     """
 
     private_cidr: IPv4Network
     subnets: Mapping[str, IPv4Network]
+    encrypted: bool = False
     pool: IPv4Network | None = None
     mtu: int | None = None
 
@@ -60,6 +61,11 @@ def problems(
 
 
 def _of_host(name: str, probe: Probe, address: str, networks: NamedNetworks) -> Iterator[str]:
+    if networks.encrypted and not probe.has_ipsec:
+        yield (
+            f"{name}: its kernel has no IPsec (ESP), which encrypted networks need: set network.encrypted to false, or "
+            "boot a kernel with CONFIG_INET_ESP there"
+        )
     if not probe.interfaces:
         return
     own = _own(probe, address)

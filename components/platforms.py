@@ -27,3 +27,12 @@ def unsuitable(platforms: Mapping[str, str], *, registry: bool) -> list[str]:
         for name, platform in others
         if platform != common
     ]
+
+
+def other_than_declared(name: str, platform: str, *, declared: str) -> list[str]:
+    """Return a line if the host cannot run the images, or is not of the platform that the program declares for it."""
+    problems = unsuitable({name: platform}, registry=False)
+    if problems or platform == declared:
+        return problems
+    remedy = "declare the platform that it has, or create another machine"
+    return [f'{name}: its platform is "{platform}", and "{declared}" is declared: {remedy}']

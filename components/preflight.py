@@ -1,5 +1,9 @@
-"""Checks every host before anything is changed: can it be used, which data does it hold, are its ports free."""
+"""Checks every host before anything is changed: can it be used, which data does it hold, are its ports free.
 
+A machine that the program itself creates is not there yet. It is checked alone, when it is.
+"""
+
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,13 +36,22 @@ _SSH_FAILURES = (
     ("Cannot connect to the Docker daemon", "its Docker Engine does not run", "start it: `systemctl start docker`"),
 )  # fmt: skip
 
+_REMEDIES_OF_CREATED = {
+    "its host key has changed": "find out which machine answers at this address: the program gave its own another key",
+    "its host key is not known": "give the machine the key that the program made for it, and no other, before its ssh "
+    "server starts (cloud-init's `ssh_keys` does)",
+}
+"""The remedies, by reason, that differ for a machine that the program creates."""
 
 _GONE_SECONDS = 5
 """How long a host that is said to be gone has to answer."""
 
+_POLL_SECONDS = 5
+"""How long to wait before a machine that is not ready yet is asked again."""
+
 
 class PreflightError(pulumi.RunError):
-    """The hosts cannot be used as the settings say. The text has one line per problem; nothing has been changed."""
+    """Hosts cannot be used as declared. The text has one line per problem; nothing has been changed on them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +124,59 @@ def check(targets: Sequence[SshTarget], plan: Plan, gone: Sequence[SshTarget] = 
     return found
 
 
+def check_created(
+    target: SshTarget, *, address: str, platform: str, networks: NamedNetworks | None, timeout: int
+) -> Probe:
+    """Return the state of a machine that the program has just created, once it can be used as a host.
+
+    Until then, it may boot and install its programs for `timeout` seconds. `address` is the one that it has in the
+    network between the hosts. With `networks`, its interfaces must go with them.
+
+    Raises:
+        PreflightError: the host cannot be used; the text names the problem and its remedy.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        probe = probe_host(target)
+        problems = [probe] if isinstance(probe, str) else _network_problems(target.name, probe, address, networks)
+        if isinstance(probe, Probe) and not problems:
+            break
+        if time.monotonic() > deadline:
+            raise PreflightError("\n".join(problems))
+        time.sleep(_POLL_SECONDS)
+    if unsuitable := platforms.other_than_declared(target.name, probe.platform, declared=platform):
+        raise PreflightError("\n".join(unsuitable))
+    return probe
+
+
+def check_membership(name: str, probe: Probe, first_manager: SshTarget, *, address: str, stack: str) -> None:
+    """Refuse a machine that the program has created if it is in another swarm than the stack's.
+
+    `probe` is its state. The first manager is asked only if that is another machine and this one is in a swarm;
+    `address` is the first manager's in the network between the hosts.
+
+    Raises:
+        PreflightError: the machine is in another swarm, or the first manager cannot be asked.
+    """
+    if name == first_manager.name:
+        for warning in crowded(name, probe, operations_at_a_time()):
+            pulumi.log.warn(warning)
+    if probe.swarm.get("LocalNodeState") == "inactive":
+        return
+    manager = probe if name == first_manager.name else probe_host(first_manager)
+    if isinstance(manager, str):
+        raise PreflightError(manager)
+    probes = {first_manager.name: manager, name: probe}
+    if problems := conflicts(probes, {first_manager.name: address}, managers=[first_manager.name], stack=stack):
+        raise PreflightError("\n".join(problems))
+
+
+def _network_problems(name: str, probe: Probe, address: str, networks: NamedNetworks | None) -> list[str]:
+    if networks is None:
+        return []
+    return host_networks.problems({name: probe}, {name: address}, networks, first_manager=name)
+
+
 def operations_at_a_time() -> int | None:
     """Return how many operations Pulumi runs at a time (`--parallel`); None if it does not say."""
     parallel: int | None = pulumi.runtime.settings.SETTINGS.parallel
@@ -163,16 +229,22 @@ def conflicts(
     return problems
 
 
-def explain(name: str, error: str) -> str:
-    """Return ssh's error as one line with the host, the reason and the remedy."""
+def explain(name: str, error: str, *, created: bool = False) -> str:
+    """Return ssh's error as one line with the host, the reason and the remedy.
+
+    `created` says that the program creates the host itself, so that its address and key are not in the settings.
+    """
     for marker, reason, remedy in _SSH_FAILURES:
         if marker in error:
-            return f"{name}: {reason}: {remedy}"
+            return f"{name}: {reason}: {_REMEDIES_OF_CREATED.get(reason, remedy) if created else remedy}"
     last = error.splitlines()[-1] if error else "no reason given"
-    return (
-        f"{name}: cannot be reached ({last}): is it running (`vagrant up {name}`), is its address right? "
+    remedy = (
+        "is it running, and does its firewall let this machine's ssh in? Look at its console, or create another one"
+        if created
+        else f"is it running (`vagrant up {name}`), is its address right? "
         "If it is lost for good, add `state: gone` to its entry in `hosts`"
     )
+    return f"{name}: cannot be reached ({last}): {remedy}"
 
 
 def probe_host(target: SshTarget, *, timeout: int = 60) -> Probe | str:
@@ -180,7 +252,7 @@ def probe_host(target: SshTarget, *, timeout: int = 60) -> Probe | str:
     try:
         return parse(ask(target, SCRIPT, timeout=timeout))
     except SshError as error:
-        problem = explain(target.name, str(error))
+        problem = explain(target.name, str(error), created=bool(target.host_key))
         through = f"{target.name} (through {target.jump.address})" if target.jump else target.name
         return f"{through}{problem.removeprefix(target.name)}"
 

@@ -47,8 +47,9 @@ class Probe:
     """One host's state. `swarm` is Docker's swarm state, and `stack` the name of the stack that created the swarm.
 
     Only a manager knows `stack` and `nodes`. `platform` is the Engine's own, such as "linux/arm64". `listening` are the
-    TCP ports that have a listener on any address. A host without the program `ip` reports no `interfaces`.
-    `startups` is how many logins may be unfinished before its ssh server refuses some.
+    TCP ports that have a listener on any address. A host without the program `ip` reports no `interfaces`. `has_ipsec`
+    is false if the kernel is known to have no IPsec (ESP). `startups` is how many logins may be unfinished before the
+    host's ssh server refuses some.
     """
 
     swarm: Mapping[str, object]
@@ -59,6 +60,7 @@ class Probe:
     containers: tuple[Container, ...] = ()
     listening: frozenset[int] = field(default_factory=frozenset)
     interfaces: tuple[Interface, ...] = ()
+    has_ipsec: bool = True
     startups: int | None = None
 
     @property
@@ -88,6 +90,7 @@ def parse(answer: str) -> Probe:
             for name, service, ports in found.get("container", [])
         ),
         listening=frozenset(int(port, 16) for (port,) in found.get("listening", [])),
+        has_ipsec=["no"] not in found.get("ipsec", []),
         startups=next((int(number) for (number,) in found.get("startups", [])), None),
         interfaces=tuple(
             Interface(name=name, address=IPv4Interface(address), mtu=int(mtu))

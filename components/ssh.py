@@ -46,7 +46,8 @@ class SshTarget:
     """How to reach one host by ssh.
 
     The two paths stay as they are in the settings, relative or beginning with `~`, so that Pulumi's state has the same
-    text for every operator and every checkout.
+    text for every operator and every checkout. `host_key` is the host's public key, as "TYPE BASE64", if the program
+    knows it, and needs no entry in the known-hosts file.
     """
 
     name: str
@@ -56,6 +57,7 @@ class SshTarget:
     known_hosts_file: Path
     port: int = PORT
     jump: Jump | None = None
+    host_key: str = ""
 
     @property
     def login(self) -> str:
@@ -66,6 +68,10 @@ class SshTarget:
     def options(self) -> list[str]:
         """The ssh client's options. They are the same for preflight, commands and the docker provider."""
         options = self._verified
+        if self.host_key:
+            # ssh puts the name under which it looks for the key in place of %H. It starts the command without a shell,
+            # and only by its whole path; `echo` itself is not in the same folder everywhere.
+            options += ["-o", f"KnownHostsCommand=/usr/bin/env echo %H {self.host_key}"]
         if self.port != PORT:
             options += ["-o", f"Port={self.port}"]
         if self.jump:

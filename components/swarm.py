@@ -1,14 +1,17 @@
 """The swarm: which hosts are in it, their roles and labels, and how they join and leave."""
 
-from collections.abc import Collection, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
+from typing import Any
 
 import pulumi
 from pulumi_command.local import Command
 
-from . import commands, images
+from . import commands, images, preflight
 from .host import Host
+from .probe import Probe
 from .registry import Registry
 
 _ROUNDS = 10
@@ -70,9 +73,13 @@ class SwarmCluster(pulumi.ComponentResource):
         # Not the host's own provider: if another manager becomes the first, this one gets its address. What the swarm
         # no longer needs is then deleted through it, even if the earlier first manager is gone.
         self._provider = self.first_manager.engine(f"{name}-engine", parent=self)
-        membership = self._create_membership(self.first_manager, create=commands.init_swarm(
-            address=self.first_manager.target.address, stack=args.stack, pool=args.pool
-        ))  # fmt: skip
+        membership = self._create_membership(
+            self.first_manager,
+            create=_with(
+                self.first_manager.cluster_address,
+                lambda address: commands.init_swarm(address=address, stack=args.stack, pool=args.pool),
+            ),
+        )
         first_node = self._create_node(self.first_manager, membership, after=[])
         for lost in args.gone:
             self.first_manager.command(
@@ -145,15 +152,32 @@ class SwarmCluster(pulumi.ComponentResource):
         )
         return pulumi.Output.secret(locked.stdout.apply(str.strip))
 
-    def _create_membership(self, host: Host, *, create: str, stdin: pulumi.Output[str] | None = None) -> Command:
+    def _create_membership(
+        self, host: Host, *, create: pulumi.Input[str], stdin: pulumi.Output[str] | None = None
+    ) -> Command:
         return host.command(
             f"{host.target.name}-membership",
             parent=self,
-            create=create,
+            create=create if host.probe is None else self._once_admitted(host, host.probe, create),
             stdin=stdin,
             delete=commands.leave_swarm(),
             after=[host.removal, *self._args.before_joining],
         )
+
+    def _once_admitted(
+        self, host: Host, probe: pulumi.Output[Probe | None], script: pulumi.Input[str]
+    ) -> pulumi.Output[str]:
+        """Return the script once it is sure that the host, which the program has created, is in no other swarm."""
+        manager = self.first_manager
+
+        async def admit(known: Sequence[Any]) -> str:
+            text, found, first, address = known
+            if found is not None:
+                check = preflight.check_membership
+                await asyncio.to_thread(check, host.target.name, found, first, address=address, stack=self._args.stack)
+            return str(text)
+
+        return pulumi.Output.all(script, probe, manager.reached, manager.cluster_address).apply(admit)
 
     def _join_request(self, host: Host, *, after: Command) -> pulumi.Output[str]:
         """Return the request with which the host joins. Its token is read when it joins, and rotated afterwards."""
@@ -164,12 +188,9 @@ class SwarmCluster(pulumi.ComponentResource):
             prints_secret=True,
             after=[after],
         )
-        request = token.stdout.apply(
-            lambda printed: commands.join_request(
-                address=host.target.address,
-                manager_address=self.first_manager.target.address,
-                token=printed.strip(),
-            )
+        addresses = (host.cluster_address, self.first_manager.cluster_address)
+        request = pulumi.Output.all(token.stdout, *addresses).apply(
+            lambda known: commands.join_request(address=known[1], manager_address=known[2], token=known[0].strip())
         )
         return pulumi.Output.secret(request)
 
@@ -192,6 +213,11 @@ class SwarmCluster(pulumi.ComponentResource):
             ),
             after=[membership, *after],
         )
+
+
+def _with(address: str | pulumi.Output[str], script: Callable[[str], str]) -> str | pulumi.Output[str]:
+    """Return the script with the address: at once, if it is known."""
+    return script(address) if isinstance(address, str) else address.apply(script)
 
 
 def wait_seconds(ready_timeout: int, *, patience: int, rounds: int) -> int:

@@ -151,14 +151,17 @@ class SwarmService(pulumi.ComponentResource):
             opts=args.cluster.on_manager(self, fixed_name=True, after=args.after, ignore_changes=_IGNORED_CHANGES),
         )
         # The wait depends on the nodes, because a host that has just joined must run its task of a global service too.
-        self.ready = pulumi.Output.all(version, self.service.id, args.cluster.node_ids).apply(self._wait_until_ready)
+        manager = args.cluster.first_manager.reached
+        self.ready = pulumi.Output.all(version, manager, self.service.id, args.cluster.node_ids).apply(
+            self._wait_until_ready
+        )
         self.register_outputs({"ready": self.ready})
 
     async def _wait_until_ready(self, known: Sequence[Any]) -> str:
         if not pulumi.runtime.is_dry_run():
             await asyncio.to_thread(
                 readiness.wait,
-                self._args.cluster.first_manager.target,
+                known[1],
                 self._name,
                 version=str(known[0]),
                 timeout=self._args.cluster.ready_timeout(rounds=-(-self._tasks // self._parallelism)),

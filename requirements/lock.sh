@@ -14,3 +14,6 @@ uv pip compile --quiet --generate-hashes --python-version 3.13 --python-platform
 # The policy pack's is in its folder, where Pulumi looks for it.
 uv pip compile --quiet --generate-hashes --python-version 3.11 \
   policy/requirements.in -o policy/requirements.txt "$@"
+# The example's is in its folder, too.
+uv pip compile --quiet --generate-hashes --python-version 3.11 \
+  examples/hcloud/requirements.in -o examples/hcloud/requirements.txt "$@"

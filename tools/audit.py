@@ -14,6 +14,7 @@ LOCK_FILES = (
     "services/file_transfer/requirements.txt",
     "requirements/client.txt",
     "policy/requirements.txt",
+    "examples/hcloud/requirements.txt",
     "requirements/lab.txt",
     "requirements/test.txt",
 )

@@ -24,6 +24,7 @@ REQUIREMENTS = (
     "requirements/test.in",
     "services/file_transfer/requirements.in",
     "policy/requirements.in",
+    "examples/hcloud/requirements.in",
 )
 GO_MODULES = ("lab/go/cadvisor", "lab/go/cli", "lab/go/language")
 

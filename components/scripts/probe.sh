@@ -28,6 +28,10 @@ ip -4 -o address show 2>/dev/null | while read -r _ interface _ address _; do
   mtu=$(cat "/sys/class/net/$interface/mtu" 2>/dev/null) || continue
   echo "interface|$interface|$address|$mtu"
 done
+# The kernel's configuration, where it can be read, says whether it has IPsec.
+config="/boot/config-$(uname -r)"
+if [ -r /proc/config.gz ]; then kernel=$(zcat /proc/config.gz); elif [ -r "$config" ]; then kernel=$(cat "$config"); fi
+if [ -n "${kernel:-}" ] && ! echo "$kernel" | grep -q '^CONFIG_INET_ESP=[my]$'; then echo 'ipsec|no'; fi
 # State 0A is "listening". There is no tcp6 where IPv6 is off.
 cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | while read -r _ address _ state _; do
   if [ "$state" = 0A ]; then echo "listening|${address##*:}"; fi

@@ -28,7 +28,6 @@ class Network:
     name: str
     docker_name: str
     subnet: IPv4Network
-    encrypted: bool = False
     internal: bool = False
 
 
@@ -41,15 +40,15 @@ def networks(settings: Settings) -> list[Network]:
         "s3": {CLUSTER_NET, FILES_NET, METRICS_NET, API_NET, INDEX_NET, OUTSIDE_NET},
     }[settings.file_service.storage]
     return [
-        Network(name=name, docker_name=docker_name, subnet=subnet, encrypted=encrypted, internal=internal)
-        for name, docker_name, subnet, encrypted, internal in (
-            (CLUSTER_NET, "ClusterNet", wanted.subnet, wanted.encrypted, False),
-            (FILES_NET, "FilesNet", wanted.files_subnet, wanted.encrypted, True),
-            (METRICS_NET, "MetricsNet", wanted.metrics_subnet, wanted.encrypted, True),
-            (INDEX_NET, "IndexNet", wanted.index_subnet, wanted.encrypted, True),
-            (STORAGE_NET, "StorageNet", wanted.storage_subnet, wanted.encrypted, True),
-            (OUTSIDE_NET, "OutsideNet", wanted.outside_subnet, wanted.encrypted, False),
-            (API_NET, "DockerApiNet", wanted.api_subnet, False, True),
+        Network(name=name, docker_name=docker_name, subnet=subnet, internal=internal)
+        for name, docker_name, subnet, internal in (
+            (CLUSTER_NET, "ClusterNet", wanted.subnet, False),
+            (FILES_NET, "FilesNet", wanted.files_subnet, True),
+            (METRICS_NET, "MetricsNet", wanted.metrics_subnet, True),
+            (INDEX_NET, "IndexNet", wanted.index_subnet, True),
+            (STORAGE_NET, "StorageNet", wanted.storage_subnet, True),
+            (OUTSIDE_NET, "OutsideNet", wanted.outside_subnet, False),
+            (API_NET, "DockerApiNet", wanted.api_subnet, True),
         )
         if name in used
     ]
@@ -59,7 +58,14 @@ def named_networks(settings: Settings) -> NamedNetworks:
     """Return the networks that the settings name, used or not."""
     subnets = {f"network.{name}": value for name, value in settings.network if isinstance(value, IPv4Network)}
     pool = subnets.pop("network.pool", None)
-    return NamedNetworks(private_cidr=settings.private_cidr, subnets=subnets, pool=pool, mtu=settings.network.mtu)
+    network = settings.network
+    return NamedNetworks(
+        private_cidr=settings.private_cidr,
+        subnets=subnets,
+        encrypted=network.encrypted,
+        pool=pool,
+        mtu=network.mtu,
+    )
 
 
 def store_network(settings: Settings) -> str:

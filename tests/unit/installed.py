@@ -1,8 +1,11 @@
 """The components as others get them: installed with pip."""
 
+import importlib
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -22,3 +25,15 @@ def install(folder: Path) -> Path:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"]
     subprocess.run([*pip, "--no-build-isolation", f"--target={folder / 'site'}", str(source)], check=True)
     return folder / "site"
+
+
+@contextmanager
+def importable(folder: Path, *own: str) -> Iterator[Path]:
+    """Install the components and put them on Python's path; afterwards forget them, and a program's `own` modules."""
+    site = install(folder)
+    sys.path.insert(0, str(site))
+    importlib.invalidate_caches()
+    yield site
+    sys.path.remove(str(site))
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("swarm_transfer", *own)]:
+        del sys.modules[name]

@@ -1,10 +1,9 @@
-"""The example is a program of its own, which has the components from pip."""
+"""The example `hello` is a program of its own, which has the components from pip."""
 
 import asyncio
 import importlib
 import json
 import runpy
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,13 +27,8 @@ MONITORING = {
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder with the installed components, on Python's path."""
-    folder = installed.install(tmp_path_factory.mktemp("installed"))
-    sys.path.insert(0, str(folder))
-    importlib.invalidate_caches()
-    yield folder
-    sys.path.remove(str(folder))
-    for name in [name for name in sys.modules if name.partition(".")[0] == "swarm_transfer"]:
-        del sys.modules[name]
+    with installed.importable(tmp_path_factory.mktemp("installed")) as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Overlay networks suit the networks that the hosts have, or the host is named before anything is changed."""
 
+from dataclasses import replace
 from ipaddress import IPv4Interface, IPv4Network
 from typing import Any
 
@@ -54,6 +55,17 @@ def test_the_usual_bridges_are_accepted() -> None:
     bridges = (interface("docker0", "172.17.0.1/16"), interface("docker_gwbridge", "172.18.0.1/16"))
 
     assert found(host(ADDRESSES["w1"], *bridges)) == []
+
+
+@pytest.mark.parametrize(("encrypted", "lines"), [(True, 1), (False, 0)])
+def test_encrypted_networks_need_a_kernel_with_ipsec(encrypted: bool, lines: int) -> None:
+    without = replace(host("192.168.50.3"), has_ipsec=False)
+
+    refused = found(without, encrypted=encrypted)
+
+    assert len(refused) == lines
+    assert all(line.startswith("w1: its kernel has no IPsec (ESP)") for line in refused)
+    assert all("set network.encrypted to false" in line for line in refused)
 
 
 def test_an_mtu_that_an_interface_does_not_have_is_refused() -> None:

@@ -1,5 +1,7 @@
 """The probe's script changes nothing, and its output is parsed correctly."""
 
+import gzip
+import platform
 import socket
 import subprocess
 from collections.abc import Callable
@@ -48,6 +50,7 @@ def run(tmp_path: Path) -> Run:
         leader: str = "yes",
         volumes: int = 0,
         ssh_folder: Path = tmp_path,
+        kernel_folder: Path = tmp_path,
     ) -> subprocess.CompletedProcess[str]:
         environment = {
             "PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -56,9 +59,12 @@ def run(tmp_path: Path) -> Run:
             "FAKE_LEADER": leader,
             "FAKE_VOLUMES": str(volumes),
         }
+        script = SCRIPT.replace("/etc/ssh", str(ssh_folder))
+        for place in ("/boot/", "/proc/config"):
+            script = script.replace(place, f"{kernel_folder}/{place.rpartition('/')[2]}")
         return subprocess.run(
             ["sh", "-s"],
-            input=SCRIPT.replace("/etc/ssh", str(ssh_folder)),
+            input=script,
             env=environment,
             capture_output=True,
             text=True,
@@ -155,3 +161,25 @@ def test_an_engine_with_containerds_image_store_is_refused(run: Run) -> None:
     assert done.returncode != 0
     assert "w1: its Docker Engine keeps images" in preflight.explain("w1", done.stderr)
     assert "containerd-snapshotter" in preflight.explain("w1", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("config", "has_ipsec"),
+    [
+        ("CONFIG_INET_ESP=y\n", True),
+        ("CONFIG_XFRM=y\nCONFIG_INET_ESP=m\n", True),
+        ("CONFIG_XFRM=y\n# CONFIG_INET_ESP is not set\nCONFIG_INET_ESP_OFFLOAD=m\n", False),
+        (None, True),
+    ],
+    ids=["built in", "as a module", "without", "unknown"],
+)
+@pytest.mark.parametrize("compressed", [True, False])
+def test_a_kernel_that_is_known_to_have_no_ipsec_is_reported(
+    run: Run, tmp_path: Path, config: str | None, *, has_ipsec: bool, compressed: bool
+) -> None:
+    if config is not None and compressed:
+        (tmp_path / "config.gz").write_bytes(gzip.compress(config.encode()))
+    elif config is not None:
+        (tmp_path / f"config-{platform.release()}").write_text(config)
+
+    assert parse(run(kernel_folder=tmp_path).stdout).has_ipsec is has_ipsec

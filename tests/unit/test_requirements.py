@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "requirements"
 SERVICE = ROOT / "services" / "file_transfer" / "requirements.in"
 POLICY = ROOT / "policy" / "requirements.in"
-PARTS = [*sorted(FOLDER.glob("*.in")), SERVICE, POLICY]
+EXAMPLE = ROOT / "examples" / "hcloud" / "requirements.in"
+PARTS = [*sorted(FOLDER.glob("*.in")), SERVICE, POLICY, EXAMPLE]
 every_part = pytest.mark.parametrize("part", PARTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 OURS = {"components", "monitoring", "settings", "wiring"}
 OF_THE_POLICY_PACK = {"googleapis-common-protos", "protobuf", "pulumi-policy"}

@@ -63,7 +63,7 @@ def test_only_the_demo_has_own_settings(tmp_path, name: str):
             "replicas: 4\n",
             (
                 "replicas is not a setting",
-                "remove it, or use one of: alerting, autolock, backup, backup_password, backup_storage_key, ",
+                "remove it, or use one of: alerting, autolock, backup, backup_password, backup_storage_key, edge_",
             ),
         ),
         ("swarm-transfer:edge_port: 1\n", ("swarm-transfer:edge_port is not a setting", "use one of")),
