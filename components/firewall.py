@@ -24,10 +24,10 @@ class FirewallArgs:
     """
 
     hosts: Sequence[Host]
-    gone: Sequence[str]
     ports: Sequence[int]
     context: Path
     debian_image: str
+    gone: Sequence[str] = ()
     registry: Registry | None = None
 
 
@@ -54,18 +54,22 @@ class Firewall(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        rules = firewall_rules(hosts=[IPv4Address(host.target.address) for host in args.hosts], ports=args.ports)
-        self.loaded = [self._load(host, rules, args, image.reference) for host in args.hosts]
+        # An address is an output if the program creates the machine.
+        rules = pulumi.Output.all(*(host.cluster_address for host in args.hosts)).apply(
+            lambda addresses: firewall_rules(hosts=map(IPv4Address, addresses), ports=args.ports)
+        )
+        self.loaded = [self._load(host, args, image.reference, rules) for host in args.hosts]
         self.register_outputs({})
 
-    def _load(self, host: Host, rules: str, args: FirewallArgs, image: pulumi.Output[str]) -> Command:
-        def load(reference: str) -> str:
-            return commands.load_firewall(host=host.target.name, image=reference, rules=rules, gone=args.gone)
+    def _load(self, host: Host, args: FirewallArgs, image: pulumi.Output[str], rules: pulumi.Output[str]) -> Command:
+        def load(known: list[str]) -> str:
+            reference, text = known
+            return commands.load_firewall(host=host.target.name, image=reference, rules=text, gone=args.gone)
 
         return host.command(
             f"{host.target.name}-firewall",
             parent=self,
-            create=image.apply(load),
+            create=pulumi.Output.all(image, rules).apply(load),
             delete=image.apply(lambda reference: commands.remove_firewall(image=reference)),
             replaced_after_deletion=True,  # or the deletion would remove the container of the replacement
             stdin=engine_login(args.registry) if args.registry else None,

@@ -17,8 +17,9 @@ import pytest
 from pulumi.runtime import mocks, rpc
 from recorder import FRESH, Monitor, Recorder
 
-from components import preflight
+from components import images, preflight
 from components.created import CreatedTarget
+from components.firewall import Firewall, FirewallArgs
 from components.host import Host, HostArgs
 from components.host_networks import NamedNetworks
 from components.preflight import PreflightError, check_created, check_membership
@@ -279,6 +280,11 @@ class Cloud(Recorder):
         return identifier, outputs
 
 
+def firewall_of(hosts: Sequence[Host]) -> FirewallArgs:
+    context = Path(__file__).parents[2] / "services" / "firewall"
+    return FirewallArgs(hosts=hosts, ports=[443], context=context, debian_image=images.DEBIAN)
+
+
 @dataclass
 class Program:
     """Runs a program with a first manager from the settings and one worker that it creates."""
@@ -287,7 +293,15 @@ class Program:
     manager: SshTarget
     recorded: list[Cloud] = field(default_factory=list)
 
-    def run(self, *, preview: bool = False, unknown: bool = False, host_key: str = KEY, **changes: Any) -> Cloud:
+    def run(
+        self,
+        *,
+        preview: bool = False,
+        unknown: bool = False,
+        host_key: str = KEY,
+        firewall: bool = False,
+        **changes: Any,
+    ) -> Cloud:
         cloud = Cloud(unknown=unknown)
         self.recorded.append(cloud)
         mocks.set_mocks(cloud, "own", "lab", preview=preview, monitor=Monitor(cloud))
@@ -301,7 +315,8 @@ class Program:
                 Host("m1", HostArgs(target=self.manager, role="manager")),
                 Host("w1", HostArgs(target=target, role="worker", early_images=("x@sha256:0",))),
             ]
-            SwarmCluster("swarm", SwarmClusterArgs(hosts=hosts, stack="lab"))
+            first = Firewall("firewall", firewall_of(hosts)).loaded if firewall else []
+            SwarmCluster("swarm", SwarmClusterArgs(hosts=hosts, stack="lab", before_joining=first))
 
         try:
             self.loop.run_until_complete(pulumi.runtime.stack.run_pulumi_func(program))
@@ -341,6 +356,16 @@ def test_commands_engine_and_swarm_use_the_address_that_the_machine_got(
     assert set(json.loads(engine["sshOpts"])) <= set(words)
     assert '"AdvertiseAddr": "10.1.0.3"' in str(cloud.commands()["w1-membership"]["stdin"])
     assert "machine" in cloud.dependencies["w1-membership"], "the machine is deleted after it has left the swarm"
+
+
+def test_the_firewalls_let_in_the_address_that_the_machine_got(program: Program, answer: Callable[..., None]) -> None:
+    answer(FRESH)
+
+    cloud = program.run(cluster_address="10.1.0.3", firewall=True)
+
+    for host in ("master", "w1"):
+        rules = cloud.commands()[f"{host}-firewall"]["create"]
+        assert f"ip saddr {{ 10.1.0.3, {program.manager.address} }} jump from_hosts\n" in rules
 
 
 def test_a_host_of_the_settings_in_the_same_swarm_is_not_asked_again(
