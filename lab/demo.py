@@ -77,7 +77,8 @@ def configure(lab: Lab) -> Path:
         LabError: a step failed, or the user's own settings are wrong.
     """
     own = own_settings.read(lab)  # first, so that a mistake is reported before anything slow
-    mode.choose(lab)
+    if not lab.virtual:
+        mode.choose(lab)
     packages.install()
     tools = pulumi_cli.install()
     chosen = lifecycle.of(lab)
@@ -131,7 +132,10 @@ def destroy(*labs: Lab) -> None:
 
 
 def ask_host(lab: Lab, address: str, script: str, *, timeout: int = 60) -> str:
-    """Run a script on the host with this address and return what it prints. `timeout` is in seconds."""
+    """Run a script on the host with this address and return what it prints.
+
+    `timeout` is in seconds, for a host that is not slow.
+    """
     folder = lab.ssh_dir
     target = SshTarget(
         name=address,
@@ -139,6 +143,7 @@ def ask_host(lab: Lab, address: str, script: str, *, timeout: int = 60) -> str:
         user="vagrant",
         private_key_file=folder / "id_ed25519",
         known_hosts_file=folder / "known_hosts",
+        patience=int(configuration.read(lab).get("patience", 1)),
     )
     return ask(target, script, timeout=timeout, prefix=lifecycle.of(lab).command([]))
 

@@ -51,7 +51,8 @@ class Settings(Model):
     edge_certificate: Certificate | None = None
     """With it, the edge speaks TLS."""
     patience: Annotated[int, Field(ge=1, le=20)] = 1
-    """A factor for slow hosts: of all times of the health checks by which Swarm kills tasks, and of `ready_timeout`."""
+    """A factor for slow hosts: of all times of the health checks by which Swarm kills tasks, of `ready_timeout`, and of
+    the times that ssh waits."""
     replacing_manager: bool = False
     """Whether two managers are accepted, for the time in which another manager takes over from the first."""
     ready_timeout: Annotated[int, Field(ge=1)] = 300

@@ -1,0 +1,23 @@
+"""The cluster on virtual machines. It is deployed once, which takes most of the time."""
+
+from pathlib import Path
+
+import pytest
+from cluster import Cluster
+
+from lab import lifecycle, pulumi_cli, stack
+from lab.paths import Lab
+from lab.progress import step
+
+ROOT = Path(__file__).parent.parent.parent
+LAB = Lab(name="vm", checkout=ROOT, virtual=True)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Cluster:
+    if not lifecycle.of(LAB).is_reachable():
+        pytest.exit("the machines cannot be reached from here: `make test-vm` runs these tests where they can", 1)
+    tools = pulumi_cli.install()
+    with step("pulumi up"):
+        stack.pulumi(LAB, tools, "up", "--yes", "--skip-preview", capture=False)
+    return Cluster(LAB, tools)
