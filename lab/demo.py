@@ -8,8 +8,8 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from components.ssh import SshTarget, ask
-from lab import configuration, engine, hosts, lifecycle, metrics, mode, own_settings, packages, pulumi_cli, stack
+from components.ssh import ask
+from lab import configuration, engine, hosts, lifecycle, login, metrics, mode, own_settings, packages, pulumi_cli, stack
 from lab.packages import LabError
 from lab.paths import Lab
 from lab.progress import step
@@ -136,16 +136,7 @@ def ask_host(lab: Lab, address: str, script: str, *, timeout: int = 60) -> str:
 
     `timeout` is in seconds, for a host that is not slow.
     """
-    folder = lab.ssh_dir
-    target = SshTarget(
-        name=address,
-        address=address,
-        user="vagrant",
-        private_key_file=folder / "id_ed25519",
-        known_hosts_file=folder / "known_hosts",
-        patience=int(configuration.read(lab).get("patience", 1)),
-    )
-    return ask(target, script, timeout=timeout, prefix=lifecycle.of(lab).command([]))
+    return ask(login.target(lab, address), script, timeout=timeout, prefix=lifecycle.of(lab).command([]))
 
 
 def require(lab: Lab) -> None:

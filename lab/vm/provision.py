@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from components.ssh import SshTarget
-from lab import namespace
+from lab import login, namespace
 from lab.packages import LabError
 from lab.vm.machine import Machine
 
@@ -35,7 +35,7 @@ def provision(machine: Machine, public_key: str) -> None:
     Raises:
         LabError: the machine did not let us in, or the script failed.
     """
-    checkout, target = machine.lab.checkout, _target(machine)
+    checkout, target = machine.lab.checkout, login.target(machine.lab, machine.address)
     _wait_for_login(machine, target)
     files = [str(checkout / file) for file in _FILES]
     _run(machine, ["scp", "-q", *target.options, *files, f"{target.login}:/tmp/"])
@@ -59,14 +59,3 @@ def _run(machine: Machine, command: list[str]) -> None:
     )
     if done.returncode:
         raise LabError(f"{machine.name}: {command[0]} failed: {done.stdout}{done.stderr}")
-
-
-def _target(machine: Machine) -> SshTarget:
-    folder = machine.lab.ssh_dir
-    return SshTarget(
-        name=machine.name,
-        address=machine.address,
-        user="vagrant",
-        private_key_file=folder / "id_ed25519",
-        known_hosts_file=folder / "known_hosts",
-    )

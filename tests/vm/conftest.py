@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from cluster import Cluster
+from failure_report import pytest_runtest_makereport  # noqa: F401 - pytest finds the hook here
 
 from lab import lifecycle, pulumi_cli, stack
 from lab.paths import Lab
