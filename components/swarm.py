@@ -26,7 +26,8 @@ class SwarmClusterArgs:
     Every component finds the rest here: `registry` is where our own images are pushed; without one, they are built on
     every host that runs them. `pool` is what Docker takes the subnets of its own networks from, if it is not to be its
     default. `volume_image` is any image with a `chown`. `ready_timeout` is how long `pulumi up` waits for a service to
-    run as configured, in seconds. `patience` multiplies this and all times of health checks.
+    run as configured, in seconds. `patience` multiplies this, all times of health checks, and
+    how long a node may be silent before it counts as down.
     """
 
     hosts: Sequence[Host]
@@ -63,7 +64,7 @@ class SwarmCluster(pulumi.ComponentResource):
         # no longer needs is then deleted through it, even if the earlier first manager is gone.
         self._provider = self.first_manager.engine(f"{name}-engine", parent=self)
         membership = self._create_membership(self.first_manager, create=commands.init_swarm(
-            address=self.first_manager.target.address, stack=args.stack, pool=args.pool
+            address=self.first_manager.target.address, stack=args.stack, pool=args.pool, patience=args.patience
         ))  # fmt: skip
         first_node = self._create_node(self.first_manager, membership, after=[])
         for lost in args.gone:
