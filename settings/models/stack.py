@@ -52,7 +52,7 @@ class Settings(Model):
     """With it, the edge speaks TLS."""
     patience: Annotated[int, Field(ge=1, le=20)] = 1
     """A factor for slow hosts: of all times of the health checks by which Swarm kills tasks, of `ready_timeout`, and of
-    the times that ssh waits."""
+    the times after which a host counts as lost: for ssh, and for the swarm."""
     replacing_manager: bool = False
     """Whether two managers are accepted, for the time in which another manager takes over from the first."""
     ready_timeout: Annotated[int, Field(ge=1)] = 300
