@@ -20,5 +20,6 @@ def cluster() -> Cluster:
         pytest.exit("the machines cannot be reached from here: `make test-vm` runs these tests where they can", 1)
     tools = pulumi_cli.install()
     with step("pulumi up"):
-        stack.pulumi(LAB, tools, "up", "--yes", "--skip-preview", capture=False)
+        # Few operations at a time: whatever the settings, the docker provider gives the Engine 30 seconds for some.
+        stack.pulumi(LAB, tools, "up", "--yes", "--skip-preview", "--parallel=3", capture=False)
     return Cluster(LAB, tools)
