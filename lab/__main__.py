@@ -35,7 +35,7 @@ def main() -> int:
         ("test", "run all checks and tests, except those of the next three"),
         ("test-day-two", "run the long tests of operation: backups, drift, alerts, another host, a registry"),
         ("test-faults", "run the long tests of faults: networks break, hosts are maintained and lost for good"),
-        ("test-vm", "run the tests of what only virtual machines show, on two of them: over half an hour"),
+        ("test-vm", "run the tests of what only virtual machines show, on two of them; slow"),
         ("destroy", "remove everything that the labs have made"),
         ("shell", "open a shell that can reach the demo's hosts"),
     ):
