@@ -39,7 +39,11 @@ def running(master: Machine) -> "subprocess.Popen[bytes]":
     """Start a program that looks like the machine's qemu."""
     master.folder.mkdir(parents=True)
     pid_file = master.folder / "pid"
-    program = subprocess.Popen(["sh", "-c", "while :; do sleep 0.1; done", "-pidfile", str(pid_file)])
+    script = "echo started; while :; do sleep 0.1; done"
+    program = subprocess.Popen(["sh", "-c", script, "-pidfile", str(pid_file)], stdout=subprocess.PIPE)
+    assert program.stdout
+    with program.stdout as output:
+        output.readline()  # before that, the kernel may not have its command line yet
     pid_file.write_text(f"{program.pid}\n")
     return program
 
