@@ -1,4 +1,4 @@
-.PHONY: help demo preview up test test-abuse test-day-two test-faults sbom audit outdated check unit service coverage destroy lint metrics report shell status token venv bench-files
+.PHONY: help demo preview up test test-abuse test-day-two test-faults test-vm sbom audit outdated check unit service coverage destroy lint metrics report shell status token venv bench-files
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -20,6 +20,9 @@ test-day-two: venv ## alerts, drift, backups, true metrics, another host, a regi
 
 test-faults: venv ## networks, disks, memory and Pulumi fail, hosts are maintained and lost: over an hour; as root on Debian
 	@.venv/bin/python -m lab test-faults
+
+test-vm: venv ## encrypted networks, transfer and metrics on two emulated virtual machines: slow; as root on Debian
+	@.venv/bin/python -m lab test-vm
 
 destroy: venv ## take away all that demo and test have made (built tools and images stay cached)
 	@.venv/bin/python -m lab destroy

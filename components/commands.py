@@ -30,14 +30,25 @@ FIREWALL = "swarm-transfer-firewall"
 PROMETHEUS_FOLDER = "/etc/prometheus"
 """The folder with Prometheus's files in its container."""
 
+_HEARTBEAT_SECONDS = 5
+"""How often a node that is not slow reports to the managers, as in Docker. After three times without, it is down."""
 
-def init_swarm(*, address: str, stack: str, pool: IPv4Network | None = None) -> str:
+
+def init_swarm(*, address: str, stack: str, pool: IPv4Network | None = None, patience: int = 1) -> str:
     """Create the swarm on this host unless it is already in the stack's swarm, and print the node's id.
 
-    Docker takes the subnets of its own networks from `pool`. The script fails if the host is in any other swarm.
+    Docker takes the subnets of its own networks from `pool`. A node that reports late counts as down, and other nodes
+    get its tasks: `patience` multiplies the time that nodes have. The script fails if the host is in any other swarm.
     """
     options = [f"--default-addr-pool={pool}", f"--default-addr-pool-mask-length={POOL_PREFIX}"] if pool else []
-    return render("init_swarm", ADDRESS=address, STACK=stack, CLUSTER_LABEL=CLUSTER_LABEL, arguments=options)
+    return render(
+        "init_swarm",
+        ADDRESS=address,
+        STACK=stack,
+        CLUSTER_LABEL=CLUSTER_LABEL,
+        HEARTBEAT=str(_HEARTBEAT_SECONDS * patience),
+        arguments=options,
+    )
 
 
 def print_join_token(role: str) -> str:

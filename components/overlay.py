@@ -9,6 +9,9 @@ import pulumi_docker as docker
 from .host_networks import USUAL_MTU
 from .swarm import SwarmCluster
 
+_FIRST_NUMBER, _NUMBERS = 4096, 2**24
+_SMALLEST_SUBNET = 32
+
 
 @dataclass(frozen=True, kw_only=True)
 class OverlayNetworkArgs:
@@ -49,6 +52,21 @@ class OverlayNetwork(pulumi.ComponentResource):
 
 
 def _options(args: OverlayNetworkArgs) -> dict[str, str]:
-    """Return the driver's options. A network with the usual MTU has none for it, because a new option replaces it."""
+    """Return the driver's options. A network with the usual MTU has none for it, because a new option replaces it.
+
+    If there are any, the VXLAN number is one of them. Swarm would choose one and add it to the options, and as it would
+    not be among ours, the provider would want to replace the network on every `pulumi up`, with all services on it.
+    """
     options = {"encrypted": ""} if args.encrypted else {}
-    return options if args.mtu == USUAL_MTU else {**options, "com.docker.network.driver.mtu": str(args.mtu)}
+    if args.mtu != USUAL_MTU:
+        options["com.docker.network.driver.mtu"] = str(args.mtu)
+    return options and {**options, "com.docker.network.driver.overlay.vxlanid_list": str(vxlan_number(args.subnet))}
+
+
+def vxlan_number(subnet: IPv4Network) -> int:
+    """Return a number for the network's packets between hosts, from 4096 to 2**24 - 1.
+
+    It follows from the subnet, since no two networks of a swarm have overlapping ones. Subnets have at least 32
+    addresses. Swarm counts the numbers that it chooses itself from 4096.
+    """
+    return _FIRST_NUMBER + (int(subnet.network_address) // _SMALLEST_SUBNET) % (_NUMBERS - _FIRST_NUMBER)

@@ -14,7 +14,7 @@ PORT = 22
 """The port of an ssh server, unless another one is set."""
 
 CONNECT_TIMEOUT = 15
-"""How long to wait for a host's ssh server, in seconds."""
+"""How long to wait for the ssh server of a host that is not slow, in seconds."""
 
 _RETRY = """gone=$1
 shift
@@ -58,6 +58,8 @@ class SshTarget:
     port: int = PORT
     jump: Jump | None = None
     host_key: str = ""
+    patience: int = 1
+    """A factor for slow hosts, of the time to connect and of the time that `ask` waits."""
 
     @property
     def login(self) -> str:
@@ -90,7 +92,7 @@ class SshTarget:
             "-o", "GlobalKnownHostsFile=none",
             "-o", "StrictHostKeyChecking=yes",
             "-o", "BatchMode=yes",
-            "-o", f"ConnectTimeout={CONNECT_TIMEOUT}",
+            "-o", f"ConnectTimeout={CONNECT_TIMEOUT * self.patience}",
             "-o", "ServerAliveInterval=15",
         ]  # fmt: skip
 
@@ -146,11 +148,12 @@ def knows_host(known_hosts_file: Path, address: str, port: int = PORT) -> bool:
 def ask(target: SshTarget, script: str, *, timeout: int = 60, prefix: Sequence[str] = ()) -> str:
     """Run a shell script on the host and return its output.
 
-    `timeout` is in seconds. `prefix` is a command line that runs the ssh command.
+    `timeout` is in seconds, for a host that is not slow. `prefix` is a command line that runs the ssh command.
 
     Raises:
         SshError: the host cannot be reached, its host key is not the recorded one, or the script failed.
     """
+    timeout *= target.patience
     try:
         done = subprocess.run(
             [*prefix, *_shell(target)], input=script, capture_output=True, text=True, timeout=timeout, check=False

@@ -33,7 +33,8 @@ class SwarmClusterArgs:
     Every component finds the rest here: `registry` is where our own images are pushed; without one, they are built on
     every host that runs them. `pool` is what Docker takes the subnets of its own networks from, if it is not to be its
     default. `volume_image` is any image with a `chown`. `ready_timeout` is how long `pulumi up` waits for a service to
-    run as configured, in seconds. `patience` multiplies this and all times of health checks.
+    run as configured, in seconds. `patience` multiplies this, all times of health checks, and
+    how long a node may be silent before it counts as down.
     """
 
     hosts: Sequence[Host]
@@ -77,7 +78,9 @@ class SwarmCluster(pulumi.ComponentResource):
             self.first_manager,
             create=_with(
                 self.first_manager.cluster_address,
-                lambda address: commands.init_swarm(address=address, stack=args.stack, pool=args.pool),
+                lambda address: commands.init_swarm(
+                    address=address, stack=args.stack, pool=args.pool, patience=args.patience
+                ),
             ),
         )
         first_node = self._create_node(self.first_manager, membership, after=[])

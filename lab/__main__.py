@@ -5,15 +5,17 @@ import os
 import sys
 from pathlib import Path
 
-from lab import demo, lifecycle, metrics, pulumi_cli, record, stack, update, vagrant
+from lab import demo, lifecycle, metrics, packages, pulumi_cli, record, stack, update, vagrant
 from lab.packages import LabError
 from lab.paths import Lab
+from lab.vm import trial
 from tools import checks
 
 ROOT = Path(__file__).parent.parent
 DEMO = Lab(name="demo", checkout=ROOT)
 TEST = Lab(name="test", checkout=ROOT)
 RECORD = Lab(name="record", checkout=ROOT)
+VM = Lab(name="vm", checkout=ROOT, virtual=True)
 _END_TO_END = "tests/end_to_end"
 _LONG = {"test-day-two": f"{_END_TO_END}/day_two", "test-faults": f"{_END_TO_END}/faults"}
 _DEMO_COMMANDS = {"demo": demo.run, "preview": update.preview, "up": update.up, "status": demo.status}
@@ -30,9 +32,10 @@ def main() -> int:
         ("status", "show what runs where, and how to reach it"),
         ("metrics", "show the eight metrics of every host and service, from both InfluxDBs"),
         ("report", "draw the metrics of the last half hour as a page with eight panels"),
-        ("test", "run all checks and tests, except those of test-day-two and test-faults"),
+        ("test", "run all checks and tests, except those of the next three"),
         ("test-day-two", "run the long tests of operation: backups, drift, alerts, another host, a registry"),
         ("test-faults", "run the long tests of faults: networks break, hosts are maintained and lost for good"),
+        ("test-vm", "run the tests of what only virtual machines show, on two of them; slow"),
         ("destroy", "remove everything that the labs have made"),
         ("shell", "open a shell that can reach the demo's hosts"),
     ):
@@ -63,13 +66,9 @@ def _run(chosen: argparse.Namespace) -> int:
             demo.require(DEMO)
             print(metrics.draw(DEMO))
         case "destroy":
-            demo.destroy(DEMO, TEST, RECORD)
-        case "test":
-            options = [_END_TO_END, *(f"--ignore={folder}" for folder in _LONG.values())]
-            return 0 if checks.run(checks.test_stages(lambda: demo.test(TEST, *options))) else 1
-        case "test-day-two" | "test-faults":
-            folder = _LONG[chosen.command]
-            return 0 if checks.run(checks.lab_stages(Path(folder).name, lambda: demo.test(TEST, folder))) else 1
+            demo.destroy(DEMO, TEST, RECORD, VM)
+        case "test" | "test-day-two" | "test-faults" | "test-vm":
+            return 0 if checks.run(_stages(chosen.command)) else 1
         case "record":
             record.record(RECORD, chosen.file)
         case "shell":
@@ -77,6 +76,17 @@ def _run(chosen: argparse.Namespace) -> int:
         case "exec":
             enter(DEMO, chosen.arguments[chosen.arguments[:1] == ["--"] :])
     return 0
+
+
+def _stages(command: str) -> list[checks.Stage]:
+    """Return the stages of a command that tests."""
+    if command == "test":
+        options = [_END_TO_END, *(f"--ignore={folder}" for folder in _LONG.values())]
+        return checks.test_stages(lambda: demo.test(TEST, *options))
+    if command == "test-vm":
+        return checks.lab_stages("vm", lambda: trial.run(VM), packages.VM)
+    folder = _LONG[command]
+    return checks.lab_stages(Path(folder).name, lambda: demo.test(TEST, folder))
 
 
 def enter(lab: Lab, arguments: list[str]) -> None:

@@ -8,8 +8,8 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from components.ssh import SshTarget, ask
-from lab import configuration, engine, hosts, lifecycle, metrics, mode, own_settings, packages, pulumi_cli, stack
+from components.ssh import ask
+from lab import configuration, engine, hosts, lifecycle, login, metrics, mode, own_settings, packages, pulumi_cli, stack
 from lab.packages import LabError
 from lab.paths import Lab
 from lab.progress import step
@@ -77,7 +77,8 @@ def configure(lab: Lab) -> Path:
         LabError: a step failed, or the user's own settings are wrong.
     """
     own = own_settings.read(lab)  # first, so that a mistake is reported before anything slow
-    mode.choose(lab)
+    if not lab.virtual:
+        mode.choose(lab)
     packages.install()
     tools = pulumi_cli.install()
     chosen = lifecycle.of(lab)
@@ -131,16 +132,11 @@ def destroy(*labs: Lab) -> None:
 
 
 def ask_host(lab: Lab, address: str, script: str, *, timeout: int = 60) -> str:
-    """Run a script on the host with this address and return what it prints. `timeout` is in seconds."""
-    folder = lab.ssh_dir
-    target = SshTarget(
-        name=address,
-        address=address,
-        user="vagrant",
-        private_key_file=folder / "id_ed25519",
-        known_hosts_file=folder / "known_hosts",
-    )
-    return ask(target, script, timeout=timeout, prefix=lifecycle.of(lab).command([]))
+    """Run a script on the host with this address and return what it prints.
+
+    `timeout` is in seconds, for a host that is not slow.
+    """
+    return ask(login.target(lab, address), script, timeout=timeout, prefix=lifecycle.of(lab).command([]))
 
 
 def require(lab: Lab) -> None:

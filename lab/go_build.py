@@ -18,12 +18,14 @@ MODULES = Path(__file__).parent / "go"
 _UNFINISHED = ".unfinished-"
 
 
-def once(name: str, build: Callable[[Path], None]) -> Path:
-    """Return the folder of the tool `name`. If it is not cached, `build` fills it while other builds wait.
+def once(name: str, build: Callable[[Path], None], *, kind: str = "tools") -> Path:
+    """Return the folder `name` in the cache's folder `kind`. If it is not cached, `build` fills it.
+
+    Other builds of this kind wait for it.
 
     An interrupted build leaves nothing that a later one would use.
     """
-    folder = cache_dir() / "tools" / name
+    folder = cache_dir() / kind / name
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _one_at_a_time(folder.parent):

@@ -1,4 +1,4 @@
-"""The hosts of a lab: `vagrant up --provider=docker` against the engine that runs them."""
+"""The hosts of a lab: containers that Vagrant makes on the engine that runs them, or virtual machines."""
 
 from lab import lifecycle, vagrant
 from lab.paths import Lab
@@ -8,9 +8,9 @@ def up(lab: Lab, *names: str) -> None:
     """Start these hosts, or all of them if none are named. Running hosts are left alone.
 
     Raises:
-        LabError: Vagrant failed; its own error has already been printed.
+        LabError: they did not start; Vagrant's own error has already been printed.
     """
-    vagrant.run(lab, lifecycle.of(lab), "up", "--provider=docker", "--no-parallel", *names)
+    lifecycle.of(lab).start_hosts(*names)
 
 
 def destroy(lab: Lab, *names: str) -> None:

@@ -8,6 +8,7 @@ from lab import mode
 from lab.offline import OfflineLifecycle
 from lab.online import OnlineLifecycle
 from lab.paths import Lab
+from lab.vm.lifecycle import VmLifecycle
 
 
 class Lifecycle(Protocol):
@@ -44,6 +45,9 @@ class Lifecycle(Protocol):
     def plugins(self) -> list[str]:
         """Return a description of each plugin: its name and version, and whether it is real."""
 
+    def start_hosts(self, *names: str) -> None:
+        """Start these hosts, or all of them if none are named. Running hosts are left alone."""
+
     def discard_hosts(self) -> None:
         """Remove the hosts and their data, and leave what takes long to make again."""
 
@@ -52,5 +56,10 @@ class Lifecycle(Protocol):
 
 
 def of(lab: Lab) -> Lifecycle:
-    """Return the lifecycle of the lab in the mode that was chosen when it was first made."""
+    """Return the lifecycle of the lab in the mode that was chosen when it was first made.
+
+    Virtual machines have only one: offline.
+    """
+    if lab.virtual:
+        return VmLifecycle(lab)
     return OnlineLifecycle(lab) if mode.recorded(lab) == mode.ONLINE else OfflineLifecycle(lab)

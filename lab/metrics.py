@@ -39,15 +39,16 @@ def wait_for_all(lab: Lab) -> str:
     """Wait until the table has all metrics of every host, and return it.
 
     Raises:
-        LabError: some are still missing after two minutes; with the table at that time.
+        LabError: some are still missing after two minutes, or longer with `patience`; with the table at that time.
     """
-    deadline = time.monotonic() + _WAIT_SECONDS
+    seconds = _WAIT_SECONDS * int(configuration.read(lab).get("patience", 1))
+    deadline = time.monotonic() + seconds
     while True:
         text = table(lab)
         if "missing" not in text:
             return text
         if time.monotonic() > deadline:
-            raise LabError(f"not all metrics arrived within {_WAIT_SECONDS} s:\n{text}")
+            raise LabError(f"not all metrics arrived within {seconds} s:\n{text}")
         time.sleep(1)
 
 

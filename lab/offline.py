@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lab import cadvisor, engine, local_registry, namespace, python_image, rootfs, seaweedfs
+from lab import cadvisor, engine, local_registry, namespace, python_image, rootfs, seaweedfs, vagrant
 from lab.paths import Lab
 from lab.plugins import choice
 from lab.progress import step
@@ -77,6 +77,10 @@ class OfflineLifecycle:
     def plugins(self) -> list[str]:
         """Return a description of each plugin."""
         return [plugin.description for plugin in _plugins().values()]
+
+    def start_hosts(self, *names: str) -> None:
+        """Start these hosts, or all of them if none are named, with Vagrant's docker provider."""
+        vagrant.run(self._lab, self, "up", "--provider=docker", "--no-parallel", *names)
 
     def discard_hosts(self) -> None:
         """Remove the hosts. A running engine stays, with its images."""

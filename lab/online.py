@@ -53,6 +53,10 @@ class OnlineLifecycle:
         """Return a description of each plugin."""
         return [f"{name} {version}: real" for name, version in choice.VERSIONS.items()]
 
+    def start_hosts(self, *names: str) -> None:
+        """Start these hosts, or all of them if none are named, with Vagrant's docker provider."""
+        vagrant.run(self._lab, self, "up", "--provider=docker", "--no-parallel", *names)
+
     def discard_hosts(self) -> None:
         """Remove the hosts."""
         vagrant.run(self._lab, self, "destroy", "--force")

@@ -25,6 +25,9 @@ LAB = frozenset(
 )
 """What the lab needs."""
 
+VM = LAB | frozenset({"e2fsprogs", "qemu-system-x86", "qemu-utils", "tcpdump"})
+"""What the lab needs if its hosts are virtual machines."""
+
 LINT = frozenset({"prometheus"})
 UNIT = frozenset({"haproxy", "openssh-client", "prometheus", "vagrant", "vagrant-libvirt"})
 SERVICE = frozenset({"chromium-headless-shell", "curl", "haproxy", "postgresql", "procps", "restic", "util-linux"})
@@ -37,6 +40,7 @@ CHECKS = LINT | UNIT | SERVICE
 _PROGRAM_OF_PACKAGE = {
     "chromium-headless-shell": "chromium-headless-shell",
     "curl": "curl",
+    "e2fsprogs": "mke2fs",
     "docker-registry": "docker-registry",
     "docker.io": "dockerd",
     "haproxy": "haproxy",
@@ -47,7 +51,10 @@ _PROGRAM_OF_PACKAGE = {
     "openssh-client": "ssh",
     "procps": "ps",
     "prometheus": "promtool",
+    "qemu-system-x86": "qemu-system-x86_64",
+    "qemu-utils": "qemu-img",
     "restic": "restic",
+    "tcpdump": "tcpdump",
     "util-linux": "nsenter",
     "vagrant": "vagrant",
 }

@@ -20,10 +20,14 @@ def cache_dir() -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Lab:
-    """One lab, with its own network namespace, engine, hosts and state. `name` is such as "demo" or "test"."""
+    """One lab, with its own network namespace, engine, hosts and state. `name` is such as "demo" or "test".
+
+    If it is `virtual`, its hosts are virtual machines, and otherwise containers.
+    """
 
     name: str
     checkout: Path
+    virtual: bool = False
 
     @property
     def id(self) -> str:

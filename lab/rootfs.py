@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,9 @@ class Recipe:
     trees: tuple[tuple[str, Path], ...] = ()
     """Folders to copy in: (path in the image, folder on this machine)."""
     links: tuple[tuple[str, str], ...] = ()
-    """Links for programs that have another path in Debian than in the upstream image: (upstream path, Debian path)."""
+    """Links, most for programs with another path in Debian than in the upstream image: (upstream path, Debian path)."""
+    commands: tuple[str, ...] = ()
+    """Shell commands to run at the end, in the root filesystem."""
 
     @property
     def key(self) -> str:
@@ -40,6 +43,8 @@ class Recipe:
                 if path.is_file():
                     digest.update(str(path.relative_to(tree)).encode())
                     digest.update(hashlib.sha256(path.read_bytes()).digest())
+        for command in self.commands:
+            digest.update(f"\0{command}".encode())
         return digest.hexdigest()[:12]
 
     @property
@@ -89,6 +94,7 @@ def build(recipe: Recipe) -> Path:
     hooks = [_write_hook(path, content) for path, content in recipe.files]
     hooks += [f'ln -s {target} "$1{path}"' for path, target in recipe.links]
     hooks += [f'mkdir -p "$1{target}" && cp -r {tree}/. "$1{target}"' for target, tree in recipe.trees]
+    hooks += [f'chroot "$1" sh -c {shlex.quote(command)}' for command in recipe.commands]
     command = [
         "mmdebstrap",
         "--quiet",

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from components.ssh import SshError, SshTarget
 from settings.errors import PROJECT
@@ -44,9 +44,12 @@ def configured_hosts() -> ConfiguredHosts:
     try:
         hosts = TypeAdapter(list[Host]).validate_python(found[f"{PROJECT}:hosts"]["objectValue"])
         ssh = Ssh.model_validate(found[f"{PROJECT}:ssh"]["objectValue"])
-    except (KeyError, ValidationError):
-        raise OperationError("the settings `hosts` and `ssh` are not valid: `pulumi preview` says why") from None
-    return ConfiguredHosts(hosts, targets_of(hosts, ssh))
+        patience = int(found.get(f"{PROJECT}:patience", {"value": "1"})["value"])
+    except (KeyError, ValueError):  # pydantic's error is a ValueError
+        raise OperationError(
+            "the settings `hosts`, `ssh` and `patience` are not valid: `pulumi preview` says why"
+        ) from None
+    return ConfiguredHosts(hosts, targets_of(hosts, ssh, patience=patience))
 
 
 def pulumi(*arguments: str, stdin: str | None = None) -> str:

@@ -41,10 +41,10 @@ def ssh_targets(settings: Settings) -> dict[str, SshTarget]:
         )
     if unknown:
         raise SettingsError("\n".join(unknown))
-    return targets_of(settings.hosts, ssh)
+    return targets_of(settings.hosts, ssh, patience=settings.patience)
 
 
-def targets_of(hosts: Iterable[Host], ssh: Ssh) -> dict[str, SshTarget]:
+def targets_of(hosts: Iterable[Host], ssh: Ssh, *, patience: int) -> dict[str, SshTarget]:
     """These hosts as ssh sees them, by name. Whether the files are usable is not checked."""
     return {
         host.name: SshTarget(
@@ -55,6 +55,7 @@ def targets_of(hosts: Iterable[Host], ssh: Ssh) -> dict[str, SshTarget]:
             known_hosts_file=ssh.known_hosts_file,
             port=ssh.port,
             jump=_jump(ssh),
+            patience=patience,
         )
         for host in hosts
     }

@@ -84,9 +84,9 @@ def test_stages(lab_tests: Callable[[], bool]) -> list[Stage]:
     ]
 
 
-def lab_stages(name: str, lab_tests: Callable[[], bool]) -> list[Stage]:
-    """Long end-to-end tests alone; `lab_tests` brings the lab up and runs them."""
-    return [packages_stage(packages.LAB), Stage(name, lab_tests)]
+def lab_stages(name: str, lab_tests: Callable[[], bool], wanted: Collection[str] = packages.LAB) -> list[Stage]:
+    """Long end-to-end tests alone; `lab_tests` brings the lab up and runs them. It needs the `wanted` packages."""
+    return [packages_stage(wanted), Stage(name, lab_tests)]
 
 
 def run(stages: Sequence[Stage]) -> bool:

@@ -54,7 +54,8 @@ class Settings(Model):
     firewall: Firewall | None = None
     """Without it, every host lets in everything."""
     patience: Annotated[int, Field(ge=1, le=20)] = 1
-    """A factor for slow hosts: of all times of the health checks by which Swarm kills tasks, and of `ready_timeout`."""
+    """A factor for slow hosts: of all times of the health checks by which Swarm kills tasks, of `ready_timeout`, and of
+    the times after which a host counts as lost: for ssh, and for the swarm."""
     autolock: bool = False
     """Whether a manager whose Docker Engine has started again waits for `python -m operations.unlock`."""
     replacing_manager: bool = False

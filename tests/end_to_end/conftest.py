@@ -1,21 +1,19 @@
 """The cluster that the end-to-end tests share. It is started once, and test_6_destroy.py ends it."""
 
-import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 from cluster import Cluster
+from failure_report import pytest_runtest_makereport  # noqa: F401 - pytest finds the hook here
 from load import Load
 from outages import urls
 from table import HEADER, Table
 
-from components.ssh import SshError
 from lab import lifecycle, pulumi_cli
 from lab.paths import Lab
 
@@ -70,16 +68,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"measured: {line}")
     if rows := config.stash.get(TABLE, Table()).rows:
         terminalreporter.write_line("\n".join([HEADER, *map(str, rows)]))
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Add the cluster's condition to a failure's report, since the cluster is gone when somebody reads it."""
-    report: Any = yield  # type: ignore[misc] # pluggy sends a wrapper what it wraps
-    cluster = getattr(item, "funcargs", {}).get("cluster")
-    if report.failed and isinstance(cluster, Cluster):
-        try:
-            report.sections.append(("the cluster", cluster.described()))
-        except (OSError, SshError, subprocess.SubprocessError, RuntimeError, LookupError, ValueError) as error:
-            report.sections.append(("the cluster", f"cannot be asked: {error}"))
-    return report

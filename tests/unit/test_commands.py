@@ -48,6 +48,9 @@ call="$*"
 case $call in
   "info --format {{.Swarm.LocalNodeState}}") cat "$state/node-state" ;;
   "info --format {{.Swarm.NodeID}}") echo n1 ;;
+  "info --format {{json .Swarm.Cluster.Spec.Dispatcher.HeartbeatPeriod}}") cat "$state/heartbeat" ;;
+  "swarm update --dispatcher-heartbeat "*)
+    echo "${4%s}000000000" >"$state/heartbeat"; echo "$call" >>"$state/changes" ;;
   "swarm init "*) echo "$call" >>"$state/changes"; echo active >"$state/node-state" ;;
   "swarm leave "*) echo "$call" >>"$state/changes"; echo inactive >"$state/node-state" ;;
   "swarm update --autolock="*)
@@ -121,6 +124,7 @@ class Host:
             (programs / name).chmod(0o755)
         (folder / "node-state").write_text("inactive\n")
         (folder / "label").write_text("\n")
+        (folder / "heartbeat").write_text("5000000000\n")
         (folder / "ended").write_text("")
         (folder / "etcd").write_text("")
 
@@ -172,6 +176,17 @@ def test_init_creates_the_swarm_once_and_prints_the_node_id(host: Host) -> None:
     assert re.findall(r"--(\S+)-addr 192\.168\.50\.2\b", made[0]) == ["advertise", "listen", "data-path"]
     assert len(made) == 2
     assert host.changes == made
+
+
+def test_nodes_of_a_patient_swarm_may_report_later_and_the_time_is_set_once(host: Host) -> None:
+    script = commands.init_swarm(address="192.168.50.2", stack="lab", patience=20)
+
+    for _ in range(2):
+        assert host.run(script).stdout == "n1\n"
+    assert [change for change in host.changes if "heartbeat" in change] == ["swarm update --dispatcher-heartbeat 100s"]
+
+    host.run(SCRIPTS["init"])
+    assert host.changes[-1] == "swarm update --dispatcher-heartbeat 5s"
 
 
 def test_init_refuses_another_stacks_swarm(host: Host) -> None:

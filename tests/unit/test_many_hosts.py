@@ -96,6 +96,8 @@ def test_slow_hosts_have_patient_health_checks_and_a_strict_edge(
     assert all(before[name] != after[name] for name in before)
     assert recorder.of_type("docker:index/serviceConfig:ServiceConfig")["edge-config"] == edge
     assert timeouts == {300, 900}
+    assert "HEARTBEAT=15" in recorder.commands()["master-membership"]["create"]
+    assert "ConnectTimeout=45" in recorder.commands()["master-membership"]["interpreter"]
 
 
 def test_the_edges_image_is_pulled_before_the_edge_is_stopped(run_once: Run, values: dict[str, Any]) -> None:

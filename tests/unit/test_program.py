@@ -20,6 +20,8 @@ HASHED = re.compile(r"^localhost/swarm-transfer/[a-z-]+:[0-9a-f]{12}$")
 PINNED = re.compile(r"^[a-z0-9./:-]+@sha256:[0-9a-f]{64}$")
 
 
+VXLAN_NUMBER = "com.docker.network.driver.overlay.vxlanid_list"
+
 ROOTS = {"cadvisor", "container-api", "docker-api"}
 """Services that read what belongs to root: the Engine's socket or folder. They run as root without capabilities."""
 
@@ -180,9 +182,24 @@ def test_networks_are_made_for_the_smallest_mtu_of_the_hosts(
 
     networks = run_program({**values, "network": {"encrypted": True}}).of_type("docker:index/network:Network")
 
-    mtu = {"com.docker.network.driver.mtu": "1450"}
-    assert networks["api-net"]["options"] == mtu
-    assert networks["cluster-net"]["options"] == {"encrypted": "", **mtu}
+    assert networks["api-net"]["options"]["com.docker.network.driver.mtu"] == "1450"
+    assert networks["cluster-net"]["options"].keys() - {VXLAN_NUMBER} == {"encrypted", "com.docker.network.driver.mtu"}
+
+
+def test_a_network_with_options_has_its_own_vxlan_number_among_them(run_program: Run, values: dict[str, Any]) -> None:
+    """Otherwise Swarm's choice would be a difference in every preview, for which the network would be replaced."""
+    networks = run_program({**values, "network": {"encrypted": True}}).of_type("docker:index/network:Network")
+
+    options = {name: network["options"] for name, network in networks.items() if network.get("options")}
+    numbers = [int(option[VXLAN_NUMBER]) for option in options.values()]
+    assert {"cluster-net", "files-net"} <= options.keys()
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_a_network_without_options_leaves_its_vxlan_number_to_swarm(run_once: Run, values: dict[str, Any]) -> None:
+    networks = run_once(values).of_type("docker:index/network:Network")
+
+    assert not [network for network in networks.values() if network.get("options")]
 
 
 def test_join_tokens_are_passed_on_standard_input_only(run_once: Run, values: dict[str, Any]) -> None:

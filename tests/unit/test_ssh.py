@@ -61,6 +61,23 @@ def test_ssh_accepts_only_recorded_host_keys_and_never_prompts(target: SshTarget
     assert f"UserKnownHostsFile={target.known_hosts_file}" in target.options
 
 
+def test_slow_hosts_have_longer_to_connect_and_to_answer(target: SshTarget, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = []
+
+    def run(command: list[str], *, timeout: int, **_: object) -> subprocess.CompletedProcess[str]:
+        limits.append(timeout)
+        return subprocess.CompletedProcess(command, 0, "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    slow = replace(target, patience=4)
+
+    assert "ConnectTimeout=15" in target.options
+    assert "ConnectTimeout=60" in slow.options
+    for host in (target, slow):
+        ask(host, "true", timeout=10)
+    assert limits == [10, 40]
+
+
 def test_another_port_and_a_jump_host_are_options_with_the_same_checks(target: SshTarget) -> None:
     behind = replace(target, port=2222, jump=Jump(address="bastion.example", user="op", port=2200))
 

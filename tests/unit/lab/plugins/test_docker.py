@@ -204,6 +204,18 @@ def test_a_network_without_gateway_is_replaced() -> None:
     assert diff(kind, kind.read("n1", named, {})[1], named).changes is False
 
 
+def test_a_network_with_options_is_replaced_unless_the_vxlan_number_is_among_them() -> None:
+    number = {"com.docker.network.driver.overlay.vxlanid_list": "4097"}
+    live = {"Name": "n", "Driver": "overlay", "Scope": "swarm", "Options": {"encrypted": "", **number}}
+    kind: Any = Network(FakeEngine(GET_networks=live))
+    without = {"name": "n", "driver": "overlay", "options": {"encrypted": ""}}
+    chosen = {"name": "n", "driver": "overlay", "options": {"encrypted": "", **number}}
+
+    assert diff(kind, kind.create(without, "n")[1], without).replaces
+    assert diff(kind, kind.create(chosen, "n")[1], chosen).changes is False
+    assert diff(kind, kind.create({"name": "n", "driver": "overlay"}, "n")[1], {"name": "n"}).changes is False
+
+
 def test_the_driver_that_the_engine_chose_for_a_volume_is_no_difference() -> None:
     engine: Any = FakeEngine(POST_volumes={"Name": "files", "Driver": "local", "Mountpoint": "/x"})
     kind = Volume(engine)

@@ -1,0 +1,116 @@
+"""A virtual machine has files, a network card and an ssh host key of its own, and can be found and ended."""
+
+import base64
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lab import paths
+from lab.packages import LabError
+from lab.paths import Lab
+from lab.vm import machine
+from lab.vm.image import HOST_KEY_MARK, Image
+from lab.vm.machine import Machine
+
+HOSTS = [
+    {"name": "master", "address": "192.168.50.2", "role": "manager", "cpus": 2, "memory": 4096},
+    {"name": "slave", "address": "192.168.50.3", "role": "worker"},
+]
+IMAGE = Image(disk=Path("/cache/disk"), kernel=Path("/cache/vmlinuz"), initrd=Path("/cache/initrd"))
+PUBLIC_KEY = "ssh-ed25519 AAAA swarm-transfer"
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    monkeypatch.setattr(paths, "MACHINE_DIR", tmp_path / "machine")
+    lab = Lab(name="vm", checkout=tmp_path, virtual=True)
+    lab.logs_dir.mkdir(parents=True)
+    return lab
+
+
+@pytest.fixture
+def master(lab: Lab) -> Machine:
+    return machine.of(lab, HOSTS)[0]
+
+
+def running(master: Machine) -> "subprocess.Popen[bytes]":
+    """Start a program that looks like the machine's qemu."""
+    master.folder.mkdir(parents=True)
+    pid_file = master.folder / "pid"
+    script = "echo started; while :; do sleep 0.1; done"
+    program = subprocess.Popen(["sh", "-c", script, "-pidfile", str(pid_file)], stdout=subprocess.PIPE)
+    assert program.stdout
+    with program.stdout as output:
+        output.readline()  # before that, the kernel may not have its command line yet
+    pid_file.write_text(f"{program.pid}\n")
+    return program
+
+
+def option(command: list[str], name: str) -> str:
+    return command[command.index(name) + 1]
+
+
+def test_machines_have_the_processors_and_memory_of_the_list_of_hosts(lab: Lab) -> None:
+    commands = [each.command(IMAGE, Path("disk"), PUBLIC_KEY) for each in machine.of(lab, HOSTS)]
+
+    assert [(option(command, "-smp"), option(command, "-m")) for command in commands] == [("2", "4096"), ("1", "2048")]
+
+
+def test_no_two_machines_share_a_network_card_a_folder_or_a_console(lab: Lab) -> None:
+    master, slave = machine.of(lab, HOSTS)
+
+    for attribute in ("tap", "mac", "folder", "console"):
+        assert getattr(master, attribute) != getattr(slave, attribute)
+
+
+def test_a_machine_learns_its_name_address_and_key_from_the_kernels_command_line(master: Machine) -> None:
+    words = option(master.command(IMAGE, Path("disk"), PUBLIC_KEY), "-append").split()
+
+    assert "systemd.hostname=master" in words
+    assert "ip=192.168.50.2::192.168.50.1:255.255.255.0:master::none" in words
+    (credential,) = [word for word in words if word.startswith("systemd.set_credential_binary=tmpfiles.extra:")]
+    files = base64.b64decode(credential.rpartition(":")[2]).decode().splitlines()
+    assert f"f /home/vagrant/.ssh/authorized_keys 0600 vagrant vagrant - {PUBLIC_KEY}" in files
+    assert r"f+ /etc/hosts 0644 root root - 127.0.0.1 localhost\n127.0.1.1 master\n" in files
+
+
+def test_the_kernels_command_line_is_not_cut(master: Machine) -> None:
+    key = f"ssh-ed25519 {'A' * 68} swarm-transfer"
+
+    assert len(option(master.command(IMAGE, Path("disk"), key), "-append")) < 2048, "what Linux takes on x86"
+
+
+def test_the_host_key_is_what_the_machine_shows_on_its_console(master: Machine) -> None:
+    master.console.write_text(f"[ 12.3] booting\n{HOST_KEY_MARK}ssh-ed25519 AAAAC3Nz+/9= root@master\r\n")
+
+    assert master.host_key() == "ssh-ed25519 AAAAC3Nz+/9="
+
+
+def test_a_machine_that_ends_is_reported_with_the_reason(master: Machine) -> None:
+    master.folder.mkdir(parents=True)
+    (master.folder / "qemu.log").write_text("cannot set up guest memory")
+    (master.folder / "pid").write_text("999999999")
+
+    with pytest.raises(LabError, match="master ended: cannot set up guest memory"):
+        master.host_key()
+
+
+def test_all_machines_are_ended_and_their_disks_removed(lab: Lab, master: Machine) -> None:
+    program = running(master)
+    assert master.is_running()
+
+    machine.remove_all(lab)
+
+    assert program.wait() < 0
+    assert not master.is_running()
+    assert not machine.folder(lab).exists()
+
+
+def test_another_process_with_a_recorded_id_is_left_alone(lab: Lab, master: Machine) -> None:
+    master.folder.mkdir(parents=True)
+    (master.folder / "pid").write_text(str(os.getpid()))
+
+    assert not master.is_running()
+    machine.remove_all(lab)
