@@ -378,6 +378,7 @@ def test_the_usage_of_each_token_of_the_settings_is_a_metric(ask: Ask, catalogue
     assert {sample.labels["token"]: sample.value for sample in family.samples} == {"ci": LARGE, "new": 0}
 
 
+@pytest.mark.slow
 def test_a_replica_publishes_the_usage_and_releases_what_is_lost(tmp_path: Path, earlier: Earlier) -> None:
     (tmp_path / "tokens").write_text(tokens_with_limits(TOKENS))
     authorization = {"Authorization": f"Bearer {TOKENS['ci'][0]}"}
