@@ -1,4 +1,4 @@
-"""One of two hosts is gone: downloads go on through the other, uploads are refused, and nothing is lost."""
+"""One of two hosts is gone, so uploads are refused and downloads go on, or both are. In no case is anything lost."""
 
 import time
 from collections.abc import Callable
@@ -62,4 +62,21 @@ def test_without_a_host_downloads_go_on_through_the_other_and_uploads_are_refuse
     lost = load.lost(*urls(cluster))
     # The samples of the host itself are missing for as long as it is away.
     table.add(f"{host} killed, with {roles[host]}, and back", load, gone, lost=lost, nodes=[other])
+    assert lost == []
+
+
+def test_after_a_power_cut_everything_acknowledged_is_there(
+    cluster: Cluster, load: Load, record: Callable[[str], None], table: Table
+) -> None:
+    with load.running(*urls(cluster)):
+        began = len(load.acknowledged)
+        cluster.eventually(lambda: len(load.acknowledged) > began + 50, shown=load.described)
+        gone = time.monotonic()
+        with cluster.stopped("master"), cluster.stopped("slave"):
+            cluster.drop_page_cache()
+        back = time.monotonic()
+        recover(cluster, load)
+        record(f"after a power cut: all runs {time.monotonic() - back:.1f} s after both hosts have started")
+    lost = load.lost(*urls(cluster))
+    table.add("power cut on both hosts, and back", load, gone, lost=lost)
     assert lost == []
