@@ -9,6 +9,7 @@ from cluster import Cluster
 from load import Load, Transfer
 from series import GRID, NODES
 
+from monitoring.influxdb_client import InfluxdbError
 from monitoring.metrics import VM_METRICS
 
 HEADER = (
@@ -70,7 +71,10 @@ def _wait_for_samples(cluster: Cluster, nodes: Sequence[str]) -> None:
     now = time.time()
 
     def last() -> list[float]:
-        return [max(at, default=0) for at in _times(cluster, now, nodes)]
+        try:
+            return [max(at, default=0) for at in _times(cluster, now, nodes)]
+        except InfluxdbError:  # its host may just have come back
+            return [0]
 
     cluster.eventually(lambda: min(last()) > now, seconds=180, shown=last)
 
