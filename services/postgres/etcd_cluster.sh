@@ -3,10 +3,12 @@
 # member in question, and $cluster the URL of a member that has a majority.
 
 # Prints the URL of a member that has a majority. A member's certificate has its name, not its address. The name of an
-# address is SERVICE.NUMBER.TASK.NETWORK, and the service has the member's name.
+# address is SERVICE.NUMBER.TASK.NETWORK, and the service has the member's name. The name of a container's own address is
+# its host name, which no certificate has.
 find_cluster() {
   for address in $(getent ahostsv4 etcd | awk '{ print $1 }' | sort -u); do
     member=$(getent hosts "$address" | awk '{ sub(/[.].*/, "", $2); print $2 }')
+    [ "$member" != "$(hostname)" ] || member=localhost
     if ETCDCTL_ENDPOINTS="https://$member:2379" etcdctl --command-timeout 3s member list >/dev/null 2>&1; then
       echo "https://$member:2379"
       return

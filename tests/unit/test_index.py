@@ -293,6 +293,38 @@ def test_a_new_database_is_made_only_when_no_other_host_has_one(
     assert (done.stdout == "made\n") == made == (done.returncode == 0)
 
 
+@pytest.mark.parametrize(
+    ("with_majority", "found"),
+    [("etcd-b", "https://etcd-b:2379\n"), ("localhost", "https://localhost:2379\n"), ("nobody", "")],
+)
+def test_members_of_etcd_are_asked_by_the_names_in_their_certificates(
+    tmp_path: Path, with_majority: str, found: str
+) -> None:
+    programs = {
+        "getent": """case $* in
+            "ahostsv4 etcd") printf '10.0.15.2 STREAM etcd\\n10.0.15.2 DGRAM\\n10.0.15.3 STREAM\\n' ;;
+            "hosts 10.0.15.2") echo '10.0.15.2 b23cd278ba33' ;;
+            "hosts 10.0.15.3") echo '10.0.15.3 etcd-b.1.x9f.IndexNet' ;;
+        esac""",
+        "hostname": "echo b23cd278ba33",
+        "etcdctl": f'[ "$ETCDCTL_ENDPOINTS" = "https://{with_majority}:2379" ]',
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    script = ROOT / "services/postgres/etcd_cluster.sh"
+
+    done = subprocess.run(
+        ["sh", "-c", f". {script}; find_cluster"],
+        capture_output=True,
+        text=True,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        check=False,
+    )
+
+    assert done.stdout == found
+
+
 @pytest.mark.parametrize("role", ["replica", "standby_leader", "demoted"])
 def test_passwords_are_set_on_the_primary_only(role: str) -> None:
     script = ROOT / "services/postgres/set_roles.sh"

@@ -112,13 +112,19 @@ def test_without_two_of_three_managers_downloads_go_on_through_the_third_and_all
     served = [transfer for transfer in found if transfer.ok]
     others = {(transfer.status, transfer.problem) for transfer in found if not transfer.ok}
     record(f"without two of three managers: {len(served)} of {len(found)} files served, others {others}")
-    lost = load.lost(*managers.urls())
+    lost: list[str] = []
+
+    def nothing_is_lost() -> bool:
+        lost[:] = load.lost(*managers.urls())
+        return not lost
+
+    # After all has run again, an edge of a host that came back may refuse connections for another while.
+    cluster.eventually(nothing_is_lost, seconds=180, shown=lambda: lost)
     table.add("two of three managers killed, and back", load, gone, lost=lost, nodes=[left])
     table.count_samples(cluster)
     assert not late, f"acknowledged on one host: {late}"
     assert len(served) > len(found) / 2
     assert {status for status, _ in others} <= {503}, others
-    assert lost == []
     assert sorted(cluster.on("master", "docker node ls --format '{{.Hostname}} {{.ManagerStatus}}'").split()) == sorted(
         [*NAMES, "Leader", "Reachable", "Reachable"]
     )
