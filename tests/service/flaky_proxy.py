@@ -35,6 +35,7 @@ class FlakyProxy:
         self._trap: Callable[[], bool] | None = None
         self._released = threading.Event()
         self._dropped_response: bytes | None = None
+        self._broken: set[socket.socket] = set()
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -53,7 +54,11 @@ class FlakyProxy:
         self._is_cut = False
 
     def break_once_after(self, count: int) -> None:
-        """Break one connection when `count` more bytes have been sent. The bytes before are forwarded."""
+        """Break one connection when `count` more bytes have been sent. The bytes before are forwarded.
+
+        The server notices first, and the client only when the server has closed the connection. A browser that sends
+        the request again by itself could otherwise be faster than the server.
+        """
         self._left, self._trap = count, lambda: False
 
     def stall_once_after(self, count: int) -> None:
@@ -93,7 +98,11 @@ class FlakyProxy:
 
     def _to_server(self, client: socket.socket, server: socket.socket) -> None:
         with suppress(OSError):
-            while (data := client.recv(_BLOCK_BYTES)) and self._may_forward(len(data)):
+            while data := client.recv(_BLOCK_BYTES):
+                if not self._may_forward(len(data)):
+                    self._broken.add(server)
+                    server.shutdown(socket.SHUT_WR)
+                    return
                 server.sendall(data)
         _break((client, server))
 
@@ -103,7 +112,8 @@ class FlakyProxy:
                 if self._dropped_response and data.startswith(self._dropped_response):
                     self._dropped_response = None
                     break
-                client.sendall(data)
+                if server not in self._broken:
+                    client.sendall(data)
         _break((client, server))
 
     def _may_forward(self, count: int) -> bool:

@@ -124,7 +124,9 @@ class Cluster:
             self.kill(name)
 
     def freeze(self, name: str) -> None:
-        self._processes[name].send_signal(signal.SIGSTOP)
+        process = self._processes[name]
+        process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: _is_stopped(process.pid))  # until then, its threads may still answer
 
     def thaw(self, name: str) -> None:
         self._processes[name].send_signal(signal.SIGCONT)
@@ -240,3 +242,8 @@ def is_writable(store: SeaweedFsStore) -> bool:
     except StorageUnavailableError:
         return False
     return True
+
+
+def _is_stopped(pid: int) -> bool:
+    stats = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
