@@ -27,7 +27,7 @@ test-vm: venv ## encrypted networks, transfer and metrics on two emulated virtua
 destroy: venv ## take away all that demo and test have made (built tools and images stay cached)
 	@.venv/bin/python -m lab destroy
 
-check: venv ## all that needs neither root nor hosts: lint, unit, service without its slow tests; three minutes
+check: venv ## all that needs neither root nor hosts: lint, unit, service without its slow tests; a few minutes
 	@.venv/bin/python -m tools check
 
 lint: venv ## formatting, lint, types, shell scripts, Dockerfiles, workflows, rules
