@@ -7,6 +7,7 @@ import pulumi
 from . import users
 from .endpoint import Endpoint
 from .host import Host
+from .mounts import SECRETS
 from .overlay import OverlayNetwork
 from .single_writer import single_writer_service
 from .swarm import SwarmCluster
@@ -53,7 +54,7 @@ class Alertmanager(pulumi.ComponentResource):
                 user=users.alone(users.ALERTMANAGER),
                 command=[
                     "/bin/alertmanager",
-                    f"--config.file=/run/secrets/{_CONFIG}",
+                    f"--config.file={SECRETS}/{_CONFIG}",
                     f"--storage.path={_DATA}",
                     f"--web.listen-address=:{PORT}",
                     "--cluster.listen-address=",  # there is only one Alertmanager, so it needs no peers

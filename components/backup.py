@@ -12,6 +12,7 @@ from .file_storage import FileStorage
 from .host import Host
 from .image import ServiceImage, ServiceImageArgs
 from .influxdb import InfluxDb
+from .mounts import SECRETS
 from .overlay import OverlayNetwork
 from .swarm import SwarmCluster
 from .swarm_file import SwarmSecret, SwarmSecretArgs
@@ -22,7 +23,6 @@ PORT = 8082
 """The port of its health and metrics."""
 
 _DIRECTORY = "/backup"
-_SECRETS = "/run/secrets"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +163,7 @@ class Backup(pulumi.ComponentResource):
             "BACKUP_DATABASES": ",".join(
                 f"{database}={influxdb.service_name(database)}:{influxdb.PORT}" for database in args.databases
             ),
-            **{f"BACKUP_{_variable(name)}_FILE": f"{_SECRETS}/{_file(name)}" for name in self._own_secrets()},
+            **{f"BACKUP_{_variable(name)}_FILE": f"{SECRETS}/{_file(name)}" for name in self._own_secrets()},
             **({"BACKUP_REGION": args.target.region} if args.target.region else {}),
         }
 

@@ -42,11 +42,12 @@ def init_swarm(*, address: str, stack: str, pool: IPv4Network | None = None, pat
     """
     options = [f"--default-addr-pool={pool}", f"--default-addr-pool-mask-length={POOL_PREFIX}"] if pool else []
     return render(
+        "change_node",
         "init_swarm",
         ADDRESS=address,
         STACK=stack,
         CLUSTER_LABEL=CLUSTER_LABEL,
-        HEARTBEAT=str(_HEARTBEAT_SECONDS * patience),
+        HEARTBEAT=_HEARTBEAT_SECONDS * patience,
         arguments=options,
     )
 

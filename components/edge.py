@@ -11,6 +11,7 @@ import pulumi
 from . import readiness, users
 from .edge_config import CERTIFICATE, HEALTH_PORT, Limits, haproxy_config, haproxy_users
 from .endpoint import Backend
+from .mounts import SECRETS
 from .overlay import OverlayNetwork
 from .swarm import SwarmCluster
 from .swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSecretArgs
@@ -106,7 +107,7 @@ class Edge(pulumi.ComponentResource):
                 networks=args.networks,
                 image=args.image,
                 user=users.alone(users.EDGE),
-                command=["haproxy", "-W", "-db", "-f", f"/run/secrets/{_OPERATORS}", "-f", _CONFIG],
+                command=["haproxy", "-W", "-db", "-f", f"{SECRETS}/{_OPERATORS}", "-f", _CONFIG],
                 files=[config],
                 secrets=secrets,
                 ports={port: port for port in (args.port, *further_ports)},

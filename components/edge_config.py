@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .mounts import SECRETS
 from .sha512_crypt import sha512_crypt
 
 CERTIFICATE = "edge.pem"
@@ -119,7 +120,7 @@ def haproxy_config(
     service counts the bytes itself.
     """
     hsts = {"Strict-Transport-Security": f"max-age={_HSTS_SECONDS}"} if tls else {}
-    bind = f" ssl crt /run/secrets/{CERTIFICATE} alpn h2,http/1.1" if tls else ""
+    bind = f" ssl crt {SECRETS}/{CERTIFICATE} alpn h2,http/1.1" if tls else ""
     limited = _limited(limits or Limits())
     operator_rules = _headers({**_CONSOLE, **hsts}) + limited + _NO_OTHER_SITES + _OPERATOR_ONLY
     further = [_listen("console", own, target, bind, operator_rules) for own, target in (consoles or {}).items()]

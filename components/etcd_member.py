@@ -8,6 +8,7 @@ is healthy, so a client's certificate has none.
 
 from . import identities
 from .identities import Identity
+from .mounts import SECRETS
 
 NAME = "etcd"
 """The DNS name of all members together."""
@@ -18,7 +19,6 @@ DATA = "/data"
 
 IDENTITY_FILE, CLIENT_FILE, AUTHORITY_FILE = "identity.pem", "client.pem", "authority.pem"
 
-_SECRETS = "/run/secrets"
 _AUTHORITY = "etcd"
 _PEER_PORT = 2380
 
@@ -43,7 +43,7 @@ def command(member: str, *, first: bool) -> list[str]:
 
     The command line does not name the other members. They may change, and a new one joins the cluster that it finds.
     """
-    identity, client, authority = (f"{_SECRETS}/{name}" for name in (IDENTITY_FILE, CLIENT_FILE, AUTHORITY_FILE))
+    identity, client, authority = (f"{SECRETS}/{name}" for name in (IDENTITY_FILE, CLIENT_FILE, AUTHORITY_FILE))
     return [
         "sh", "/opt/postgres/start_etcd.sh", member, "new" if first else "join",
         f"--listen-client-urls=https://0.0.0.0:{CLIENT_PORT}",

@@ -12,6 +12,7 @@ from .endpoint import Backend
 from .file_storage import FileStorage
 from .host import Host
 from .image import ServiceImage, ServiceImageArgs
+from .mounts import SECRETS
 from .overlay import OverlayNetwork
 from .swarm import SwarmCluster
 from .swarm_file import SwarmSecret, SwarmSecretArgs
@@ -97,7 +98,7 @@ class FileService(pulumi.ComponentResource):
                 command=["python3", "-m", "file_transfer"],
                 environment={
                     **storage.environment,
-                    **({"FILE_TRANSFER_TOKENS_FILE": f"/run/secrets/{_TOKENS}"} if tokens else {}),
+                    **({"FILE_TRANSFER_TOKENS_FILE": f"{SECRETS}/{_TOKENS}"} if tokens else {}),
                     "FILE_TRANSFER_MAX_FILE_BYTES": str(args.max_file_bytes),
                     "FILE_TRANSFER_QUOTA_BYTES": str(args.quota_bytes),
                     "FILE_TRANSFER_MIN_FREE_BYTES": str(args.min_free_bytes),

@@ -8,12 +8,12 @@ import pulumi
 from . import connections, patroni, seaweedfs
 from .host import Host
 from .index import Index
+from .mounts import SECRETS
 from .object_store import ObjectStore
 from .overlay import OverlayNetwork
 
 _PASSWORD = "postgres-password"  # noqa: S105 - a file's name
 _AUTHORITY = "postgres-authority"
-_SECRETS = "/run/secrets"
 _STORE = "object-store"
 
 
@@ -46,10 +46,10 @@ def in_object_store(index: Index, store: ObjectStore) -> FileStorage:
             **_environment(index),
             "FILE_TRANSFER_SEAWEEDFS_MASTERS": seaweedfs.addresses(store.masters),
             "FILE_TRANSFER_SEAWEEDFS_VOLUME_SERVERS": f"{seaweedfs.VOLUME_SERVER}:{seaweedfs.VOLUME_PORT}",
-            "FILE_TRANSFER_SEAWEEDFS_WRITE_KEY_FILE": f"{_SECRETS}/{_STORE}-write-key",
-            "FILE_TRANSFER_SEAWEEDFS_READ_KEY_FILE": f"{_SECRETS}/{_STORE}-read-key",
-            "FILE_TRANSFER_SEAWEEDFS_IDENTITY_FILE": f"{_SECRETS}/{_STORE}-identity",
-            "FILE_TRANSFER_SEAWEEDFS_AUTHORITY_FILE": f"{_SECRETS}/{_STORE}-authority",
+            "FILE_TRANSFER_SEAWEEDFS_WRITE_KEY_FILE": f"{SECRETS}/{_STORE}-write-key",
+            "FILE_TRANSFER_SEAWEEDFS_READ_KEY_FILE": f"{SECRETS}/{_STORE}-read-key",
+            "FILE_TRANSFER_SEAWEEDFS_IDENTITY_FILE": f"{SECRETS}/{_STORE}-identity",
+            "FILE_TRANSFER_SEAWEEDFS_AUTHORITY_FILE": f"{SECRETS}/{_STORE}-authority",
             "FILE_TRANSFER_COPIES": str(store.args.copies),
         },
         secrets={
@@ -85,8 +85,8 @@ def in_bucket(
             "FILE_TRANSFER_S3_BUCKET": bucket,
             "FILE_TRANSFER_S3_REGION": region,
             "FILE_TRANSFER_S3_PREFIX": prefix,
-            "FILE_TRANSFER_S3_ACCESS_KEY_FILE": f"{_SECRETS}/access-key",
-            "FILE_TRANSFER_S3_SECRET_KEY_FILE": f"{_SECRETS}/secret-key",
+            "FILE_TRANSFER_S3_ACCESS_KEY_FILE": f"{SECRETS}/access-key",
+            "FILE_TRANSFER_S3_SECRET_KEY_FILE": f"{SECRETS}/secret-key",
         },
         secrets={
             **_index_secrets(index),
@@ -106,8 +106,8 @@ def _environment(index: Index) -> dict[str, str]:
     hosts = [host.target.name for host in index.args.hosts]
     return {
         "FILE_TRANSFER_POSTGRES_HOSTS": patroni.addresses(hosts),
-        "FILE_TRANSFER_POSTGRES_PASSWORD_FILE": f"{_SECRETS}/{_PASSWORD}",
-        "FILE_TRANSFER_POSTGRES_AUTHORITY_FILE": f"{_SECRETS}/{_AUTHORITY}",
+        "FILE_TRANSFER_POSTGRES_PASSWORD_FILE": f"{SECRETS}/{_PASSWORD}",
+        "FILE_TRANSFER_POSTGRES_AUTHORITY_FILE": f"{SECRETS}/{_AUTHORITY}",
         "FILE_TRANSFER_POSTGRES_CONNECTIONS": str(connections.per_worker(index.args.replicas)),
         # A write needs one standby, also if there are two: Patroni makes one of them synchronous.
         "FILE_TRANSFER_POSTGRES_STANDBYS": str(min(1, len(hosts) - 1)),

@@ -11,6 +11,7 @@ import yaml
 from . import influxdb, users
 from .endpoint import Endpoint
 from .host import Host
+from .mounts import SECRETS
 from .overlay import OverlayNetwork
 from .swarm import SwarmCluster
 from .swarm_file import SwarmFile, SwarmFileArgs, SwarmSecret, SwarmSecretArgs
@@ -84,7 +85,7 @@ class Grafana(pulumi.ComponentResource):
                 command=["/run.sh"],  # the image's own start script
                 environment={
                     "GF_SECURITY_ADMIN_USER": "operator",
-                    "GF_SECURITY_ADMIN_PASSWORD__FILE": "/run/secrets/operator",
+                    "GF_SECURITY_ADMIN_PASSWORD__FILE": f"{SECRETS}/operator",
                     "GF_ANALYTICS_REPORTING_ENABLED": "false",
                     "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
                     "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
@@ -116,7 +117,7 @@ def data_sources(databases: Mapping[str, Endpoint], prometheus: Endpoint) -> str
             "url": influx.url,
             "user": influxdb.READER,
             "jsonData": {"dbName": database, "httpMode": "GET"},
-            "secureJsonData": {"password": "$__file{/run/secrets/reader}"},
+            "secureJsonData": {"password": f"$__file{{{SECRETS}/reader}}"},
         }
         for database, influx in databases.items()
     ]

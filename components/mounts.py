@@ -6,6 +6,9 @@ from pulumi_docker import ServiceTaskSpecContainerSpecMountArgs as MountArgs
 from pulumi_docker import ServiceTaskSpecContainerSpecMountTmpfsOptionsArgs as TmpfsOptionsArgs
 from pulumi_docker import ServiceTaskSpecContainerSpecMountVolumeOptionsArgs as VolumeOptionsArgs
 
+SECRETS = "/run/secrets"
+"""The folder in which a task finds its secrets."""
+
 _MIB = 2**20
 
 

@@ -10,6 +10,7 @@ import yaml
 
 from . import etcd_member, identities
 from .identities import Identity
+from .mounts import SECRETS
 
 T = TypeVar("T")
 
@@ -27,9 +28,8 @@ ETCD_CLIENT_FILE, ETCD_AUTHORITY_FILE = "etcd-client.pem", "etcd-authority.pem"
 _HOSTS = 2
 _HOSTS_OF_THREE_MANAGERS = 3
 _AUTHORITY = "postgres"
-_SECRETS = "/run/secrets"
-_IDENTITY = f"{_SECRETS}/{IDENTITY_FILE}"
-AUTHORITY = f"{_SECRETS}/{AUTHORITY_FILE}"
+_IDENTITY_PATH = f"{SECRETS}/{IDENTITY_FILE}"
+AUTHORITY_PATH = f"{SECRETS}/{AUTHORITY_FILE}"
 _SCRIPTS = "/opt/postgres"
 _RESERVED_CONNECTIONS = 16  # Patroni, its standbys' base backups, rewinds, the administrator
 
@@ -69,19 +69,19 @@ def config(*, standbys: int, connections: int) -> str:
         # Everybody may ask; only who has a certificate may change anything.
         "restapi": {
             "listen": f"0.0.0.0:{API_PORT}",
-            "certfile": _IDENTITY,
-            "keyfile": _IDENTITY,
-            "cafile": AUTHORITY,
+            "certfile": _IDENTITY_PATH,
+            "keyfile": _IDENTITY_PATH,
+            "cafile": AUTHORITY_PATH,
             "verify_client": "optional",
         },
-        "ctl": {"cacert": AUTHORITY, "certfile": _IDENTITY, "keyfile": _IDENTITY},
+        "ctl": {"cacert": AUTHORITY_PATH, "certfile": _IDENTITY_PATH, "keyfile": _IDENTITY_PATH},
         # In `hosts`, unlike in `host`, a name is resolved again when no member answers. A new task has a new address.
         "etcd3": {
             "hosts": [f"{etcd_member.NAME}:{etcd_member.CLIENT_PORT}"],
             "protocol": "https",
-            "cacert": f"{_SECRETS}/{ETCD_AUTHORITY_FILE}",
-            "cert": f"{_SECRETS}/{ETCD_CLIENT_FILE}",
-            "key": f"{_SECRETS}/{ETCD_CLIENT_FILE}",
+            "cacert": f"{SECRETS}/{ETCD_AUTHORITY_FILE}",
+            "cert": f"{SECRETS}/{ETCD_CLIENT_FILE}",
+            "key": f"{SECRETS}/{ETCD_CLIENT_FILE}",
         },
         "bootstrap": {
             "dcs": _shared(standbys=standbys, connections=connections),
@@ -110,7 +110,7 @@ def config(*, standbys: int, connections: int) -> str:
                 "hostssl file_transfer file_transfer all scram-sha-256",
             ],
             "authentication": {
-                user: {"sslmode": "verify-full", "sslrootcert": AUTHORITY} for user in ("replication", "rewind")
+                user: {"sslmode": "verify-full", "sslrootcert": AUTHORITY_PATH} for user in ("replication", "rewind")
             },
             "callbacks": dict.fromkeys(("on_start", "on_role_change"), f"{_SCRIPTS}/set_roles.sh"),
             # A primary that was cut off may have changes that were never acknowledged. It discards them, and follows
@@ -178,8 +178,8 @@ def _parameters(connections: int) -> dict[str, Any]:
         "max_connections": connections + _RESERVED_CONNECTIONS,
         "password_encryption": "scram-sha-256",
         "ssl": True,
-        "ssl_cert_file": _IDENTITY,
-        "ssl_key_file": _IDENTITY,
+        "ssl_cert_file": _IDENTITY_PATH,
+        "ssl_key_file": _IDENTITY_PATH,
         "ssl_min_protocol_version": "TLSv1.3",
         "unix_socket_directories": "/tmp",  # noqa: S108 - a path in the container
         "timezone": "UTC",

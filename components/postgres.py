@@ -113,7 +113,7 @@ class Postgres(pulumi.ComponentResource):
                 # This checks Patroni, not PostgreSQL. A standby that waits for its primary, and a
                 # primary that replays its log, must not be killed, and Swarm gives names to healthy tasks only.
                 healthcheck=Healthcheck.by_wget(
-                    patroni.API_PORT, "/liveness", authority=patroni.AUTHORITY, interval=2, start_period=120
+                    patroni.API_PORT, "/liveness", authority=patroni.AUTHORITY_PATH, interval=2, start_period=120
                 ),
                 resources=Resources(cpus=1.0, memory=args.memory, reserved_cpus=0.1, reserved_memory=args.memory // 2),
                 stop_grace=60,

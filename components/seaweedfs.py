@@ -12,6 +12,7 @@ from collections.abc import Collection
 
 from . import identities
 from .identities import Identity
+from .mounts import SECRETS
 
 VOLUME_SERVER = "object-store-volume"
 METRICS_PORT = 9327
@@ -25,7 +26,6 @@ MASTER = "object-store-master"
 """The name of all masters in their certificate, by which replicas of the file service know them."""
 
 REPLICA = "files"
-SECRETS = "/run/secrets"
 SECURITY = "security.toml"
 """The name of the file that SeaweedFS reads its keys and the paths of its certificates from."""
 IDENTITY_FILE = "identity.pem"

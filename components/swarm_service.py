@@ -56,12 +56,10 @@ class Healthcheck:
 
         With `authority`, the path of a certificate, it asks by TLS.
         """
-        url = f"http://127.0.0.1:{port}{path}"
+        target = [f"http://127.0.0.1:{port}{path}"]
         if authority:
-            url, tls = f"https://localhost:{port}{path}", [f"--ca-certificate={authority}"]
-        else:
-            tls = []
-        return cls(command=["wget", "-q", "-O", "/dev/null", *tls, url], interval=interval, start_period=start_period)
+            target = [f"--ca-certificate={authority}", f"https://localhost:{port}{path}"]
+        return cls(command=["wget", "-q", "-O", "/dev/null", *target], interval=interval, start_period=start_period)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -127,7 +127,7 @@ def _print_data() -> str:
         folder=SCRIPTS,
         INDEX=patroni.SERVICE,
         INDEX_PORT=patroni.API_PORT,
-        INDEX_AUTHORITY=patroni.AUTHORITY,
+        INDEX_AUTHORITY=patroni.AUTHORITY_PATH,
         MASTER=seaweedfs.MASTER,
         METRICS_PORT=seaweedfs.METRICS_PORT,
     )

@@ -180,7 +180,10 @@ def main() -> int:
     arguments = parser.parse_args()
 
     def run() -> None:
-        for maintenance in plan(configured_hosts(), arguments.hosts, unlock.key()):
+        configured = configured_hosts()
+        # Pulumi asks for the passphrase of the stack's secrets to show the key, so it is not asked without need.
+        unlock_key = unlock.key() if configured.autolock else ""
+        for maintenance in plan(configured, arguments.hosts, unlock_key):
             maintenance.run(arguments.script, reboot=not arguments.no_reboot)
 
     return exit_status(run)

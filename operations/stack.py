@@ -28,10 +28,11 @@ class OperationError(Exception):
 
 @dataclass(frozen=True)
 class ConfiguredHosts:
-    """The setting `hosts`, and how to reach each host by its name."""
+    """The settings `hosts` and `autolock`, and how to reach each host by its name."""
 
     hosts: list[Host]
     targets: dict[str, SshTarget]
+    autolock: bool = False
 
 
 def configured_hosts() -> ConfiguredHosts:
@@ -49,7 +50,8 @@ def configured_hosts() -> ConfiguredHosts:
         raise OperationError(
             "the settings `hosts`, `ssh` and `patience` are not valid: `pulumi preview` says why"
         ) from None
-    return ConfiguredHosts(hosts, targets_of(hosts, ssh, patience=patience))
+    autolock = found.get(f"{PROJECT}:autolock", {}).get("value") == "true"
+    return ConfiguredHosts(hosts, targets_of(hosts, ssh, patience=patience), autolock)
 
 
 def pulumi(*arguments: str, stdin: str | None = None) -> str:

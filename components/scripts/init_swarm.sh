@@ -15,6 +15,6 @@ if [ "$label" != "$STACK" ]; then
 fi
 nanoseconds=$(docker info --format '{{json .Swarm.Cluster.Spec.Dispatcher.HeartbeatPeriod}}')
 if [ "$nanoseconds" != "${HEARTBEAT}000000000" ]; then
-  docker swarm update --dispatcher-heartbeat "${HEARTBEAT}s" >/dev/null
+  change_swarm swarm update --dispatcher-heartbeat "${HEARTBEAT}s"
 fi
 docker info --format '{{.Swarm.NodeID}}'

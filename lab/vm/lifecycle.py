@@ -16,9 +16,9 @@ class VmLifecycle(OfflineLifecycle):
     """Runs the hosts on qemu, in the lab's own network namespace."""
 
     settings: Mapping[str, Any] = {
-        "monitoring": {"grafana": False},  # no package registry has Grafana
+        **OfflineLifecycle.settings,
         "network": {"encrypted": True},  # what hosts in containers cannot do: their kernel is this machine's
-        # A replica on each host, and no more than emulated processors can do.
+        # No more than emulated processors can do. All replicas are on the host that has the directory.
         "file_service": {"replicas": 2, "storage": "directory"},
         "patience": 10,
     }

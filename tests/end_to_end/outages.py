@@ -61,7 +61,7 @@ def postgres_roles(cluster: Cluster) -> dict[str, str]:
 def postgres_role(cluster: Cluster, host: str, container: str) -> str:
     """Return the role of the PostgreSQL in this container, as its Patroni says, or nothing if it does not answer."""
     url = f"https://localhost:{patroni.API_PORT}/patroni"
-    ask = f"docker exec {container} wget -q -O - --ca-certificate={patroni.AUTHORITY} {url} || true"
+    ask = f"docker exec {container} wget -q -O - --ca-certificate={patroni.AUTHORITY_PATH} {url} || true"
     answer = cluster.on(host, ask)
     return str(json.loads(answer)["role"]) if answer else ""
 

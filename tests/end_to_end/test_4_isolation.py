@@ -195,7 +195,8 @@ def from_a_replica(cluster: Cluster, program: str, *arguments: str) -> str:
 def test_etcd_answers_no_replica(cluster: Cluster, url: str) -> None:
     answer = from_a_replica(cluster, ASK, "GET", url)
 
-    assert answer.startswith(("refused:", "400")), answer
+    # A name that is not known, or a port at which nobody listens, would be no refusal.
+    assert "certificate" in answer.lower() or answer == "400", answer
 
 
 def test_postgresql_lets_nobody_in_whose_connection_is_not_encrypted(cluster: Cluster) -> None:

@@ -3,14 +3,14 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, insert, text
 
-from file_transfer.index import files, garbage, owners, schema
+from file_transfer.index import files, garbage, schema
 from file_transfer.index.database import Database
 from file_transfer.index.migrate import migrate
 from file_transfer.index.sqlite import SqliteDatabase
@@ -105,10 +105,6 @@ def test_the_cost_does_not_grow_with_the_number_of_files(
     large: SqliteDatabase, query: Callable[[Connection], object]
 ) -> None:
     assert 0 < steps(large, query) < 2000
-
-
-def test_the_cost_of_a_search_for_lost_content_grows_no_further_than_its_step(large: SqliteDatabase) -> None:
-    assert steps(large, lambda connection: owners.find_lost(connection, UUID(int=2**127))) < 100 * owners._CHECKED
 
 
 def steps(database: SqliteDatabase, query: Callable[[Connection], object]) -> int:

@@ -1,17 +1,13 @@
 """The quota of a token: what is stored and begun with it, counted by its name until it is removed or replaced."""
 
 import base64
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import timedelta
-from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 import requests
@@ -24,10 +20,8 @@ from file_transfer import app, bodies, metrics, reservation, sweep, tokens, uplo
 from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import ChunkStore
 from file_transfer.errors import QuotaError
-from file_transfer.index import contents, files, owners, usage
-from file_transfer.index import migrate as migration
+from file_transfer.index import contents, usage
 from file_transfer.index.database import Database, OutcomeUnknownError
-from file_transfer.index.sqlite import SqliteDatabase
 from file_transfer.lifetime import Lifetime
 from file_transfer.limits import Limits, Owner
 from file_transfer.stored_file import now
@@ -48,25 +42,6 @@ TUS = {"tus_resumable": "1.0.0"}
 CI = Owner(name="ci", quota=QUOTA)
 
 Ask = Callable[..., Response]
-
-
-class Earlier:
-    """A context that does what a replica with the schema 0001 would do: it knows no owners."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._monkeypatch = monkeypatch
-
-    def __enter__(self) -> None:
-        for name in ("record", "grow", "forget"):
-            self._monkeypatch.setattr(owners, name, lambda *_: Counter())
-
-    def __exit__(self, *_: object) -> None:
-        self._monkeypatch.undo()
-
-
-@pytest.fixture
-def earlier() -> Earlier:
-    return Earlier(pytest.MonkeyPatch())
 
 
 @pytest.fixture
@@ -116,7 +91,7 @@ def append(ask: Ask, token: str, path: str, content: bytes, **options: Any) -> R
 
 
 def used(database: Database, token: str = "ci") -> int:
-    return database.read(partial(usage.of_token, token=token))
+    return database.read(usage.of_tokens).get(token, 0)
 
 
 def store_file(catalogue: Catalogue, name: str, size: int, owner: Owner = CI, lifetime: Lifetime | None = None) -> None:
@@ -379,7 +354,7 @@ def test_the_usage_of_each_token_of_the_settings_is_a_metric(ask: Ask, catalogue
 
 
 @pytest.mark.slow
-def test_a_replica_publishes_the_usage_and_releases_what_is_lost(tmp_path: Path, earlier: Earlier) -> None:
+def test_a_replica_publishes_the_usage(tmp_path: Path) -> None:
     (tmp_path / "tokens").write_text(tokens_with_limits(TOKENS))
     authorization = {"Authorization": f"Bearer {TOKENS['ci'][0]}"}
 
@@ -393,105 +368,5 @@ def test_a_replica_publishes_the_usage_and_releases_what_is_lost(tmp_path: Path,
         assert stored.status_code == 201
         wait_until(lambda: published(SMALL), seconds=60)
 
-        with earlier, closing(SqliteDatabase(tmp_path / "data" / "index.sqlite")) as index:
-            index.write(lambda connection: files.remove(connection, "name", now(), timedelta(0)))
+        assert requests.delete(f"{server.url}/files/name", headers=authorization, timeout=10).status_code == 204
         wait_until(lambda: published(0), seconds=60)
-
-
-# Beside a replica of a release that counts for no token
-
-
-def release_lost(database: Database) -> None:
-    after = owners.FIRST
-    while (after := sweep.release_lost(database, after)) != owners.FIRST:
-        pass
-
-
-@pytest.mark.parametrize("size", [SMALL, LARGE])
-def test_what_an_earlier_release_stores_counts_for_no_token(
-    catalogue: Catalogue, database: Database, earlier: Earlier, size: int
-) -> None:
-    with earlier:
-        store_file(catalogue, "name", size)
-    assert used(database) == 0
-
-    store_file(catalogue, "name", size + 1)
-    assert used(database) == size + 1
-    catalogue.remove("name")
-    assert used(database) == 0
-
-
-@pytest.mark.parametrize("size", [SMALL, LARGE])
-def test_what_an_earlier_release_removes_or_replaces_gives_its_room_back_later(
-    catalogue: Catalogue, database: Database, monkeypatch: pytest.MonkeyPatch, earlier: Earlier, size: int
-) -> None:
-    monkeypatch.setattr(owners, "_CHECKED", 2)
-    for name in ("removed", "replaced", "kept", "replaced by a large one"):
-        store_file(catalogue, name, size, Owner(name="ci"))
-    Uploads(catalogue).create(7, {"filename": "x"}, Owner(name="ci"))
-    running = catalogue.receive(LARGE, Owner(name="press"))
-    running.write(b"x" * LARGE)
-    with earlier:
-        catalogue.remove("removed")
-        store_file(catalogue, "replaced", size)
-        store_file(catalogue, "replaced by a large one", LARGE)
-    assert used(database) == 4 * size + 7
-
-    release_lost(database)
-    assert (used(database), used(database, "press")) == (size + 7, LARGE)
-    release_lost(database)
-    assert (used(database), used(database, "press")) == (size + 7, LARGE)
-
-
-def test_what_an_earlier_release_sweeps_gives_its_room_back_later(
-    catalogue: Catalogue, database: Database, monkeypatch: pytest.MonkeyPatch, earlier: Earlier
-) -> None:
-    Uploads(catalogue).create(LARGE, {"filename": "x"}, CI)
-    later(monkeypatch, upload_content.KEPT + timedelta(seconds=1))
-    with earlier:
-        sweep.sweep(catalogue)
-    assert used(database) == LARGE
-
-    release_lost(database)
-    assert used(database) == 0
-
-
-def test_an_upload_that_an_earlier_release_ends_still_counts_for_the_token_that_began_it(
-    catalogue: Catalogue, database: Database, earlier: Earlier
-) -> None:
-    uploads = Uploads(catalogue)
-    upload = uploads.create(LARGE, {"filename": "name"}, CI)
-    with earlier:
-        uploads.append(upload, 0, iter([b"x" * LARGE]), None, LARGE)
-    release_lost(database)
-    assert used(database) == LARGE
-
-    catalogue.remove("name")
-    assert used(database) == 0
-
-
-def test_files_of_an_index_without_owners_count_for_no_token_once_it_is_migrated(
-    empty: Database, store: ChunkStore, tmp_path: Path, earlier: Earlier
-) -> None:
-    shutil.copytree(MIGRATIONS, tmp_path / "migrations")
-    for later_one in (tmp_path / "migrations" / "versions").glob("0002_*.py"):
-        later_one.unlink()
-    config = migration._config()
-    config.set_main_option("script_location", str(tmp_path / "migrations"))
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(migration, "_config", lambda: config)
-        migration.migrate(empty)
-    with pytest.raises(Exception, match="owners"):
-        empty.read(partial(owners.find, version=UUID(int=1)))
-    catalogue = Catalogue(empty, store, Limits(max_file=2**20))
-    with earlier:
-        for name, size in (("small", SMALL), ("large", LARGE)):
-            store_file(catalogue, name, size)
-
-    migration.migrate(empty)
-
-    assert used(empty) == 0
-    for name in ("small", "large"):
-        store_file(catalogue, name, LARGE, Owner(name="press"))
-        catalogue.remove(name)
-    assert (used(empty), used(empty, "press"), empty.read(usage.total)) == (0, 0, (0, 0))

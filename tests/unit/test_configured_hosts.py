@@ -30,6 +30,14 @@ def test_operations_wait_as_long_for_slow_hosts_as_the_program(config: dict[str,
     assert configured_hosts().targets["master"].patience == 7
 
 
+def test_operations_know_whether_managers_are_locked(config: dict[str, Any]) -> None:
+    assert configured_hosts().autolock is False
+
+    config["swarm-transfer:autolock"] = {"value": "true", "secret": False}
+
+    assert configured_hosts().autolock is True
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("hosts", {"objectValue": [{}]}), ("ssh", {}), ("patience", {"value": "much"})],

@@ -11,7 +11,7 @@ import pytest
 
 from components.commands import HOST_LABEL
 from components.ssh import SshError, SshTarget
-from operations import health, maintain
+from operations import health, maintain, unlock
 from operations.maintain import Maintenance, plan
 from operations.stack import ConfiguredHosts, OperationError
 from settings.models import Host
@@ -135,6 +135,19 @@ def test_a_manager_that_is_locked_after_its_reboot_is_unlocked(hosts: Hosts) -> 
     assert hosts.done == [
         *("master: drained", "slave: upgraded", "slave: reboots", "slave: unlocked", "master: active"),
     ]
+
+
+@pytest.mark.parametrize("autolock", [True, False])
+def test_the_key_needs_the_passphrase_and_so_is_read_only_if_managers_are_locked(
+    monkeypatch: pytest.MonkeyPatch, *, autolock: bool
+) -> None:
+    read = []
+    monkeypatch.setattr(maintain, "configured_hosts", lambda: ConfiguredHosts([], {}, autolock))
+    monkeypatch.setattr(unlock, "key", lambda: read.append("key") or "SWMKEY-1")
+    monkeypatch.setattr("sys.argv", ["maintain", "unknown"])
+
+    assert maintain.main() == 1
+    assert read == ["key"] * autolock
 
 
 def test_a_host_that_is_not_unlocked_stays_drained(hosts: Hosts) -> None:

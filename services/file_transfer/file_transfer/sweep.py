@@ -4,12 +4,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from uuid import UUID
 
 from file_transfer import metrics
 from file_transfer.catalogue import Catalogue
-from file_transfer.index import garbage, owners, usage
+from file_transfer.index import garbage, usage
 from file_transfer.index.database import Database
 from file_transfer.stored_file import now
 
@@ -43,18 +42,6 @@ def _forget(database: Database, ids: Sequence[UUID], keys: Sequence[str]) -> lis
     return database.write(lambda connection: garbage.forget(connection, ids, keys, now()))
 
 
-def release_lost(database: Database, after: UUID) -> UUID:
-    """Give the room back to tokens of what a replica with the schema 0001 has removed or replaced.
-
-    It checks some hundreds of owners after this version, and returns where to go on. Until then, the token's usage is
-    too large, never too small.
-    """
-    lost, following = database.read(lambda connection: owners.find_lost(connection, after))
-    if lost:
-        database.write(lambda connection: usage.count(connection, tokens=owners.forget(connection, lost)))
-    return following
-
-
 class Sweeper:
     """Sweeps every few seconds in a thread of its own, and publishes the usage as metrics.
 
@@ -64,7 +51,6 @@ class Sweeper:
     def __init__(self, catalogue: Catalogue, is_elected: Callable[[], bool], tokens: Sequence[str] = ()) -> None:
         self._catalogue = catalogue
         self._tokens = tokens
-        self._checked = owners.FIRST
         self._is_elected = is_elected
         self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
 
@@ -79,7 +65,6 @@ class Sweeper:
                 if self._is_elected():
                     self._measure()
                     metrics.SWEPT.inc(sweep(self._catalogue))
-                    self._checked = release_lost(self._catalogue.database, self._checked)
             except Exception as error:  # noqa: BLE001 - whatever failed, the next sweep may succeed
                 metrics.SWEEP_FAILURES.inc()
                 logging.getLogger("gunicorn.error").warning("the sweep failed and will be repeated: %s", error)
@@ -88,7 +73,7 @@ class Sweeper:
         stored_bytes, stored_files = self._catalogue.database.read(usage.total)
         metrics.STORED_BYTES.set(stored_bytes)
         metrics.STORED_FILES.set(stored_files)
+        of_tokens = self._catalogue.database.read(usage.of_tokens) if self._tokens else {}
         for token in self._tokens:
-            token_bytes = self._catalogue.database.read(partial(usage.of_token, token=token))
-            metrics.TOKEN_STORED_BYTES.labels(token).set(token_bytes)
+            metrics.TOKEN_STORED_BYTES.labels(token).set(of_tokens.get(token, 0))
         metrics.GARBAGE.set(self._catalogue.database.read(garbage.count))

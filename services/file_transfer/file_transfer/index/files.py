@@ -82,7 +82,7 @@ def publish(
     tokens = owners.forget(connection, [] if row is None else [row.version])
     more = 0 if row is None else -row.size
     if file.data is not None:  # the room for content in chunks was reserved before it was sent
-        tokens.update(owners.record(connection, file.version, owner, file.size, file.name))
+        tokens.update(owners.record(connection, file.version, owner, file.size))
         more += file.size
     usage.count(connection, size=more, files=int(row is None), quota=quota, tokens=tokens, owner=owner)
     if file.data is None:

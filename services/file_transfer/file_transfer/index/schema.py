@@ -138,8 +138,6 @@ owners = Table(
     Column("token", Text, nullable=False),
     # The bytes that the token's usage counts for it.
     Column("size", BigInteger, nullable=False),
-    # The name of a file whose content is small. Other content is in `contents`.
-    Column("name", _NAME),
 )
 
 token_usage = Table(

@@ -54,6 +54,7 @@ class _Count:
 
 
 _ALL = _Count(usage, ("bytes", "files"))
+_OF_TOKENS = select(token_usage.c.token, func.sum(token_usage.c.bytes).label("bytes")).group_by(token_usage.c.token)
 _OF_TOKEN = _Count(token_usage, ("bytes",), token_usage.c.token == bindparam("token"))
 
 
@@ -92,6 +93,6 @@ def total(connection: Connection) -> tuple[int, int]:
     return int(row.bytes), int(row.files)
 
 
-def of_token(connection: Connection, token: str) -> int:
-    """Return the bytes of all files that were stored, and uploads that were begun, with the token of this name."""
-    return int(_OF_TOKEN.total(connection, token=token).bytes or 0)
+def of_tokens(connection: Connection) -> dict[str, int]:
+    """Return the bytes of all files that were stored, and uploads that were begun, with each token, by its name."""
+    return {row.token: int(row.bytes) for row in connection.execute(_OF_TOKENS)}

@@ -1,6 +1,7 @@
 """Create the tables that count what is stored with each token.
 
-A replica of the release before does not know them, so what it stores counts for no token.
+A replica of the release before does not know them. What it stores counts for no token, and what it removes is still
+counted for its token.
 """
 
 import sqlalchemy as sa
@@ -12,13 +13,11 @@ down_revision = "0001_0001"
 
 def upgrade() -> None:
     """Create tables of the owners of stored content and of the tokens' usage."""
-    name = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
     op.create_table(
         "owners",
         sa.Column("version", sa.Uuid, primary_key=True),
         sa.Column("token", sa.Text, nullable=False),
         sa.Column("size", sa.BigInteger, nullable=False),
-        sa.Column("name", name),
     )
     op.create_table(
         "token_usage",
