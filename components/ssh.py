@@ -16,6 +16,9 @@ PORT = 22
 CONNECT_TIMEOUT = 15
 """How long to wait for the ssh server of a host that is not slow, in seconds."""
 
+ALIVE_INTERVAL = 15
+"""How long a host that is not slow may be silent before ssh asks it to answer, in seconds. It asks three times."""
+
 _RETRY = """gone=$1
 shift
 if grep -qsxF -e "$0" "$gone"; then exit 0; fi
@@ -59,7 +62,7 @@ class SshTarget:
     jump: Jump | None = None
     host_key: str = ""
     patience: int = 1
-    """A factor for slow hosts, of the time to connect and of the time that `ask` waits."""
+    """A factor for slow hosts, of the times to connect and to answer and of the time that `ask` waits."""
 
     @property
     def login(self) -> str:
@@ -93,7 +96,7 @@ class SshTarget:
             "-o", "StrictHostKeyChecking=yes",
             "-o", "BatchMode=yes",
             "-o", f"ConnectTimeout={CONNECT_TIMEOUT * self.patience}",
-            "-o", "ServerAliveInterval=15",
+            "-o", f"ServerAliveInterval={ALIVE_INTERVAL * self.patience}",
         ]  # fmt: skip
 
 

@@ -43,18 +43,21 @@ class Transfer:
 
 @dataclass
 class Load:
-    """What was acknowledged so far, as digests by name, and all transfers of the load that runs or ran last."""
+    """What was acknowledged so far, as digests by name.
+
+    `transfers` and `through` are all transfers and the addresses of the load that runs, or that ran last.
+    """
 
     acknowledged: dict[str, str] = field(default_factory=dict)
     transfers: list[Transfer] = field(default_factory=list)
-    _through: Sequence[str] = ()
+    through: Sequence[str] = ()
     _names: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
     def running(self, *urls: str) -> Iterator[None]:
         """Keep uploading and downloading through these addresses during the block."""
-        self.transfers, self._through = [], urls
+        self.transfers, self.through = [], urls
         end = threading.Event()
         threads = [threading.Thread(target=self._upload, args=(end, sizes)) for sizes in _SIZES]
         threads += [threading.Thread(target=self._download, args=(end,)) for _ in range(2)]
@@ -69,7 +72,7 @@ class Load:
 
     def use(self, *urls: str) -> None:
         """Go on through these addresses only."""
-        self._through = urls
+        self.through = urls
 
     def succeeded_since(self, began: float, *, upload: bool) -> set[str]:
         """Return the addresses through which such a transfer succeeded that began after this time."""
@@ -102,7 +105,7 @@ class Load:
                 self._names += 1
                 name = f"load-{self._names}"
             content = os.urandom(random.choice(sizes))
-            transfer = put(random.choice(self._through), name, content)
+            transfer = put(random.choice(self.through), name, content)
             if transfer.ok:
                 self.acknowledged[name] = hashlib.sha256(content).hexdigest()
             self.transfers.append(transfer)
@@ -111,7 +114,7 @@ class Load:
         while not end.wait(_PAUSE_SECONDS):
             if known := list(self.acknowledged.items()):
                 name, digest = random.choice(known)
-                self.transfers.append(get(random.choice(self._through), name, digest))
+                self.transfers.append(get(random.choice(self.through), name, digest))
 
 
 def put(url: str, name: str, content: bytes) -> Transfer:

@@ -27,7 +27,10 @@ def unhealthy(cluster: Cluster) -> list[str]:
 
 
 def recover(cluster: Cluster, load: Load) -> float:
-    """Wait until all services run and uploads and downloads succeed through both addresses; return the seconds."""
+    """Wait until all services run and uploads and downloads succeed through all the load's addresses.
+
+    Return the seconds.
+    """
     began = time.monotonic()
 
     def all_is_well() -> bool:
@@ -37,7 +40,7 @@ def recover(cluster: Cluster, load: Load) -> float:
     healthy = time.monotonic()
     for upload in (True, False):
         cluster.eventually(
-            lambda upload=upload: load.succeeded_since(healthy, upload=upload) == set(urls(cluster)),
+            lambda upload=upload: load.succeeded_since(healthy, upload=upload) == set(load.through),
             seconds=60,
             shown=load.described,
         )

@@ -114,7 +114,7 @@ def edge(
         **settings,
     )
     certificate = folder / "edge.pem"
-    certificate.write_text(self_signed(address="127.0.0.1"))
+    certificate.write_text(self_signed())
     for old, new in {
         f"127.0.0.1:{HEALTH_PORT}": f"127.0.0.1:{health_port}",
         "/run/secrets/edge.pem": str(certificate),

@@ -16,7 +16,7 @@ def self_signed(
     days: int = 30,
     with_key: bool = True,
     with_another_key: bool = False,
-    address: str = "127.0.0.1",
+    addresses: Sequence[str] = ("127.0.0.1",),
     names: Sequence[str] = (),
 ) -> str:
     """Return PEM text with a certificate that expires in this many days, followed by its private key or another one."""
@@ -32,7 +32,9 @@ def self_signed(
         .not_valid_before(end - timedelta(days=90))
         .not_valid_after(end)
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address(address)), *map(x509.DNSName, names)]),
+            x509.SubjectAlternativeName(
+                [*(x509.IPAddress(ip_address(address)) for address in addresses), *map(x509.DNSName, names)]
+            ),
             critical=False,
         )
         .sign(key, hashes.SHA256())

@@ -216,7 +216,7 @@ def test_no_service_can_gain_a_privilege(services: dict[str, dict[str, Any]]) ->
 
 
 def test_no_secret_is_in_an_input_that_is_not_secret(run_once: Run, values: dict[str, Any]) -> None:
-    certificate = self_signed(address="192.168.50.2")
+    certificate = self_signed(addresses=["192.168.50.2"])
     secrets = {
         **PASSWORDS,
         "storage_key": "storage-Horse-battery",

@@ -76,7 +76,7 @@ def program(request: pytest.FixtureRequest, run_once: Run, values: dict[str, Any
     """The whole program, for each kind of cluster."""
     variants = {
         **VARIANTS,
-        "certificate": {"edge_certificate": self_signed(address="192.168.50.2")},
+        "certificate": {"edge_certificate": self_signed(addresses=["192.168.50.2"])},
         "registry": {"registry": {"address": "registry.example:5000"}},
     }
     return run_once({**values, **variants[request.param]}, secrets=SECRETS)

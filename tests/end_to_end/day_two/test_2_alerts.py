@@ -67,7 +67,7 @@ def test_a_node_without_its_exporter_raises_an_alert_and_the_operator_can_open_c
         (duration,) = [row[1] for row in policies.rows if row[0] == "kept"]
         return str(duration)
 
-    certificate = self_signed(address=cluster.address("slave"))
+    certificate = self_signed(addresses=[cluster.address("slave")])
     trusted = tmp_path / "trusted.pem"
     trusted.write_text(certificate.partition("-----BEGIN PRIVATE KEY")[0])
     before = cluster.containers("prometheus")

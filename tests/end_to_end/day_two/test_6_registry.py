@@ -22,7 +22,7 @@ FOLDER = f"/etc/docker/certs.d/{ADDRESS}"
 def private_registry(cluster: Cluster, tmp_path: Path) -> Iterator[str]:
     """A registry with TLS and a password, whose certificate all hosts trust. Returns its address."""
     pem, users = tmp_path / "registry.pem", tmp_path / "htpasswd"
-    pem.write_text(self_signed(address="192.168.50.1"))
+    pem.write_text(self_signed(addresses=["192.168.50.1"]))
     users.write_text(HTPASSWD)
     certificate = pem.read_text().partition("-----BEGIN PRIVATE KEY")[0]
     config = {

@@ -13,7 +13,7 @@ import pytest
 import requests
 from cluster import Cluster
 from load import Load, get
-from outages import postgres_role, recover, urls
+from outages import postgres_role, recover
 from table import Table
 
 NAMES = ("master", "slave", "third")
@@ -108,7 +108,7 @@ def test_without_two_of_three_managers_downloads_go_on_through_the_third_and_all
             late = [t for t in load.transfers if t.upload and t.ok and t.began > gone + NOTICED_SECONDS]
             found = [get(url, name, digest) for name, digest in load.acknowledged.items()]
         returned = time.monotonic()
-        load.use(*urls(cluster))
+        load.use(*managers.urls())
         recover(cluster, load)
         record(f"two of three managers back: all runs after {time.monotonic() - returned:.0f} s")
     served = [transfer for transfer in found if transfer.ok]
