@@ -199,6 +199,16 @@ def create_directory(*, directory: str, owner: int, image: str) -> str:
     return render("create_directory", DIRECTORY=directory, OWNER=owner, IMAGE=image)
 
 
+def create_image_folder(*, folder: str, image: str) -> str:
+    """Create the folder in which an Engine with an image store of its own keeps the images, unless it exists."""
+    return render("create_image_folder", FOLDER=folder, IMAGE=image)
+
+
+def remove_image_folder(*, folder: str, image: str) -> str:
+    """Remove that folder, unless the Engine has anything in it."""
+    return render("remove_image_folder", FOLDER=folder, IMAGE=image)
+
+
 def remove_volume(*, volume: str) -> str:
     """Remove the volume, waiting up to 20 seconds until it is unused.
 

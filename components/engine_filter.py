@@ -26,14 +26,16 @@ def create_filter(
     group: int,
     config: str,
     port: int,
+    sockets: Sequence[str] = (SOCKET,),
     volumes: Mapping[str, str] | None = None,
     constraints: Sequence[str] = (),
     update_order: Literal["start-first", "stop-first"] = "start-first",
 ) -> SwarmService:
     """Run an HAProxy with this configuration in front of the Engine's socket on every node that the constraints allow.
 
-    It runs as root in a group of its own. `port` is a port that it listens on, which the health check uses. `volumes`
-    maps a volume to its path. The service and its configuration are children of `parent`.
+    It runs as root in a group of its own. `port` is a port that it listens on, which the health check uses. `sockets`
+    are the host's sockets that it mounts, and `volumes` maps a volume to its path. The service and its configuration
+    are children of `parent`.
     """
     child = pulumi.ResourceOptions(parent=parent)
     file = SwarmFile(f"{name}-config", SwarmFileArgs(cluster=cluster, content=config, path=_CONFIG), opts=child)
@@ -46,7 +48,7 @@ def create_filter(
             user=users.root_in(group),
             command=_COMMAND,
             files=[file],
-            host_paths={SOCKET: SOCKET},
+            host_paths={socket: socket for socket in sockets},
             volumes=volumes or {},
             constraints=constraints,
             healthcheck=_healthcheck(port),

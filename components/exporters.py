@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pulumi
 
 from . import container_api, users
+from .commands import create_image_folder, remove_image_folder
 from .container_api import ContainerApi, ContainerApiArgs
 from .overlay import OverlayNetwork
 from .swarm import SwarmCluster
@@ -29,6 +30,9 @@ _HOST_PROC = {
 _COVERED = ("dev", "etc", "home", "proc", "root", "run", "sys")
 _UNMEASURED = f"^/({'|'.join(_COVERED)}|var/lib/docker/.+)($|/)"
 _COLLECTORS = ("cpu", "diskstats", "filesystem", "loadavg", "meminfo", "netdev")
+_IMAGES = "/var/lib/docker/image"
+"""Where an Engine with an image store of its own records each container's root file system."""
+
 _SERVICE = "container_label_com_docker_swarm_service_name"
 _SWARM_LABELS = ",".join(f"com.docker.swarm.{name}" for name in ("service.name", "task.name"))
 
@@ -105,8 +109,20 @@ class Exporters(pulumi.ComponentResource):
 
     def _create_cadvisor(self, api_ready: pulumi.Output[str]) -> SwarmService:
         args = self._args
-        # Without an Engine, cAdvisor would run on without containers.
-        wait = f'until [ -S {container_api.SOCKET} ]; do sleep 1; done; exec "$0" "$@"'
+        # A task with a mount whose source is missing does not start, and all hosts have the same mounts.
+        folders = [
+            host.command(
+                f"cadvisor-folder-on-{host.target.name}",
+                parent=self,
+                create=create_image_folder(folder=_IMAGES, image=args.cluster.volume_image),
+                delete=remove_image_folder(folder=_IMAGES, image=args.cluster.volume_image),
+                after=[host.removal],
+            )
+            for host in args.cluster.hosts
+        ]
+        # A cAdvisor that starts before these sockets exist finds no container, and does not look again.
+        sockets = (container_api.SOCKET, container_api.FILTERED_CONTAINERD)
+        wait = "".join(f"until [ -S {socket} ]; do sleep 1; done; " for socket in sockets) + 'exec "$0" "$@"'
         return SwarmService(
             "cadvisor",
             SwarmServiceArgs(
@@ -122,6 +138,7 @@ class Exporters(pulumi.ComponentResource):
                     f"-port={CADVISOR_PORT}",
                     "-logtostderr",
                     f"-docker=unix://{container_api.SOCKET}",
+                    f"-containerd={container_api.FILTERED_CONTAINERD}",
                     "-docker_only=true",
                     "-enable_metrics=cpu,memory,network",
                     "-store_container_labels=false",
@@ -136,7 +153,7 @@ class Exporters(pulumi.ComponentResource):
                     "/sys": "/sys",
                     # cAdvisor reads a container's network counters from /proc/PID/net.
                     "/proc": "/rootfs/proc",
-                    "/var/lib/docker/image": "/rootfs/var/lib/docker/image",
+                    _IMAGES: f"/rootfs{_IMAGES}",
                 },
                 volumes={container_api.VOLUME: container_api.FOLDER},
                 healthcheck=Healthcheck(
@@ -150,6 +167,7 @@ class Exporters(pulumi.ComponentResource):
                 ),
                 resources=Resources(cpus=0.5, memory=192, reserved_cpus=0.05, reserved_memory=64),
                 stop_grace=10,
+                after=folders,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -6,6 +6,9 @@ from pulumi_docker import ServiceTaskSpecContainerSpecMountArgs as MountArgs
 from pulumi_docker import ServiceTaskSpecContainerSpecMountTmpfsOptionsArgs as TmpfsOptionsArgs
 from pulumi_docker import ServiceTaskSpecContainerSpecMountVolumeOptionsArgs as VolumeOptionsArgs
 
+CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
+"""Where the host's own containerd listens. Whoever can use this socket is root on the host."""
+
 SECRETS = "/run/secrets"
 """The folder in which a task finds its secrets."""
 

@@ -7,9 +7,16 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Interface
 
 from .commands import CLUSTER_LABEL, HOLDS_LABEL, HOST_LABEL
+from .mounts import CONTAINERD_SOCKET
 from .shell import render
 
-SCRIPT = render("probe", CLUSTER_LABEL=CLUSTER_LABEL, HOST_LABEL=HOST_LABEL, HOLDS_LABEL=HOLDS_LABEL)
+SCRIPT = render(
+    "probe",
+    CLUSTER_LABEL=CLUSTER_LABEL,
+    HOST_LABEL=HOST_LABEL,
+    HOLDS_LABEL=HOLDS_LABEL,
+    CONTAINERD_SOCKET=CONTAINERD_SOCKET,
+)
 """Prints Docker's swarm state as JSON, then one line per thing found: its kind and its fields, separated by "|"."""
 
 _PUBLISHED = re.compile(r":(\d+)(?:-(\d+))?->[\d-]+/tcp")

@@ -24,8 +24,9 @@ remove_all() {
   done
 }
 
-# Prints the references of the repository $1's images. One that was pulled by its digest has no tag.
+# Prints the references of the repository $1's images. One that was pulled by its digest has no tag, and since version 29
+# is listed with all images only.
 references_of() {
-  docker image ls --digests "$1" --format \
+  docker image ls --all --digests "$1" --format \
     '{{.Repository}}{{if eq .Tag "<none>"}}@{{.Digest}}{{else}}:{{.Tag}}{{end}}'
 }

@@ -3,10 +3,15 @@
 set -eu
 command -v docker >/dev/null || { echo 'docker is not installed' >&2; exit 1; }
 command -v curl >/dev/null || { echo 'curl is not installed' >&2; exit 1; }
-if docker info --format '{{json .DriverStatus}}' | grep -q 'io.containerd.snapshotter'; then
-  echo "the engine keeps images in containerd's store" >&2
-  exit 1
-fi
+[ -S "$CONTAINERD_SOCKET" ] || { echo "there is no $CONTAINERD_SOCKET" >&2; exit 1; }
+# If the Engine keeps images in containerd's store, cAdvisor asks containerd what a container is. It then knows one
+# snapshotter only. Engine 27 and later say where their containerd listens.
+store=$(docker info --format '{{.Driver}} {{json .DriverStatus}}')
+case $store in *io.containerd.snapshotter*)
+  [ "${store%% *}" = overlayfs ] || { echo "it uses containerd's snapshotter ${store%% *}" >&2; exit 1; }
+  address=$(docker info --format '{{.Containerd.Address}}' 2>/dev/null) || address=$CONTAINERD_SOCKET
+  [ "$address" = "$CONTAINERD_SOCKET" ] || { echo "it uses $address instead of $CONTAINERD_SOCKET" >&2; exit 1; }
+esac
 docker info --format '{{json .Swarm}}'
 docker version --format 'platform|{{.Server.Os}}/{{.Server.Arch}}'
 if [ "$(docker info --format '{{.Swarm.ControlAvailable}}')" = true ]; then

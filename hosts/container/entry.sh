@@ -1,5 +1,5 @@
 #!/bin/bash
-# Starts ssh and the Docker Engine, and exits with the Engine.
+# Starts ssh, containerd and the Docker Engine, and exits with the Engine.
 # AUTHORIZED_KEY is the public key that may log in as vagrant. INSECURE_REGISTRY (host:port) is a registry without TLS.
 set -eu
 
@@ -9,7 +9,10 @@ install -m 0600 -o vagrant -g vagrant /dev/stdin /home/vagrant/.ssh/authorized_k
 ssh-keygen -A
 /usr/sbin/sshd
 
-options=(--storage-driver=overlay2 --log-level=warn)
+options=(--log-level=warn)
+if ! grep -q '"containerd-snapshotter": true' /etc/docker/daemon.json; then
+  options+=(--storage-driver=overlay2)
+fi
 if [ -n "${INSECURE_REGISTRY:-}" ]; then
   options+=("--insecure-registry=$INSECURE_REGISTRY")
 fi
@@ -18,8 +21,15 @@ if [ -d /sys/fs/cgroup/pids ]; then
   options+=("--cgroup-parent=$(sed -n 's/^[0-9]*:pids://p' /proc/self/cgroup)")
 fi
 # A killed host leaves these files behind. The Engine would take another process with the recorded id for itself.
-rm -rf /run/docker.pid /run/docker
+rm -rf /run/docker.pid /run/docker /run/containerd
 
+# The Engine uses a containerd that it finds at its start, as on any host where both are installed as packages.
+containerd --log-level=warn &
+containerd=$!
+until [ -S /run/containerd/containerd.sock ]; do
+  kill -0 "$containerd"
+  sleep 0.1
+done
 trap 'kill -TERM "$engine"' TERM INT
 dockerd "${options[@]}" &
 engine=$!

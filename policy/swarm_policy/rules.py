@@ -130,7 +130,7 @@ def _engine_socket(service: Resource) -> Iterator[str]:
             continue
         # A folder above the socket's has the socket too, unless an empty file system covers it.
         above = source in ("/", "/var") and f"{target}/run" not in covered
-        below = re.match(r"(/var)?/run(/docker\.sock)?$", source)
+        below = re.match(r"(/var)?/run(/docker\.sock|/(containerd|docker)(/.*)?)?$", source)
         if below or above:
             yield f"it mounts {source}"
 
@@ -176,7 +176,7 @@ SERVICE_RULES = (
     ),
     ServiceRule(
         name="no-engine-socket",
-        description="No service has the Engine's socket, which is root on the host.",
+        description="No service has the Engine's socket or containerd's, which are root on the host.",
         remedy="ask the Engine through DockerApi or ContainerApi, or list the service in the rule's `allowed`",
         problems=_engine_socket,
         allowed=FILTERS,

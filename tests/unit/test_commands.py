@@ -94,7 +94,7 @@ case $call in
     echo "$call" >>"$state/changes"; if [ -s "$state/busy" ]; then sed -i 1d "$state/busy"; exit 1; fi ;;
   "exec c"*" sh /opt/postgres/leave_etcd.sh etcd-master") # c1 ends meanwhile, and Swarm starts c2; c3 never leaves
     echo "$call" >>"$state/changes"; case $2 in c1) echo c2 >"$state/etcd"; exit 137 ;; c3) exit 1 ;; esac ;;
-  "image ls --digests localhost/x --format {{.Repository}}{{if eq .Tag "*)
+  "image ls --all --digests localhost/x --format {{.Repository}}{{if eq .Tag "*)
     printf 'localhost/x%s\n' :1 :2 :3 @sha256:0 ;; # the last one was pulled by its digest
   "image inspect "*) ! grep -q "image rm $3" "$state/changes" 2>/dev/null ;;
   *) echo "unexpected: docker $call" >&2; exit 64 ;;

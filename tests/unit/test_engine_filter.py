@@ -5,6 +5,7 @@ import socket
 import socketserver
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
@@ -15,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 
 from components import container_api, docker_api, engine_filter
+from components.mounts import CONTAINERD_SOCKET
 
 CONTAINER = "3f" * 32
 
@@ -67,15 +69,23 @@ class Connection(http.client.HTTPConnection):
 
 
 class Filter:
-    """A running HAProxy between its socket and an Engine that remembers the requests it gets."""
+    """A running HAProxy between its sockets in a folder and an Engine that remembers the requests it gets."""
 
-    def __init__(self, path: Path, engine: list[SimpleNamespace]) -> None:
-        self.path = path
+    def __init__(self, folder: Path, engine: list[SimpleNamespace]) -> None:
+        self.folder = folder
+        self.path = folder / "filter.sock"
         self.engine = engine
 
     def answer(self, request: str, **headers: str) -> int:
+        return self._answer(self.path, request, **headers)
+
+    def health(self) -> int:
+        return self._answer(self.folder / "health.sock", "GET /_ping")
+
+    @staticmethod
+    def _answer(path: Path, request: str, **headers: str) -> int:
         method, target = request.split(" ", 1)
-        connection = Connection(self.path)
+        connection = Connection(path)
         connection.request(method, target, headers=headers)
         status = connection.getresponse().status
         connection.close()
@@ -111,26 +121,51 @@ def running(haproxy: str, config: str, folder: Path, bound: str) -> Iterator[Fil
     assert str(filter_path) in text
     assert str(engine_path) in text
     # The health check's port; a test must not need a free one.
-    (folder / "haproxy.cfg").write_text(text.replace("bind 127.0.0.1:2375", f"bind {folder / 'health.sock'}"))
+    text = text.replace("bind 127.0.0.1:2375", f"bind {folder / 'health.sock'}")
+    text = text.replace(container_api.FILTERED_CONTAINERD, str(folder / "filtered-containerd.sock"))
+    (folder / "haproxy.cfg").write_text(text.replace(CONTAINERD_SOCKET, str(folder / "containerd.sock")))
     engine = Engine(str(engine_path), Handler)
     Thread(target=engine.serve_forever, daemon=True).start()
-    # In the foreground, it says that it is ready by a line on standard error.
-    process = subprocess.Popen(
-        [haproxy, "-W", "-db", "-f", str(folder / "haproxy.cfg")], stderr=subprocess.PIPE, text=True
-    )
     try:
+        with started(haproxy, folder / "haproxy.cfg"):
+            yield Filter(folder, seen)
+    finally:
+        engine.shutdown()
+        engine.server_close()
+
+
+@contextmanager
+def started(haproxy: str, config: Path) -> Iterator[None]:
+    """Run HAProxy until the end of the block, which begins when it is ready."""
+    process = subprocess.Popen([haproxy, "-W", "-db", "-f", str(config)], stderr=subprocess.PIPE, text=True)
+    try:
+        # In the foreground, it says that it is ready by a line on standard error.
         assert process.stderr
         said = ""
         while "Loading success" not in said:
             line = process.stderr.readline()
             assert line, said
             said += line
-        yield Filter(filter_path, seen)
+        yield
     finally:
         process.terminate()
         process.communicate(timeout=10)
-        engine.shutdown()
-        engine.server_close()
+
+
+@contextmanager
+def containerd(haproxy: str, folder: Path) -> Iterator[None]:
+    """Let another HAProxy play containerd. It answers with the path and the namespace that it is asked for."""
+    config = folder / "containerd.cfg"
+    config.write_text(f"""
+defaults
+  mode http
+  timeout client 30s
+frontend containerd
+  bind {folder}/containerd.sock proto h2
+  http-request return status 200 content-type text/plain lf-string "%[path] %[req.hdr(containerd-namespace)]"
+""")
+    with started(haproxy, config):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -261,3 +296,68 @@ def test_a_socket_that_a_killed_task_left_is_replaced(folder: Path, program: Cal
 
     with running(program("haproxy"), container_api.haproxy_config(), own, bound) as filtered:
         assert filtered.answer("GET /info") == 200
+
+
+CONTAINERS = "/containerd.services.containers.v1.Containers"
+
+
+@pytest.fixture(scope="module")
+def ask_containerd(for_cadvisor: Filter, program: Callable[[str], str]) -> Iterator[Callable[..., list[str]]]:
+    """A function that asks containerd through the filter, and returns what containerd was asked for and the status."""
+
+    def ask(path: str, *options: str) -> list[str]:
+        command = [program("curl"), "--silent", "--unix-socket", str(for_cadvisor.folder / "filtered-containerd.sock")]
+        command += ["--path-as-is", "--http2-prior-knowledge", "--request", "POST", "--write-out", " %{http_code}"]
+        done = subprocess.run(
+            [*command, *options, f"http://localhost{path}"], check=True, capture_output=True, text=True
+        )
+        return done.stdout.split()
+
+    with containerd(program("haproxy"), for_cadvisor.folder):
+        yield ask
+
+
+def test_cadvisor_may_ask_containerd_for_a_container_of_dockers(ask_containerd: Callable[..., list[str]]) -> None:
+    asked = ask_containerd(f"{CONTAINERS}/Get", "--header", "containerd-namespace: other")
+
+    assert asked == [f"{CONTAINERS}/Get", "moby", "200"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{CONTAINERS}/List",
+        f"{CONTAINERS}/Create",
+        f"{CONTAINERS}/Get/../Create",
+        f"{CONTAINERS}/Get?x",
+        f"{CONTAINERS}/%47et",
+        f"/x/..{CONTAINERS}/Get",
+        "/containerd.services.tasks.v1.Tasks/Exec",
+        "/containerd.services.version.v1.Version/Version",
+        "/",
+    ],
+)
+def test_cadvisor_may_ask_containerd_for_nothing_else(ask_containerd: Callable[..., list[str]], path: str) -> None:
+    assert ask_containerd(path) == ["403"]
+
+
+def test_containerd_gets_no_request_that_is_not_grpcs(ask_containerd: Callable[..., list[str]]) -> None:
+    assert ask_containerd(f"{CONTAINERS}/Get", "--request", "GET") == ["403"]
+
+
+def test_the_filter_is_healthy_only_with_its_containerd(folder: Path, program: Callable[[str], str]) -> None:
+    own = folder / "e"
+    own.mkdir()
+    bound = f"bind {container_api.SOCKET}"
+
+    def wait_for(status: int, filtered: Filter) -> None:
+        deadline = time.monotonic() + 30
+        while filtered.health() != status:
+            assert time.monotonic() < deadline
+
+    with running(program("haproxy"), container_api.haproxy_config(), own, bound) as filtered:
+        wait_for(503, filtered)
+        assert filtered.answer("GET /_ping") == 200, "cAdvisor can ask the Engine all the same"
+        with containerd(program("haproxy"), own):
+            wait_for(200, filtered)
+        wait_for(503, filtered)

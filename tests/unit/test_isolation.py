@@ -13,14 +13,16 @@ from recorder import PASSWORDS, Recorder, inputs_of
 from variants import BACKUPS, BUCKET, SECRETS, VARIANTS
 
 from components import container_api, engine_filter, users
+from components.mounts import CONTAINERD_SOCKET
 
 Run = Callable[..., Recorder]
 ROOT = Path(__file__).parent.parent.parent
 
 FILTERS = {"container-api", "docker-api"}
-"""The only services with the Engine's socket, which is root on the host."""
+"""The only services with the Engine's socket or containerd's, which are root on the host."""
 
 SOCKET = ("bind", engine_filter.SOCKET, engine_filter.SOCKET)
+CONTAINERD = ("bind", CONTAINERD_SOCKET, CONTAINERD_SOCKET)
 API = ("volume", container_api.VOLUME, container_api.FOLDER)
 TMP = ("tmpfs", "", "/tmp")
 
@@ -33,7 +35,7 @@ MOUNTS = {
         ("bind", "/sys", "/sys"),
         ("bind", "/var/lib/docker/image", "/rootfs/var/lib/docker/image"),
     },
-    "container-api": {SOCKET, API},
+    "container-api": {SOCKET, CONTAINERD, API},
     "docker-api": {SOCKET},
     "edge": set(),
     "etcd-master": {("volume", "etcd-master", "/data")},
@@ -132,11 +134,12 @@ def test_only_what_is_published_or_calls_outside_has_a_way_out(
     assert ("outside-net" in networks) == (storage == "s3")
 
 
-def test_only_the_filters_have_the_engines_socket(services: dict[str, dict[str, Any]]) -> None:
+def test_only_the_filters_have_the_sockets_of_engine_and_containerd(services: dict[str, dict[str, Any]]) -> None:
     assert {name for name, service in services.items() if SOCKET in mounts(service)} == FILTERS
+    assert {name for name, service in services.items() if CONTAINERD in mounts(service)} == {"container-api"}
     for name, service in services.items():
         covered = {target for kind, _, target in mounts(service) if kind == "tmpfs"}
-        for kind, source, target in mounts(service) - {SOCKET}:
+        for kind, source, target in mounts(service) - {SOCKET, CONTAINERD}:
             assert kind != "bind" or not source.startswith(("/run", "/var/run")), name
             # A folder above the socket's has the socket too, unless something covers it.
             assert (kind, source) != ("bind", "/var"), name

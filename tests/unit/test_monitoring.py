@@ -8,7 +8,7 @@ import pytest
 import yaml
 from recorder import PASSWORDS, Recorder
 
-from components import file_service
+from components import container_api, file_service
 from monitoring.dashboards import dashboards, queries
 
 Run = Callable[..., Recorder]
@@ -48,6 +48,26 @@ def test_exporters_run_on_every_node_and_publish_nothing(run_once: Run, values: 
         assert services[name]["taskSpec"]["placement"]["constraints"] == ["node.platform.os==linux"]
         assert published(services[name]) == {}
         assert networks(services[name]) == {"metrics-net-id"}
+
+
+def test_what_cadvisor_mounts_and_asks_is_on_every_host(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once(values)
+    cadvisor = recorder.services()["cadvisor"]
+
+    folder = next(source for source in mounts(cadvisor, "bind") if source.startswith("/var/lib/docker"))
+    for host in ("master", "slave"):
+        command = recorder.commands()[f"cadvisor-folder-on-{host}"]
+        assert f"\nFOLDER={folder}\n" in f"\n{command['create']}"
+        assert f"\nFOLDER={folder}\n" in f"\n{command['delete']}"
+    arguments = cadvisor["taskSpec"]["containerSpec"]["commands"]
+    shell = next(script for script in arguments if 'exec "$0"' in script)
+    for option, socket in (
+        ("-docker=unix://", container_api.SOCKET),
+        ("-containerd=", container_api.FILTERED_CONTAINERD),
+    ):
+        assert f"until [ -S {socket} ]; do" in shell
+        assert f"{option}{socket}" in arguments
+        assert f"bind {socket} mode 600" in recorder.config("container-api-config")
 
 
 def test_only_prometheus_shares_a_network_with_the_docker_apis(run_once: Run, values: dict[str, Any]) -> None:

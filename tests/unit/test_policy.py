@@ -140,7 +140,13 @@ def test_a_service_without_a_limit_is_named(missing: str) -> None:
     assert list(violations(resource)) == ["limits"]
 
 
-@pytest.mark.parametrize("source", ["/var/run/docker.sock", "/run/docker.sock", "/run", "/var/run/", "/var", "/"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        *("/var/run/docker.sock", "/run/docker.sock", "/run", "/var/run/", "/var", "/"),
+        *("/run/containerd", "/var/run/containerd/containerd.sock", "/run/containerd/s", "/run/docker/containerd"),
+    ],
+)
 def test_a_service_that_mounts_the_socket_or_a_folder_with_it_is_named(source: str) -> None:
     (text,) = violations(mounting(source))["no-engine-socket"]
 

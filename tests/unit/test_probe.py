@@ -4,19 +4,22 @@ import gzip
 import platform
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from components import preflight
+from components.mounts import CONTAINERD_SOCKET
 from components.probe import SCRIPT, Container, Node, parse
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 FAKE_DOCKER = """#!/bin/sh
 case $* in
-  "info --format {{json .DriverStatus}}") echo "[[\\"driver-type\\",\\"$FAKE_DRIVER\\"]]" ;;
+  "info --format {{.Driver}} {{json .DriverStatus}}") echo "$FAKE_STORE" ;;
+  "info --format {{.Containerd.Address}}") [ -n "$FAKE_ADDRESS" ] && echo "$FAKE_ADDRESS" ;;
   "info --format {{json .Swarm}}") echo '{"LocalNodeState": "active", "ControlAvailable": true}' ;;
   "version --format platform|{{.Server.Os}}/{{.Server.Arch}}") echo 'platform|linux/arm64' ;;
   "info --format {{.Swarm.ControlAvailable}}") echo "$FAKE_MANAGER" ;;
@@ -36,30 +39,38 @@ esac
 """
 
 
+OWN_STORE = 'overlay2 [["Backing Filesystem","extfs"]]'
+CONTAINERDS_STORE = 'overlayfs [["driver-type","io.containerd.snapshotter.v1"]]'
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(tmp_path: Path) -> Iterator[Run]:
     """A function that runs the script in this machine's shell, with a fake docker that answers from a table."""
+    socket_path = tmp_path / "c"
     for name, text in (("docker", FAKE_DOCKER), ("curl", "#!/bin/sh\n")):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
 
     def run(
         *,
-        driver: str = "overlay2",
+        store: str = OWN_STORE,
+        address: str = "",
         is_manager: bool = True,
         leader: str = "yes",
         volumes: int = 0,
         ssh_folder: Path = tmp_path,
         kernel_folder: Path = tmp_path,
+        containerd: Path = socket_path,
     ) -> subprocess.CompletedProcess[str]:
         environment = {
             "PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin",
-            "FAKE_DRIVER": driver,
+            "FAKE_STORE": store,
+            "FAKE_ADDRESS": address.replace(CONTAINERD_SOCKET, str(containerd)),
             "FAKE_MANAGER": str(is_manager).lower(),
             "FAKE_LEADER": leader,
             "FAKE_VOLUMES": str(volumes),
         }
-        script = SCRIPT.replace("/etc/ssh", str(ssh_folder))
+        script = SCRIPT.replace("/etc/ssh", str(ssh_folder)).replace(CONTAINERD_SOCKET, str(containerd))
         for place in ("/boot/", "/proc/config"):
             script = script.replace(place, f"{kernel_folder}/{place.rpartition('/')[2]}")
         return subprocess.run(
@@ -71,7 +82,9 @@ def run(tmp_path: Path) -> Run:
             check=False,
         )
 
-    return run
+    with socket.socket(socket.AF_UNIX) as containerd:
+        containerd.bind(str(socket_path))
+        yield run
 
 
 def test_a_manager_reports_its_swarm_nodes_volumes_and_containers(run: Run) -> None:
@@ -155,12 +168,36 @@ def test_a_swarm_without_a_leader_is_explained(run: Run) -> None:
     assert "m1: its swarm has lost most of its managers" in preflight.explain("m1", done.stderr)
 
 
-def test_an_engine_with_containerds_image_store_is_refused(run: Run) -> None:
-    done = run(driver="io.containerd.snapshotter.v1")
+@pytest.mark.parametrize("address", ["", CONTAINERD_SOCKET], ids=["before Engine 27", "since"])
+def test_an_engine_may_keep_images_in_the_store_of_the_hosts_containerd(run: Run, address: str) -> None:
+    done = run(store=CONTAINERDS_STORE, address=address)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("state", "line"),
+    [
+        (
+            {"containerd": Path("/nowhere/containerd.sock")},
+            "m1: its Docker Engine does not use the host's own containerd, which cAdvisor asks: install Docker from",
+        ),
+        (
+            {"store": CONTAINERDS_STORE, "address": "/run/docker/containerd/containerd.sock"},
+            "m1: its Docker Engine does not use the host's own containerd, which cAdvisor asks: install Docker from",
+        ),
+        (
+            {"store": CONTAINERDS_STORE.replace("overlayfs", "native")},
+            "m1: its Docker Engine keeps images in a store where cAdvisor sees no containers: let it use overlayfs",
+        ),
+    ],
+    ids=["no socket", "another socket", "another snapshotter"],
+)
+def test_an_engine_whose_containers_cadvisor_would_not_see_is_refused(run: Run, state: Any, line: str) -> None:
+    done = run(**state)
 
     assert done.returncode != 0
-    assert "w1: its Docker Engine keeps images" in preflight.explain("w1", done.stderr)
-    assert "containerd-snapshotter" in preflight.explain("w1", done.stderr)
+    assert preflight.explain("m1", done.stderr).startswith(line)
 
 
 @pytest.mark.parametrize(

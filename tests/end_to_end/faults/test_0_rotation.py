@@ -1,4 +1,4 @@
-"""Every password, certificate and key is replaced while the cluster is in use."""
+"""Passwords, certificates and keys are replaced while the cluster is in use."""
 
 import secrets
 import ssl
@@ -11,6 +11,8 @@ from certificates import self_signed
 from cluster import Cluster
 from load import Load
 from outages import HOSTS, recover, urls
+
+from components import patroni
 
 PASSWORDS = {
     # The edges are replaced, each of which closes its host's port for a moment.
@@ -97,38 +99,54 @@ def test_the_certificate_of_the_edge(
 def test_all_keys_and_certificates_that_the_cluster_makes_itself(
     cluster: Cluster, load: Load, record: Callable[[str], None]
 ) -> None:
+    def authority() -> str:
+        (container,) = cluster.containers("postgres-master")
+        return cluster.on("master", f"docker exec {container} cat {patroni.AUTHORITY_PATH}")
+
     def change() -> None:
         (urn,) = [found["urn"] for found in cluster.resources() if found["urn"].endswith("::seed-text")]
         cluster.up("--replace", urn)
 
+    before = authority()
     # Everything of the index and of the object store is replaced, and so is every replica.
     replace("the seed", change, cluster, load, record, through=urls(cluster), refused=300, broken=300)
+    assert authority() != before
     cluster.pulumi("preview", "--expect-no-changes")
 
 
 def test_the_authority_of_the_swarm(cluster: Cluster, load: Load, record: Callable[[str], None]) -> None:
-    ask = "docker info --format '{{.Swarm.Cluster.TLSInfo.TrustRoot}}'"
-    before = cluster.on("master", ask)
+    def trusted() -> dict[str, str]:
+        ask = "docker node inspect --format '{{.Description.TLSInfo.TrustRoot}}'"
+        return {host: cluster.on("master", f"{ask} {host}") for host in HOSTS}
+
+    def running() -> set[str]:
+        return {container for host in HOSTS for container in cluster.on(host, "docker ps -q").split()}
 
     def change() -> None:
         cluster.on("master", "docker swarm ca --rotate --quiet", timeout=300)
         cluster.up()
 
+    before, containers = trusted(), running()
     replace("the swarm's authority", change, cluster, load, record, through=urls(cluster), refused=0, broken=0)
-    assert cluster.on("master", ask) != before
+    after = trusted()
+    assert all(after[host] != before[host] for host in HOSTS)
+    assert len(set(after.values())) == 1
+    assert running() == containers
     cluster.pulumi("preview", "--expect-no-changes")
 
 
 def test_the_key_of_a_host(cluster: Cluster) -> None:
+    """As the runbook says. No users are served by ssh, so there is no load."""
     known_hosts = cluster.lab.ssh_dir / "known_hosts"
-    before = known_hosts.read_text()
-    address, path = cluster.address("slave"), "/etc/ssh/ssh_host_ed25519_key"
-    cluster.on("slave", f"sudo ssh-keygen -q -t ed25519 -N '' -f {path}.next")
-    public = cluster.on("slave", f"sudo cat {path}.next.pub").split()
-    old = [line for line in before.splitlines() if line.split()[0] == address]
+    address, key = cluster.address("slave"), "/etc/ssh/ssh_host_ed25519_key"
+    lines = known_hosts.read_text().splitlines()
+    old = [line for line in lines if line.split()[0] == address]
+    assert old
+    cluster.on("slave", "sudo ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/next")
+    kind, public, *_ = cluster.on("slave", "sudo cat /etc/ssh/next.pub").split()
 
-    known_hosts.write_text(f"{before}{address} {public[0]} {public[1]}\n")
-    cluster.on("slave", f"sudo sh -c 'mv {path}.next {path} && mv {path}.next.pub {path}.pub && pkill -HUP -o -x sshd'")
+    known_hosts.write_text("".join(f"{line}\n" for line in [*lines, f"{address} {kind} {public}"]))
+    cluster.on("slave", f"sudo cp -p {key} {key}.old && sudo mv /etc/ssh/next {key} && sudo pkill -HUP -o -x sshd")
     cluster.pulumi("preview", "--expect-no-changes")
     known_hosts.write_text("".join(f"{line}\n" for line in known_hosts.read_text().splitlines() if line not in old))
 
