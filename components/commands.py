@@ -249,9 +249,13 @@ def unpack_prometheus_files(folder: str) -> str:
     return render("unpack_prometheus_files", FOLDER=folder)
 
 
-def inspect_service(name: str) -> str:
-    """On a manager: print three JSON documents, the service, the list of its tasks and the list of all nodes."""
-    return render("inspect_service", SERVICE=name, FILTERS=json.dumps({"service": {name: True}}))
+def inspect_services(names: Iterable[str]) -> str:
+    """On a manager: print three JSON documents, the lists of these services, of their tasks and of all nodes.
+
+    The first list also has services whose names only begin with one of these.
+    """
+    chosen = dict.fromkeys(sorted(names), True)
+    return render("inspect_services", SERVICES=json.dumps({"name": chosen}), TASKS=json.dumps({"service": chosen}))
 
 
 def print_unanswered(urls: Iterable[str]) -> str:

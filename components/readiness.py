@@ -4,7 +4,6 @@ pulumi-docker cannot wait for global services, and it deletes a replicated servi
 its logs. So the program itself asks the manager, on every `up`, even on one that changed nothing.
 """
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,15 +12,11 @@ from typing import Any, Literal
 
 import pulumi
 
-from . import json_documents
-from .commands import inspect_service, last_log_lines, print_unanswered
+from .commands import last_log_lines, print_unanswered
+from .deployed import Pace, questions_to
 from .ssh import SshError, SshTarget, ask
 
 State = Literal["ready", "waiting", "failed"]
-
-_POLL_SECONDS = 1.0
-_LOGINS = threading.Semaphore(4)
-"""Limits concurrent logins: all services ask one manager, whose ssh server refuses clients while ten are logging in."""
 
 _MAX_FAILURES = 4
 """After this many failed tasks of the wanted version in one slot or on one node, the service has failed."""
@@ -60,19 +55,17 @@ def wait(manager: SshTarget, service: str, *, version: str, timeout: int) -> Non
     """
     deadline = time.monotonic() + timeout
     while True:
+        tasks: Sequence[Mapping[str, Any]] = []
+        nodes: Sequence[Mapping[str, Any]] = []
         try:
-            with _LOGINS:
-                answer = ask(manager, inspect_service(service))
-            deployed, tasks, nodes = json_documents.parse(answer)
+            deployed, tasks, nodes = questions_to(manager).ask(service)
             verdict = judge(deployed, tasks, nodes, version=version)
         except SshError as error:
             verdict = Verdict("waiting", f"{manager.name}: {error}")
-            tasks, nodes = [], []
         if verdict.state == "ready":
             return
         if verdict.state == "failed" or time.monotonic() > deadline:
             raise ServiceNotReadyError(_report(manager, service, verdict, tasks, nodes))
-        time.sleep(_POLL_SECONDS)
 
 
 def wait_for_answers(manager: SshTarget, urls: Sequence[str], *, timeout: int) -> None:
@@ -81,17 +74,16 @@ def wait_for_answers(manager: SshTarget, urls: Sequence[str], *, timeout: int) -
     Raises:
         ServiceNotReadyError: a URL did not answer within `timeout` seconds.
     """
-    deadline = time.monotonic() + timeout
-    while problem := _unanswered(manager, urls):
+    deadline, pace = time.monotonic() + timeout, Pace()
+    while problem := _unanswered(manager, urls, pace):
         if time.monotonic() > deadline:
             raise ServiceNotReadyError(problem)
-        time.sleep(_POLL_SECONDS)
 
 
-def _unanswered(manager: SshTarget, urls: Sequence[str]) -> str:
+def _unanswered(manager: SshTarget, urls: Sequence[str], pace: Pace) -> str:
     """Return one line that names the URLs without an answer and what to check, or "" if all answer."""
     try:
-        with _LOGINS:
+        with pace:
             printed = set(ask(manager, print_unanswered(urls), timeout=30 + len(urls)).split())
     except SshError as error:
         return f"{manager.name}, which checks that every host answers, cannot be asked: {error}"
@@ -111,6 +103,8 @@ def judge(
     version: str,
 ) -> Verdict:
     """Return the verdict on a service from the Engine API's documents (`/services/ID`, `/tasks`, `/nodes`)."""
+    if not service:
+        return Verdict("failed", "it does not exist: somebody has removed it")
     update = service.get("UpdateStatus") or {}
     state = update.get("State", "")
     if _version(service["Spec"]["TaskTemplate"]) != version:

@@ -17,6 +17,8 @@ class VmLifecycle(OfflineLifecycle):
 
     settings: Mapping[str, Any] = {
         **OfflineLifecycle.settings,
+        # Each machine has half of the services.
+        "monitoring": {**OfflineLifecycle.settings["monitoring"], "host": "slave"},
         "network": {"encrypted": True},  # what hosts in containers cannot do: their kernel is this machine's
         # No more than emulated processors can do. All replicas are on the host that has the directory.
         "file_service": {"replicas": 2, "storage": "directory"},

@@ -34,9 +34,11 @@ SCRIPTS = {
     "chown volume": commands.chown_volume(volume="prometheus-data", owner=65534, image="x@sha256:0"),
     "deliver": commands.deliver_prometheus_files(volume="v", image="x@sha256:0", owner=65534, service="prometheus"),
     "unpack": commands.unpack_prometheus_files("/etc/prometheus"),
+    "create image folder": commands.create_image_folder(folder="/var/lib/docker/image", image="x@sha256:0"),
+    "remove image folder": commands.remove_image_folder(folder="/var/lib/docker/image", image="x@sha256:0"),
     "create volume": commands.create_volume(volume="v", owner=65534, image="x@sha256:0"),
     "remove volume": commands.remove_volume(volume="it's"),
-    "inspect": commands.inspect_service("edge"),
+    "inspect": commands.inspect_services(["edge", "files"]),
     "unanswered": commands.print_unanswered(["http://192.168.50.2:5001/readyz", "http://192.168.50.3:5001/readyz"]),
     "logs": commands.last_log_lines("edge"),
 }

@@ -152,6 +152,13 @@ def started(haproxy: str, config: Path) -> Iterator[None]:
         process.communicate(timeout=10)
 
 
+def wait_for_health(filtered: Filter, status: int) -> None:
+    """Wait until the filter's health has this status: it looks for containerd every second."""
+    deadline = time.monotonic() + 30
+    while filtered.health() != status:
+        assert time.monotonic() < deadline
+
+
 @contextmanager
 def containerd(haproxy: str, folder: Path) -> Iterator[None]:
     """Let another HAProxy play containerd. It answers with the path and the namespace that it is asked for."""
@@ -314,6 +321,7 @@ def ask_containerd(for_cadvisor: Filter, program: Callable[[str], str]) -> Itera
         return done.stdout.split()
 
     with containerd(program("haproxy"), for_cadvisor.folder):
+        wait_for_health(for_cadvisor, 200)
         yield ask
 
 
@@ -350,14 +358,9 @@ def test_the_filter_is_healthy_only_with_its_containerd(folder: Path, program: C
     own.mkdir()
     bound = f"bind {container_api.SOCKET}"
 
-    def wait_for(status: int, filtered: Filter) -> None:
-        deadline = time.monotonic() + 30
-        while filtered.health() != status:
-            assert time.monotonic() < deadline
-
     with running(program("haproxy"), container_api.haproxy_config(), own, bound) as filtered:
-        wait_for(503, filtered)
+        wait_for_health(filtered, 503)
         assert filtered.answer("GET /_ping") == 200, "cAdvisor can ask the Engine all the same"
         with containerd(program("haproxy"), own):
-            wait_for(200, filtered)
-        wait_for(503, filtered)
+            wait_for_health(filtered, 200)
+        wait_for_health(filtered, 503)

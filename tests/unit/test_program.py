@@ -338,7 +338,7 @@ def test_adding_a_host_does_not_change_the_others(run_once: Run, values: dict[st
     }
     assert {name for _, name in after.keys() - before.keys()} == {
         "host4", "host4-engine", "host4-images", "host4-membership", "host4-node", "host4-token",
-        "files-image-host4", "files-image-host4-removal", "object-store-data-host4",
+        "files-image-host4", "files-image-host4-removal", "object-store-data-host4", "cadvisor-folder-on-host4",
     }  # fmt: skip
 
 

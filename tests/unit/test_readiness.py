@@ -1,11 +1,15 @@
 """When a service is ready, when the program waits for it, and when it has failed."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from recorder import inputs_of
 
-from components import readiness
+from components import deployed, readiness
 from components.readiness import VERSION, ServiceNotReadyError, Verdict
 from components.ssh import SshError, SshTarget
 
@@ -59,6 +63,13 @@ def node(identifier: str, state: str = "ready", availability: str = "active", ro
         "Spec": {"Availability": availability, "Role": role, "Labels": {"disk": "ssd"}},
         "Status": {"State": state},
     }
+
+
+def printed(services: dict[str, dict[str, Any]], tasks: list[dict[str, Any]]) -> str:
+    """Return what a manager prints of these services, by name. The tasks belong to the first one."""
+    named = [{**found, "ID": f"id-{name}", "Spec": {**found["Spec"], "Name": name}} for name, found in services.items()]
+    owned = [{**found, "ServiceID": named[0]["ID"]} for found in tasks]
+    return "\n".join(json.dumps(document) for document in (named, owned, [node("n1")]))
 
 
 def test_ready_when_every_replica_of_the_newest_version_runs() -> None:
@@ -166,8 +177,9 @@ def test_the_error_has_the_tasks_errors_and_the_last_log_lines(
     monkeypatch: pytest.MonkeyPatch, target: SshTarget
 ) -> None:
     failing = [task("rejected", wanted="shutdown", error="No such image: x")] * 4
-    documents = "\n".join(json.dumps(document) for document in (replicated(1), failing, [node("n1")]))
-    monkeypatch.setattr(readiness, "ask", lambda _, script: "the last log line" if "logs" in script else documents)
+    documents = printed({"edge": replicated(1)}, failing)
+    monkeypatch.setattr(deployed, "ask", lambda *_: documents)
+    monkeypatch.setattr(readiness, "ask", lambda *_: "the last log line")
 
     with pytest.raises(ServiceNotReadyError) as raised:
         readiness.wait(target, "edge", version="v1", timeout=60)
@@ -178,9 +190,76 @@ def test_the_error_has_the_tasks_errors_and_the_last_log_lines(
     assert "pulumi up --refresh" in str(raised.value)
 
 
+def test_a_service_that_does_not_exist_any_more_has_failed(monkeypatch: pytest.MonkeyPatch, target: SshTarget) -> None:
+    monkeypatch.setattr(deployed, "ask", lambda *_: printed({"edge-of-somebody": replicated(1)}, [task("running")]))
+    monkeypatch.setattr(readiness, "ask", lambda *_: "")
+
+    with pytest.raises(ServiceNotReadyError, match="service edge does not run as configured: it does not exist"):
+        readiness.wait(target, "edge", version="v1", timeout=60)
+
+
+def test_one_login_asks_for_all_services_that_are_waited_for(
+    monkeypatch: pytest.MonkeyPatch, target: SshTarget
+) -> None:
+    """The first one asks for itself. Those that begin to wait meanwhile are asked for together."""
+    names = {"edge", "files", "prometheus"}
+    scripts: list[str] = []
+    first, others = threading.Event(), threading.Event()
+
+    def ask(_: SshTarget, script: str) -> str:
+        scripts.append(script)
+        first.set()
+        assert others.wait(30)
+        return printed(dict.fromkeys(["alertmanager", *names], replicated(0)), [])
+
+    monkeypatch.setattr(deployed, "ask", ask)
+    monkeypatch.setattr(deployed, "POLL_SECONDS", 0)
+    questions = deployed.Questions(target)
+
+    with ThreadPoolExecutor() as pool:
+        early = pool.submit(questions.ask, "alertmanager")
+        assert first.wait(30)
+        late = {name: pool.submit(questions.ask, name) for name in names}
+        while questions._open.keys() < names:
+            pass
+        others.set()
+        assert early.result().service["Spec"]["Name"] == "alertmanager"
+        assert {name: asked.result().service["Spec"]["Name"] for name, asked in late.items()} == {n: n for n in names}
+
+    alone, together = (inputs_of(script)[0] for script in scripts)
+    assert json.loads(alone["TASKS"]) == {"service": {"alertmanager": True}}
+    assert json.loads(together["TASKS"]) == {"service": dict.fromkeys(sorted(names), True)}
+
+
+def test_a_manager_that_cannot_be_asked_is_the_reason_for_all(
+    monkeypatch: pytest.MonkeyPatch, target: SshTarget
+) -> None:
+    def ask(*_: object) -> str:
+        raise SshError("no answer within 60 s")
+
+    monkeypatch.setattr(deployed, "ask", ask)
+    monkeypatch.setattr(readiness, "ask", ask)
+
+    with pytest.raises(ServiceNotReadyError, match=r"master: no answer within 60 s(.|\n)*cannot be read: no answer"):
+        readiness.wait(target, "edge", version="v1", timeout=-1)
+
+
+def test_a_manager_that_is_slow_to_answer_has_longer_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, pauses = [100.0], []
+    clock = SimpleNamespace(monotonic=lambda: now[0], sleep=pauses.append)
+    monkeypatch.setattr(deployed, "time", clock)
+    pace = deployed.Pace()
+
+    for seconds in (0.1, 7, 0):
+        with pace:
+            now[0] += seconds
+
+    assert pauses == [0, 1, 14]
+
+
 def test_urls_are_requested_until_all_answer(monkeypatch: pytest.MonkeyPatch, target: SshTarget) -> None:
     answers = iter(["http://a\nhttp://b\n", "http://b\n", ""])
-    monkeypatch.setattr(readiness, "_POLL_SECONDS", 0)
+    monkeypatch.setattr(deployed, "POLL_SECONDS", 0)
     monkeypatch.setattr(readiness, "ask", lambda *_, **__: next(answers))
 
     readiness.wait_for_answers(target, ["http://a", "http://b"], timeout=60)
@@ -204,7 +283,7 @@ def test_a_refused_login_is_retried(monkeypatch: pytest.MonkeyPatch, target: Ssh
             raise answer
         return answer
 
-    monkeypatch.setattr(readiness, "_POLL_SECONDS", 0)
+    monkeypatch.setattr(deployed, "POLL_SECONDS", 0)
     monkeypatch.setattr(readiness, "ask", ask)
 
     readiness.wait_for_answers(target, ["http://a"], timeout=60)
