@@ -84,6 +84,11 @@ class Cluster:
         exported = self.pulumi("stack", "export").stdout
         return list(json.loads(exported[exported.index("{") :])["deployment"]["resources"])
 
+    def urn(self, name: str) -> str:
+        """Return the URN of the resource with this name."""
+        (urn,) = [found["urn"] for found in self.resources() if found["urn"].endswith(f"::{name}")]
+        return str(urn)
+
     def operation(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one of the commands in `operations/` on the stack."""
         return subprocess.run(

@@ -28,8 +28,7 @@ def test_a_manager_that_was_started_again_waits_for_its_key(cluster: Cluster) ->
         assert cluster.download("before-the-lock", back="slave") == b"content"
         cluster.upload("after-the-lock", b"content", through="slave")
         first = cluster.pulumi("stack", "output", "--show-secrets", "unlock_key").stdout
-        (urn,) = [found["urn"] for found in cluster.resources() if found["urn"].endswith("::swarm-lock")]
-        cluster.up("--replace", urn)
+        cluster.up("--replace", cluster.urn("swarm-lock"))
         assert cluster.pulumi("stack", "output", "--show-secrets", "unlock_key").stdout != first
 
     cluster.up()

@@ -104,8 +104,7 @@ def test_all_keys_and_certificates_that_the_cluster_makes_itself(
         return cluster.on("master", f"docker exec {container} cat {patroni.AUTHORITY_PATH}")
 
     def change() -> None:
-        (urn,) = [found["urn"] for found in cluster.resources() if found["urn"].endswith("::seed-text")]
-        cluster.up("--replace", urn)
+        cluster.up("--replace", cluster.urn("seed-text"))
 
     before = authority()
     # Everything of the index and of the object store is replaced, and so is every replica.

@@ -87,6 +87,19 @@ def test_three_managers_have_a_member_of_everything_that_votes(managers: Manager
             assert cluster.containers(service, name), service
 
 
+def test_the_keys_of_all_members_are_replaced(managers: Managers, record: Callable[[str], None]) -> None:
+    """While some have new keys and others old ones, the members of etcd refuse each other."""
+    cluster, load = managers.cluster, managers.load
+    with cluster.configured(hosts=managers.entries()):
+        with load.running(*managers.urls()):
+            cluster.eventually(lambda: len(load.acknowledged) > 20, shown=load.described)
+            cluster.up("--replace", cluster.urn("seed-text"))
+            recover(cluster, load)
+        record(f"the seed, with three managers: {load.described()}")
+        cluster.pulumi("preview", "--expect-no-changes")
+    assert load.lost(*managers.urls()) == []
+
+
 def test_without_two_of_three_managers_downloads_go_on_through_the_third_and_all_is_as_before_when_they_are_back(
     managers: Managers, record: Callable[[str], None], table: Table
 ) -> None:
