@@ -30,6 +30,8 @@ _SSH_FAILURES = (
      "add the user of ssh.user to the group docker"),
     ("containerd.sock", "its Docker Engine does not use the host's own containerd, which cAdvisor asks",
      "install Docker from packages, then `systemctl enable --now containerd && systemctl restart docker` there"),
+    ("in containerd's store", "its Docker Engine is older than 28 and cannot build images in containerd's store",
+     'set `"features": {"containerd-snapshotter": false}` in /etc/docker/daemon.json there, or upgrade it'),
     ("containerd's snapshotter", "its Docker Engine keeps images in a store where cAdvisor sees no containers",
      'let it use overlayfs: remove "storage-driver" from /etc/docker/daemon.json there, and restart it'),
     ("is not installed", "it lacks a program", "install Docker Engine and curl there"),

@@ -8,6 +8,8 @@ command -v curl >/dev/null || { echo 'curl is not installed' >&2; exit 1; }
 # snapshotter only. Engine 27 and later say where their containerd listens.
 store=$(docker info --format '{{.Driver}} {{json .DriverStatus}}')
 case $store in *io.containerd.snapshotter*)
+  version=$(docker version --format '{{.Server.Version}}')
+  [ "${version%%.*}" -ge 28 ] || { echo "version $version builds nothing in containerd's store" >&2; exit 1; }
   [ "${store%% *}" = overlayfs ] || { echo "it uses containerd's snapshotter ${store%% *}" >&2; exit 1; }
   address=$(docker info --format '{{.Containerd.Address}}' 2>/dev/null) || address=$CONTAINERD_SOCKET
   [ "$address" = "$CONTAINERD_SOCKET" ] || { echo "it uses $address instead of $CONTAINERD_SOCKET" >&2; exit 1; }

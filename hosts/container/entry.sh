@@ -9,10 +9,7 @@ install -m 0600 -o vagrant -g vagrant /dev/stdin /home/vagrant/.ssh/authorized_k
 ssh-keygen -A
 /usr/sbin/sshd
 
-options=(--log-level=warn)
-if ! grep -q '"containerd-snapshotter": true' /etc/docker/daemon.json; then
-  options+=(--storage-driver=overlay2)
-fi
+options=(--storage-driver=overlay2 --log-level=warn)
 if [ -n "${INSECURE_REGISTRY:-}" ]; then
   options+=("--insecure-registry=$INSECURE_REGISTRY")
 fi

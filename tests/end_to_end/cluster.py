@@ -212,13 +212,6 @@ class Cluster:
     def vagrant_destroy(self, host: str) -> None:
         hosts.destroy(self.lab, host)
 
-    def use_containerd_store(self, host: str) -> None:
-        """Let the host's Engine keep its images in containerd's store. Those that it has are hidden from then on."""
-        features = '"features": {"containerd-snapshotter": true},'
-        self.on(host, f"sudo sed -i '1s|.*|{{ {features}|' /etc/docker/daemon.json")
-        with self.stopped(host):
-            pass
-
     def kill(self, host: str) -> None:
         subprocess.run(engine.docker(self.lab, "kill", self._container(host)), check=True, stdout=subprocess.DEVNULL)
 

@@ -21,14 +21,16 @@ def self_signed(
 ) -> str:
     """Return PEM text with a certificate that expires in this many days, followed by its private key or another one."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "edge.example")])
+    serial = x509.random_serial_number()
+    # A name of its own, since OpenSSL finds a trusted certificate by it.
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"edge {serial}"[:64])])
     end = datetime.now(UTC) + timedelta(days=days)
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
+        .serial_number(serial)
         .not_valid_before(end - timedelta(days=90))
         .not_valid_after(end)
         .add_extension(

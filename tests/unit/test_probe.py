@@ -19,6 +19,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 FAKE_DOCKER = """#!/bin/sh
 case $* in
   "info --format {{.Driver}} {{json .DriverStatus}}") echo "$FAKE_STORE" ;;
+  "version --format {{.Server.Version}}") echo "$FAKE_VERSION" ;;
   "info --format {{.Containerd.Address}}") [ -n "$FAKE_ADDRESS" ] && echo "$FAKE_ADDRESS" ;;
   "info --format {{json .Swarm}}") echo '{"LocalNodeState": "active", "ControlAvailable": true}' ;;
   "version --format platform|{{.Server.Os}}/{{.Server.Arch}}") echo 'platform|linux/arm64' ;;
@@ -55,6 +56,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
         *,
         store: str = OWN_STORE,
         address: str = "",
+        version: str = "29.0.0",
         is_manager: bool = True,
         leader: str = "yes",
         volumes: int = 0,
@@ -65,6 +67,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
         environment = {
             "PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin",
             "FAKE_STORE": store,
+            "FAKE_VERSION": version,
             "FAKE_ADDRESS": address.replace(CONTAINERD_SOCKET, str(containerd)),
             "FAKE_MANAGER": str(is_manager).lower(),
             "FAKE_LEADER": leader,
@@ -168,7 +171,7 @@ def test_a_swarm_without_a_leader_is_explained(run: Run) -> None:
     assert "m1: its swarm has lost most of its managers" in preflight.explain("m1", done.stderr)
 
 
-@pytest.mark.parametrize("address", ["", CONTAINERD_SOCKET], ids=["before Engine 27", "since"])
+@pytest.mark.parametrize("address", ["", CONTAINERD_SOCKET], ids=["an older client", "a newer one"])
 def test_an_engine_may_keep_images_in_the_store_of_the_hosts_containerd(run: Run, address: str) -> None:
     done = run(store=CONTAINERDS_STORE, address=address)
 
@@ -187,11 +190,15 @@ def test_an_engine_may_keep_images_in_the_store_of_the_hosts_containerd(run: Run
             "m1: its Docker Engine does not use the host's own containerd, which cAdvisor asks: install Docker from",
         ),
         (
+            {"store": CONTAINERDS_STORE, "version": "27.5.1"},
+            "m1: its Docker Engine is older than 28 and cannot build images in containerd's store: set `",
+        ),
+        (
             {"store": CONTAINERDS_STORE.replace("overlayfs", "native")},
             "m1: its Docker Engine keeps images in a store where cAdvisor sees no containers: let it use overlayfs",
         ),
     ],
-    ids=["no socket", "another socket", "another snapshotter"],
+    ids=["no socket", "another socket", "an old Engine", "another snapshotter"],
 )
 def test_an_engine_whose_containers_cadvisor_would_not_see_is_refused(run: Run, state: Any, line: str) -> None:
     done = run(**state)
