@@ -254,8 +254,11 @@ def inspect_services(names: Iterable[str]) -> str:
 
     The first list also has services whose names only begin with one of these.
     """
-    chosen = dict.fromkeys(sorted(names), True)
-    return render("inspect_services", SERVICES=json.dumps({"name": chosen}), TASKS=json.dumps({"service": chosen}))
+    wanted = sorted(names)
+    # The Engine takes both for the beginnings of names. A task's name is that of its service, a dot, and more. If tasks
+    # were chosen by their service, the Engine would refuse the request as soon as one of the services did not exist.
+    services, tasks = dict.fromkeys(wanted, True), {f"{name}.": True for name in wanted}
+    return render("inspect_services", SERVICES=json.dumps({"name": services}), TASKS=json.dumps({"name": tasks}))
 
 
 def print_unanswered(urls: Iterable[str]) -> str:

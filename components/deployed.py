@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import cache
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from .ssh import SshTarget, ask
 
 POLL_SECONDS = 1.0
 _REST = 2
-"""How many times as long as a login took is the pause after it: a slow manager has its own work to do meanwhile."""
+"""The pause after a login is at least this many times as long, so that a slow manager gets on with its work."""
 
 Document = Mapping[str, Any]
 
@@ -27,7 +27,7 @@ class Deployed(NamedTuple):
 
 
 class Pace:
-    """Keeps requests to one host apart, the more the slower it answers."""
+    """Leaves pauses between the requests to one host: the slower it answers, the longer they are."""
 
     def __init__(self) -> None:
         self._resume = 0.0
@@ -54,33 +54,42 @@ class Questions:
         self._open: dict[str, Future[Deployed]] = {}
 
     def ask(self, service: str) -> Deployed:
-        """Return what the manager says of the service from now on.
+        """Return the manager's answer about the service. It is newer than this call.
 
         Raises:
             SshError: the manager cannot be asked.
         """
         with self._collecting:
-            answer = self._open.setdefault(service, Future())
+            question = self._open.setdefault(service, Future())
         with self._asking:
-            if not answer.done():
+            if not question.done():
                 self._ask_for_all()
-        return answer.result()
+        return question.result()
 
     def _ask_for_all(self) -> None:
         with self._pace:
             with self._collecting:
                 questions, self._open = self._open, {}
             try:
-                services, tasks, nodes = json_documents.parse(ask(self._manager, inspect_services(questions)))
+                answers = _parse(questions, ask(self._manager, inspect_services(questions)))
             except Exception as error:  # noqa: BLE001 - every thread that waits for an answer raises it
-                for answer in questions.values():
-                    answer.set_exception(error)
+                for question in questions.values():
+                    question.set_exception(error)
                 return
-        found = {service["Spec"]["Name"]: service for service in services}
-        for name, answer in questions.items():
-            service = found.get(name, {})
-            own = [task for task in tasks if task["ServiceID"] == service.get("ID")]
-            answer.set_result(Deployed(service, own, nodes))
+        for name, question in questions.items():
+            question.set_result(answers[name])
+
+
+def _parse(names: Iterable[str], text: str) -> dict[str, Deployed]:
+    """Return what the script's output says of each service."""
+    services, tasks, nodes = json_documents.parse(text)
+    found = {service["Spec"]["Name"]: service for service in services}
+    answers = {}
+    for name in names:
+        service = found.get(name, {})
+        own = [task for task in tasks if task["ServiceID"] == service.get("ID")]
+        answers[name] = Deployed(service, own, nodes)
+    return answers
 
 
 @cache

@@ -330,9 +330,10 @@ class Cluster:
 
     def _prometheus(self, path: str, **parameters: str) -> dict[str, Any]:
         """Query the API from inside Prometheus's container, since it is not published."""
-        (container,) = self.containers("prometheus")
+        host = next(host["name"] for host in self.hosts if self.containers("prometheus", host["name"]))
+        (container,) = self.containers("prometheus", host)
         url = f"http://127.0.0.1:9090/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
-        answer = self.on("master", f"docker exec {container} wget -q -O - {shlex.quote(url)}")
+        answer = self.on(host, f"docker exec {container} wget -q -O - {shlex.quote(url)}")
         return dict(json.loads(answer)["data"])
 
     def described(self) -> str:

@@ -23,7 +23,7 @@ def self_signed(
     key = ec.generate_private_key(ec.SECP256R1())
     serial = x509.random_serial_number()
     # A name of its own, since OpenSSL finds a trusted certificate by it.
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"edge {serial}"[:64])])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"edge {serial}")])
     end = datetime.now(UTC) + timedelta(days=days)
     made = (
         x509.CertificateBuilder()

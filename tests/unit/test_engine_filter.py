@@ -349,7 +349,7 @@ def test_cadvisor_may_ask_containerd_for_nothing_else(ask_containerd: Callable[.
     assert ask_containerd(path) == ["403"]
 
 
-def test_containerd_gets_no_request_that_is_not_grpcs(ask_containerd: Callable[..., list[str]]) -> None:
+def test_a_request_to_containerd_with_another_verb_is_refused(ask_containerd: Callable[..., list[str]]) -> None:
     assert ask_containerd(f"{CONTAINERS}/Get", "--request", "GET") == ["403"]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,11 @@ from recorder import inputs_of
 from components import deployed, readiness
 from components.readiness import VERSION, ServiceNotReadyError, Verdict
 from components.ssh import SshError, SshTarget
+
+
+@pytest.fixture(autouse=True)
+def no_pause_after_another_test() -> None:
+    deployed.questions_to.cache_clear()
 
 
 def spec(version: str) -> dict[str, Any]:
@@ -220,15 +226,17 @@ def test_one_login_asks_for_all_services_that_are_waited_for(
         early = pool.submit(questions.ask, "alertmanager")
         assert first.wait(30)
         late = {name: pool.submit(questions.ask, name) for name in names}
+        deadline = time.monotonic() + 30
         while questions._open.keys() < names:
-            pass
+            assert time.monotonic() < deadline
         others.set()
         assert early.result().service["Spec"]["Name"] == "alertmanager"
         assert {name: asked.result().service["Spec"]["Name"] for name, asked in late.items()} == {n: n for n in names}
 
     alone, together = (inputs_of(script)[0] for script in scripts)
-    assert json.loads(alone["TASKS"]) == {"service": {"alertmanager": True}}
-    assert json.loads(together["TASKS"]) == {"service": dict.fromkeys(sorted(names), True)}
+    assert json.loads(alone["TASKS"]) == {"name": {"alertmanager.": True}}
+    assert json.loads(together["SERVICES"]) == {"name": dict.fromkeys(sorted(names), True)}
+    assert json.loads(together["TASKS"]) == {"name": {f"{name}.": True for name in sorted(names)}}
 
 
 def test_a_manager_that_cannot_be_asked_is_the_reason_for_all(
@@ -242,6 +250,15 @@ def test_a_manager_that_cannot_be_asked_is_the_reason_for_all(
 
     with pytest.raises(ServiceNotReadyError, match=r"master: no answer within 60 s(.|\n)*cannot be read: no answer"):
         readiness.wait(target, "edge", version="v1", timeout=-1)
+
+
+def test_an_answer_that_is_not_understood_is_an_error_for_all(
+    monkeypatch: pytest.MonkeyPatch, target: SshTarget
+) -> None:
+    monkeypatch.setattr(deployed, "ask", lambda *_: '[{"Spec": {}}] [] []')
+
+    with pytest.raises(KeyError):
+        readiness.wait(target, "edge", version="v1", timeout=60)
 
 
 def test_a_manager_that_is_slow_to_answer_has_longer_pauses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,7 +108,7 @@ def test_all_keys_and_certificates_that_the_cluster_makes_itself(
 
     before = authority()
     # Everything of the index and of the object store is replaced, and so is every replica.
-    replace("the seed", change, cluster, load, record, through=urls(cluster), refused=300, broken=300)
+    replace("the seed", change, cluster, load, record, through=urls(cluster), refused=180, broken=120)
     assert authority() != before
     cluster.pulumi("preview", "--expect-no-changes")
 
