@@ -25,7 +25,7 @@ LAB = frozenset(
 )
 """What the lab needs."""
 
-VM = LAB | frozenset({"e2fsprogs", "qemu-system-x86", "qemu-utils", "tcpdump"})
+VM = LAB | frozenset({"e2fsprogs", "tcpdump", "user-mode-linux"})
 """What the lab needs if its hosts are virtual machines."""
 
 LINT = frozenset({"prometheus"})
@@ -51,10 +51,9 @@ _PROGRAM_OF_PACKAGE = {
     "openssh-client": "ssh",
     "procps": "ps",
     "prometheus": "promtool",
-    "qemu-system-x86": "qemu-system-x86_64",
-    "qemu-utils": "qemu-img",
     "restic": "restic",
     "tcpdump": "tcpdump",
+    "user-mode-linux": "linux.uml",
     "util-linux": "nsenter",
     "vagrant": "vagrant",
 }

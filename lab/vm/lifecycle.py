@@ -13,15 +13,14 @@ from lab.vm import image, machine, network, provision
 
 
 class VmLifecycle(OfflineLifecycle):
-    """Runs the hosts on qemu, in the lab's own network namespace."""
+    """Runs the hosts as machines with a kernel of their own, in the lab's own network namespace."""
 
     settings: Mapping[str, Any] = {
         **OfflineLifecycle.settings,
-        # Each machine has half of the services.
-        "monitoring": {**OfflineLifecycle.settings["monitoring"], "host": "slave"},
         "network": {"encrypted": True},  # what hosts in containers cannot do: their kernel is this machine's
-        # No more than emulated processors can do. All replicas are on the host that has the directory.
-        "file_service": {"replicas": 2, "storage": "directory"},
+        # A machine has one processor, whatever the list of hosts says, and starts programs slowly: health checks, above all.
+        "monitoring": {**OfflineLifecycle.settings["monitoring"], "host": "slave"},
+        "file_service": {"replicas": 2},
         "patience": 10,
     }
 
@@ -33,7 +32,7 @@ class VmLifecycle(OfflineLifecycle):
         public_key = provision.key_pair(lab.ssh_dir)
         machines = machine.of(lab, configuration.read(lab)["hosts"])
         chosen = [each for each in machines if not names or each.name in names]
-        with step("booting virtual machines with emulated processors"):
+        with step("booting virtual machines"):
             for each in chosen:
                 each.start(base, public_key)
             provision.record_host_keys(machines, lab.ssh_dir / "known_hosts")

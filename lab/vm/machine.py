@@ -1,4 +1,8 @@
-"""One virtual machine: its files, its qemu process, and its ssh host key, which it shows on its console."""
+"""One virtual machine: its files, its kernel's process, and its ssh host key, which it shows on its console.
+
+Its kernel is User-Mode Linux: Linux as a program. It needs no hardware virtualization, and runs the machine's programs on
+the real processor, so it is much faster than an emulator. Only system calls and page faults are slow.
+"""
 
 import base64
 import os
@@ -18,6 +22,8 @@ from lab.paths import Lab
 from lab.vm import network
 from lab.vm.image import HOST_KEY_MARK, Image
 
+_CARD = "vec0"
+"""Its network card. The kernel knows what kind of card it is by this name."""
 _BOOT_SECONDS = 900
 _POLL_SECONDS = 0.5
 
@@ -39,7 +45,7 @@ class Machine:
 
     @property
     def console(self) -> Path:
-        """What it has written to its serial console: the messages of its kernel and of systemd."""
+        """What it has written to its console: the messages of its kernel and of systemd."""
         return self.lab.logs_dir / f"console-{self.name}.log"
 
     @property
@@ -64,48 +70,38 @@ class Machine:
         self.lab.logs_dir.mkdir(parents=True, exist_ok=True)
         self.console.unlink(missing_ok=True)
         network.plug(self.lab, self.tap)
-        disk = self.folder / "disk.qcow2"
-        create = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(image.disk), str(disk)]
-        subprocess.run(create, check=True)
-        with (self.folder / "qemu.log").open("w") as log:
-            subprocess.Popen(
-                namespace.command(self.lab, self.command(image, disk, public_key)),
-                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+        with self.console.open("w") as console:
+            kernel = subprocess.Popen(
+                namespace.command(self.lab, self.command(image, public_key)),
+                stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
+        (self.folder / "pid").write_text(f"{kernel.pid}\n")
 
-    def command(self, image: Image, disk: Path, public_key: str) -> list[str]:
-        """Return qemu's command line."""
+    def command(self, image: Image, public_key: str) -> list[str]:
+        """Return the command line of its kernel."""
         return [
-            "qemu-system-x86_64", "-name", self.name, "-nodefaults", "-no-user-config", "-display", "none",
-            # Software emulation, since not every machine lets a program use its virtualization.
-            "-machine", "q35", "-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max",
-            # One processor, whatever the settings say: with two, the emulated kernel crashed where it patches itself.
-            "-smp", "1", "-m", str(self.memory),
-            "-kernel", str(image.kernel), "-initrd", str(image.initrd), "-append", self._kernel_options(public_key),
-            # The disk is thrown away with the machine, so nothing has to survive a crash of qemu.
-            "-drive", f"file={disk},if=virtio,cache=unsafe,discard=unmap",
-            "-netdev", f"tap,id=lan,ifname={self.tap},script=no,downscript=no",
-            "-device", f"virtio-net-pci,netdev=lan,mac={self.mac}",
-            "-device", "virtio-rng-pci",
-            "-serial", f"file:{self.console}",
-            "-pidfile", str(self.folder / "pid"),
+            str(image.kernel), f"mem={self.memory}M",
+            f"umid={self.name}", f"uml_dir={self.folder}/",
+            # What it writes goes into a file of its own.
+            f"ubd0={self.folder / 'disk.cow'},{image.disk}", "root=/dev/ubda", "rw", "security=apparmor",
+            f"{_CARD}:transport=tap,ifname={self.tap},mac={self.mac}",
+            # Its console is this process's output. It has no other terminals.
+            "con=null", "con0=null,fd:1", "ssl=null",
+            f"systemd.hostname={self.name}",
+            *(f"systemd.set_credential_binary={name}:{base64.b64encode(text.encode()).decode()}"
+              for name, text in self._credentials(public_key).items()),
         ]  # fmt: skip
 
-    def _kernel_options(self, public_key: str) -> str:
-        """Return the kernel's command line. Systemd takes name, address and the key from it."""
-        files = (
-            f"f+ /etc/hosts 0644 root root - 127.0.0.1 localhost\\n127.0.1.1 {self.name}\\n\n"
-            "d /home/vagrant/.ssh 0700 vagrant vagrant\n"
-            f"f /home/vagrant/.ssh/authorized_keys 0600 vagrant vagrant - {public_key}\n"
-        )
-        return " ".join(
-            [
-                "root=/dev/vda rw console=ttyS0",
-                f"systemd.hostname={self.name}",
-                f"ip={self.address}::{network.ADDRESS}:{network.NETMASK}:{self.name}::none",
-                f"systemd.set_credential_binary=tmpfiles.extra:{base64.b64encode(files.encode()).decode()}",
-            ]
-        )
+    def _credentials(self, public_key: str) -> dict[str, str]:
+        """Return what systemd makes files of: its network, its name's address, and who may log in."""
+        return {
+            "network.network.lan": f"[Match]\nName={_CARD}\n[Network]\nAddress={self.address}/{network.PREFIX_LENGTH}\n",
+            "tmpfiles.extra": (
+                f"f+ /etc/hosts 0644 root root - 127.0.0.1 localhost\\n127.0.1.1 {self.name}\\n\n"
+                "d /home/vagrant/.ssh 0700 vagrant vagrant\n"
+                f"f /home/vagrant/.ssh/authorized_keys 0600 vagrant vagrant - {public_key}\n"
+            ),
+        }
 
     def host_key(self) -> str:
         """Wait until the machine has shown its ssh host key on its console, and return the key's type and text.
@@ -121,11 +117,11 @@ class Machine:
             if time.monotonic() > deadline:
                 raise LabError(f"{self.name} did not start within {_BOOT_SECONDS} s:\n{shown[-2000:]}")
             if (self.folder / "pid").exists() and not self.is_running():
-                raise LabError(f"{self.name} ended: {(self.folder / 'qemu.log').read_text()}\n{shown[-2000:]}")
+                raise LabError(f"{self.name} ended:\n{shown[-2000:]}")
             time.sleep(_POLL_SECONDS)
 
     def is_running(self) -> bool:
-        """Return whether its qemu is running."""
+        """Return whether its kernel is running."""
         return _pid(self.folder) is not None
 
     def _shown(self) -> str:
@@ -155,16 +151,16 @@ def remove_all(lab: Lab) -> None:
     """End all machines of the lab, and remove their disks."""
     for each in folder(lab).glob("*"):
         while (pid := _pid(each)) is not None:
-            os.kill(pid, signal.SIGKILL)
+            os.killpg(pid, signal.SIGKILL)  # its programs are processes of the same group
             time.sleep(_POLL_SECONDS)
     shutil.rmtree(folder(lab), ignore_errors=True)
 
 
 def _pid(folder: Path) -> int | None:
-    """Return the process id of the qemu whose files are in this folder, or None if it does not run."""
+    """Return the process id of the kernel whose files are in this folder, or None if it does not run."""
     try:
         pid = int((folder / "pid").read_text())
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except (OSError, ValueError):  # it has ended, or has not started
         return None
-    return pid if str(folder / "pid").encode() in words else None
+    return pid if f"uml_dir={folder}/".encode() in words else None

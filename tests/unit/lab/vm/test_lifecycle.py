@@ -58,7 +58,6 @@ def test_its_settings_encrypt_the_networks_and_are_patient(lab: Lab) -> None:
 
     assert settings.network.encrypted
     assert settings.patience == 10
-    assert settings.file_service.storage == "directory"
     assert not settings.monitoring.grafana
 
 

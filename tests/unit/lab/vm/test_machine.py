@@ -2,6 +2,7 @@
 
 import base64
 import os
+import select
 import subprocess
 from pathlib import Path
 
@@ -18,7 +19,7 @@ HOSTS = [
     {"name": "master", "address": "192.168.50.2", "role": "manager", "cpus": 2, "memory": 4096},
     {"name": "slave", "address": "192.168.50.3", "role": "worker"},
 ]
-IMAGE = Image(disk=Path("/cache/disk"), kernel=Path("/cache/vmlinuz"), initrd=Path("/cache/initrd"))
+IMAGE = Image(disk=Path("/cache/disk"), kernel=Path("/cache/linux"))
 PUBLIC_KEY = "ssh-ed25519 AAAA swarm-transfer"
 
 
@@ -36,26 +37,42 @@ def master(lab: Lab) -> Machine:
 
 
 def running(master: Machine) -> "subprocess.Popen[bytes]":
-    """Start a program that looks like the machine's qemu."""
+    """Start a program that looks like the machine's kernel, with a program of the machine beside it."""
     master.folder.mkdir(parents=True)
-    pid_file = master.folder / "pid"
-    script = "echo started; while :; do sleep 0.1; done"
-    program = subprocess.Popen(["sh", "-c", script, "-pidfile", str(pid_file)], stdout=subprocess.PIPE)
-    assert program.stdout
-    with program.stdout as output:
-        output.readline()  # before that, the kernel may not have its command line yet
-    pid_file.write_text(f"{program.pid}\n")
-    return program
+    script = "while :; do sleep 0.1; done & echo started; wait"
+    kernel = subprocess.Popen(
+        ["sh", "-c", script, f"uml_dir={master.folder}/"], stdout=subprocess.PIPE, start_new_session=True
+    )
+    assert kernel.stdout
+    kernel.stdout.readline()  # before that, it may not have its command line yet
+    (master.folder / "pid").write_text(f"{kernel.pid}\n")
+    return kernel
 
 
-def option(command: list[str], name: str) -> str:
-    return command[command.index(name) + 1]
+def credential(master: Machine, name: str) -> list[str]:
+    """Return the lines of what the machine's systemd is given by this name."""
+    start = f"systemd.set_credential_binary={name}:"
+    (word,) = [word for word in master.command(IMAGE, PUBLIC_KEY) if word.startswith(start)]
+    return base64.b64decode(word.removeprefix(start)).decode().splitlines()
 
 
-def test_machines_have_the_memory_of_the_list_of_hosts_and_one_processor(lab: Lab) -> None:
-    commands = [each.command(IMAGE, Path("disk"), PUBLIC_KEY) for each in machine.of(lab, HOSTS)]
+def test_machines_have_the_memory_of_the_list_of_hosts(lab: Lab) -> None:
+    master, slave = (each.command(IMAGE, PUBLIC_KEY) for each in machine.of(lab, HOSTS))
 
-    assert [(option(command, "-smp"), option(command, "-m")) for command in commands] == [("1", "4096"), ("1", "2048")]
+    assert "mem=4096M" in master
+    assert "mem=2048M" in slave
+
+
+def test_machines_only_read_the_disk_that_they_share(lab: Lab) -> None:
+    disks = [
+        word.removeprefix("ubd0=").split(",")
+        for each in machine.of(lab, HOSTS)
+        for word in each.command(IMAGE, PUBLIC_KEY)
+        if word.startswith("ubd0=")
+    ]
+
+    assert [shared for _, shared in disks] == ["/cache/disk", "/cache/disk"]
+    assert len({own for own, _ in disks}) == 2
 
 
 def test_no_two_machines_share_a_network_card_a_folder_or_a_console(lab: Lab) -> None:
@@ -66,12 +83,9 @@ def test_no_two_machines_share_a_network_card_a_folder_or_a_console(lab: Lab) ->
 
 
 def test_a_machine_learns_its_name_address_and_key_from_the_kernels_command_line(master: Machine) -> None:
-    words = option(master.command(IMAGE, Path("disk"), PUBLIC_KEY), "-append").split()
-
-    assert "systemd.hostname=master" in words
-    assert "ip=192.168.50.2::192.168.50.1:255.255.255.0:master::none" in words
-    (credential,) = [word for word in words if word.startswith("systemd.set_credential_binary=tmpfiles.extra:")]
-    files = base64.b64decode(credential.rpartition(":")[2]).decode().splitlines()
+    assert "systemd.hostname=master" in master.command(IMAGE, PUBLIC_KEY)
+    assert "Address=192.168.50.2/24" in credential(master, "network.network.lan")
+    files = credential(master, "tmpfiles.extra")
     assert f"f /home/vagrant/.ssh/authorized_keys 0600 vagrant vagrant - {PUBLIC_KEY}" in files
     assert r"f+ /etc/hosts 0644 root root - 127.0.0.1 localhost\n127.0.1.1 master\n" in files
 
@@ -79,7 +93,7 @@ def test_a_machine_learns_its_name_address_and_key_from_the_kernels_command_line
 def test_the_kernels_command_line_is_not_cut(master: Machine) -> None:
     key = f"ssh-ed25519 {'A' * 68} swarm-transfer"
 
-    assert len(option(master.command(IMAGE, Path("disk"), key), "-append")) < 2048, "what Linux takes on x86"
+    assert len(" ".join(master.command(IMAGE, key)[1:])) < 4096, "what User-Mode Linux takes"
 
 
 def test_the_host_key_is_what_the_machine_shows_on_its_console(master: Machine) -> None:
@@ -90,20 +104,23 @@ def test_the_host_key_is_what_the_machine_shows_on_its_console(master: Machine) 
 
 def test_a_machine_that_ends_is_reported_with_the_reason(master: Machine) -> None:
     master.folder.mkdir(parents=True)
-    (master.folder / "qemu.log").write_text("cannot set up guest memory")
+    master.console.write_text("cannot set up guest memory")
     (master.folder / "pid").write_text("999999999")
 
-    with pytest.raises(LabError, match="master ended: cannot set up guest memory"):
+    with pytest.raises(LabError, match="master ended:\ncannot set up guest memory"):
         master.host_key()
 
 
 def test_all_machines_are_ended_and_their_disks_removed(lab: Lab, master: Machine) -> None:
-    program = running(master)
+    kernel = running(master)
     assert master.is_running()
 
     machine.remove_all(lab)
 
-    assert program.wait() < 0
+    assert kernel.wait() < 0
+    assert kernel.stdout
+    with kernel.stdout as output:
+        assert select.select([output], [], [], 10)[0], "a program of the machine is still running"
     assert not master.is_running()
     assert not machine.folder(lab).exists()
 
