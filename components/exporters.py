@@ -29,7 +29,7 @@ _HOST_PROC = {
 # devices, and the folders where people and programs keep secrets. Docker's own folder is closed to it.
 _COVERED = ("dev", "etc", "home", "proc", "root", "run", "sys")
 _UNMEASURED = f"^/({'|'.join(_COVERED)}|var/lib/docker/.+)($|/)"
-_COLLECTORS = ("cpu", "diskstats", "filesystem", "loadavg", "meminfo", "netdev")
+_COLLECTORS = ("cpu", "diskstats", "filesystem", "loadavg", "meminfo", "netdev", "time")
 _IMAGES = "/var/lib/docker/image"
 """Where an Engine with an image store of its own records each container's root file system."""
 

@@ -1,8 +1,10 @@
 """What a program on the storage network reaches: one that is no replica of the file service, and one that is."""
 
 import ssl
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from reserved_keys import keep
 from seaweedfs import Cluster, credentials, secure
 
 from components import seaweedfs
+from file_transfer.stores import seaweedfs_credentials
 from file_transfer.stores.seaweedfs_credentials import Credentials
 
 GRPC = 10_000
@@ -54,6 +57,19 @@ def test_without_a_token_for_it_a_chunk_cannot_be_read_written_or_deleted(
         assert requests.put(url, b"other", headers=headers, timeout=5).status_code == 401, kind
         assert requests.delete(url, headers=headers, timeout=5).status_code == 401, kind
     assert seaweedfs_cluster.copies(chunk) == {"node0": b"content", "node1": b"content"}
+
+
+def test_a_token_is_good_for_two_hours_and_no_longer(
+    seaweedfs_cluster: Cluster, chunk: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the clocks of hosts may be an hour apart."""
+    url = f"http://{seaweedfs_cluster.address('node0')}/{chunk}"
+
+    for behind, status in ((3600, 200), (2 * 3600 + 60, 401)):
+        with monkeypatch.context() as patch:
+            patch.setattr(seaweedfs_credentials, "time", SimpleNamespace(time=lambda ago=behind: time.time() - ago))
+            headers = seaweedfs_cluster.credentials.to_read(chunk)
+        assert requests.get(url, headers=headers, timeout=5).status_code == status
 
 
 def test_a_master_answers_only_those_who_have_a_certificate(seaweedfs_cluster: Cluster, others: Credentials) -> None:

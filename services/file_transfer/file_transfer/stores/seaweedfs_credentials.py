@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_VALID_SECONDS = 300
-"""How long a token is good for. It allows for clocks of hosts that differ."""
+_VALID_SECONDS = 2 * 60 * 60
+"""How long a token is good for. The clocks of hosts may differ by nearly as much."""
 
 _HEADER = '{"alg":"HS256","typ":"JWT"}'
 
