@@ -31,7 +31,7 @@ class NamedNetworks:
 
     private_cidr: IPv4Network
     subnets: Mapping[str, IPv4Network]
-    encrypted: bool = False
+    encrypted: bool = True
     pool: IPv4Network | None = None
     mtu: int | None = None
 

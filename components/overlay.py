@@ -17,14 +17,14 @@ _SMALLEST_SUBNET = 32
 class OverlayNetworkArgs:
     """`name` is the network's name in Docker. An `internal` network has no route to the outside.
 
-    `mtu` is that of the interfaces between the hosts, in bytes.
+    `mtu` is that of the interfaces between the hosts, in bytes. If the network is `encrypted`, their kernels need IPsec.
     """
 
     cluster: SwarmCluster
     name: str
     subnet: IPv4Network
     mtu: int = USUAL_MTU
-    encrypted: bool = False
+    encrypted: bool = True
     internal: bool = False
 
 

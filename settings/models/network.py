@@ -29,5 +29,5 @@ class Network(Model):
     """What Docker takes the subnets of its own networks from when the swarm is created; by default 10.0.0.0/8."""
     mtu: Annotated[int, Field(ge=1280, le=9216)] | None = None
     """The MTU of the interfaces between the hosts, in bytes; by default the smallest one found, but at most 1500."""
-    encrypted: bool = False
-    """Whether what crosses between hosts is encrypted by IPsec, which their kernels must have."""
+    encrypted: bool = True
+    """Whether everything between containers on different hosts is encrypted by IPsec, which the hosts' kernels must have."""

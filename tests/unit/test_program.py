@@ -180,24 +180,24 @@ def test_networks_are_made_for_the_smallest_mtu_of_the_hosts(
 ) -> None:
     answers["slave"] = f"{FRESH}interface|eth0|192.168.50.3/24|1450\n"
 
-    networks = run_program({**values, "network": {"encrypted": True}}).of_type("docker:index/network:Network")
+    networks = run_program(values).of_type("docker:index/network:Network")
 
     assert networks["api-net"]["options"]["com.docker.network.driver.mtu"] == "1450"
     assert networks["cluster-net"]["options"].keys() - {VXLAN_NUMBER} == {"encrypted", "com.docker.network.driver.mtu"}
 
 
-def test_a_network_with_options_has_its_own_vxlan_number_among_them(run_program: Run, values: dict[str, Any]) -> None:
-    """Otherwise Swarm's choice would be a difference in every preview, for which the network would be replaced."""
-    networks = run_program({**values, "network": {"encrypted": True}}).of_type("docker:index/network:Network")
+def test_every_network_is_encrypted_and_has_a_vxlan_number_of_its_own(run_once: Run, values: dict[str, Any]) -> None:
+    """Swarm's own choice of a number would be a difference in every preview, for which the network would be replaced."""
+    networks = run_once(values).of_type("docker:index/network:Network")
 
-    options = {name: network["options"] for name, network in networks.items() if network.get("options")}
-    numbers = [int(option[VXLAN_NUMBER]) for option in options.values()]
-    assert {"cluster-net", "files-net"} <= options.keys()
+    assert {"cluster-net", "files-net", "index-net", "storage-net"} <= networks.keys()
+    assert [name for name, network in networks.items() if "encrypted" not in network["options"]] == []
+    numbers = [int(network["options"][VXLAN_NUMBER]) for network in networks.values()]
     assert len(set(numbers)) == len(numbers)
 
 
-def test_a_network_without_options_leaves_its_vxlan_number_to_swarm(run_once: Run, values: dict[str, Any]) -> None:
-    networks = run_once(values).of_type("docker:index/network:Network")
+def test_a_network_without_options_leaves_its_vxlan_number_to_swarm(run_program: Run, values: dict[str, Any]) -> None:
+    networks = run_program({**values, "network": {"encrypted": False}}).of_type("docker:index/network:Network")
 
     assert not [network for network in networks.values() if network.get("options")]
 

@@ -30,6 +30,7 @@ def example(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
     settings = {
         "hello:hosts": [[host["name"], host["address"], host["role"]] for host in lab["hosts"]],
         "hello:ssh": lab["ssh"],
+        "hello:encrypted": lab["network"]["encrypted"],
         "hello:images": {name: image for name, image in lab["images"].items() if name in IMAGES},
     }
     pulumi = functools.partial(stack.pulumi, cluster.lab, pulumi_cli.install(), project=program)
