@@ -35,7 +35,7 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class CopiedData:
-    """One kind of data of which each of several hosts has a copy, in the volume that `volume` names for the host.
+    """One kind of data with a copy on each of several hosts. `volume` returns the name of a host's volume with it.
 
     `default` are the hosts of new data, and `chosen` those that the setting names, if it is set.
     """

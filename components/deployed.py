@@ -1,4 +1,4 @@
-"""What the swarm's manager says of the services that are waited for: one login asks for all of them."""
+"""Asks the swarm's manager about the services that threads wait for: one login asks about all of them."""
 
 import threading
 import time
@@ -12,8 +12,8 @@ from .commands import inspect_services
 from .ssh import SshTarget, ask
 
 POLL_SECONDS = 1.0
-_REST = 2
-"""The pause after a login is at least this many times as long, so that a slow manager gets on with its work."""
+_PAUSE_FACTOR = 2
+"""The pause after a login is at least this many times as long as the login took, so that a slow manager can work."""
 
 Document = Mapping[str, Any]
 
@@ -40,11 +40,11 @@ class Pace:
     def __exit__(self, *_: object) -> None:
         """Note how long the request took."""
         now = time.monotonic()
-        self._resume = now + max(POLL_SECONDS, _REST * (now - self._began))
+        self._resume = now + max(POLL_SECONDS, _PAUSE_FACTOR * (now - self._began))
 
 
 class Questions:
-    """Collects the services that are asked for, while the manager is asked for others or rests."""
+    """Asks about services for many threads. Those that come during a login or a pause share the next login."""
 
     def __init__(self, manager: SshTarget) -> None:
         self._manager = manager
@@ -54,7 +54,7 @@ class Questions:
         self._open: dict[str, Future[Deployed]] = {}
 
     def ask(self, service: str) -> Deployed:
-        """Return the manager's answer about the service. It is newer than this call.
+        """Return the manager's answer about the service, which was given after this call began.
 
         Raises:
             SshError: the manager cannot be asked.
@@ -81,7 +81,7 @@ class Questions:
 
 
 def _parse(names: Iterable[str], text: str) -> dict[str, Deployed]:
-    """Return what the script's output says of each service."""
+    """Return what the script's output says about each service."""
     services, tasks, nodes = json_documents.parse(text)
     found = {service["Spec"]["Name"]: service for service in services}
     answers = {}
@@ -94,5 +94,5 @@ def _parse(names: Iterable[str], text: str) -> dict[str, Deployed]:
 
 @cache
 def questions_to(manager: SshTarget) -> Questions:
-    """Return what all threads that wait for services of this manager share."""
+    """Return the one `Questions` that all threads share for this manager."""
     return Questions(manager)

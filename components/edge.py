@@ -56,7 +56,7 @@ class Edge(pulumi.ComponentResource):
     """Publishes the file service on one port of every host. A replica that is not ready gets no requests.
 
     Consoles and statistics ask for the user `operator` and its password, on ports of their own.
-    Only failed connections are retried, never a request of which a part has been sent.
+    Only failed connections are retried, never a request that was partly sent.
     """
 
     ready: pulumi.Output[str]

@@ -152,12 +152,12 @@ class FileService(pulumi.ComponentResource):
 
 
 def _lists(**lists: Sequence[str]) -> dict[str, str]:
-    """Return the variables of the lists that are not empty."""
+    """Return the environment variables of the lists that are not empty, separated by commas."""
     return {f"FILE_TRANSFER_{name}": ",".join(values) for name, values in lists.items() if values}
 
 
 def most_per_host(replicas: int, *, hosts: int) -> int:
-    """Return how many replicas may be on one host, with room for one more, which an update starts first.
+    """Return how many replicas may be on one host, with room for the additional one that an update starts first.
 
     Without a limit, the replicas of a lost host would move to the others, and stay there when it comes back. If all of
     them are then on the only manager and that one is lost, nothing starts them elsewhere.

@@ -23,9 +23,9 @@ _T = TypeVar("_T")
 class HostArgs:
     """How to reach the host, its platform and its role in the swarm, and what to remove from it when it leaves.
 
-    These are the upstream images, and a volume without data, which Swarm creates with the first task that mounts it.
-    `early_images` are pulled before anything else: a task that must stop before its successor starts waits for no pull.
-    `registry` is where our own images are pulled from, if not built here.
+    That is `upstream_images`, and the volume `scratch_volume`, which has no data: Swarm creates it with the first task
+    that mounts it. `early_images` are pulled before anything else, for services whose old task must stop before the new
+    one starts: it then waits for no pull. `registry` is where our own images are pulled from, if not built here.
     """
 
     target: SshTarget | CreatedTarget

@@ -1,13 +1,13 @@
-"""The user of every service. No two services share one, so none can read another's secrets, data or processes.
+"""The user or group of every service. No two share one, so none can read another's secrets, data or processes.
 
 The kernel lets a process look into another one (`/proc/PID/root`, its memory, its open files) only if both have the
 same user *and* the same group, or if it may trace processes, which no service may. A number needs no entry in an
-image's /etc/passwd unless it says so.
+image's /etc/passwd unless the comment on it says so.
 """
 
 FILE_SERVICE = 10001
 POSTGRES = 10002
-"""PostgreSQL runs only as a user with a name, so the image has an entry for this one."""
+"""PostgreSQL runs only as a user with a name, so the image's /etc/passwd has an entry for this one."""
 ETCD = 10003
 ALERTMANAGER = 10004
 EDGE = 10005

@@ -30,7 +30,7 @@ def main() -> int:
     )
     parser.add_argument("--user", default="reader")
     parser.add_argument(
-        "--authority", type=Path, help="for https: a PEM file with the certificate of who issued the edge's"
+        "--authority", type=Path, help="for https: a PEM file with the certificate of the edge's issuer"
     )
     parser.add_argument("--host", action="append", default=[], help="a host that should have metrics; repeatable")
     parser.add_argument("--output", type=Path, default=Path("report.html"), help="the file that `report` writes")

@@ -14,7 +14,7 @@ _TIMEOUT = 20  # seconds
 _REFUSED = (401, 403)
 
 Read = Callable[[str, str], "list[Series]"]
-"""A function that takes a database and InfluxQL, and returns the series. Tests replace it by their own."""
+"""A function that takes a database and InfluxQL, and returns the series. Tests use one of their own."""
 
 
 class InfluxdbError(Exception):
@@ -50,7 +50,7 @@ def query(
         user: the user's name; empty for a server without authentication.
         password: the user's password. It is sent in a header, so that no log of URLs contains it.
         text: the InfluxQL.
-        authority: a PEM file with the certificate of who issued the server's; by default, those that Python knows.
+        authority: a PEM file with the issuer's certificate; by default, certifi's public authorities.
 
     Raises:
         InfluxdbError: the server is unreachable, the user is refused, or the query fails.

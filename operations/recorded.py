@@ -1,4 +1,4 @@
-"""What the last `pulumi up` made by commands on hosts, from Pulumi's state: the swarm's nodes, volumes, and firewalls.
+"""Reads from Pulumi's state what the last `pulumi up` made by commands on hosts: nodes, volumes and firewalls.
 
 Pulumi cannot read these back. But its state has each command's script, and a script begins with its inputs.
 """
@@ -38,7 +38,7 @@ class WantedVolume:
 
 @dataclass(frozen=True)
 class Recorded:
-    """The nodes and the volumes, and the ids of the services. `firewalls` are the URNs of firewalls by their hosts."""
+    """The nodes, the volumes, the ids of the services, and the URN of each host's firewall by the host's name."""
 
     nodes: Sequence[WantedNode]
     volumes: Sequence[WantedVolume]

@@ -54,7 +54,10 @@ def unlock(targets: Sequence[SshTarget], unlock_key: str) -> list[str]:
 def _run(configured: ConfiguredHosts) -> None:
     unlock_key = key()
     if not unlock_key:
-        raise OperationError("the stack has no key: `autolock` was not on at the last `pulumi up`")
+        raise OperationError(
+            "the stack has no key, since `autolock` was off at the last `pulumi up`: "
+            "run `docker swarm unlock` on a manager that was locked by hand"
+        )
     active = [host.name for host in configured.hosts if host.state == "active"]
     unlocked = unlock([configured.targets[name] for name in active], unlock_key)
     print(f"unlocked: {', '.join(unlocked)}" if unlocked else "no manager was locked")

@@ -1,4 +1,4 @@
-"""Whether the networks of the settings fit beside each other, and each has an address for all that needs one."""
+"""Checks that the networks in the settings do not overlap, and that each has enough addresses."""
 
 import itertools
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Whether the settings fit each other, once each is valid by itself.
+"""Checks that the settings agree with each other, once each is valid by itself.
 
 Every error begins with the setting's path, and names the value and the remedy.
 """

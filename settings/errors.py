@@ -1,4 +1,4 @@
-"""The words for settings that cannot be used: the field, the value and the remedy, in one line each."""
+"""Error messages for invalid settings: one line each, with the field, the value and the remedy."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ PROJECT = "swarm-transfer"
 
 
 class SettingsError(pulumi.RunError):
-    """The configuration cannot be used; one line a problem."""
+    """The configuration cannot be used. The message has one line for each problem."""
 
 
 def refusal(problems: Sequence[str]) -> SettingsError:
@@ -76,7 +76,7 @@ def _line(detail: ErrorDetails, model: type[BaseModel], encrypted: frozenset[str
 
 def _shown(detail: ErrorDetails, model: type[BaseModel], encrypted: frozenset[str], *, around: Location) -> str:
     """Return the value as the error shows it: not at all if `around` holds a secret, or is within one."""
-    # The whole holds secrets, too, but a key that is not a setting at all is shown, unless it is encrypted.
+    # `around` is empty for an unknown key at the top level. Its value is shown unless the key is encrypted.
     holds_secret = around and any(overlaps(path, around) for path in secret_paths(model))
     if holds_secret or encrypted.intersection(detail["loc"][:1]):
         return "(hidden)"

@@ -1,6 +1,6 @@
-"""Asks whether vulnerabilities of the locked Python packages are known: `python -m tools.audit`, or `make audit`.
+"""Asks whether the locked Python packages have known vulnerabilities: `python -m tools.audit`, or `make audit`.
 
-It is no part of `make check`, because it needs the network, and its verdict changes without a change of the checkout.
+It is not part of `make check`, because it needs the network, and its verdict changes while the checkout stays the same.
 """
 
 import argparse

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Takes a member out of etcd's cluster before its service is removed: leave_etcd.sh NAME. The last member stays.
+# Removes a member from etcd's cluster before its service is removed: leave_etcd.sh NAME. The last member stays.
 #
 # etcd ends when it is no longer a member, and this container with it. So this script may be killed after the removal,
 # and has to be run again in the next container.

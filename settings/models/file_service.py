@@ -25,7 +25,7 @@ class FileService(Model):
     storage_host: str | None = None
     """Name of the host with the directory; by default the host that has this data already, else the first manager."""
     index_hosts: Annotated[tuple[str, ...], Field(min_length=1, max_length=3)] | None = None
-    """Names of the hosts with the index, in PostgreSQL: two of them, or three so that they go on without any one.
+    """Names of the hosts with the index, in PostgreSQL: two, or three so that uploads go on when one is lost.
 
     By default the hosts that have it already, else three managers, or the first manager and one other host.
     """
@@ -38,7 +38,7 @@ class FileService(Model):
     grace: Annotated[int, Field(ge=10)] = 600
     """Seconds that running transfers have to finish when their replica is replaced."""
     anonymous: tuple[Scope, ...] = ()
-    """What a request may do that has no token at all."""
+    """What a request without a token may do."""
     allowed_hosts: tuple[str, ...] = ()
     """Names with a dot by which clients may call the service, besides those in the edge's certificate.
 

@@ -25,7 +25,7 @@ class Monitoring(Model):
     retention: str = "30d"
     """How long both InfluxDBs keep their data."""
     publish: frozenset[Literal["influxdb", "prometheus", "alertmanager", "grafana", "edge"]] = frozenset()
-    """What can be reached from outside: the InfluxDBs on their own host, the others on every host, by the operator.
+    """What can be reached from outside, at every host: the InfluxDBs by their own users, the others by the operator.
 
     `edge` is the statistics of each host's HAProxy.
     """

@@ -42,7 +42,7 @@ def kinds_of_data(settings: Settings) -> list[Data | CopiedData]:
 
 
 def new_data(settings: Settings) -> dict[str, Sequence[str]]:
-    """Return the names of the hosts of each kind of data if no host has any yet."""
+    """Return, for each kind of data, the names of the hosts that get it while no host has any."""
     hosts: dict[str, Sequence[str]] = {}
     for data in kinds_of_data(settings):
         if isinstance(data, CopiedData):

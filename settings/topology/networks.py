@@ -7,7 +7,8 @@ from components.host_networks import NamedNetworks
 from settings.models import Settings
 
 CLUSTER_NET = "cluster-net"
-"""The network of what is published or tells somebody outside: the edge, the databases, Prometheus and Alertmanager.
+"""The network of what is published or sends something out: the edge, the databases, Prometheus, Alertmanager, Grafana
+and the backup service.
 
 Only this one and OUTSIDE_NET lead out of the cluster, and to the hosts themselves."""
 
@@ -18,12 +19,12 @@ STORAGE_NET = "storage-net"
 INDEX_NET = "index-net"
 
 OUTSIDE_NET = "outside-net"
-"""The network by which replicas reach a bucket elsewhere. Nothing else is on it."""
+"""The network by which replicas and the backup service reach a bucket elsewhere. Nothing else is on it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """One overlay network. Its name in Docker, which Prometheus's configuration has, differs from its resource's."""
+    """One overlay network. `name` is its resource's; Prometheus's configuration has its `docker_name`."""
 
     name: str
     docker_name: str
@@ -32,7 +33,7 @@ class Network:
 
 
 def networks(settings: Settings) -> list[Network]:
-    """Return the networks that this kind of storage needs. What nobody has to leave is internal."""
+    """Return the networks that this kind of storage needs. Those that lead nowhere are internal."""
     wanted = settings.network
     used = {
         "directory": {CLUSTER_NET, FILES_NET, METRICS_NET, API_NET},

@@ -11,7 +11,8 @@ from file_transfer.environment import SettingsError
 
 DAY = 86_400
 KEEP = (
-    'BACKUP_KEEP is "{}": set it to numbers such as daily=7,weekly=5,monthly=12; there are last, daily, weekly, monthly'
+    'BACKUP_KEEP is "{}": set it to numbers such as daily=7,weekly=5,monthly=12 '
+    "(possible: last, daily, weekly, monthly)"
 )
 NOWHERE = 'BACKUP_PASSWORD_FILE is "/nowhere": No such file or directory; name a file with the repository\'s password'
 
@@ -144,7 +145,7 @@ def test_databases_and_keys_are_read(given: dict[str, str], tmp_path: Path) -> N
         (
             "DATABASES",
             "vms",
-            'BACKUP_DATABASES has "vms": list databases such as vms=influxdb-vms:8086, with commas',
+            'BACKUP_DATABASES has "vms": list databases such as vms=influxdb-vms:8086, separated by commas',
         ),
         (
             "DATABASES",

@@ -66,7 +66,7 @@ class Source:
 
 
 class SizedContent:
-    """Blocks with a known total size, for which requests sends a Content-Length instead of chunked encoding."""
+    """Blocks with a known total size, so that the package requests sends Content-Length and not chunks."""
 
     def __init__(self, blocks: Iterator[bytes], size: int) -> None:
         self._blocks = blocks

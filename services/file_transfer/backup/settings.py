@@ -98,7 +98,7 @@ def _databases(environment: Environment) -> Iterator[DatabaseSettings]:
         host, _, port = address.rpartition(":")
         if not _NAME.fullmatch(name) or not host or not port.isdecimal():
             raise environment.error(
-                "DATABASES", f'has "{entry}": list databases such as vms=influxdb-vms:8086, with commas'
+                "DATABASES", f'has "{entry}": list databases such as vms=influxdb-vms:8086, separated by commas'
             )
         yield DatabaseSettings(
             name=name,
@@ -116,7 +116,7 @@ def _keep(environment: Environment) -> Iterator[tuple[str, int]]:
         if kind not in _KEPT or not count.isdecimal() or int(count) < 1:
             raise environment.error(
                 "KEEP",
-                f'is "{text}": set it to numbers such as daily=7,weekly=5,monthly=12; there are {", ".join(_KEPT)}',
+                f'is "{text}": set it to numbers such as daily=7,weekly=5,monthly=12 (possible: {", ".join(_KEPT)})',
             )
         yield kind, int(count)
 

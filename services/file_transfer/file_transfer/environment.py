@@ -61,5 +61,5 @@ class Environment:
             raise self.error(name, f'is "{path}": {error.strerror}; name a file with {content}') from None
 
     def parts(self, name: str) -> list[str]:
-        """Return the parts of a list with commas. Empty ones are left out."""
+        """Return the parts of a comma-separated list. Empty ones are left out."""
         return [part.strip() for part in self.text(name).split(",") if part.strip()]

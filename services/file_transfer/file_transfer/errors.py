@@ -25,7 +25,7 @@ class NoTokenError(RefusedError):
 
 
 class WrongTokenError(RefusedError):
-    """The token of the request is none of ours."""
+    """The token of the request is not in the settings."""
 
 
 class ExpiredTokenError(RefusedError):

@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 class StoredFile:
     """A whole file: its size in bytes, the SHA-256 of its content in hex, and when it was stored (UTC).
 
-    It expires at `expires`, or when no `downloads_left` remain. None means never, or any number. `version` differs
-    each time that a file is published under the name. Small content is in `data`; with None it is in chunks.
+    It expires at `expires` (None: never), or when no `downloads_left` remain (None: no limit). `version` differs each
+    time that a file is published under the name. Small content is in `data`; if that is None, it is in chunks.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """HTTP to SeaweedFS's servers, and HTTPS to its masters.
 
-Connections are kept, everything has a time limit, and it is known who has answered lately.
+Connections are kept open, everything has a time limit, and it is known which servers answered lately.
 """
 
 import ssl

@@ -2,7 +2,7 @@
 
 A volume server wants a token for each chunk, signed with a key: there is one key for reading, and one for writing and
 deleting. The replica signs the tokens itself. The masters do not have the keys, so nobody gets a token by asking them.
-A master wants a certificate.
+A master asks for a certificate.
 """
 
 import base64
@@ -24,8 +24,8 @@ _HEADER = '{"alg":"HS256","typ":"JWT"}'
 class Credentials:
     """The keys of the tokens for volume servers, and PEM files for masters.
 
-    `identity` has this replica's certificate and its private key. `authority` has the certificate of who issued it and
-    the masters' own.
+    `identity` has this replica's certificate and its private key. `authority` has the certificate of the authority that
+    issued this replica's certificate and those of the masters.
     """
 
     write_key: str = field(repr=False)

@@ -19,7 +19,7 @@ _REMEMBERED_SECONDS = 600
 
 
 class Locations:
-    """The volume servers and which volumes they have. `node` is this replica's own, whose server reads prefer.
+    """The volume servers and which volumes they have. `node` is this replica's own: reads prefer its server.
 
     `names` are names of the volume servers, `HOST:PORT` with any number of addresses each. Only a process that starts
     while no master answers needs them: the others know the volume servers from before.
