@@ -1,12 +1,16 @@
 """The stages of `make check`, `make test` and their parts: what runs, in which order, and the verdict at the end."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 from lab import packages
 from lab.packages import LabError
@@ -30,6 +34,10 @@ def packages_stage(wanted: Collection[str]) -> Stage:
 
 def lint_stages() -> list[Stage]:
     """Formatting, lint, types, shell scripts, Dockerfiles, GitHub's workflows, Prometheus's rules."""
+    return [*_static_stages(), Stage("rules", lambda: _passes(*_rules()))]
+
+
+def _static_stages() -> list[Stage]:
     return [
         Stage("format", lambda: _passes("ruff", "format", "--check", "--diff", ".")),
         Stage("lint", lambda: _passes("ruff", "check", ".")),
@@ -37,13 +45,12 @@ def lint_stages() -> list[Stage]:
         Stage("shell scripts", lambda: _passes("shellcheck", *_tracked(_is_shell_script))),
         Stage("Dockerfiles", lambda: _passes("hadolint", *_tracked(lambda path: path.name == "Dockerfile"))),
         Stage("workflows", lambda: _passes("zizmor", "--offline", "--strict-collection", ".github/workflows")),
-        Stage("rules", lambda: _passes("pytest", "tests/monitoring")),
     ]
 
 
 def unit_stages() -> list[Stage]:
     """The unit tests."""
-    return [Stage("unit", lambda: _passes("pytest", *_workers(), "tests/unit"))]
+    return [Stage("unit", lambda: _passes(*_unit()))]
 
 
 def service_stages(*, as_root: bool = False, with_slow: bool = True) -> list[Stage]:
@@ -69,8 +76,13 @@ def coverage_stages() -> list[Stage]:
 
 
 def check_stages() -> list[Stage]:
-    """All that runs without root and without hosts, in minutes."""
-    return [*lint_stages(), *unit_stages(), *service_stages(with_slow=False)]
+    """All that runs without root and without hosts, in minutes.
+
+    The service's tests wait for servers half of their time, in which the rules and the unit tests run. `make test` runs
+    one after the other, since tests that end servers and measure time are among the slow ones.
+    """
+    (service,) = service_stages(with_slow=False)
+    return [*_static_stages(), *_beside(service, {"rules": _rules(), "unit": _unit()})]
 
 
 def test_stages(lab_tests: Callable[[], bool]) -> list[Stage]:
@@ -113,6 +125,37 @@ def _run(stage: Stage) -> bool:
         return False
 
 
+def _beside(stage: Stage, others: Mapping[str, Sequence[str]]) -> list[Stage]:
+    """Return the stage, and a stage for each of the other commands, which run beside it at the lowest priority.
+
+    So they take only the processor time that the stage leaves. What they print is shown when it is their turn.
+    """
+    begun: dict[str, tuple[subprocess.Popen[bytes], IO[bytes]]] = {}
+
+    def run_with_the_others() -> bool:
+        begun.update({name: _begin(*command) for name, command in others.items()})
+        return stage.run()
+
+    def has_passed(name: str) -> bool:
+        process, output = begun[name]
+        with output:
+            passed = process.wait() == 0
+            output.seek(0)
+            shutil.copyfileobj(output, sys.stdout.buffer)
+            sys.stdout.flush()
+        return passed
+
+    return [Stage(stage.name, run_with_the_others), *(Stage(name, partial(has_passed, name)) for name in others)]
+
+
+def _rules() -> list[str]:
+    return ["pytest", "tests/monitoring"]
+
+
+def _unit() -> list[str]:
+    return ["pytest", *_workers(), "tests/unit"]
+
+
 def _workers() -> list[str]:
     """Return the options with which pytest runs tests in as many processes as there are processors.
 
@@ -124,15 +167,30 @@ def _workers() -> list[str]:
 
 def _passes(tool: str, *arguments: str, seconds: float | None = None) -> bool:
     """Whether a tool of the virtual environment ends with status 0, within a number of seconds if there is one."""
-    command = [str(Path(sys.prefix) / "bin" / tool), *arguments]
-    environment = dict(os.environ)
-    # In containers it is often set. Then each of many processes would compile all that it imports, again in each run.
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    command = [_path(tool), *arguments]
     try:
-        return subprocess.run(command, cwd=ROOT, env=environment, check=False, timeout=seconds).returncode == 0
+        return subprocess.run(command, cwd=ROOT, env=_environment(), check=False, timeout=seconds).returncode == 0
     except subprocess.TimeoutExpired:
         print(f"{tool} did not end within {seconds} seconds", flush=True)
         return False
+
+
+def _begin(tool: str, *arguments: str) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+    """Begin a tool of the virtual environment at the lowest priority. The file gets all that it prints."""
+    output = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed when its content has been shown
+    command = ["nice", "-n", "19", _path(tool), *arguments]
+    return subprocess.Popen(command, cwd=ROOT, env=_environment(), stdout=output, stderr=subprocess.STDOUT), output
+
+
+def _path(tool: str) -> str:
+    return str(Path(sys.prefix) / "bin" / tool)
+
+
+def _environment() -> dict[str, str]:
+    environment = dict(os.environ)
+    # In containers it is often set. Then each of many processes would compile all that it imports, again in each run.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment
 
 
 def _tracked(wanted: Callable[[Path], bool]) -> list[str]:

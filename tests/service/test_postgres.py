@@ -1,5 +1,6 @@
 """The index in PostgreSQL: what is acknowledged is on two hosts, and nothing waits for ever."""
 
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -49,7 +50,9 @@ def migrated(breakable_cluster: Postgres) -> str:
 
 
 @pytest.fixture
-def database(own_cluster: Postgres, migrated: str) -> Iterator[PostgresDatabase]:
+def database(own_cluster: Postgres, migrated: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresDatabase]:
+    """A migrated index that soon sees what has become of the cluster."""
+    monkeypatch.setattr(postgres_hosts, "_EVERY_SECONDS", 0.1)
     opened = PostgresDatabase(own_cluster.settings(template=migrated))
     yield opened
     opened.close()
@@ -122,16 +125,20 @@ def test_what_is_said_to_postgresql_is_encrypted(database: PostgresDatabase) -> 
 def test_a_stranger_in_the_place_of_postgresql_is_told_no_password(
     own_cluster: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, authority: str, host: str
 ) -> None:
-    monkeypatch.setattr(postgres_hosts, "_START_SECONDS", 1)
+    monkeypatch.setattr(postgres_hosts, "_START_SECONDS", 0)
     settings = own_cluster.settings()
     (tmp_path / "authority.pem").write_text(patroni.authority(authority))
     hosts = tuple((host, port) for _, port in settings.hosts)
-
     settings = replace(settings, hosts=hosts, authority=tmp_path / "authority.pem")
-    refused = pytest.raises(StorageUnavailableError, match=r"certificate (verify failed|for .* does not match)")
 
-    with closing(PostgresDatabase(settings)) as database, refused:
-        database.check()
+    def refusal(database: PostgresDatabase) -> str:
+        with pytest.raises(StorageUnavailableError) as refused:
+            database.check()
+        return str(refused.value)
+
+    reason = re.compile(r"certificate (verify failed|for .* does not match)")
+    with closing(PostgresDatabase(settings)) as database:
+        wait_until(lambda: reason.search(refusal(database)) is not None)
 
 
 def test_a_commit_that_waits_for_a_hanging_standby_ends_as_unknown(

@@ -125,7 +125,7 @@ def running(haproxy: str, config: str, folder: Path, bound: str) -> Iterator[Fil
     text = text.replace(container_api.FILTERED_CONTAINERD, str(folder / "filtered-containerd.sock"))
     (folder / "haproxy.cfg").write_text(text.replace(CONTAINERD_SOCKET, str(folder / "containerd.sock")))
     engine = Engine(str(engine_path), Handler)
-    Thread(target=engine.serve_forever, daemon=True).start()
+    Thread(target=engine.serve_forever, args=(0.01,), daemon=True).start()
     try:
         with started(haproxy, folder / "haproxy.cfg"):
             yield Filter(folder, seen)

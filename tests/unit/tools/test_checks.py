@@ -3,8 +3,10 @@
 import os
 import re
 import subprocess
+import time
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +14,13 @@ import pytest
 from lab.packages import LabError
 from tools import abuse, checks
 from tools.checks import Stage, run
+
+
+def _wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} was never made"
+        time.sleep(0.02)
 
 
 def test_all_stages_run_also_after_one_has_failed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,11 +70,56 @@ def test_coverage_is_shown_also_after_a_failed_test_and_requires_no_share_of_lin
 
 
 def test_make_test_has_all_stages_of_make_check_and_the_end_to_end() -> None:
-    check = [stage.name for stage in checks.check_stages()]
+    static = ["format", "lint", "types", "shell scripts", "Dockerfiles", "workflows"]
 
-    assert [stage.name for stage in checks.test_stages(lambda: True)] == ["packages", *check, "end to end"]
+    assert [stage.name for stage in checks.check_stages()] == [*static, "service", "rules", "unit"]
+    assert [stage.name for stage in checks.test_stages(lambda: True)] == [
+        "packages", *static, "rules", "unit", "service", "end to end",
+    ]  # fmt: skip
     assert [stage.name for stage in checks.lab_stages("faults", lambda: True)] == ["packages", "faults"]
-    assert check == ["format", "lint", "types", "shell scripts", "Dockerfiles", "workflows", "rules", "unit", "service"]
+
+
+def test_rules_and_unit_tests_take_the_time_that_the_service_s_tests_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+
+    def ended_well(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 0, stdout="")
+
+    def begun(command: list[str], **_: Any) -> SimpleNamespace:
+        commands.append(command)
+        return SimpleNamespace(wait=lambda: 0)
+
+    monkeypatch.setattr(checks.subprocess, "run", ended_well)
+    monkeypatch.setattr(checks.subprocess, "Popen", begun)
+
+    assert run(checks.check_stages()) is True
+    rules, unit, service = commands[-3:]
+    assert (rules[:3], rules[-1]) == (["nice", "-n", "19"], "tests/monitoring")
+    assert (unit[:3], unit[-1]) == (["nice", "-n", "19"], "tests/unit")
+    assert (Path(service[0]).name, service[-1]) == ("pytest", "tests/service")
+
+
+def test_other_commands_run_while_a_stage_does_and_print_after_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    begun = tmp_path / "begun"
+
+    def first() -> bool:
+        _wait_for(begun)
+        print("first has ended", flush=True)
+        return True
+
+    begins = ["python", "-c", f"import pathlib; pathlib.Path({str(begun)!r}).touch(); print('other')"]
+    fails = ["python", "-c", "exit('why')"]
+
+    assert run(checks._beside(Stage("first", first), {"other": begins, "fails": fails})) is False
+
+    printed = capfd.readouterr().out
+    assert "first has ended\n\n== other …\nother\n\n== fails …\nwhy\n" in printed
+    assert re.findall(r"== (\w+) +(passed|FAILED) ", printed) == [
+        ("first", "passed"), ("other", "passed"), ("fails", "FAILED"),
+    ]  # fmt: skip
 
 
 def test_a_workflow_with_a_finding_fails_the_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -410,7 +410,7 @@ class Silent(socketserver.StreamRequestHandler):
 def silent(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "docker.sock"
     with socketserver.ThreadingUnixStreamServer(str(path), Silent) as server:
-        threading.Thread(target=server.serve_forever).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
         yield path
         server.shutdown()
 
