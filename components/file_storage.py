@@ -111,6 +111,7 @@ def _environment(index: Index) -> dict[str, str]:
         "FILE_TRANSFER_POSTGRES_CONNECTIONS": str(connections.per_worker(index.args.replicas)),
         # A write needs one standby, also if there are two: Patroni makes one of them synchronous.
         "FILE_TRANSFER_POSTGRES_STANDBYS": str(min(1, len(hosts) - 1)),
+        "FILE_TRANSFER_POSTGRES_PATIENCE": str(index.args.cluster.patience),
         "FILE_TRANSFER_WORKERS": str(connections.WORKERS),
         # Each transfer keeps several buffers of 4 MiB in memory, so the memory limit allows only this many.
         "FILE_TRANSFER_THREADS": "20",

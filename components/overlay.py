@@ -17,7 +17,7 @@ _SMALLEST_SUBNET = 32
 class OverlayNetworkArgs:
     """`name` is the network's name in Docker. An `internal` network has no route to the outside.
 
-    `mtu` is that of the interfaces between the hosts, in bytes. If the network is `encrypted`, their kernels need IPsec.
+    `mtu` is that of the interfaces between the hosts, in bytes. An `encrypted` network needs IPsec in their kernels.
     """
 
     cluster: SwarmCluster

@@ -16,7 +16,7 @@ from swarm_transfer.monitoring.configuration import PrometheusFilesArgs, prometh
 config, stack = pulumi.Config(), pulumi.get_stack()
 images = MonitoringImages(**config.get_object("images", {}))
 ssh = config.require_object("ssh")
-encrypted = config.get_bool("encrypted", True)  # needs IPsec in the hosts' kernels
+encrypted = config.get_bool("encrypted", default=True)  # needs IPsec in the hosts' kernels
 hosts = [
     Host(name, HostArgs(target=SshTarget(name=name, address=address, **ssh), role=role))
     for name, address, role in config.require_object("hosts")
@@ -25,9 +25,7 @@ cluster = SwarmCluster("swarm", SwarmClusterArgs(hosts=hosts, stack=stack, volum
 networks = {
     name: OverlayNetwork(
         name,
-        OverlayNetworkArgs(
-            cluster=cluster, name=name, subnet=IPv4Network(subnet), internal=inner, encrypted=encrypted
-        ),
+        OverlayNetworkArgs(cluster=cluster, name=name, subnet=IPv4Network(subnet), internal=inner, encrypted=encrypted),
     )
     for name, subnet, inner in (
         ("ClusterNet", "10.0.10.0/24", False),

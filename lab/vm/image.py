@@ -36,9 +36,10 @@ Before=docker.service
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=/bin/mount -t tmpfs -o mode=0755 processor /sys/devices/system/cpu
-ExecStart=/bin/sh -c 'cd /sys/devices/system/cpu && mkdir -p cpu0/cpufreq cpu0/topology'
+ExecStart=/bin/mkdir -p /sys/devices/system/cpu/cpu0/cpufreq /sys/devices/system/cpu/cpu0/topology
 ExecStart=/bin/sh -c 'echo 2000000 >/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq'
-ExecStart=/bin/sh -c 'cd /sys/devices/system/cpu && echo 0 | tee online possible present cpu0/topology/core_id cpu0/topology/physical_package_id'
+ExecStart=/bin/sh -c 'cd /sys/devices/system/cpu/cpu0/topology && echo 0 | tee core_id physical_package_id'
+ExecStart=/bin/sh -c 'cd /sys/devices/system/cpu && echo 0 | tee online possible present'
 [Install]
 WantedBy=multi-user.target"""
 

@@ -18,7 +18,7 @@ class VmLifecycle(OfflineLifecycle):
     settings: Mapping[str, Any] = {
         **OfflineLifecycle.settings,
         "network": {"encrypted": True},  # what hosts in containers cannot do: their kernel is this machine's
-        # A machine has one processor, whatever the list of hosts says, and starts programs slowly: health checks, above all.
+        # Whatever the list of hosts says, a machine has one processor, and starts programs slowly, health checks above all.
         "monitoring": {**OfflineLifecycle.settings["monitoring"], "host": "slave"},
         "file_service": {"replicas": 2},
         "patience": 10,

@@ -1,7 +1,7 @@
 """One virtual machine: its files, its kernel's process, and its ssh host key, which it shows on its console.
 
-Its kernel is User-Mode Linux: Linux as a program. It needs no hardware virtualization, and runs the machine's programs on
-the real processor, so it is much faster than an emulator. Only system calls and page faults are slow.
+Its kernel is User-Mode Linux: Linux as a program. It needs no hardware virtualization, and runs the machine's programs
+on the real processor, so it is much faster than an emulator. Only system calls and page faults are slow.
 """
 
 import base64
@@ -94,8 +94,9 @@ class Machine:
 
     def _credentials(self, public_key: str) -> dict[str, str]:
         """Return what systemd makes files of: its network, its name's address, and who may log in."""
+        address = f"{self.address}/{network.PREFIX_LENGTH}"
         return {
-            "network.network.lan": f"[Match]\nName={_CARD}\n[Network]\nAddress={self.address}/{network.PREFIX_LENGTH}\n",
+            "network.network.lan": f"[Match]\nName={_CARD}\n[Network]\nAddress={address}\n",
             "tmpfiles.extra": (
                 f"f+ /etc/hosts 0644 root root - 127.0.0.1 localhost\\n127.0.1.1 {self.name}\\n\n"
                 "d /home/vagrant/.ssh 0700 vagrant vagrant\n"

@@ -69,6 +69,7 @@ def index_settings(tmp_path: Path) -> dict[str, str]:
         "POSTGRES_AUTHORITY_FILE": str(tmp_path / "index-authority"),
         "POSTGRES_CONNECTIONS": "7",
         "POSTGRES_STANDBYS": "0",
+        "POSTGRES_PATIENCE": "3",
     }
 
 
@@ -104,6 +105,7 @@ def test_a_cluster_has_an_index_and_volume_servers(tmp_path: Path) -> None:
         authority=tmp_path / "index-authority",
         connections=7,
         standbys=0,
+        patience=3,
     )
     assert configured.seaweedfs == settings.SeaweedFsSettings(
         masters=("master-one:9333", "master-two:9333"),
@@ -129,6 +131,7 @@ def test_a_cluster_has_an_index_and_volume_servers(tmp_path: Path) -> None:
         ("POSTGRES_PASSWORD_FILE", "/nowhere", '"/nowhere": No such file or directory; name a file with the password'),
         ("POSTGRES_CONNECTIONS", "0", "a whole number, 1 or more"),
         ("POSTGRES_STANDBYS", "-1", "a whole number, 0 or more"),
+        ("POSTGRES_PATIENCE", "0", "a whole number, 1 or more"),
         ("SEAWEEDFS_MASTERS", "", "FILE_TRANSFER_SEAWEEDFS_MASTERS is missing: FILE_TRANSFER_STORAGE=cluster needs"),
         ("SEAWEEDFS_MASTERS", "master", '"master": list addresses such as host-1:9333,host-2:9333'),
         ("SEAWEEDFS_WRITE_KEY_FILE", "", "FILE_TRANSFER_SEAWEEDFS_WRITE_KEY_FILE is missing"),

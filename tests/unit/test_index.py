@@ -63,6 +63,12 @@ def test_the_hosts_roles_decide_where_the_index_is(
     assert recorder.environment("files")["FILE_TRANSFER_POSTGRES_STANDBYS"] == standbys
 
 
+def test_slow_hosts_of_the_index_have_more_time_to_answer(run_once: Run, values: dict[str, Any]) -> None:
+    recorder = run_once({**values, "patience": 5})
+
+    assert recorder.environment("files")["FILE_TRANSFER_POSTGRES_PATIENCE"] == "5"
+
+
 def test_the_index_is_on_the_hosts_in_the_setting(run_once: Run, values: dict[str, Any]) -> None:
     recorder = run_once({**values, "file_service": {"index_hosts": ["slave"]}})
 

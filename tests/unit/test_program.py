@@ -187,7 +187,7 @@ def test_networks_are_made_for_the_smallest_mtu_of_the_hosts(
 
 
 def test_every_network_is_encrypted_and_has_a_vxlan_number_of_its_own(run_once: Run, values: dict[str, Any]) -> None:
-    """Swarm's own choice of a number would be a difference in every preview, for which the network would be replaced."""
+    """Swarm's own choice of a number would be a difference in every preview, and replace the network."""
     networks = run_once(values).of_type("docker:index/network:Network")
 
     assert {"cluster-net", "files-net", "index-net", "storage-net"} <= networks.keys()

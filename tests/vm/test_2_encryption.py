@@ -54,7 +54,9 @@ def test_the_file_crosses_between_the_hosts_in_encrypted_packets(
 ) -> None:
     encrypted = [packet for packet in between(cluster, packets) if packet.protocol == capture.ESP]
 
-    assert sum(len(packet.payload) for packet in encrypted) > len(MARKER) * COPIES, Counter(packet.protocol for packet in between(cluster, packets))
+    assert sum(len(packet.payload) for packet in encrypted) > len(MARKER) * COPIES, Counter(
+        packet.protocol for packet in between(cluster, packets)
+    )
 
 
 def test_nobody_in_between_can_read_the_file(cluster: Cluster, packets: list[capture.Packet]) -> None:

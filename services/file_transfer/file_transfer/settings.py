@@ -35,7 +35,8 @@ class PostgresSettings:
     """A PostgreSQL cluster: `hosts` as (name, port), and the most connections of one process to each of them.
 
     `authority` is the file with the certificate of the authority that has issued the hosts' certificates. A write needs
-    this number of synchronous `standbys`; with 0, the primary alone is enough.
+    this number of synchronous `standbys`; with 0, the primary alone is enough. `patience` multiplies the times that
+    the hosts have to answer.
     """
 
     hosts: tuple[tuple[str, int], ...]
@@ -43,6 +44,7 @@ class PostgresSettings:
     authority: Path
     connections: int
     standbys: int
+    patience: int = 1
     user: str = "file_transfer"
     database: str = "file_transfer"
 
@@ -146,6 +148,7 @@ def _postgres(environment: Environment, remedy: str) -> PostgresSettings:
         authority=_file(environment, "POSTGRES_AUTHORITY_FILE", "the authority's certificate", remedy),
         connections=environment.number("POSTGRES_CONNECTIONS", 4),
         standbys=environment.number("POSTGRES_STANDBYS", 1, minimum=0),
+        patience=environment.number("POSTGRES_PATIENCE", 1),
     )
 
 

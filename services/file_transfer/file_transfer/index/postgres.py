@@ -39,6 +39,7 @@ class PostgresDatabase:
 
     def __init__(self, settings: PostgresSettings) -> None:
         self._hosts = PostgresHosts(settings)
+        self._patience = settings.patience
         self._deadlines = Deadlines()
 
     def read(self, query: Callable[[Connection], T]) -> T:
@@ -46,7 +47,7 @@ class PostgresDatabase:
         failure: Exception | None = None
         for host in self._hosts.readable():
             try:
-                with self._connection(host, _READ_SECONDS) as connection:
+                with self._connection(host, _READ_SECONDS * self._patience) as connection:
                     return query(connection)
             except (DBAPIError, PoolTimeoutError) as error:
                 failure = error
@@ -87,7 +88,7 @@ class PostgresDatabase:
 
     def _commit(self, host: PostgresHost, change: Callable[[Connection], T]) -> T:
         notices: list[str] = []
-        with self._connection(host, _WRITE_SECONDS) as connection, _notices(connection, notices):
+        with self._connection(host, _WRITE_SECONDS * self._patience) as connection, _notices(connection, notices):
             connection.execution_options(isolation_level="READ COMMITTED")
             # Prepared statements bypass SQLAlchemy. Without this it would know of no transaction to commit.
             connection.begin()

@@ -16,6 +16,8 @@ from file_transfer.index.deadline import Deadlines
 from file_transfer.settings import PostgresSettings
 
 _EVERY_SECONDS = 1.0
+
+# The times below are for hosts of the usual speed: `PostgresSettings.patience` multiplies them.
 _PROBE_SECONDS = 2.0
 _FORGET_SECONDS = 4.0
 """How long an answer of a host is believed."""
@@ -29,6 +31,8 @@ _WRITABLE_AGAIN_SECONDS = 5.0
 _POOL_SECONDS = 5.0
 _START_SECONDS = 5.0
 _LOOK_SECONDS = 1.0
+_CONNECT_SECONDS = 2
+_UNACKNOWLEDGED_SECONDS = 5
 
 _PROBE = """
 SELECT pg_is_in_recovery(), application_name, reply_time
@@ -43,6 +47,7 @@ class PostgresHost:
         self.name = f"{host}:{port}"
         self.parameters = _parameters(settings, host, port)
         self.engine = _engine(self.parameters, settings)
+        self._patience = settings.patience
         self.is_primary = False
         self.answered = float("-inf")
         self.failure = "it has not answered yet"
@@ -53,12 +58,13 @@ class PostgresHost:
     @property
     def is_alive(self) -> bool:
         """Whether the host has answered lately."""
-        return time.monotonic() - self.answered < _FORGET_SECONDS
+        return time.monotonic() - self.answered < _FORGET_SECONDS * self._patience
 
     def standbys(self) -> int:
         """Return how many synchronous standbys have sent something lately."""
         # The standby's own clock does not matter, only that what it sends changes.
-        return sum(time.monotonic() - changed < _SILENT_SECONDS for _, changed in self._standbys.values())
+        silent = _SILENT_SECONDS * self._patience
+        return sum(time.monotonic() - changed < silent for _, changed in self._standbys.values())
 
     def learn(self, rows: Sequence[tuple[bool, str | None, datetime | None]]) -> None:
         """Take in the answer to a probe."""
@@ -90,7 +96,9 @@ class PostgresHosts:
         for thread in self._threads:
             thread.start()
         with self._learned:
-            self._learned.wait_for(lambda: any(host.is_primary for host in self._hosts), _START_SECONDS)
+            self._learned.wait_for(
+                lambda: any(host.is_primary for host in self._hosts), _START_SECONDS * settings.patience
+            )
 
     def readable(self) -> list[PostgresHost]:
         """Return the hosts that can be read, the primary first.
@@ -114,7 +122,7 @@ class PostgresHosts:
             try:
                 primary = self._find_writable()
             except StorageUnavailableError:
-                left = self._last_writable + _WRITABLE_AGAIN_SECONDS - time.monotonic()
+                left = self._last_writable + _WRITABLE_AGAIN_SECONDS * self._settings.patience - time.monotonic()
                 if not is_patient or left <= 0:
                     raise
                 with self._learned:
@@ -128,7 +136,7 @@ class PostgresHosts:
         with self._learned:
             before = host.probes
             host.wake.set()
-            self._learned.wait_for(lambda: host.probes != before, _LOOK_SECONDS)
+            self._learned.wait_for(lambda: host.probes != before, _LOOK_SECONDS * self._settings.patience)
 
     def close(self) -> None:
         """Stop asking, and close all connections."""
@@ -168,7 +176,7 @@ class PostgresHosts:
         """Ask the host. Return the connection for the next time, or None if it does not answer."""
         try:
             connection = connection or psycopg.connect(**host.parameters, autocommit=True)
-            with self._deadlines.limit(connection.fileno(), _PROBE_SECONDS):
+            with self._deadlines.limit(connection.fileno(), _PROBE_SECONDS * self._settings.patience):
                 host.learn(connection.execute(_PROBE).fetchall())
         except psycopg.Error as error:
             host.failure = " ".join(str(error).split())
@@ -190,8 +198,8 @@ def _parameters(settings: PostgresSettings, host: str, port: int) -> dict[str, A
         "dbname": settings.database,
         "sslmode": "verify-full",
         "sslrootcert": str(settings.authority),
-        "connect_timeout": 2,
-        "tcp_user_timeout": 5000,  # milliseconds
+        "connect_timeout": _CONNECT_SECONDS * settings.patience,
+        "tcp_user_timeout": _UNACKNOWLEDGED_SECONDS * 1000 * settings.patience,  # milliseconds
         "keepalives_idle": 5,
         "keepalives_interval": 2,
         "keepalives_count": 3,
@@ -208,5 +216,5 @@ def _engine(parameters: Mapping[str, Any], settings: PostgresSettings) -> Engine
         poolclass=QueuePool,
         pool_size=settings.connections,
         max_overflow=0,
-        pool_timeout=_POOL_SECONDS,
+        pool_timeout=_POOL_SECONDS * settings.patience,
     )
