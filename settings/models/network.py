@@ -30,4 +30,4 @@ class Network(Model):
     mtu: Annotated[int, Field(ge=1280, le=9216)] | None = None
     """The MTU of the interfaces between the hosts, in bytes; by default the smallest one found, but at most 1500."""
     encrypted: bool = True
-    """Whether everything between containers on different hosts is encrypted, which needs IPsec in the hosts' kernels."""
+    """Whether everything between containers on different hosts is encrypted, which needs IPsec in their kernels."""
