@@ -1,8 +1,11 @@
 """The index in SQLite: changes share a transaction, and each is done whole or not at all."""
 
+import sqlite3
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -142,3 +145,72 @@ def test_the_write_ahead_log_stays_small_while_somebody_always_reads(
         is_written.set()
 
     assert max(sizes) < 8 * limit
+
+
+def failing(database: SqliteDatabase, code: int, times: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let so many reads fail with this code of SQLite. Return a list that gets an entry for each attempt."""
+    attempts: list[int] = []
+    connection = database._readers.connection
+
+    def fail() -> Any:
+        attempts.append(code)
+        if len(attempts) > times:
+            return connection()
+        error = sqlite3.OperationalError("attempt to write a readonly database")
+        error.sqlite_errorcode = code
+        raise error
+
+    monkeypatch.setattr(database._readers, "connection", fail)
+    return attempts
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_READONLY_RECOVERY, sqlite3.SQLITE_READONLY_CANTINIT])
+def test_a_read_that_meets_a_commit_of_a_process_that_may_write_is_repeated(
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """SQLite reports this only to those who may not write to its files, by chance, and rarely."""
+    attempts = failing(database, code, 3, monkeypatch)
+
+    assert counted(database) == []
+    assert len(attempts) == 4
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [(sqlite3.SQLITE_READONLY_RECOVERY, 10), (sqlite3.SQLITE_READONLY_DIRECTORY, 1), (sqlite3.SQLITE_CORRUPT, 1)],
+)
+def test_a_read_that_fails_again_and_again_is_given_up(
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch, code: int, expected: int
+) -> None:
+    attempts = failing(database, code, 100, monkeypatch)
+
+    with pytest.raises(StorageUnavailableError, match="the index: attempt to write"):
+        counted(database)
+
+    assert len(attempts) == expected
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[Path]:
+    """Yield another path of the folder, in a file system that cannot be written, as a volume is to a task."""
+    mounted = folder.with_name(f"{folder.name} read-only")
+    mounted.mkdir()
+    subprocess.run(["mount", "--bind", folder, mounted], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", mounted], check=True)
+        yield mounted
+    finally:
+        subprocess.run(["umount", mounted], check=True)
+
+
+@pytest.mark.needs_root  # to mount the folder read-only
+def test_a_user_who_may_only_read_is_told_what_is_missing(tmp_path: Path) -> None:
+    with closing(SqliteDatabase(tmp_path / "index.sqlite")) as made:
+        migrate(made)
+
+    with (
+        read_only(tmp_path) as folder,
+        closing(SqliteDatabase(folder / "index.sqlite")) as reader,
+        pytest.raises(StorageUnavailableError, match="may only read its folder needs a replica that runs"),
+    ):
+        reader.check()

@@ -9,13 +9,14 @@ from typing import NoReturn
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from backup import commands, service, settings
+from backup import commands, pipe, service, settings
 from backup.archive import ArchiveError
 from backup.backups import NoBackupError
 from backup.commands import HalfRestoredError, IncompleteError, InvalidStateError
 from backup.influxdb import InfluxdbError
 from backup.repository import RepositoryError
 from backup.restore import RestoreError
+from backup.settings import Settings
 from file_transfer.chunks import StorageFullError, StorageUnavailableError
 from file_transfer.environment import SettingsError
 from file_transfer.errors import RefusedError
@@ -64,6 +65,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    if options.command == "write":  # it knows nothing of the repository
+        pipe.write(sys.stdin.buffer, sys.stdout.buffer, commands.storage, _EXPECTED)
+        return
     configured = settings.load()
     match options.command:
         case "serve":
@@ -76,13 +80,26 @@ def _run(options: argparse.Namespace) -> None:
                 print(line)
         case "state":
             sys.stdout.buffer.write(commands.stored_state(configured, options.at))
-        case "restore" if options.file is not None:
-            print(commands.restore_file(configured, options.at, options.file, replaces=options.replace))
         case "restore":
-            for line in commands.restore_everything(
-                configured, options.at, keep_existing=options.keep_existing, with_metrics=not options.without_metrics
-            ):
-                print(line, flush=True)
+            _restore(configured, options)
+
+
+def _restore(configured: Settings, options: argparse.Namespace) -> None:
+    other, output = None, sys.stdout
+    if options.piped:
+        other, output = pipe.Writer(sys.stdin.buffer, sys.stdout.buffer), sys.stderr
+    if options.file is not None:
+        line = commands.restore_file(configured, options.at, options.file, replaces=options.replace, other=other)
+        print(line, file=output)
+        return
+    for line in commands.restore_everything(
+        configured,
+        options.at,
+        keep_existing=options.keep_existing,
+        with_metrics=not options.without_metrics,
+        other=other,
+    ):
+        print(line, file=output, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -101,6 +118,12 @@ def _parser() -> argparse.ArgumentParser:
     restore.add_argument("--replace", action="store_true", help="with --file: replace the file if it exists")
     restore.add_argument("--keep-existing", action="store_true", help="restore only the names that are missing")
     restore.add_argument("--without-metrics", action="store_true", help="restore only the files")
+    restore.add_argument(
+        "--piped",
+        action="store_true",
+        help="let `write` restore the files, at the other end of standard in- and output",
+    )
+    found.add_parser("write", help="restore the files that `restore --piped` sends, without knowing the repository")
     state = found.add_parser("state", help="print Pulumi's state that was stored last")
     state.add_argument("--at", metavar="TIME", help="the time at which it was stored")
     return parser

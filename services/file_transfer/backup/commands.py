@@ -2,14 +2,18 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
+from typing import IO
 
-from backup import archive, backups, metrics, record, restore, schedule, service
+from backup import archive, backups, metrics, record, schedule, service
 from backup.backups import Backup, NoBackupError
 from backup.influxdb import Influxdb
+from backup.pipe import Writer
 from backup.repository import Repository, RepositoryError, Snapshot
+from backup.restore import Restored, Wanted
 from backup.settings import Settings
 from file_transfer import backends, names
 from file_transfer import settings as file_settings
@@ -134,8 +138,22 @@ def list_all(settings: Settings) -> list[str]:
     return [str(backup) for backup in backups.complete(Repository(settings.repository).snapshots())]
 
 
-def restore_everything(settings: Settings, at: str | None, *, keep_existing: bool, with_metrics: bool) -> Iterator[str]:
-    """Restore all files, and then the metrics.
+@contextmanager
+def _writer(wanted: Wanted, other: Writer | None) -> Iterator[Callable[[IO[bytes]], Restored]]:
+    """Check that this may be restored, and yield what restores it from an archive: `other` does, if there is one."""
+    if other:
+        other.agree(wanted)
+        yield other.restore
+    else:
+        with storage() as catalogue:
+            wanted.check(catalogue)
+            yield partial(wanted.restore, catalogue)
+
+
+def restore_everything(
+    settings: Settings, at: str | None, *, keep_existing: bool, with_metrics: bool, other: Writer | None = None
+) -> Iterator[str]:
+    """Restore all files, and then the metrics. If there is an `other` process, it writes the files.
 
     Yield a line for the files, for each damaged file, and for each database.
 
@@ -147,12 +165,10 @@ def restore_everything(settings: Settings, at: str | None, *, keep_existing: boo
     repository = Repository(settings.repository)
     with record.locked(settings.folder):
         backup = backups.choose(backups.complete(repository.snapshots()), at)
-        with storage() as catalogue:
-            if not keep_existing:
-                restore.check_is_empty(catalogue)
+        with _writer(Wanted(keep_existing=keep_existing), other) as write:
             backups.mark_restore(repository, backup)
             with repository.open(backup.snapshots[backups.FILES], archive.FILENAME) as stream:
-                restored = restore.restore_all(catalogue, stream)
+                restored = write(stream)
         yield f"{backups.format_time(backup.time)}  {restored}"
         yield from (f"NOT restored: {names.printable(name)}" for name in restored.damaged)
         if with_metrics:
@@ -165,8 +181,8 @@ def restore_everything(settings: Settings, at: str | None, *, keep_existing: boo
         )
 
 
-def restore_file(settings: Settings, at: str | None, name: str, *, replaces: bool) -> str:
-    """Restore one file.
+def restore_file(settings: Settings, at: str | None, name: str, *, replaces: bool, other: Writer | None = None) -> str:
+    """Restore one file. If there is an `other` process, it writes it.
 
     Raises:
         RestoreError: it is not in the backup, or exists already.
@@ -176,11 +192,11 @@ def restore_file(settings: Settings, at: str | None, name: str, *, replaces: boo
     repository = Repository(settings.repository)
     with record.locked(settings.folder):
         backup = backups.choose(backups.complete(repository.snapshots()), at)
-        with storage() as catalogue:
-            if not replaces:
-                restore.check_is_missing(catalogue, name)
-            with repository.open(backup.snapshots[backups.FILES], archive.FILENAME) as stream:
-                restored = restore.restore_one(catalogue, stream, name, replaces=replaces)
+        with (
+            _writer(Wanted(name=name, replaces=replaces), other) as write,
+            repository.open(backup.snapshots[backups.FILES], archive.FILENAME) as stream,
+        ):
+            restored = write(stream)
     return f"{backups.format_time(backup.time)}  {names.printable(name)} with {restored.bytes} bytes is restored"
 
 

@@ -47,6 +47,36 @@ class Restored:
         return "; ".join(parts)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is to be restored: the file with this `name`, or if it is None all files.
+
+    The file `replaces` one that exists. All files are refused if any file exists, unless `keep_existing`.
+    """
+
+    name: str | None = None
+    replaces: bool = False
+    keep_existing: bool = False
+
+    def check(self, catalogue: Catalogue) -> None:
+        """Check that what exists allows it.
+
+        Raises:
+            RestoreError: it does not.
+        """
+        if self.name is None:
+            if not self.keep_existing:
+                check_is_empty(catalogue)
+        elif not self.replaces:
+            check_is_missing(catalogue, self.name)
+
+    def restore(self, catalogue: Catalogue, stream: IO[bytes]) -> Restored:
+        """Restore it from an archive. See `restore_all` and `restore_one`."""
+        if self.name is None:
+            return restore_all(catalogue, stream)
+        return restore_one(catalogue, stream, self.name, replaces=self.replaces)
+
+
 def check_is_empty(catalogue: Catalogue) -> None:
     """Check that no file is in the index, so that a restore overwrites nothing.
 

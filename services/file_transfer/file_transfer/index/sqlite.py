@@ -29,11 +29,19 @@ _CHECKPOINT_SECONDS = 1
 _ERRORS = (OperationalError, sqlite3.OperationalError)
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
 
+_PASSING = (sqlite3.SQLITE_READONLY_RECOVERY, sqlite3.SQLITE_READONLY_CANTINIT)
+"""Errors of a process that may only read, if another one commits or begins at that very moment."""
+
+_READS = 10
+
 _Change = tuple[Callable[[Connection], Any], Future[Any]]
 
 
 class SqliteDatabase:
     """A database in the file `path`. Any number of processes may have it open.
+
+    A process that may only read the folder can read the database while another one has it open that may write: SQLite
+    keeps what all of them have to know in two files beside it, which only the latter creates.
 
     `connections` is how many threads of this process may read at once; more of them wait.
     """
@@ -49,11 +57,15 @@ class SqliteDatabase:
 
     def read(self, query: Callable[[Connection], T]) -> T:
         """See `Database.read`."""
-        try:
-            with self._readers.connection() as connection:
-                return query(connection)
-        except _ERRORS as error:
-            raise _translated(error) from error
+        failures = 0
+        while True:
+            try:
+                with self._readers.connection() as connection:
+                    return query(connection)
+            except _ERRORS as error:
+                failures += 1
+                if failures == _READS or _code(error) not in _PASSING:
+                    raise _translated(error) from error
 
     def write(self, change: Callable[[Connection], T]) -> T:
         """See `Database.write`."""
@@ -180,7 +192,15 @@ def _engine(path: Path) -> Engine:
 
 
 def _translated(error: OperationalError | sqlite3.OperationalError) -> Exception:
-    original = getattr(error, "orig", error)
-    if isinstance(original, sqlite3.Error) and getattr(original, "sqlite_errorcode", 0) in _FULL:
+    if _code(error) in _FULL:
         return StorageFullError(28, "there is no space left for the index")
-    return StorageUnavailableError(f"the index: {original}")
+    if _code(error) == sqlite3.SQLITE_CANTOPEN:
+        return StorageUnavailableError(
+            "the index cannot be opened: a user who may only read its folder needs a replica that runs"
+        )
+    return StorageUnavailableError(f"the index: {getattr(error, 'orig', error)}")
+
+
+def _code(error: OperationalError | sqlite3.OperationalError) -> int:
+    """Return SQLite's own code of the error; 0 if it has none."""
+    return int(getattr(getattr(error, "orig", error), "sqlite_errorcode", 0))
