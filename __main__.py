@@ -104,7 +104,7 @@ edge = Edge(
     ),
 )
 monitoring = monitoring_of(settings, planned, cluster, networks, prometheus_files)
-backup = create_backup(settings, planned, cluster, networks, storage, monitoring.databases)
+backup = create_backup(settings, planned, cluster, networks, storage, files, monitoring.databases)
 
 pulumi.export(
     "hosts", {host.name: {"address": str(host.address), "role": host.role} for host in settings.present_hosts}

@@ -8,7 +8,7 @@ import pulumi
 
 from . import connections, influxdb, users
 from .commands import create_directory
-from .file_storage import FileStorage
+from .file_storage import DATA, FileStorage
 from .host import Host
 from .image import ServiceImage, ServiceImageArgs
 from .influxdb import InfluxDb
@@ -58,11 +58,14 @@ def in_bucket(
 class BackupArgs:
     """The service runs on `host`. `context` is the folder of the image's Dockerfile.
 
+    With a directory, `volume` is the file service's, `host` is where it is, and the file service is among the services
+    in `after`, which must run first.
+
     A backup is made every `every` seconds, and `keep` says how many are kept: it maps "last", "daily", "weekly" and
     "monthly" to a number, which may be 0. Without `password`, which encrypts the backups, none of them can be read
     again.
 
-    `networks` must reach the databases and lead to the bucket.
+    `networks` must reach the databases and lead to the bucket. A restore leaves `min_free_bytes` on a directory's disk.
     """
 
     cluster: SwarmCluster
@@ -78,10 +81,15 @@ class BackupArgs:
     password: pulumi.Output[str]
     reader_password: pulumi.Output[str]
     writer_password: pulumi.Output[str]
+    volume: str = ""
+    min_free_bytes: int = 0
+    after: Sequence[pulumi.Output[str]] = ()
 
 
 class Backup(pulumi.ComponentResource):
     """Runs one task that makes encrypted backups with restic, on one host.
+
+    It can only read a directory's volume: `operations.backups restore` starts a container that writes to it.
 
     `pulumi destroy` leaves the backups where they are, in a directory too.
     """
@@ -112,7 +120,7 @@ class Backup(pulumi.ComponentResource):
             SwarmServiceArgs(
                 cluster=args.cluster,
                 networks=[*args.networks, *args.storage.networks],
-                image=pulumi.Output.all(image.reference, *args.storage.ready, *databases).apply(
+                image=pulumi.Output.all(image.reference, *args.storage.ready, *databases, *args.after).apply(
                     lambda known: str(known[0])
                 ),
                 user=users.alone(users.BACKUP),
@@ -121,6 +129,7 @@ class Backup(pulumi.ComponentResource):
                 environment=self._environment(),
                 node_id_variable=args.storage.node_id_variable,
                 secrets=self._secrets(),
+                read_only_volumes={args.volume: DATA} if args.volume else {},
                 writable_host_paths={directory: _DIRECTORY} if directory else {},
                 tmpfs={"/tmp": 256},  # noqa: S108 - a path in the container, where restic keeps what it sends
                 constraints=[args.host.constraint],
@@ -155,6 +164,7 @@ class Backup(pulumi.ComponentResource):
         args = self._args
         return {
             **args.storage.environment,
+            **({"FILE_TRANSFER_MIN_FREE_BYTES": str(args.min_free_bytes)} if args.volume else {}),
             "FILE_TRANSFER_POSTGRES_CONNECTIONS": str(connections.FOR_BACKUP),
             "BACKUP_CLUSTER": pulumi.get_stack(),
             "BACKUP_REPOSITORY": args.target.repository,

@@ -9,7 +9,7 @@ import pulumi
 from . import users
 from .edge_config import drain_seconds
 from .endpoint import Backend
-from .file_storage import FileStorage
+from .file_storage import DATA, FileStorage
 from .host import Host
 from .image import ServiceImage, ServiceImageArgs
 from .mounts import SECRETS
@@ -66,6 +66,8 @@ class FileService(pulumi.ComponentResource):
 
     ready: pulumi.Output[str]
     backend: Backend
+    volume: str
+    """The volume with a directory's index and content; "" with any other storage."""
 
     def __init__(self, name: str, args: FileServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("swarm:file_service:FileService", name, {}, opts)
@@ -73,6 +75,7 @@ class FileService(pulumi.ComponentResource):
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
         storage = args.storage
+        self.volume = name if storage.on_host else ""
         image = ServiceImage(
             f"{name}-image",
             ServiceImageArgs(
@@ -110,7 +113,7 @@ class FileService(pulumi.ComponentResource):
                 },
                 node_id_variable=storage.node_id_variable,
                 secrets=self._secrets({**storage.secrets, **tokens}),
-                volumes={name: "/data"} if storage.on_host else {},
+                volumes={self.volume: DATA} if self.volume else {},
                 tmpfs={"/tmp": 64},  # noqa: S108 - a path in the container
                 constraints=[storage.on_host.constraint] if storage.on_host else [],
                 most_per_host=0 if storage.on_host else most_per_host(args.replicas, hosts=len(args.cluster.hosts)),
@@ -135,7 +138,7 @@ class FileService(pulumi.ComponentResource):
         """Create the directory's volume, because Swarm would create a missing one itself, owned by root."""
         if host is None:
             return []
-        owned = OwnedVolumeArgs(cluster=self._args.cluster, host=host, name=self._name, owner=users.FILE_SERVICE)
+        owned = OwnedVolumeArgs(cluster=self._args.cluster, host=host, name=self.volume, owner=users.FILE_SERVICE)
         return [OwnedVolume(f"{self._name}-volume", owned, opts=self._child)]
 
     def _secrets(self, contents: Mapping[str, pulumi.Output[str]]) -> list[SwarmSecret]:

@@ -16,6 +16,9 @@ _PASSWORD = "postgres-password"  # noqa: S105 - a file's name
 _AUTHORITY = "postgres-authority"
 _STORE = "object-store"
 
+DATA = "/data"
+"""Where a task finds the volume with a directory's index and content."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FileStorage:
@@ -34,7 +37,7 @@ class FileStorage:
 
 def in_directory(host: Host) -> FileStorage:
     """Return the storage of index and content in one volume on one host, where all replicas then run."""
-    return FileStorage(environment={"FILE_TRANSFER_STORAGE": "directory", "FILE_TRANSFER_DATA": "/data"}, on_host=host)
+    return FileStorage(environment={"FILE_TRANSFER_STORAGE": "directory", "FILE_TRANSFER_DATA": DATA}, on_host=host)
 
 
 def in_object_store(index: Index, store: ObjectStore) -> FileStorage:

@@ -18,6 +18,7 @@ _MIB = 2**20
 def mounts(
     *,
     volumes: Mapping[str, str],
+    read_only_volumes: Mapping[str, str],
     host_paths: Mapping[str, str],
     tmpfs: Mapping[str, int],
     writable_host_paths: Mapping[str, str],
@@ -26,6 +27,7 @@ def mounts(
 
     Args:
         volumes: the path of each volume, by its name.
+        read_only_volumes: the same, of those that the task may only read.
         host_paths: the path where the task may read a path of the host.
         tmpfs: the size of each empty filesystem in memory, in MiB, by its path.
         writable_host_paths: the path where the task may read and write a path of the host.
@@ -36,10 +38,12 @@ def mounts(
                 type="volume",
                 source=volume,
                 target=path,
+                read_only=is_read_only,
                 # Otherwise Docker copies the image's files at this path, and their owner, into an empty volume.
                 volume_options=VolumeOptionsArgs(no_copy=True),
             )
-            for volume, path in volumes.items()
+            for listed, is_read_only in ((volumes, None), (read_only_volumes, True))
+            for volume, path in listed.items()
         ),
         *(MountArgs(type="bind", source=path, target=target, read_only=True) for path, target in host_paths.items()),
         *(MountArgs(type="bind", source=path, target=target) for path, target in writable_host_paths.items()),

@@ -78,12 +78,12 @@ class SwarmServiceArgs:
 
     An update replaces a tenth of the tasks of a global service at a time, or with `in_turn` one after the other.
     `command` is the whole command line. `ports` maps a port of the host to one of the container. `volumes` maps a
-    volume's name to a path, `host_paths` a path of the host to the path where the task may read it, and
-    `writable_host_paths` to one where it may also write. `tmpfs` maps a path to its size in MiB. `most_per_host` limits
-    the tasks on one host; 0 does not. `aliases` are further names of the service on its networks, which other services
-    may share. `node_id_variable` names an environment variable that gets the node's id. The program must exit within
-    `stop_grace` seconds of SIGTERM. `after` are resources that
-    must exist first.
+    volume's name to a path, and `read_only_volumes` to one where the task may only read it. `host_paths` maps a path of
+    the host to the path where the task may read it, and `writable_host_paths` to one where it may also write. `tmpfs`
+    maps a path to its size in MiB. `most_per_host` limits the tasks on one host; 0 does not. `aliases` are further
+    names of the service on its networks, which other services may share. `node_id_variable` names an environment
+    variable that gets the node's id. The program must exit within `stop_grace` seconds of SIGTERM. `after` are
+    resources that must exist first.
     """
 
     cluster: SwarmCluster
@@ -99,6 +99,7 @@ class SwarmServiceArgs:
     files: Sequence[SwarmFile] = ()
     secrets: Sequence[SwarmSecret] = ()
     volumes: Mapping[str, str] = field(default_factory=dict)
+    read_only_volumes: Mapping[str, str] = field(default_factory=dict)
     host_paths: Mapping[str, str] = field(default_factory=dict)
     writable_host_paths: Mapping[str, str] = field(default_factory=dict)
     tmpfs: Mapping[str, int] = field(default_factory=dict)
@@ -180,7 +181,8 @@ class SwarmService(pulumi.ComponentResource):
         args = self._args
         static = (
             args.user, args.command, args.environment, args.node_id_variable, args.healthcheck, args.resources,
-            args.volumes, args.host_paths, args.writable_host_paths, args.tmpfs, args.ports, args.constraints,
+            {**args.volumes, **{name: f"{path}:ro" for name, path in args.read_only_volumes.items()}},
+            args.host_paths, args.writable_host_paths, args.tmpfs, args.ports, args.constraints,
             args.aliases, args.stop_grace,
             [file.content for file in args.files],  # a changed file's id is not known in a preview
         )  # fmt: skip
@@ -230,6 +232,7 @@ class SwarmService(pulumi.ComponentResource):
             secrets=[secret.mounted for secret in args.secrets] or None,
             mounts=mounts(
                 volumes=args.volumes,
+                read_only_volumes=args.read_only_volumes,
                 host_paths=args.host_paths,
                 tmpfs=args.tmpfs,
                 writable_host_paths=args.writable_host_paths,

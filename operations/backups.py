@@ -10,8 +10,9 @@ A backup that is made with this command also has Pulumi's state, with its secret
 
 import argparse
 import sys
+from dataclasses import replace
 
-from components import backup
+from components import backup, users
 from operations import beside
 from operations.beside import Program
 from operations.stack import configured_hosts, exit_status, pulumi
@@ -19,6 +20,9 @@ from operations.stack import configured_hosts, exit_status, pulumi
 PROGRAM = Program(
     service=backup.SERVICE, module="backup", absent="this cluster makes no backups: set `backup`, and run `pulumi up`"
 )
+
+RESTORE = replace(PROGRAM, script="restore_beside", variables={"OWNER": users.FILE_SERVICE})
+"""Restores. The service itself may not write the files of a directory."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,7 +55,7 @@ def main() -> int:
         words, state = sys.argv[1:], ""
         if verb == "now":
             words, state = [*words, "--state", "-"], pulumi("stack", "export")
-        beside.run(configured_hosts(), PROGRAM, words, stdin=state)
+        beside.run(configured_hosts(), RESTORE if verb == "restore" else PROGRAM, words, stdin=state)
 
     return exit_status(run)
 

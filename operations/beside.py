@@ -1,7 +1,7 @@
 """Runs one of our programs beside a running task of its service: in the same container, with the same settings."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from components.shell import render
 from components.ssh import show
@@ -12,11 +12,16 @@ from operations.stack import ConfiguredHosts, OperationError
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """A Python `module` in the image of a `service`. `absent` tells the user why there may be no such service."""
+    """A Python `module` in the image of a `service`. `absent` tells the user why there may be no such service.
+
+    The `script` runs it, with these `variables` besides those of every program.
+    """
 
     service: str
     module: str
     absent: str
+    script: str = "run_beside"
+    variables: Mapping[str, str | int] = field(default_factory=dict)
 
 
 def run(configured: ConfiguredHosts, program: Program, words: Sequence[str], *, stdin: str = "") -> None:
@@ -29,8 +34,9 @@ def run(configured: ConfiguredHosts, program: Program, words: Sequence[str], *, 
     swarm = health.look_at_any([configured.targets[name] for name in managers])
     target = configured.targets[host_of(swarm, program)]
     # The script itself is on standard input, so what the program is to read is in the script.
-    variables = {"SERVICE": program.service, "MODULE": program.module, "INPUT": stdin}
-    if status := show(target, render("run_beside", folder=SCRIPTS, arguments=words, **variables)):
+    variables = {"SERVICE": program.service, "MODULE": program.module, "INPUT": stdin, **program.variables}
+    script = render("look_beside", program.script, folder=SCRIPTS, arguments=words, **variables)
+    if status := show(target, script):
         raise OperationError(f"{target.name}: `{' '.join([program.module, *words])}` ended with status {status}")
 
 

@@ -80,10 +80,11 @@ def _check_storage(settings: Settings) -> None:
 def _check_backup(settings: Settings) -> None:
     if settings.backup is None:
         return
-    if settings.file_service.storage == "directory":
+    host, storage_host = settings.backup.host, settings.file_service.storage_host
+    if settings.file_service.storage == "directory" and host not in (None, storage_host):
         raise ValueError(
-            "backup: with `storage: directory` all files are in one volume, which tools for files can copy: "
-            "remove it, or use another storage"
+            f'backup.host: "{host}": with `storage: directory` the host with the directory makes the backups: '
+            + (f'remove it, or set it to "{storage_host}"' if storage_host else "remove it")
         )
     for field in ("backup_password", *(("backup_storage_key",) if settings.backup.s3 else ())):
         if getattr(settings, field) is None:

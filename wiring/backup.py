@@ -5,6 +5,7 @@ from pathlib import Path
 
 from components import backup
 from components.backup import Backup, BackupArgs, BackupTarget, in_bucket, in_directory
+from components.file_service import FileService
 from components.file_storage import FileStorage
 from components.influxdb import InfluxDb
 from components.overlay import OverlayNetwork
@@ -19,6 +20,7 @@ def create_backup(
     cluster: SwarmCluster,
     networks: Mapping[str, OverlayNetwork],
     storage: FileStorage,
+    files: FileService,
     databases: Mapping[str, InfluxDb],
 ) -> Backup | None:
     """Create the service that makes the backups, or return None if the settings want none."""
@@ -42,6 +44,9 @@ def create_backup(
             password=secret(settings.backup_password),
             reader_password=secret(settings.influxdb_reader_password),
             writer_password=secret(settings.influxdb_writer_password),
+            volume=files.volume,
+            min_free_bytes=settings.file_service.min_free_bytes,
+            after=[files.ready] if files.volume else [],
         ),
     )
 

@@ -27,7 +27,10 @@ class Backup(Model):
     """A directory of the host: better one that is on another machine, such as a mounted share."""
     s3: Bucket | None = None
     host: str | None = None
-    """Name of the host that makes the backups; by default the one with the monitoring."""
+    """Name of the host that makes the backups; by default the one with the monitoring.
+
+    With `storage: directory` it is always the host with the directory.
+    """
     every: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}[mhd]$")] = "1d"
     keep: Keep = Keep()
 

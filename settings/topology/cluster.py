@@ -64,7 +64,7 @@ def describe(settings: Settings, holders: Mapping[str, Sequence[str]]) -> Topolo
         *storage_services(settings, holders),
         _edge(settings),
         *monitoring_services(settings, host=monitoring_host),
-        *_backup(settings, default_host=monitoring_host),
+        *_backup(settings, holders),
     ]
     return Topology(
         services={service.name: service for service in services},
@@ -84,15 +84,20 @@ def _edge(settings: Settings) -> Service:
     return Service(name="edge", tasks=len(hosts), hosts=hosts, networks=[CLUSTER_NET, FILES_NET], ports=ports)
 
 
-def _backup(settings: Settings, *, default_host: str) -> Iterator[Service]:
-    """Yield the service that makes the backups, if there is one."""
-    if settings.backup:
-        yield Service(
-            name=backup.SERVICE,
-            tasks=1,
-            hosts=[settings.backup.host or default_host],
-            networks=[CLUSTER_NET, INDEX_NET, store_network(settings)],
-        )
+def _backup(settings: Settings, holders: Mapping[str, Sequence[str]]) -> Iterator[Service]:
+    """Yield the service that makes the backups, if there is one. It reads a directory on the host that has it."""
+    if settings.backup is None:
+        return
+    if settings.file_service.storage == "directory":
+        files = file_service(settings, holders)
+        yield Service(name=backup.SERVICE, tasks=1, hosts=files.hosts, networks=[CLUSTER_NET], volumes=files.volumes)
+        return
+    yield Service(
+        name=backup.SERVICE,
+        tasks=1,
+        hosts=[settings.backup.host or holders[MONITORING][0]],
+        networks=[CLUSTER_NET, INDEX_NET, store_network(settings)],
+    )
 
 
 def _login(settings: Settings) -> Login | None:

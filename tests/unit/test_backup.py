@@ -7,12 +7,14 @@ import pytest
 from recorder import PASSWORDS, Recorder, inputs_of, revealed
 
 from components import backup, connections, users
+from operations import backups
 from settings.models import Backup
 
 Run = Callable[..., Recorder]
 PASSWORD = {"backup_password": "backup-Horse-battery"}
 BUCKET = {"endpoint": "https://s3.example", "bucket": "team", "prefix": "/lab/", "access_key": "AK", "region": "eu-1"}
 S3 = {"backup": {"s3": BUCKET}, "backup_storage_key": "key-Horse-battery", **PASSWORD}
+FILES_ON_SLAVE = {"file_service": {"storage": "directory", "storage_host": "slave", "min_free_bytes": 12345}}
 DIRECTORY = {"backup": {"directory": "/srv/backup", "every": "12h", "keep": {"last": 1, "weekly": 0}}, **PASSWORD}
 SECRETS = (*PASSWORDS, "backup_password", "backup_storage_key")
 
@@ -83,6 +85,35 @@ def test_the_service_starts_after_what_it_copies(run_once: Run, values: dict[str
 
     for earlier in ("influxdb-vms", "influxdb-containers", "object-store-volume", "postgres-slave"):
         assert ready.index(earlier) < ready.index("backup")
+
+
+@pytest.mark.parametrize("host", [None, "slave"])
+def test_a_directory_of_files_is_backed_up_on_its_own_host(
+    run_once: Run, values: dict[str, Any], host: str | None
+) -> None:
+    settings = {**DIRECTORY["backup"], "host": host}
+
+    recorder = run_once({**values, **DIRECTORY, **FILES_ON_SLAVE, "backup": settings}, secrets=SECRETS)
+
+    assert recorder.commands()["backup-directory-on-slave"]
+    for service in ("files", "backup"):
+        constraints = recorder.services()[service]["taskSpec"]["placement"]["constraints"]
+        assert "node.labels.swarm-transfer.host==slave" in constraints, service
+    told = recorder.environment("backup")
+    assert (told["FILE_TRANSFER_STORAGE"], told["FILE_TRANSFER_DATA"]) == ("directory", "/data")
+    assert told["FILE_TRANSFER_MIN_FREE_BYTES"] == "12345"
+    # What it mounts must exist: Swarm would create a volume that belongs to root.
+    assert "files" in recorder.dependencies["backup"]
+
+
+def test_a_restore_writes_as_the_user_of_the_file_service(run_once: Run, values: dict[str, Any]) -> None:
+    services = run_once({**values, **DIRECTORY, **FILES_ON_SLAVE}, secrets=SECRETS).services()
+
+    container = services["files"]["taskSpec"]["containerSpec"]
+    assert container["user"] == users.alone(int(backups.RESTORE.variables["OWNER"]))
+    # The script finds the volume at this path.
+    targets = {mount["target"] for mount in services["backup"]["taskSpec"]["containerSpec"]["mounts"]}
+    assert "/data" in targets
 
 
 @pytest.mark.parametrize(("every", "seconds"), [("90m", 5400), ("6h", 21600), ("2d", 172800)])

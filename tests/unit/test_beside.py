@@ -1,14 +1,18 @@
 """A program of ours runs beside a task of its service, on the host that has one."""
 
+import os
+import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from components.shell import render
 from components.ssh import SshError, SshTarget
 from operations import backups, beside, scrub
 from operations.beside import Program
-from operations.health import Swarm
+from operations.health import SCRIPTS, Swarm
 from operations.stack import ConfiguredHosts, OperationError
 from settings.models import Host
 
@@ -119,9 +123,10 @@ def test_without_any_manager_their_errors_are_named(
     ("command", "words", "expected"),
     [
         (scrub, ["--rate", "20"], (scrub.PROGRAM, ["--rate", "20"], "")),
-        (backups, ["restore", "--file", "x"], (backups.PROGRAM, ["restore", "--file", "x"], "")),
+        (backups, ["list"], (backups.PROGRAM, ["list"], "")),
+        (backups, ["restore", "--file", "x"], (backups.RESTORE, ["restore", "--file", "x"], "")),
     ],
-    ids=["scrub", "backups"],
+    ids=["scrub", "backups", "a restore"],
 )
 def test_a_command_passes_its_words_on(
     monkeypatch: pytest.MonkeyPatch, configured: ConfiguredHosts, command: Any, words: list[str], expected: object
@@ -138,3 +143,79 @@ def test_a_command_passes_its_words_on(
 
     assert command.main() == 0
     assert asked == [expected]
+
+
+DOCKER = """#!/bin/sh
+echo "$*" >>calls
+case $* in
+  "ps "*) echo c1 ;;
+  *Args*) cat arguments ;;
+  *Image*) echo sha256:backup ;;
+  *Mounts*) echo files ;;
+  "run "*)
+    IFS= read -r line
+    echo "written: $line" ;;
+  "exec "*" --piped")
+    echo "of the backup"
+    IFS= read -r answer
+    echo "$answer" >&2
+    exit 3 ;;
+  "exec "*) cat ;;
+esac
+"""
+"""A docker that knows one container. Two programs in containers are linked, or wait for each other for ever."""
+
+
+@pytest.fixture
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a host with a fake docker."""
+    (tmp_path / "docker").write_text(DOCKER)
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return tmp_path
+
+
+def run_script(folder: Path, script: str, storage: str, *words: str) -> tuple[subprocess.CompletedProcess[str], str]:
+    """Run the script on the host of a service whose files are in this storage. Return its end, and docker's calls."""
+    (folder / "arguments").write_text(f"env\nFILE_TRANSFER_STORAGE={storage}\nBACKUP_CLUSTER=lab\npython3\n")
+    variables = {"SERVICE": "backup", "MODULE": "backup", "INPUT": "it's", "OWNER": 10001}
+    text = render("look_beside", script, folder=SCRIPTS, arguments=words, **variables)
+    done = subprocess.run(["sh", "-s"], input=text, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    return done, (folder / "calls").read_text()
+
+
+def test_a_program_runs_in_the_container_with_its_words_and_its_input(docker: Path) -> None:
+    done, calls = run_script(docker, "run_beside", "cluster", "now", "--state", "-")
+
+    assert (done.stdout, done.stderr, done.returncode) == ("it's", "", 0)
+    assert calls.splitlines()[-1].startswith("exec -i --env-file ")
+    assert calls.endswith("/variables c1 python3 -m backup now --state -\n")
+
+
+def test_a_restore_into_the_cluster_is_done_by_the_service_itself(docker: Path) -> None:
+    done, calls = run_script(docker, "restore_beside", "cluster", "restore", "--keep-existing")
+
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert calls.endswith("/variables c1 python3 -m backup restore --keep-existing\n")
+    assert "run " not in calls
+
+
+def test_a_restore_into_a_directory_is_written_by_the_owner_of_the_files_alone(docker: Path) -> None:
+    done, calls = run_script(docker, "restore_beside", "directory", "restore", "--file", "a b")
+
+    assert done.stderr == "written: of the backup\n", "each of the two gets what the other one says"
+    assert done.returncode == 3, "it is the reader's, which reports what both have done"
+    (reader,) = [line for line in calls.splitlines() if line.startswith("exec ")]
+    assert reader.endswith("c1 python3 -m backup restore --file a b --piped")
+    (writer,) = [line for line in calls.splitlines() if line.startswith("run ")]
+    assert writer.endswith(" sha256:backup python3 -m backup write")
+    for option in (
+        "--rm",
+        "--interactive",
+        "--user 10001:10001",
+        "--cap-drop ALL",
+        "--network none",
+        "--read-only",
+        "--volume files:/data",
+    ):
+        assert f" {option} " in writer

@@ -107,10 +107,25 @@ def test_every_mount_of_every_service_is_known(run_once: Run, values: dict[str, 
 
 
 def test_another_storage_adds_the_files_volume_at_most(services: dict[str, dict[str, Any]]) -> None:
-    directory = {"files": {TMP, ("volume", "files", "/data")}}
+    files = ("volume", "files", "/data")
+    directory = {"files": {TMP, files}, "backup": {*MOUNTS["backup"], files}}
     known = MOUNTS if any(name.startswith("postgres") for name in services) else {**MOUNTS, **directory}
 
     assert {name: mounts(service) for name, service in services.items()} == {name: known[name] for name in services}
+
+
+def test_only_the_backups_see_the_volume_of_another_service_and_only_to_read_it(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    files = {
+        name: mount.get("readOnly", False)
+        for name, service in services.items()
+        for mount in container(service).get("mounts", [])
+        if (mount["type"], mount.get("source")) == ("volume", "files")
+    }
+
+    in_object_store = any(name.startswith("postgres") for name in services)
+    assert files == ({} if in_object_store else {"files": False, **dict.fromkeys({"backup"} & services.keys(), True)})
 
 
 def test_a_service_shares_a_network_only_with_those_it_speaks_with(services: dict[str, dict[str, Any]]) -> None:
@@ -188,19 +203,20 @@ def test_only_its_own_service_can_read_a_secret(services: dict[str, dict[str, An
 
 
 @pytest.mark.parametrize("storage", ["cluster", "directory"])
-def test_a_volume_belongs_to_the_user_of_the_service_that_mounts_it(
+def test_a_volume_belongs_to_the_user_of_the_service_that_writes_to_it(
     run_once: Run, values: dict[str, Any], storage: str
 ) -> None:
-    recorder = run_once({**values, "file_service": {"storage": storage}})
+    recorder = run_once({**values, **BACKUPS, "file_service": {"storage": storage}}, secrets=SECRETS)
     scripts = [command.get("create") or "" for command in recorder.commands().values()]
     variables = [inputs_of(script)[0] for script in scripts if "--entrypoint chown" in script]
     owners = {known["VOLUME"]: users.alone(int(known["OWNER"])) for known in variables}
 
     mounted = {
-        (source, container(service)["user"])
+        (mount["source"], container(service)["user"])
         for service in recorder.services().values()
-        for kind, source, _ in mounts(service)
-        if kind == "volume" and source != container_api.VOLUME  # both of its services run as root
+        for mount in container(service).get("mounts", [])
+        if mount["type"] == "volume" and not mount.get("readOnly")
+        if mount["source"] != container_api.VOLUME  # both of its services run as root
     }
     assert mounted == set(owners.items())
 

@@ -109,9 +109,19 @@ Change = Callable[[dict[str, Any]], Any]
         ),
         (
             lambda v: v.update(
-                backup={"directory": "/srv"}, backup_password="x" * 12, file_service={"storage": "directory"}
+                backup={"directory": "/srv", "host": "slave"},
+                backup_password="x" * 12,
+                file_service={"storage": "directory"},
             ),
-            ("backup", "`storage: directory`", "another storage"),
+            ("backup.host", '"slave"', "`storage: directory`", "makes the backups: remove it"),
+        ),
+        (
+            lambda v: v.update(
+                backup={"directory": "/srv", "host": "master"},
+                backup_password="x" * 12,
+                file_service={"storage": "directory", "storage_host": "slave"},
+            ),
+            ("backup.host", '"master"', "`storage: directory`", 'remove it, or set it to "slave"'),
         ),
         (lambda v: v["hosts"][0].update(role="boss"), ("hosts[0].role", '"boss"', "'manager' or 'worker'")),
         (lambda v: v["hosts"][0].update(name="a" * 39), ("hosts[0].name", "38 characters")),

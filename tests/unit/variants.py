@@ -17,6 +17,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "cluster with backups": BACKUPS,
     "cluster with a firewall": {"firewall": {"ports": [9100]}},
     "directory": {"file_service": {"storage": "directory"}},
+    "directory with backups": {"file_service": {"storage": "directory"}, **BACKUPS},
     "s3": S3,
 }
 """What to change in the settings of the two default hosts."""
