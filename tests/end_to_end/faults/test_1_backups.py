@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 
+import pytest
 import requests
 from cluster import Cluster
 from load import Load
@@ -21,36 +22,74 @@ def samples(cluster: Cluster) -> set[tuple[str, float, float]]:
     return {(series.tags["node"], *row) for series in cluster.read("vms", query) for row in series.rows}
 
 
-def test_after_everything_is_lost_a_backup_made_under_load_has_every_file_and_metric(
-    cluster: Cluster, record: Callable[[str], None]
-) -> None:
+def run(cluster: Cluster, *arguments: str) -> str:
+    done = cluster.operation("backups", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def delete_all(cluster: Cluster) -> None:
+    """Delete the cluster with all its data. The backups stay."""
+    cluster.pulumi("destroy", "--yes", "--skip-preview")
+    for host in ("master", HOST):
+        volumes = set(cluster.on(host, "docker volume ls --quiet").split())
+        assert not {name for name in volumes if name == "files" or name.startswith("object-store")}
+
+
+@pytest.fixture(scope="module")
+def backed_up(cluster: Cluster) -> Load:
+    """A load that has run. A backup that was made while it ran has all that it lists as acknowledged."""
     load = Load()
     cluster.set_secret("backup_password", "backup-Horse-battery")
     cluster.configure(backup={"directory": DIRECTORY, "host": HOST, "every": "1d"})
     cluster.up()
     with load.running(*urls(cluster)):
         cluster.eventually(lambda: len(load.acknowledged) > 200, shown=load.described, seconds=180)
-        before, metrics = dict(load.acknowledged), samples(cluster)
-        made = cluster.operation("backups", "now")
-    assert made.returncode == 0, made.stderr
-    expiring = {"ttl": "1d", "max-downloads": "3"}
+        before = dict(load.acknowledged)
+        run(cluster, "now")
+    load.acknowledged = before
+    return load
+
+
+def test_after_everything_is_lost_a_backup_made_under_load_has_every_file_and_metric(
+    cluster: Cluster, backed_up: Load, record: Callable[[str], None]
+) -> None:
+    metrics = samples(cluster)
     cluster.upload("after the backup", os.urandom(900), through="master")
+    expiring = {"ttl": "1d", "max-downloads": "3"}
     assert requests.put(f"{cluster.url('master')}/files/kept", params=expiring, data=b"content", timeout=60).ok
     described = requests.get(f"{cluster.url('master')}/files", params={"prefix": "kept"}, timeout=60).json()
-    assert cluster.operation("backups", "now").returncode == 0
+    run(cluster, "now")
 
-    cluster.pulumi("destroy", "--yes", "--skip-preview")
-    assert all("object-store" not in cluster.on(host, "docker volume ls -q") for host in ("master", HOST))
+    delete_all(cluster)
     cluster.up()
     cluster.eventually(lambda: requests.get(f"{cluster.url('master')}/files", timeout=60).json() == [], seconds=60)
-    restored = cluster.operation("backups", "restore")
+    record(f"restore: {run(cluster, 'restore')}")
 
-    assert restored.returncode == 0, restored.stderr
-    record(f"restore: {restored.stdout.strip()}")
-    load.acknowledged = before
-    assert load.lost(*urls(cluster)) == []
+    assert backed_up.lost(*urls(cluster)) == []
     assert requests.get(f"{cluster.url('slave')}/files", params={"prefix": "kept"}, timeout=60).json() == described
     assert len(metrics) > 10
     assert metrics <= samples(cluster)
     assert cluster.operation("backups", "restore").returncode == 1, "the cluster has files now"
     cluster.pulumi("preview", "--expect-no-changes")
+
+
+def test_a_backup_of_the_cluster_is_restored_into_a_directory_which_has_backups_too(
+    cluster: Cluster, backed_up: Load, record: Callable[[str], None]
+) -> None:
+    delete_all(cluster)
+    with cluster.configured(file_service={"storage": "directory", "storage_host": HOST}):
+        cluster.up()
+        record(f"restore into a directory: {run(cluster, 'restore')}")
+        assert backed_up.lost(*urls(cluster)) == []
+
+        run(cluster, "now")
+        for name in backed_up.acknowledged:
+            assert requests.delete(f"{cluster.url('master')}/files/{name}", timeout=60).ok
+        name = next(iter(backed_up.acknowledged))
+        run(cluster, "restore", "--file", name)
+        run(cluster, "restore", "--keep-existing")
+        assert backed_up.lost(*urls(cluster)) == []
+        cluster.pulumi("preview", "--expect-no-changes")
+        delete_all(cluster)
+    cluster.up()
