@@ -21,7 +21,7 @@ test-day-two: venv ## alerts, drift, backups, true metrics, another host, a regi
 test-faults: venv ## networks, disks, memory and Pulumi fail, hosts are maintained and lost: over an hour; as root on Debian
 	@.venv/bin/python -m lab test-faults
 
-test-vm: venv ## encrypted networks, transfer and metrics on two emulated virtual machines: slow; as root on Debian
+test-vm: venv ## encrypted networks, transfer, metrics and wrong clocks on two virtual machines: a quarter of an hour; as root on Debian
 	@.venv/bin/python -m lab test-vm
 
 destroy: venv ## take away all that demo and test have made (built tools and images stay cached)

@@ -33,6 +33,7 @@ class VmLifecycle(OfflineLifecycle):
         public_key = provision.key_pair(lab.ssh_dir)
         machines = machine.of(lab, configuration.read(lab)["hosts"])
         chosen = [each for each in machines if not names or each.name in names]
+        machine.require_memory([each for each in chosen if not each.is_running()])
         with step("booting virtual machines"):
             for each in chosen:
                 each.start(base, public_key)

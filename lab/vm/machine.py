@@ -24,6 +24,7 @@ from lab.vm.image import HOST_KEY_MARK, Image
 
 _CARD = "vec0"
 """Its network card. The kernel knows what kind of card it is by this name."""
+_MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - it is User-Mode Linux that puts files there
 _BOOT_SECONDS = 900
 _POLL_SECONDS = 0.5
 
@@ -141,6 +142,20 @@ def of(lab: Lab, hosts: list[Mapping[str, Any]]) -> list[Machine]:
         )
         for number, host in enumerate(hosts, start=1)
     ]
+
+
+def require_memory(machines: list[Machine]) -> None:
+    """Check that there is room for the machines' memory, which User-Mode Linux keeps in files in /dev/shm.
+
+    Raises:
+        LabError: there is not.
+    """
+    needed, free = sum(machine.memory for machine in machines), shutil.disk_usage(_MEMORY_FOLDER).free // 2**20
+    if free < needed:
+        raise LabError(
+            f"{_MEMORY_FOLDER} has {free} MiB free, and the machines need {needed}: make it larger with "
+            f"`mount -o remount,size={needed + free}m {_MEMORY_FOLDER}`, or lower `memory` in Pulumi.lab.yaml"
+        )
 
 
 def folder(lab: Lab) -> Path:

@@ -3,8 +3,10 @@
 import base64
 import os
 import select
+import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -61,6 +63,14 @@ def test_machines_have_the_memory_of_the_list_of_hosts(lab: Lab) -> None:
 
     assert "mem=4096M" in master
     assert "mem=2048M" in slave
+
+
+def test_machines_that_would_not_fit_into_memory_are_refused(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=6143 * 2**20))
+
+    machine.require_memory(machine.of(lab, HOSTS)[:1])
+    with pytest.raises(LabError, match=r"6143 MiB free, and the machines need 6144: .* Pulumi\.lab\.yaml"):
+        machine.require_memory(machine.of(lab, HOSTS))
 
 
 def test_machines_only_read_the_disk_that_they_share(lab: Lab) -> None:
