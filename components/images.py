@@ -12,6 +12,10 @@ DEBIAN = "debian:trixie-slim@sha256:a29215f6a35e51e22adffa17f89e9d2ef06214e64a2b
 """The base of two images with Debian's packages: the index's with PostgreSQL, Patroni and etcd, and the firewall's with
 nft. The lab's image has all these packages."""
 
+POSTGRES_MAJOR = 17
+"""The major version of PostgreSQL in DEBIAN's packages. The index's data is of this version, so change the two
+together, as docs/operations/data.md says."""
+
 GRAFANA = "grafana/grafana:12.3.1@sha256:2175aaa91c96733d86d31cf270d5310b278654b03f5718c59de12a865380a31f"
 
 HAPROXY = "haproxy:3.2@sha256:e2b397cdbd612221cf79dec325690139d00a78b4ce4eae065530fbc81e1f6192"

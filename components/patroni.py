@@ -3,12 +3,13 @@
 Patroni makes one PostgreSQL the primary and the others its standbys, and promotes a standby when the primary is gone.
 """
 
+import json
 from collections.abc import Collection, Sequence
 from typing import Any, TypeVar
 
 import yaml
 
-from . import etcd_member, identities
+from . import etcd_member, identities, images
 from .identities import Identity
 from .mounts import SECRETS
 
@@ -19,12 +20,16 @@ API_PORT = 8008
 SERVICE = "postgres"
 """The beginning of every member's service name."""
 
+SCOPE = "file-transfer"
+"""The beginning of the cluster's name in etcd."""
+
 DATA = "/var/lib/postgresql"
 CONFIG = "/etc/patroni/patroni.yml"
-SHARED_CONFIG = "/etc/patroni/shared.yml"
+SHARED_CONFIG = "/etc/patroni/shared.json"
 IDENTITY_FILE, AUTHORITY_FILE = "identity.pem", "authority.pem"
 ETCD_CLIENT_FILE, ETCD_AUTHORITY_FILE = "etcd-client.pem", "etcd-authority.pem"
 
+_MAJOR_OF_SCOPE = 17  # the first one, whose clusters have this name
 _HOSTS = 2
 _HOSTS_OF_THREE_MANAGERS = 3
 _AUTHORITY = "postgres"
@@ -48,13 +53,13 @@ def authority(seed: str) -> str:
 
 
 def shared_config(*, standbys: int, connections: int) -> str:
-    """Return the settings that Patroni keeps in etcd for all hosts, as YAML.
+    """Return the settings that Patroni keeps in etcd for all hosts, as JSON.
 
     `standbys` is the number of hosts without the primary, `connections` how many the file service may need in all.
     With a standby, a change is acknowledged only when a standby shows it to readers and has it on its disk. While
     the primary is alone, nothing is acknowledged.
     """
-    return yaml.safe_dump(_shared(standbys=standbys, connections=connections), sort_keys=False)
+    return json.dumps(_shared(standbys=standbys, connections=connections), indent=2)
 
 
 def config(*, standbys: int, connections: int) -> str:
@@ -63,7 +68,7 @@ def config(*, standbys: int, connections: int) -> str:
     The passwords and what differs between hosts are in the environment.
     """
     document = {
-        "scope": "file-transfer",
+        "scope": scope(images.POSTGRES_MAJOR),
         "log": {"level": "INFO", "deduplicate_heartbeat_logs": True},
         "watchdog": {"mode": "off"},  # a container has none
         # Everybody may ask; only who has a certificate may change anything.
@@ -85,19 +90,11 @@ def config(*, standbys: int, connections: int) -> str:
         },
         "bootstrap": {
             "dcs": _shared(standbys=standbys, connections=connections),
-            # Names are ordered by their bytes.
-            "initdb": [
-                "data-checksums",
-                {"encoding": "UTF8"},
-                {"locale": "C"},
-                {"auth-local": "peer"},
-                {"auth-host": "reject"},
-            ],
         },
         "postgresql": {
             "listen": f"0.0.0.0:{POSTGRES_PORT}",
             "data_dir": f"{DATA}/data",
-            "bin_dir": "/usr/lib/postgresql/17/bin",
+            "bin_dir": f"/usr/lib/postgresql/{images.POSTGRES_MAJOR}/bin",
             "bin_name": {"initdb": f"{_SCRIPTS}/initdb.sh"},
             "pgpass": "/tmp/pgpass",  # noqa: S108 - a path in the container, where only one user is
             "use_unix_socket": True,
@@ -120,6 +117,15 @@ def config(*, standbys: int, connections: int) -> str:
         },
     }
     return yaml.safe_dump(document, sort_keys=False)
+
+
+def scope(major: int) -> str:
+    """Return the name of the cluster in etcd.
+
+    New data of another major version is another cluster. Each version finds what it knew in etcd, whatever the other
+    has done, and no host copies or follows the other version's data.
+    """
+    return SCOPE if major == _MAJOR_OF_SCOPE else f"{SCOPE}-{major}"
 
 
 def environment(service: str, services: Collection[str]) -> dict[str, str]:

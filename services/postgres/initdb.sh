@@ -17,4 +17,4 @@ for peer in $POSTGRES_PEERS; do
       ;;
   esac
 done
-exec /usr/lib/postgresql/17/bin/initdb "$@"
+exec /opt/postgres/new_database.sh "$@"

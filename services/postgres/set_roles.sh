@@ -1,5 +1,5 @@
 #!/bin/sh
-# Creates the file service's role and database, and gives all roles the secret's password. Patroni runs this with the
+# Creates the roles and the file service's database, and gives all roles the secret's password. Patroni runs this with the
 # event and PostgreSQL's role whenever PostgreSQL starts or changes its role.
 set -eu
 [ "$2" = primary ] || exit 0
@@ -22,7 +22,8 @@ SET synchronous_commit = local;
 SET log_statement = none;
 SET log_min_duration_statement = -1;
 SET log_min_error_statement = panic;
-SELECT format('CREATE ROLE %I LOGIN', name) FROM (VALUES ('file_transfer')) AS wanted (name)
+SELECT format('CREATE ROLE %I LOGIN %s', name, option)
+  FROM (VALUES ('file_transfer', ''), ('replicator', 'REPLICATION'), ('rewinder', '')) AS wanted (name, option)
   WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
 SELECT format('CREATE DATABASE %I OWNER %I', name, name) FROM (VALUES ('file_transfer')) AS wanted (name)
   WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = name) \gexec
@@ -32,4 +33,8 @@ ALTER ROLE file_transfer PASSWORD :'password';
 GRANT pg_read_all_stats TO file_transfer;
 ALTER ROLE replicator PASSWORD :'password';
 ALTER ROLE rewinder PASSWORD :'password';
+-- Patroni makes these two roles itself in a new database, but not in one that fit_data.sh has made. This is all that
+-- pg_rewind needs.
+GRANT EXECUTE ON FUNCTION pg_ls_dir(text, boolean, boolean), pg_stat_file(text, boolean), pg_read_binary_file(text),
+  pg_read_binary_file(text, bigint, bigint, boolean) TO rewinder;
 SQL

@@ -286,7 +286,7 @@ def test_a_new_database_is_made_only_when_no_other_host_has_one(
         (tmp_path / program).chmod(0o755)
     for peer, state in states.items():
         (tmp_path / peer).write_text(state)
-    script = (ROOT / "services/postgres/initdb.sh").read_text().replace("/usr/lib/postgresql/17/bin/", f"{tmp_path}/")
+    script = (ROOT / "services/postgres/initdb.sh").read_text().replace("/opt/postgres/new_database.sh", "initdb")
 
     done = subprocess.run(
         ["sh", "-c", script],
