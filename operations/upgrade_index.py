@@ -37,8 +37,7 @@ def prepare(targets: Mapping[str, SshTarget]) -> None:
             f"the index has PostgreSQL {found}, and `POSTGRES_MAJOR` in components/images.py is "
             f"{images.POSTGRES_MAJOR}: there is nothing to upgrade"
         )
-    mark = f"closed for an upgrade at {datetime.now(UTC).isoformat()}"
-    _change_primary(targets, "close", mark)
+    mark = _close(targets)
     for service in targets:
         _run(targets, service, "dump", mark)
         print(f"{service}: the index is written to a file", flush=True)
@@ -53,8 +52,9 @@ def undo(targets: Mapping[str, SshTarget]) -> None:
             when it lacks what was changed in the meantime.
     """
     _version(targets)
+    mark = _close(targets)
     for service in targets:
-        _run(targets, service, "forget")
+        _run(targets, service, "forget", mark)
     _change_primary(targets, "open")
     print("the index is open to changes")
 
@@ -69,6 +69,13 @@ def _version(targets: Mapping[str, SshTarget]) -> int:
             "and docs/operations/data.md says how to go back"
         )
     return next(iter(versions.values()))
+
+
+def _close(targets: Mapping[str, SshTarget]) -> str:
+    """Close the index to changes, and return the mark that it has now. Nothing goes on that has an earlier one."""
+    mark = f"closed at {datetime.now(UTC).isoformat()}"
+    _change_primary(targets, "close", mark)
+    return mark
 
 
 def _change_primary(targets: Mapping[str, SshTarget], *words: str) -> None:

@@ -3,8 +3,8 @@
 #
 #   version      prints the major version of the data
 #   close MARK   on the primary: ends all changes, gives the index this MARK, and prints "closed"
-#   dump MARK    writes the index, once it has this MARK here, to a file beside the data
-#   forget       removes that file, and what is left of an upgrade that was begun
+#   dump MARK    once the index has this MARK here, writes it to a file beside the data
+#   forget MARK  once the index has this MARK here, removes that file, and what is left of an upgrade that was begun
 #   open         on the primary: allows changes again, and prints "open"
 #
 # fit_data.sh of an image with a later version makes new data from the file.
@@ -45,6 +45,19 @@ SELECT format('COMMENT ON DATABASE file_transfer IS %L', :'mark') \gexec
 SQL
 }
 
+# When the connection of whoever runs this is lost, it may go on. So one goes on at a time, and only while its mark is the
+# last one: no file is left of an index that has been opened since.
+wait_for_turn() {
+  exec 9>/tmp/index.lock
+  flock 9
+  attempts=60
+  until [ "$(found_mark)" = "$mark" ]; do
+    attempts=$((attempts - 1))
+    [ $attempts -gt 0 ] || { echo 'this standby does not follow the primary, or this was run again' >&2; exit 1; }
+    sleep 1
+  done
+}
+
 case $verb in
   version) cat $data/PG_VERSION ;;
   close)
@@ -55,18 +68,14 @@ case $verb in
     fi
     ;;
   dump)
-    attempts=60
-    until [ "$(found_mark)" = "$mark" ]; do
-      attempts=$((attempts - 1))
-      [ $attempts -gt 0 ] || { echo 'this standby does not follow the primary' >&2; exit 1; }
-      sleep 1
-    done
+    wait_for_turn
     pg_dump --host /tmp --format custom --no-privileges --file $dump.part file_transfer
     sync $dump.part
     mv $dump.part $dump
     sync $data
     ;;
   forget)
+    wait_for_turn
     rm -rf $dump $dump.part $data.part $data-*.new
     sync $data
     # A later upgrade must not take these for its own.

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -51,7 +52,7 @@ class Container:
         (port,) = free_ports(1)
         self.node = Server(folder / "postgresql/data", port, container=self)
         self.dump = self.node.folder / "index.dump"
-        self._folder = folder
+        self.folder = folder
         for name in ("socket", "secrets", "etc", "opt", "postgresql", "programs"):
             (folder / name).mkdir()
         (folder / "secrets/password").write_text(postgres.PASSWORD)
@@ -61,8 +62,9 @@ class Container:
         self.authority.write_text(patroni.authority(postgres.SEED))
         (folder / postgres.IDENTITY).write_text(patroni.identity(postgres.SEED, "postgres").pem)
         (folder / postgres.IDENTITY).chmod(0o600)
-        self._program("etcdctl", f'echo "$*" >>{folder}/etcdctl; [ "$1 $2" != "get --prefix" ] || cat {folder}/keys')
-        self._program("sleep", "exit 0")
+        self.program("etcdctl", f'echo "$*" >>{folder}/etcdctl; [ "$1 $2" != "get --prefix" ] || cat {folder}/keys')
+        self.program("sleep", "exit 0")
+        self.has_keys()
         replaced = {
             "/var/lib/postgresql": folder / "postgresql",
             "/usr/lib/postgresql/$POSTGRES_MAJOR/bin": PROGRAMS,
@@ -70,6 +72,7 @@ class Container:
             "/etc/patroni": folder / "etc",
             "/run/secrets": folder / "secrets",
             "--host /tmp": f"--host {folder}/socket",
+            "/tmp/index.lock": folder / "socket/index.lock",
             "directories=/tmp": f"directories={folder}/socket",
             "--auth-local=peer": "--auth-local=trust --username=patroni",  # the user has another name here
             "--auth-host=reject": "--auth-host=scram-sha-256",
@@ -84,14 +87,14 @@ class Container:
             for path in (folder, *folder.rglob("*")):
                 os.chown(path, 65534, 65534)
 
-    def _program(self, name: str, text: str) -> None:
-        (self._folder / "programs" / name).write_text(f"#!/bin/sh\n{text}\n")
-        (self._folder / "programs" / name).chmod(0o755)
+    def program(self, name: str, text: str) -> None:
+        (self.folder / "programs" / name).write_text(f"#!/bin/sh\n{text}\n")
+        (self.folder / "programs" / name).chmod(0o755)
 
     def run(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = ["sh", str(self._folder / "opt" / script), *arguments]
+        command = ["sh", str(self.folder / "opt" / script), *arguments]
         environment = {
-            "PATH": f"{self._folder}/programs:/usr/sbin:/usr/bin:/bin",
+            "PATH": f"{self.folder}/programs:/usr/sbin:/usr/bin:/bin",
             "POSTGRES_MAJOR": str(MAJOR),
             "POSTGRES_PEERS": "",
             "PGUSER": "patroni",
@@ -108,10 +111,10 @@ class Container:
 
     def start(self) -> None:
         """Start PostgreSQL, and let the script set the roles as Patroni does."""
-        identity = self._folder / postgres.IDENTITY
+        identity = self.folder / postgres.IDENTITY
         with (self.node.folder / "postgresql.conf").open("a") as configuration:
             configuration.write(postgres.CONFIGURATION.format(standbys="", identity=identity))
-            configuration.write(f"unix_socket_directories = '{self._folder}/socket'\n")
+            configuration.write(f"unix_socket_directories = '{self.folder}/socket'\n")
         self.node.start()
 
     def stop(self) -> None:
@@ -121,11 +124,11 @@ class Container:
 
     def has_keys(self, *keys: str) -> None:
         """Let etcd have these keys."""
-        (self._folder / "keys").write_text("".join(f"{key}\n\n" for key in keys))
+        (self.folder / "keys").write_text("".join(f"{key}\n\n" for key in keys))
 
     def asked(self) -> list[str]:
         """Return what etcd was asked."""
-        return (self._folder / "etcdctl").read_text().splitlines()
+        return (self.folder / "etcdctl").read_text().splitlines()
 
     @contextmanager
     def database(self) -> Iterator[PostgresDatabase]:
@@ -240,9 +243,12 @@ def test_an_index_that_is_opened_again_has_no_dump_and_can_be_changed(
     for folder in begun:
         folder.mkdir()
 
-    container.script("index.sh", "forget")
+    container.script("index.sh", "close", "the last mark")
+    container.script("index.sh", "forget", "the last mark")
+    late = container.run("index.sh", "dump", "a mark")
     assert container.script("index.sh", "open") == "open\n"
 
+    assert "this was run again" in late.stderr
     publish(database, "stored")
     assert names(database) == {"stored"}
     assert not container.dump.exists()
@@ -258,6 +264,26 @@ def test_a_standby_that_lacks_changes_is_not_written_to_a_file(container: Contai
 
     assert done.returncode == 1
     assert "does not follow the primary" in done.stderr
+    assert not container.dump.exists()
+
+
+def test_a_dump_that_goes_on_is_waited_for_and_removed(container: Container) -> None:
+    """Somebody has lost the connection to one, and opens the index again."""
+    container.script("index.sh", "close", "a mark")
+    calls, let_go = container.folder / "calls", container.folder / "let-go"
+    container.program("flock", f'echo "$1" >>{calls}; exec /usr/bin/flock "$@"')
+    container.program(
+        "pg_dump", f'echo dump >>{calls}; until [ -e {let_go} ]; do /bin/sleep 0.1; done; exec /usr/bin/pg_dump "$@"'
+    )
+    with ThreadPoolExecutor() as pool:
+        dumping = pool.submit(container.run, "index.sh", "dump", "a mark")
+        wait_until(lambda: calls.exists() and "dump" in calls.read_text())
+        container.script("index.sh", "close", "the last mark")
+        forgetting = pool.submit(container.run, "index.sh", "forget", "the last mark")
+        wait_until(lambda: calls.read_text().split() == ["9", "dump", "9"])
+        let_go.touch()
+
+        assert dumping.result().returncode == forgetting.result().returncode == 0
     assert not container.dump.exists()
 
 
