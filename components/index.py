@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pulumi
 
-from . import connections, images
+from . import connections, patroni
 from .etcd import Etcd, EtcdArgs
 from .host import Host
 from .image import ServiceImage, ServiceImageArgs
@@ -51,7 +51,7 @@ class Index(pulumi.ComponentResource):
                 repository="swarm-transfer/postgres",
                 context=args.context,
                 hosts=list({host.target.name: host for host in [*args.hosts, *args.etcd_hosts]}.values()),
-                build_args={"DEBIAN_IMAGE": args.debian_image, "POSTGRES_MAJOR": str(images.POSTGRES_MAJOR)},
+                build_args={"DEBIAN_IMAGE": args.debian_image, "POSTGRES_MAJOR": str(patroni.MAJOR)},
             ),
             opts=child,
         )

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from . import etcd_member, identities, images
+from . import etcd_member, identities
 from .identities import Identity
 from .mounts import SECRETS
 
@@ -19,6 +19,10 @@ POSTGRES_PORT = 5432
 API_PORT = 8008
 SERVICE = "postgres"
 """The beginning of every member's service name."""
+
+MAJOR = 17
+"""The major version of PostgreSQL in the packages of `DEBIAN` in components/images.py. The index's data is of this version,
+so change the two together, as docs/operations/data.md says."""
 
 SCOPE = "file-transfer"
 """The beginning of the cluster's name in etcd."""
@@ -68,7 +72,7 @@ def config(*, standbys: int, connections: int) -> str:
     The passwords and what differs between hosts are in the environment.
     """
     document = {
-        "scope": scope(images.POSTGRES_MAJOR),
+        "scope": scope(MAJOR),
         "log": {"level": "INFO", "deduplicate_heartbeat_logs": True},
         "watchdog": {"mode": "off"},  # a container has none
         # Everybody may ask; only who has a certificate may change anything.
@@ -94,7 +98,7 @@ def config(*, standbys: int, connections: int) -> str:
         "postgresql": {
             "listen": f"0.0.0.0:{POSTGRES_PORT}",
             "data_dir": f"{DATA}/data",
-            "bin_dir": f"/usr/lib/postgresql/{images.POSTGRES_MAJOR}/bin",
+            "bin_dir": f"/usr/lib/postgresql/{MAJOR}/bin",
             "bin_name": {"initdb": f"{_SCRIPTS}/initdb.sh"},
             "pgpass": "/tmp/pgpass",  # noqa: S108 - a path in the container, where only one user is
             "use_unix_socket": True,

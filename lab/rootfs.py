@@ -7,7 +7,6 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from components import images
 from lab.paths import cache_dir
 from lab.progress import step
 
@@ -79,15 +78,7 @@ NODE_EXPORTER = Recipe(
 
 DEBIAN = Recipe(
     name="debian",
-    packages=(
-        "etcd-client",
-        "etcd-server",
-        "nftables",
-        "patroni",
-        f"postgresql-{images.POSTGRES_MAJOR}",
-        "python3-etcd",
-        "wget",
-    ),
+    packages=("etcd-client", "etcd-server", "nftables", "patroni", "postgresql-17", "python3-etcd", "wget"),
     # With the packages installed and no source for others, apt has nothing to do when the image is built.
     files=(("/etc/apt/sources.list", ""),),
 )

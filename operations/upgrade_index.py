@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from components import images, patroni
+from components import patroni
 from components.shell import render
 from components.ssh import SshError, SshTarget, ask
 from operations import health
@@ -32,10 +32,10 @@ def prepare(targets: Mapping[str, SshTarget]) -> None:
         OperationError: there is nothing to prepare, or the hosts or their PostgreSQLs cannot do it now.
     """
     found = _version(targets)
-    if found >= images.POSTGRES_MAJOR:
+    if found >= patroni.MAJOR:
         raise OperationError(
-            f"the index has PostgreSQL {found}, and `POSTGRES_MAJOR` in components/images.py is "
-            f"{images.POSTGRES_MAJOR}: there is nothing to upgrade"
+            f"the index has PostgreSQL {found}, and `MAJOR` in components/patroni.py is "
+            f"{patroni.MAJOR}: there is nothing to upgrade"
         )
     mark = _close(targets)
     for service in targets:

@@ -46,7 +46,8 @@ make_new_data() {
   "$bin/vacuumdb" --host /tmp --dbname file_transfer --analyze-only --quiet
   "$bin/pg_ctl" --pgdata $part --silent --wait --timeout 600 --mode fast stop
   # Where Patroni keeps the shared settings. Without them it would begin with its own defaults, which need no standby.
-  cp /etc/patroni/shared.json $part/patroni.dynamic.json
+  # The file must be writable, or pg_rewind fails.
+  cat /etc/patroni/shared.json >$part/patroni.dynamic.json
   sync
   mv -T $part "$new"
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from components import images, patroni
+from components import patroni
 from components.shell import variables_and_arguments
 from components.ssh import SshError, SshTarget
 from operations import upgrade_index
@@ -35,6 +35,7 @@ class Machine:
         self.etcd = folder / "initialize"
         self.etcd.write_text("")
         (folder / "shared.json").write_text(patroni.shared_config(standbys=1, connections=30))
+        (folder / "shared.json").chmod(0o444)  # as Docker mounts it
         self._folder = folder
         self._program("etcdctl", f"cat {self.etcd}")
         self._program("wget", f"for url; do :; done\nhost=${{url#https://}}\ncat {folder}/${{host%%:*}}; exit 8")
@@ -169,6 +170,7 @@ def test_new_data_begins_with_the_settings_that_all_hosts_share(machine: Machine
 
     shared = patroni.shared_config(standbys=1, connections=30)
     assert (machine.data / "patroni.dynamic.json").read_text() == shared
+    assert (machine.data / "patroni.dynamic.json").stat().st_mode & 0o200, "pg_rewind writes it"
     started = (machine.data / "calls").read_text()
     for option in ("max_connections=46", "max_worker_processes=2", "shared_buffers=24MB", "listen_addresses= "):
         assert f"-c {option}" in started
@@ -260,7 +262,7 @@ class Index:
 def index(monkeypatch: pytest.MonkeyPatch, *, a: int = OLD, b: int = OLD, fails: str = "") -> Index:
     made = Index({"postgres-a": a, "postgres-b": b}, fails)
     monkeypatch.setattr(upgrade_index, "ask", made.ask)
-    monkeypatch.setattr(images, "POSTGRES_MAJOR", NEW)
+    monkeypatch.setattr(patroni, "MAJOR", NEW)
     return made
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from recorder import Recorder
 
-from components.images import POSTGRES_MAJOR
+from components import patroni
 from lab import engine, local_registry, rootfs
 from lab.offline import OfflineLifecycle
 from lab.paths import Lab
@@ -69,7 +69,7 @@ def test_the_debian_image_has_every_package_that_the_dockerfiles_on_it_install()
             (packages,) = re.findall(
                 r"install --yes --no-install-recommends \\\n(.*?)\\\n", dockerfile.read_text(), re.DOTALL
             )
-            installed |= set(packages.replace("${POSTGRES_MAJOR}", str(POSTGRES_MAJOR)).split())
+            installed |= set(packages.replace("${POSTGRES_MAJOR}", str(patroni.MAJOR)).split())
 
     assert {"nftables", "patroni"} <= installed == set(rootfs.DEBIAN.packages)
 
