@@ -10,7 +10,7 @@ CADVISOR = "ghcr.io/google/cadvisor:v0.60.5@sha256:763aecf1c32c2be8a1a75f9abfc2f
 
 DEBIAN = "debian:trixie-slim@sha256:a29215f6a35e51e22adffa17f89e9d2ef06214e64a2bad10d765c46aea49f11f"
 """The base of two images with Debian's packages: the index's with PostgreSQL, Patroni and etcd, and the firewall's with
-nft. The lab's image has all these packages. Another release may have another major version of PostgreSQL: see `MAJOR` in
+nft. The lab's image has all these packages. Another release may have another major version of PostgreSQL, which is in
 components/patroni.py."""
 
 GRAFANA = "grafana/grafana:12.3.1@sha256:2175aaa91c96733d86d31cf270d5310b278654b03f5718c59de12a865380a31f"

@@ -21,8 +21,8 @@ SERVICE = "postgres"
 """The beginning of every member's service name."""
 
 MAJOR = 17
-"""The major version of PostgreSQL in the packages of `DEBIAN` in components/images.py. The index's data is of this version,
-so change the two together, as docs/operations/data.md says."""
+"""The major version of PostgreSQL in the packages of `DEBIAN` in components/images.py. The index's data is of this
+version, so change the two together, as docs/operations/data.md says."""
 
 SCOPE = "file-transfer"
 """The beginning of the cluster's name in etcd."""
