@@ -277,11 +277,13 @@ def test_a_dump_that_goes_on_is_waited_for_and_removed(container: Container) -> 
     )
     with ThreadPoolExecutor() as pool:
         dumping = pool.submit(container.run, "index.sh", "dump", "a mark")
-        wait_until(lambda: calls.exists() and "dump" in calls.read_text())
-        container.script("index.sh", "close", "the last mark")
-        forgetting = pool.submit(container.run, "index.sh", "forget", "the last mark")
-        wait_until(lambda: calls.read_text().split() == ["9", "dump", "9"])
-        let_go.touch()
+        try:
+            wait_until(lambda: calls.exists() and "dump" in calls.read_text())
+            container.script("index.sh", "close", "the last mark")
+            forgetting = pool.submit(container.run, "index.sh", "forget", "the last mark")
+            wait_until(lambda: calls.read_text().split() == ["9", "dump", "9"])
+        finally:
+            let_go.touch()
 
         assert dumping.result().returncode == forgetting.result().returncode == 0
     assert not container.dump.exists()
