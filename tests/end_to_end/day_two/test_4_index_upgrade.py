@@ -1,4 +1,4 @@
-"""The index is closed for a new major version of PostgreSQL, and opened again. The lab has no second version to go on with."""
+"""The index is closed for a new major version of PostgreSQL, and opened again. The lab has no second version."""
 
 import time
 
