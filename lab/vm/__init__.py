@@ -1,1 +1,1 @@
-"""Virtual machines as hosts: Debian 13 with a kernel of its own, on qemu, for what containers cannot show."""
+"""Virtual machines as hosts: Debian 13 with a kernel of its own, for what containers cannot show."""
