@@ -1,6 +1,5 @@
 """Record the packets between virtual machines, to see what somebody in between could read."""
 
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -67,7 +66,7 @@ def recorded(lab: Lab, file: Path) -> Iterator[None]:
             time.sleep(_POLL_SECONDS)
         yield
     finally:
-        recorder.send_signal(signal.SIGINT)  # it then writes what it still holds
+        recorder.terminate()  # it then writes what it still holds
         recorder.wait()
 
 

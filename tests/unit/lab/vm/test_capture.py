@@ -84,7 +84,7 @@ def test_a_recording_that_does_not_start_says_why(tmp_path: Path, monkeypatch: p
 
 def test_a_recording_ends_with_the_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = tmp_path / "ended"
-    script = f"trap 'touch {ended}; exit 0' INT; echo 'listening on machines'; while :; do sleep 0.01; done"
+    script = f"trap 'touch {ended}; exit 0' TERM; echo 'listening on machines'; while :; do sleep 0.01; done"
     monkeypatch.setattr(namespace, "command", lambda *_: ["sh", "-c", script])
 
     with capture.recorded(Lab(name="vm", checkout=tmp_path, virtual=True), tmp_path / "r"):
