@@ -33,7 +33,8 @@ SHARED_CONFIG = "/etc/patroni/shared.json"
 IDENTITY_FILE, AUTHORITY_FILE = "identity.pem", "authority.pem"
 ETCD_CLIENT_FILE, ETCD_AUTHORITY_FILE = "etcd-client.pem", "etcd-authority.pem"
 
-_MAJOR_OF_SCOPE = 17  # the first one, whose clusters have this name
+_FIRST_MAJOR = 17
+"""The version whose clusters are called `SCOPE`, without a number."""
 _HOSTS = 2
 _HOSTS_OF_THREE_MANAGERS = 3
 _AUTHORITY = "postgres"
@@ -129,7 +130,7 @@ def scope(major: int) -> str:
     New data of another major version is another cluster. Each version finds what it knew in etcd, whatever the other
     has done, and no host copies or follows the other version's data.
     """
-    return SCOPE if major == _MAJOR_OF_SCOPE else f"{SCOPE}-{major}"
+    return SCOPE if major == _FIRST_MAJOR else f"{SCOPE}-{major}"
 
 
 def environment(service: str, services: Collection[str]) -> dict[str, str]:

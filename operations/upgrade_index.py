@@ -38,6 +38,8 @@ def prepare(targets: Mapping[str, SshTarget]) -> None:
             f"{patroni.MAJOR}: there is nothing to upgrade"
         )
     mark = _close(targets)
+    for service in targets:  # what an earlier upgrade has left, also in etcd
+        _run(targets, service, "forget", mark)
     for service in targets:
         _run(targets, service, "dump", mark)
         print(f"{service}: the index is written to a file", flush=True)

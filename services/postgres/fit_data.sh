@@ -16,6 +16,8 @@ bin=/usr/lib/postgresql/$POSTGRES_MAJOR/bin
 # shellcheck source=services/postgres/patroni_etcd.sh
 . /opt/postgres/patroni_etcd.sh
 
+ask() { wget --quiet --timeout 3 --tries 1 --content-on-error --ca-certificate /run/secrets/authority.pem -O - "$1"; }
+
 is_initialized() {
   until sysid=$(patroni_etcd get --print-value-only "/service/$scope/initialize"); do
     echo 'etcd, which knows whether there is new data, does not answer' >&2
@@ -24,13 +26,27 @@ is_initialized() {
   [ -z "$sysid" ] || return 0
   # A host that has just made the new data may not have told etcd yet. An answer with status 503 is an answer, too.
   for peer in $POSTGRES_PEERS; do
-    case $(wget --quiet --timeout 3 --tries 1 --content-on-error --ca-certificate /run/secrets/authority.pem -O - \
-      "https://$peer:8008/patroni") in
+    until state=$(ask "https://$peer:8008/patroni") || [ -n "$state" ]; do
+      echo "waiting for $peer, which may have the new data" >&2
+      sleep 1
+    done
+    case $state in
       *'"role": "uninitialized"'*) ;;
       *"\"scope\": \"$scope\""*) return 0 ;;
     esac
   done
   return 1
+}
+
+# The file is good only while the index is closed as it was then. One from an earlier time may have come with a copy of
+# another host's data.
+has_dump() {
+  [ -e $data/index.dump ] || return 1
+  until closed=$(patroni_etcd get --print-value-only /upgrade/closed); do
+    echo 'etcd, which knows since when the index is closed, does not answer' >&2
+    sleep 1
+  done
+  [ -n "$closed" ] && [ "$closed" = "$(cat $data/index.mark)" ]
 }
 
 make_new_data() {
@@ -52,6 +68,15 @@ make_new_data() {
   mv -T $part "$new"
 }
 
+# Patroni would not begin anew with a copy that was killed, which lacks its last file. The host's own data is beside it.
+if [ -e $data ] && [ ! -e $data/global/pg_control ]; then
+  for kept in "$data"-*; do
+    case $kept in
+      *.new) ;;
+      *) if [ -e "$kept" ]; then rm -rf $data; fi ;;
+    esac
+  done
+fi
 if [ ! -e $data ]; then
   if [ -e "$new" ]; then # this was killed just before its end
     mv -T "$new" $data
@@ -68,7 +93,7 @@ if [ "$found" -gt "$POSTGRES_MAJOR" ]; then
 fi
 if is_initialized; then
   rm -rf "$new"
-elif [ -e $data/index.dump ]; then
+elif has_dump; then
   make_new_data
 else
   echo "$mismatch. Run \`python -m operations.upgrade_index\`, and then \`pulumi up\` again: see docs/operations/data.md" >&2

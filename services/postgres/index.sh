@@ -2,7 +2,7 @@
 # What `python -m operations.upgrade_index` runs on each host with the index: index.sh VERB [MARK].
 #
 #   version      prints the major version of the data
-#   close MARK   on the primary: ends all changes, gives the index this MARK, and prints "closed"
+#   close MARK   on the primary: ends all changes, gives the index and etcd this MARK, and prints "closed"
 #   dump MARK    once the index has this MARK here, writes it to a file beside the data
 #   forget MARK  once the index has this MARK here, removes that file, and what is left of an upgrade that was begun
 #   open         on the primary: allows changes again, and prints "open"
@@ -12,6 +12,8 @@ set -eu
 verb=$1 mark=${2:-}
 data=/var/lib/postgresql/data
 dump=$data/index.dump
+# shellcheck source=services/postgres/patroni_etcd.sh
+. /opt/postgres/patroni_etcd.sh
 
 # A commit waits for the synchronous standby, for ever if there is none.
 sql() {
@@ -64,23 +66,24 @@ case $verb in
     recovers=$(sql --command 'SELECT pg_is_in_recovery()')
     if [ "$recovers" = f ]; then
       close
+      patroni_etcd put /upgrade/closed "$mark" >/dev/null
       echo closed
     fi
     ;;
   dump)
     wait_for_turn
+    rm -f $dump
     pg_dump --host /tmp --format custom --no-privileges --file $dump.part file_transfer
-    sync $dump.part
+    echo "$mark" >$data/index.mark
+    sync $dump.part $data/index.mark
     mv $dump.part $dump
     sync $data
     ;;
   forget)
     wait_for_turn
-    rm -rf $dump $dump.part $data.part $data-*.new
+    rm -rf $dump $dump.part $data/index.mark $data.part $data-*.new
     sync $data
     # A later upgrade must not take these for its own.
-    # shellcheck source=services/postgres/patroni_etcd.sh
-    . /opt/postgres/patroni_etcd.sh
     keys=$(patroni_etcd get --prefix --keys-only /service/)
     for other in $(echo "$keys" | sed -n 's#^\(/service/[^/]*/\).*#\1#p' | sort -u); do
       [ "$other" = "/service/$scope/" ] || patroni_etcd del --prefix "$other" >/dev/null
@@ -89,6 +92,7 @@ case $verb in
   open)
     recovers=$(sql --command 'SELECT pg_is_in_recovery()')
     if [ "$recovers" = f ]; then
+      patroni_etcd del /upgrade/closed >/dev/null # no file is good from here on, wherever one is left
       sql <<'SQL'
 GRANT INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA public TO file_transfer;
 COMMENT ON DATABASE file_transfer IS NULL;

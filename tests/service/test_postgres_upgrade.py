@@ -62,7 +62,13 @@ class Container:
         self.authority.write_text(patroni.authority(postgres.SEED))
         (folder / postgres.IDENTITY).write_text(patroni.identity(postgres.SEED, "postgres").pem)
         (folder / postgres.IDENTITY).chmod(0o600)
-        self.program("etcdctl", f'echo "$*" >>{folder}/etcdctl; [ "$1 $2" != "get --prefix" ] || cat {folder}/keys')
+        # It keeps the one key that is put, and lists those of `has_keys`.
+        self.program(
+            "etcdctl",
+            f'echo "$*" >>{folder}/etcdctl\n'
+            f'case "$*" in put*) echo "$3" >{folder}/put ;; "del /upgrade"*) rm {folder}/put ;;\n'
+            f'"get --prefix"*) cat {folder}/keys ;; get*/upgrade/closed) cat {folder}/put ;; esac',
+        )
         self.program("sleep", "exit 0")
         self.has_keys()
         replaced = {
@@ -253,7 +259,8 @@ def test_an_index_that_is_opened_again_has_no_dump_and_can_be_changed(
     assert names(database) == {"stored"}
     assert not container.dump.exists()
     assert not any(folder.exists() for folder in begun)
-    deleted = [line for line in container.asked() if line.startswith("del")]
+    assert "del /upgrade/closed" in container.asked(), "no dump that may be left elsewhere is used"
+    deleted = [line for line in container.asked() if line.startswith("del --prefix")]
     assert deleted == [f"del --prefix /service/{patroni.scope(MAJOR)}-later/"]
 
 

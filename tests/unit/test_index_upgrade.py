@@ -34,25 +34,30 @@ class Machine:
         self.peers: dict[str, str] = {}
         self.etcd = folder / "initialize"
         self.etcd.write_text("")
+        self.closed = folder / "closed"
+        self.closed.write_text("the mark\n")
         (folder / "shared.json").write_text(patroni.shared_config(standbys=1, connections=30))
         (folder / "shared.json").chmod(0o444)  # as Docker mounts it
         self._folder = folder
-        self._program("etcdctl", f"cat {self.etcd}")
-        self._program("wget", f"for url; do :; done\nhost=${{url#https://}}\ncat {folder}/${{host%%:*}}; exit 8")
-        self._program("new_database.sh", 'mkdir "$2" && echo "$POSTGRES_MAJOR" >"$2/PG_VERSION"')
-        self._program("set_roles.sh", "exit 0")
-        self._program("pg_ctl", 'echo "$*" >>"$2/calls"')
-        self._program("pg_restore", f"for dump; do :; done\ncp $dump {self.root}/data.part/rows")
-        self._program("vacuumdb", "exit 0")
+        self.program("etcdctl", f'case "$*" in *initialize) cat {self.etcd} ;; *closed) cat {self.closed} ;; esac')
+        self.program("wget", f"for url; do :; done\nhost=${{url#https://}}\ncat {folder}/${{host%%:*}}; exit 8")
+        self.program(
+            "new_database.sh",
+            'mkdir -p "$2/global" && echo "$POSTGRES_MAJOR" >"$2/PG_VERSION" && : >"$2/global/pg_control"',
+        )
+        self.program("set_roles.sh", "exit 0")
+        self.program("pg_ctl", 'echo "$*" >>"$2/calls"')
+        self.program("pg_restore", f"for dump; do :; done\ncp $dump {self.root}/data.part/rows")
+        self.program("vacuumdb", "exit 0")
         for name in COUNTED:
-            self._program(
+            self.program(
                 name,
                 f"echo x >>{folder}/calls\n"
                 f'if [ "$(wc -l <{folder}/calls)" = "$KILL_AT" ]; then kill -9 $PPID; exit 1; fi\n'
                 f'exec /bin/{name} "$@"',
             )
 
-    def _program(self, name: str, text: str) -> None:
+    def program(self, name: str, text: str) -> None:
         (self.programs / name).write_text(f"#!/bin/sh\n{text}\n")
         (self.programs / name).chmod(0o755)
 
@@ -60,8 +65,11 @@ class Machine:
         self.data.mkdir(parents=True)
         (self.data / "PG_VERSION").write_text(f"{version}\n")
         (self.data / "rows").write_text(rows)
+        (self.data / "global").mkdir()
+        (self.data / "global/pg_control").touch()
         if dump:
             (self.data / "index.dump").write_text(dump)
+            (self.data / "index.mark").write_text("the mark\n")
 
     def start(self, version: int, *, kill_at: int = 0) -> subprocess.CompletedProcess[str]:
         """Start the image with this version, and kill its script before this call, from 1, of a program."""
@@ -192,6 +200,43 @@ def test_new_data_that_another_host_has_is_left_to_patroni_to_copy(machine: Mach
     assert not machine.data.exists(), "Patroni has not copied it yet"
 
 
+@pytest.mark.parametrize(("closed", "of_dump"), [("", "the mark\n"), ("a later mark\n", "the mark\n"), ("", "")])
+def test_a_dump_of_an_index_that_has_been_opened_since_is_not_used(machine: Machine, closed: str, of_dump: str) -> None:
+    machine.has_data(OLD, "all rows", dump="rows of an earlier time")
+    (machine.data / "index.mark").write_text(of_dump)
+    machine.closed.write_text(closed)
+
+    assert "Run `python -m operations.upgrade_index`" in machine.start(NEW).stderr
+    assert machine.rows() == (str(OLD), "all rows")
+
+
+def test_a_host_that_does_not_answer_yet_is_waited_for(machine: Machine) -> None:
+    """It may be the one that has the new data."""
+    machine.has_data(OLD, "all rows", dump="rows")
+    machine.peers = {"postgres-a": ""}
+    machine.program("sleep", f"echo '{in_cluster(NEW, 'primary')}' >{machine.root.parent}/postgres-a")
+
+    done = machine.start(NEW)
+
+    assert "waiting for postgres-a" in done.stderr
+    assert not machine.data.exists(), "Patroni copies it"
+
+
+@pytest.mark.parametrize(("then", "rows"), [(NEW, None), (OLD, "all rows")])
+def test_a_copy_of_new_data_that_was_killed_is_begun_anew_or_gives_way_to_the_old_data(
+    machine: Machine, then: int, rows: str | None
+) -> None:
+    machine.has_data(OLD, "all rows", dump="rows")
+    machine.etcd.write_text("7713816545437418052\n")
+    assert machine.start(NEW).returncode == 0
+    machine.has_data(NEW, "some rows")
+    (machine.data / "global/pg_control").unlink()
+
+    assert machine.start(then).returncode == 0
+
+    assert (machine.rows()[1] if machine.data.exists() else None) == rows
+
+
 @pytest.mark.parametrize("then", [NEW, OLD])
 @pytest.mark.parametrize("is_first", [True, False], ids=["first host", "another host"])
 def test_a_start_that_is_killed_goes_on_with_the_next_one_or_back_to_the_image_before(
@@ -277,7 +322,8 @@ def test_the_index_is_closed_before_any_host_writes_it_to_a_file(
     upgrade_index.prepare(upgrade_index.index_targets(configured))
 
     closed = ["close postgres-a", "close postgres-b"]
-    assert made.calls == [*LOOKED, *closed, "dump postgres-a", "dump postgres-b"]
+    forgotten = ["forget postgres-a", "forget postgres-b"]
+    assert made.calls == [*LOOKED, *closed, *forgotten, "dump postgres-a", "dump postgres-b"]
     (mark,) = made.marks
     assert mark.startswith("closed at 2")
     assert "Now run `pulumi up`" in capsys.readouterr().out

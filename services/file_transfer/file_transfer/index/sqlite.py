@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -33,6 +34,7 @@ _PASSING = (sqlite3.SQLITE_READONLY_RECOVERY, sqlite3.SQLITE_READONLY_CANTINIT)
 """Errors of a process that may only read, if another one commits or begins at that very moment."""
 
 _READS = 10
+_PASSING_SECONDS = 0.01
 
 _Change = tuple[Callable[[Connection], Any], Future[Any]]
 
@@ -66,6 +68,7 @@ class SqliteDatabase:
                 failures += 1
                 if failures == _READS or _code(error) not in _PASSING:
                     raise _translated(error) from error
+                time.sleep(_PASSING_SECONDS)
 
     def write(self, change: Callable[[Connection], T]) -> T:
         """See `Database.write`."""
