@@ -24,7 +24,7 @@ MAJOR = 17
 """The major version of PostgreSQL in the packages of `DEBIAN` in components/images.py. The index's data is of this
 version, so change the two together, as docs/operations/data.md says."""
 
-SCOPE = "file-transfer"
+_SCOPE = "file-transfer"
 """The beginning of the cluster's name in etcd."""
 
 DATA = "/var/lib/postgresql"
@@ -34,7 +34,7 @@ IDENTITY_FILE, AUTHORITY_FILE = "identity.pem", "authority.pem"
 ETCD_CLIENT_FILE, ETCD_AUTHORITY_FILE = "etcd-client.pem", "etcd-authority.pem"
 
 _FIRST_MAJOR = 17
-"""The version whose clusters are called `SCOPE`, without a number."""
+"""The version whose clusters are called `_SCOPE`, without a number."""
 _HOSTS = 2
 _HOSTS_OF_THREE_MANAGERS = 3
 _AUTHORITY = "postgres"
@@ -130,7 +130,7 @@ def scope(major: int) -> str:
     New data of another major version is another cluster. Each version finds what it knew in etcd, whatever the other
     has done, and no host copies or follows the other version's data.
     """
-    return SCOPE if major == _FIRST_MAJOR else f"{SCOPE}-{major}"
+    return _SCOPE if major == _FIRST_MAJOR else f"{_SCOPE}-{major}"
 
 
 def environment(service: str, services: Collection[str]) -> dict[str, str]:

@@ -181,9 +181,8 @@ class SwarmService(pulumi.ComponentResource):
         args = self._args
         static = (
             args.user, args.command, args.environment, args.node_id_variable, args.healthcheck, args.resources,
-            {**args.volumes, **{name: f"{path}:ro" for name, path in args.read_only_volumes.items()}},
-            args.host_paths, args.writable_host_paths, args.tmpfs, args.ports, args.constraints,
-            args.aliases, args.stop_grace,
+            args.volumes, args.read_only_volumes, args.host_paths, args.writable_host_paths, args.tmpfs, args.ports,
+            args.constraints, args.aliases, args.stop_grace,
             [file.content for file in args.files],  # a changed file's id is not known in a preview
         )  # fmt: skip
         late = pulumi.Output.all(

@@ -21,7 +21,7 @@ PROGRAM = Program(
     service=backup.SERVICE, module="backup", absent="this cluster makes no backups: set `backup`, and run `pulumi up`"
 )
 
-RESTORE = replace(PROGRAM, script="restore_beside", variables={"OWNER": users.FILE_SERVICE})
+RESTORE = replace(PROGRAM, before=("restore_beside",), variables={"OWNER": users.FILE_SERVICE})
 """Restores. The service itself may not write the files of a directory."""
 
 

@@ -14,13 +14,14 @@ from operations.stack import ConfiguredHosts, OperationError
 class Program:
     """A Python `module` in the image of a `service`. `absent` tells the user why there may be no such service.
 
-    The `script` runs it, with these `variables` besides those of every program.
+    The scripts `before` run first, and may do it in another way. They have these `variables` besides those of every
+    program.
     """
 
     service: str
     module: str
     absent: str
-    script: str = "run_beside"
+    before: Sequence[str] = ()
     variables: Mapping[str, str | int] = field(default_factory=dict)
 
 
@@ -30,14 +31,18 @@ def run(configured: ConfiguredHosts, program: Program, words: Sequence[str], *, 
     Raises:
         OperationError: the service does not run, or the program has failed and has said why.
     """
-    managers = [host.name for host in configured.hosts if host.role == "manager" and host.state == "active"]
-    swarm = health.look_at_any([configured.targets[name] for name in managers])
+    swarm = health.look_at_any(configured.managers)
     target = configured.targets[host_of(swarm, program)]
     # The script itself is on standard input, so what the program is to read is in the script.
     variables = {"SERVICE": program.service, "MODULE": program.module, "INPUT": stdin, **program.variables}
-    script = render("look_beside", program.script, folder=SCRIPTS, arguments=words, **variables)
-    if status := show(target, script):
+    if status := show(target, script(program, words, variables)):
         raise OperationError(f"{target.name}: `{' '.join([program.module, *words])}` ended with status {status}")
+
+
+def script(program: Program, words: Sequence[str], variables: Mapping[str, str | int]) -> str:
+    """Return the script that runs the program with these words on a host with its service."""
+    names = ("find_container", "look_beside", *program.before, "run_beside")
+    return render(*names, folder=SCRIPTS, arguments=words, **variables)
 
 
 def host_of(swarm: Swarm, program: Program) -> str:

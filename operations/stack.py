@@ -34,6 +34,11 @@ class ConfiguredHosts:
     targets: dict[str, SshTarget]
     autolock: bool = False
 
+    @property
+    def managers(self) -> list[SshTarget]:
+        """How to reach the managers that are not gone."""
+        return [self.targets[host.name] for host in self.hosts if host.role == "manager" and host.state == "active"]
+
 
 def configured_hosts() -> ConfiguredHosts:
     """Return the hosts of the selected stack.

@@ -3,8 +3,8 @@
     python -m operations.upgrade_index
     python -m operations.upgrade_index --undo
 
-From here on uploads and deletions are refused, and downloads go on. The next `pulumi up` makes new data from the file.
-Each run begins anew. `--undo` removes the files and allows changes again.
+From here on uploads, deletions and downloads that count are refused. Other downloads go on. The next `pulumi up` makes
+new data from the file. Each run begins anew. `--undo` removes the files and allows changes again.
 """
 
 import argparse
@@ -38,8 +38,6 @@ def prepare(targets: Mapping[str, SshTarget]) -> None:
             f"{patroni.MAJOR}: there is nothing to upgrade"
         )
     mark = _close(targets)
-    for service in targets:  # what an earlier upgrade has left, also in etcd
-        _run(targets, service, "forget", mark)
     for service in targets:
         _run(targets, service, "dump", mark)
         print(f"{service}: the index is written to a file", flush=True)
@@ -54,9 +52,7 @@ def undo(targets: Mapping[str, SshTarget]) -> None:
             when it lacks what was changed in the meantime.
     """
     _version(targets)
-    mark = _close(targets)
-    for service in targets:
-        _run(targets, service, "forget", mark)
+    _close(targets)
     _change_primary(targets, "open")
     print("the index is open to changes")
 
@@ -74,9 +70,11 @@ def _version(targets: Mapping[str, SshTarget]) -> int:
 
 
 def _close(targets: Mapping[str, SshTarget]) -> str:
-    """Close the index to changes, and return the mark that it has now. Nothing goes on that has an earlier one."""
+    """Close the index to changes, and return its new mark. Commands that were started with an earlier mark stop."""
     mark = f"closed at {datetime.now(UTC).isoformat()}"
     _change_primary(targets, "close", mark)
+    for service in targets:  # what an earlier upgrade has left, also in etcd
+        _run(targets, service, "forget", mark)
     return mark
 
 
@@ -95,7 +93,7 @@ def _run(targets: Mapping[str, SshTarget], service: str, *words: str) -> str:
 
 def script(service: str, words: Sequence[str]) -> str:
     """Return the script that runs index.sh with these words beside the service of this name."""
-    return render("run_in_index", folder=SCRIPTS, arguments=words, SERVICE=service)
+    return render("find_container", "run_in_index", folder=SCRIPTS, arguments=words, SERVICE=service)
 
 
 def index_targets(configured: ConfiguredHosts) -> dict[str, SshTarget]:
@@ -105,9 +103,7 @@ def index_targets(configured: ConfiguredHosts) -> dict[str, SshTarget]:
         OperationError: this cluster has no index in PostgreSQL.
         SshError: no manager answers.
     """
-    managers = [host.name for host in configured.hosts if host.role == "manager" and host.state == "active"]
-    swarm = health.look_at_any([configured.targets[name] for name in managers])
-    deployed = {service["Spec"]["Name"] for service in swarm.services}
+    deployed = {service["Spec"]["Name"] for service in health.look_at_any(configured.managers).services}
     services = {patroni.service_name(host): target for host, target in configured.targets.items()}
     if found := {service: target for service, target in services.items() if service in deployed}:
         return found

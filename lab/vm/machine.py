@@ -150,11 +150,12 @@ def require_memory(machines: list[Machine]) -> None:
     Raises:
         LabError: there is not.
     """
-    needed, free = sum(machine.memory for machine in machines), shutil.disk_usage(_MEMORY_FOLDER).free // 2**20
+    usage = shutil.disk_usage(_MEMORY_FOLDER)
+    needed, free, used = sum(machine.memory for machine in machines), usage.free // 2**20, -(-usage.used // 2**20)
     if free < needed:
         raise LabError(
             f"{_MEMORY_FOLDER} has {free} MiB free, and the machines need {needed}: make it larger with "
-            f"`mount -o remount,size={needed + free}m {_MEMORY_FOLDER}`, or lower `memory` in Pulumi.lab.yaml"
+            f"`mount -o remount,size={used + needed}m {_MEMORY_FOLDER}`, or lower `memory` in Pulumi.lab.yaml"
         )
 
 

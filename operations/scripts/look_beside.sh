@@ -1,7 +1,5 @@
-# shellcheck shell=sh
-# On a host with a task of SERVICE: sets $container, and $folder, where the file `variables` has those of our programs.
-set -eu
-container=$(docker ps --quiet --filter "name=^${SERVICE}[.]" | head -n 1)
+# shellcheck shell=sh disable=SC2154 # find_container.sh sets $container
+# After find_container.sh: sets $folder. Its file `variables` has the environment variables of our programs.
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 # The service gets its variables from its own command line, so another process in the container does not have them.

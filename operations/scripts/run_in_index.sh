@@ -1,6 +1,3 @@
-# shellcheck shell=sh
-# On a host with the index: runs index.sh of its image with the arguments.
-set -eu
-container=$(docker ps --quiet --filter "name=^${SERVICE}[.]" | head -n 1)
-[ -n "$container" ] || { echo "$SERVICE does not run" >&2; exit 1; }
+# shellcheck shell=sh disable=SC2154 # find_container.sh sets $container
+# After find_container.sh: runs index.sh of the index's image with the arguments.
 docker exec "$container" /opt/postgres/index.sh "$@"

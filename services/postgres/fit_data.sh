@@ -15,8 +15,8 @@ part=$data.part
 bin=/usr/lib/postgresql/$POSTGRES_MAJOR/bin
 # shellcheck source=services/postgres/patroni_etcd.sh
 . /opt/postgres/patroni_etcd.sh
-
-ask() { wget --quiet --timeout 3 --tries 1 --content-on-error --ca-certificate /run/secrets/authority.pem -O - "$1"; }
+# shellcheck source=services/postgres/peers.sh
+. /opt/postgres/peers.sh
 
 is_initialized() {
   until sysid=$(patroni_etcd get --print-value-only "/service/$scope/initialize"); do
@@ -24,13 +24,9 @@ is_initialized() {
     sleep 1
   done
   [ -z "$sysid" ] || return 0
-  # A host that has just made the new data may not have told etcd yet. An answer with status 503 is an answer, too.
+  # A host that has just made the new data may not have told etcd yet.
   for peer in $POSTGRES_PEERS; do
-    until state=$(ask "https://$peer:8008/patroni") || [ -n "$state" ]; do
-      echo "waiting for $peer, which may have the new data" >&2
-      sleep 1
-    done
-    case $state in
+    case $(ask_peer "$peer") in
       *'"role": "uninitialized"'*) ;;
       *"\"scope\": \"$scope\""*) return 0 ;;
     esac
@@ -57,7 +53,7 @@ make_new_data() {
     /etc/patroni/shared.json | tr '\n' ' ')
   "$bin/pg_ctl" --pgdata $part --silent --wait --timeout 600 start \
     --options "-c listen_addresses= -c unix_socket_directories=/tmp $limits"
-  /opt/postgres/set_roles.sh on_start primary "$scope"
+  /opt/postgres/set_roles.sh on_start primary
   "$bin/pg_restore" --host /tmp --dbname file_transfer --exit-on-error $data/index.dump
   "$bin/vacuumdb" --host /tmp --dbname file_transfer --analyze-only --quiet
   "$bin/pg_ctl" --pgdata $part --silent --wait --timeout 600 --mode fast stop

@@ -330,8 +330,8 @@ class Cluster:
 
     def _prometheus(self, path: str, **parameters: str) -> dict[str, Any]:
         """Query the API from inside Prometheus's container, since it is not published."""
-        host = next(host["name"] for host in self.hosts if self.containers("prometheus", host["name"]))
-        (container,) = self.containers("prometheus", host)
+        names = [host["name"] for host in self.hosts]
+        host, container = next((name, found) for name in names for found in self.containers("prometheus", name))
         url = f"http://127.0.0.1:9090/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
         answer = self.on(host, f"docker exec {container} wget -q -O - {shlex.quote(url)}")
         return dict(json.loads(answer)["data"])

@@ -166,7 +166,7 @@ def check_backup_of_busy_files(
 
     assert (status, errors) == (0, "")
     assert "DAMAGED" not in output
-    assert during > 50
+    assert during, "files were changed while the backup was made"
     restore(other)
     found = described(other.catalogue)
     assert [row for row in found if " stays " in str(row[0])] == stays, "what nobody has changed is in it"

@@ -83,7 +83,7 @@ class Container:
             "--auth-local=peer": "--auth-local=trust --username=patroni",  # the user has another name here
             "--auth-host=reject": "--auth-host=scram-sha-256",
         }
-        for name in ("fit_data.sh", "index.sh", "new_database.sh", "patroni_etcd.sh", "set_roles.sh"):
+        for name in ("fit_data.sh", "index.sh", "new_database.sh", "patroni_etcd.sh", "peers.sh", "set_roles.sh"):
             text = (SCRIPTS / name).read_text()
             for path, instead in replaced.items():
                 text = text.replace(path, str(instead))

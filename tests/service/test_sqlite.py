@@ -211,6 +211,6 @@ def test_a_user_who_may_only_read_is_told_what_is_missing(tmp_path: Path) -> Non
     with (
         read_only(tmp_path) as folder,
         closing(SqliteDatabase(folder / "index.sqlite")) as reader,
-        pytest.raises(StorageUnavailableError, match="may only read its folder needs a replica that runs"),
+        pytest.raises(StorageUnavailableError, match="may only read its folder needs a replica that is running"),
     ):
         reader.check()

@@ -4,6 +4,7 @@ import asyncio
 import copy
 import gc
 import json
+import os
 import runpy
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -23,6 +24,15 @@ from monitoring import configuration
 
 ROOT = Path(__file__).parent.parent.parent
 _DUMP = configuration._dump
+
+
+@pytest.fixture
+def docker(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a host whose `docker` is the script DOCKER of the test's module."""
+    (tmp_path / "docker").write_text(request.module.DOCKER)
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return tmp_path
 
 
 @pytest.fixture

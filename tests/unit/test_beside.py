@@ -1,6 +1,5 @@
 """A program of ours runs beside a task of its service, on the host that has one."""
 
-import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from components.shell import render
 from components.ssh import SshError, SshTarget
 from operations import backups, beside, scrub
 from operations.beside import Program
-from operations.health import SCRIPTS, Swarm
+from operations.health import Swarm
 from operations.stack import ConfiguredHosts, OperationError
 from settings.models import Host
 
@@ -166,26 +164,19 @@ esac
 """A docker that knows one container. Two programs in containers are linked, or wait for each other for ever."""
 
 
-@pytest.fixture
-def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a host with a fake docker."""
-    (tmp_path / "docker").write_text(DOCKER)
-    (tmp_path / "docker").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    return tmp_path
-
-
-def run_script(folder: Path, script: str, storage: str, *words: str) -> tuple[subprocess.CompletedProcess[str], str]:
-    """Run the script on the host of a service whose files are in this storage. Return its end, and docker's calls."""
+def run_script(
+    folder: Path, program: Program, storage: str, *words: str
+) -> tuple[subprocess.CompletedProcess[str], str]:
+    """Run its script on the host of a service whose files are in this storage. Return its end, and docker's calls."""
     (folder / "arguments").write_text(f"env\nFILE_TRANSFER_STORAGE={storage}\nBACKUP_CLUSTER=lab\npython3\n")
     variables = {"SERVICE": "backup", "MODULE": "backup", "INPUT": "it's", "OWNER": 10001}
-    text = render("look_beside", script, folder=SCRIPTS, arguments=words, **variables)
+    text = beside.script(program, words, variables)
     done = subprocess.run(["sh", "-s"], input=text, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
     return done, (folder / "calls").read_text()
 
 
 def test_a_program_runs_in_the_container_with_its_words_and_its_input(docker: Path) -> None:
-    done, calls = run_script(docker, "run_beside", "cluster", "now", "--state", "-")
+    done, calls = run_script(docker, backups.PROGRAM, "cluster", "now", "--state", "-")
 
     assert (done.stdout, done.stderr, done.returncode) == ("it's", "", 0)
     assert calls.splitlines()[-1].startswith("exec -i --env-file ")
@@ -193,7 +184,7 @@ def test_a_program_runs_in_the_container_with_its_words_and_its_input(docker: Pa
 
 
 def test_a_restore_into_the_cluster_is_done_by_the_service_itself(docker: Path) -> None:
-    done, calls = run_script(docker, "restore_beside", "cluster", "restore", "--keep-existing")
+    done, calls = run_script(docker, backups.RESTORE, "cluster", "restore", "--keep-existing")
 
     assert (done.stderr, done.returncode) == ("", 0)
     assert calls.endswith("/variables c1 python3 -m backup restore --keep-existing\n")
@@ -201,7 +192,7 @@ def test_a_restore_into_the_cluster_is_done_by_the_service_itself(docker: Path) 
 
 
 def test_a_restore_into_a_directory_is_written_by_the_owner_of_the_files_alone(docker: Path) -> None:
-    done, calls = run_script(docker, "restore_beside", "directory", "restore", "--file", "a b")
+    done, calls = run_script(docker, backups.RESTORE, "directory", "restore", "--file", "a b")
 
     assert done.stderr == "written: of the backup\n", "each of the two gets what the other one says"
     assert done.returncode == 3, "it is the reader's, which reports what both have done"

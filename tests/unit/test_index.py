@@ -259,6 +259,16 @@ def test_replicas_are_told_their_connections(run_once: Run, values: dict[str, An
 # The scripts of the image
 
 
+def test_the_image_has_every_script_and_its_paths() -> None:
+    folder = ROOT / "services/postgres"
+    (copied,) = re.findall(r"^COPY (.*?) \./$", (folder / "Dockerfile").read_text(), re.DOTALL | re.MULTILINE)
+    scripts = {path.name: path.read_text() for path in folder.glob("*.sh")}
+
+    assert scripts.keys() <= {name for name in copied.split() if name != "\\"}
+    for name, text in scripts.items():
+        assert set(re.findall(r"/opt/postgres/(\w+\.sh)", text)) <= scripts.keys(), name
+
+
 def test_patroni_can_run_its_scripts() -> None:
     named = set(re.findall(r"/opt/postgres/(\w+\.sh)", patroni.config(standbys=1, connections=64)))
 
@@ -286,7 +296,9 @@ def test_a_new_database_is_made_only_when_no_other_host_has_one(
         (tmp_path / program).chmod(0o755)
     for peer, state in states.items():
         (tmp_path / peer).write_text(state)
-    script = (ROOT / "services/postgres/initdb.sh").read_text().replace("/opt/postgres/new_database.sh", "initdb")
+    scripts = ROOT / "services/postgres"
+    script = (scripts / "initdb.sh").read_text().replace("/opt/postgres/new_database.sh", "initdb")
+    script = script.replace("/opt/postgres", str(scripts))
 
     done = subprocess.run(
         ["sh", "-c", script],

@@ -81,6 +81,7 @@ class Machine:
             "/var/lib/postgresql": self.root,
             "/usr/lib/postgresql/$POSTGRES_MAJOR/bin": self.programs,
             "/opt/postgres/patroni_etcd.sh": self._folder / "patroni_etcd.sh",
+            "/opt/postgres/peers.sh": SCRIPTS / "peers.sh",
             "/opt/postgres": self.programs,
             "/etc/patroni": self._folder,
         }

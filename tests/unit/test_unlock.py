@@ -1,6 +1,5 @@
 """Managers that are locked are unlocked, all of them, and the key is in no argument list."""
 
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from components.ssh import SshError, SshTarget
 from operations import unlock
 from operations.stack import OperationError
 
+# The node's state is in a file.
 DOCKER = """#!/bin/sh
 echo "$*" >>calls
 case $* in
@@ -18,15 +18,6 @@ case $* in
   "swarm unlock") read -r key; [ "$key" = "SWMKEY-it's" ] || { echo 'invalid key' >&2; exit 1; } ;;
 esac
 """
-
-
-@pytest.fixture
-def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a host with a fake docker, whose state is in a file."""
-    (tmp_path / "docker").write_text(DOCKER)
-    (tmp_path / "docker").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    return tmp_path
 
 
 def run(folder: Path, script: str) -> subprocess.CompletedProcess[str]:

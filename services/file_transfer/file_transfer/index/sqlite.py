@@ -31,7 +31,9 @@ _ERRORS = (OperationalError, sqlite3.OperationalError)
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
 
 _PASSING = (sqlite3.SQLITE_READONLY_RECOVERY, sqlite3.SQLITE_READONLY_CANTINIT)
-"""Errors of a process that may only read, if another one commits or begins at that very moment."""
+"""Errors that a read-only process gets if another process commits or starts at the same moment. They pass."""
+
+_CANNOT_OPEN = ". A process that may only read its folder needs a replica that is running"
 
 _READS = 10
 _PASSING_SECONDS = 0.01
@@ -197,13 +199,14 @@ def _engine(path: Path) -> Engine:
 def _translated(error: OperationalError | sqlite3.OperationalError) -> Exception:
     if _code(error) in _FULL:
         return StorageFullError(28, "there is no space left for the index")
-    if _code(error) == sqlite3.SQLITE_CANTOPEN:
-        return StorageUnavailableError(
-            "the index cannot be opened: a user who may only read its folder needs a replica that runs"
-        )
-    return StorageUnavailableError(f"the index: {getattr(error, 'orig', error)}")
+    hint = _CANNOT_OPEN if _code(error) == sqlite3.SQLITE_CANTOPEN else ""
+    return StorageUnavailableError(f"the index: {_original(error)}{hint}")
+
+
+def _original(error: OperationalError | sqlite3.OperationalError) -> BaseException:
+    return getattr(error, "orig", None) or error
 
 
 def _code(error: OperationalError | sqlite3.OperationalError) -> int:
     """Return SQLite's own code of the error; 0 if it has none."""
-    return int(getattr(getattr(error, "orig", error), "sqlite_errorcode", 0))
+    return int(getattr(_original(error), "sqlite_errorcode", 0))

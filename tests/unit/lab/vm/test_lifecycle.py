@@ -37,7 +37,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     record(image, "build", lambda: "image")
     record(network, "create", lambda _: "network")
-    monkeypatch.setattr(machine, "require_memory", lambda _: None)
+    record(machine, "require_memory", lambda machines: f"memory of {' '.join(each.name for each in machines)}")
     record(Machine, "start", lambda each, *_: f"start {each.name}")
     record(provision, "record_host_keys", lambda machines, _: f"keys of {' '.join(each.name for each in machines)}")
     record(provision, "provision", lambda each: f"provision {each.name}")
@@ -67,8 +67,9 @@ def test_machines_start_on_their_network_and_are_provisioned_when_their_keys_are
 ) -> None:
     lifecycle.of(lab).start_hosts()
 
-    assert steps[:5] == ["image", "network", "start master", "start slave", "keys of master slave"]
-    assert sorted(steps[5:]) == ["provision master", "provision slave"]
+    checked, started = ["image", "network", "memory of master slave"], ["start master", "start slave"]
+    assert steps[:6] == [*checked, *started, "keys of master slave"]
+    assert sorted(steps[6:]) == ["provision master", "provision slave"]
 
 
 def test_nothing_of_it_is_left(lab: Lab, steps: list[str]) -> None:

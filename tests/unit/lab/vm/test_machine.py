@@ -66,10 +66,10 @@ def test_machines_have_the_memory_of_the_list_of_hosts(lab: Lab) -> None:
 
 
 def test_machines_that_would_not_fit_into_memory_are_refused(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=6143 * 2**20))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=6143 * 2**20, used=100 * 2**20))
 
     machine.require_memory(machine.of(lab, HOSTS)[:1])
-    with pytest.raises(LabError, match=r"6143 MiB free, and the machines need 6144: .* Pulumi\.lab\.yaml"):
+    with pytest.raises(LabError, match=r"6143 MiB free, and the machines need 6144: .*size=6244m .* Pulumi\.lab\.yaml"):
         machine.require_memory(machine.of(lab, HOSTS))
 
 
