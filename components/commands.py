@@ -255,7 +255,7 @@ def inspect_services(names: Iterable[str]) -> str:
     The first list also has services whose names only begin with one of these.
     """
     wanted = sorted(names)
-    # The Engine takes both for the beginnings of names. A task's name is that of its service, a dot, and more. If tasks
+    # The Engine treats both filters as prefixes of names. A task's name begins with its service's and a dot. If tasks
     # were chosen by their service, the Engine would refuse the request as soon as one of the services did not exist.
     services, tasks = dict.fromkeys(wanted, True), {f"{name}.": True for name in wanted}
     return render("inspect_services", SERVICES=json.dumps({"name": services}), TASKS=json.dumps({"name": tasks}))

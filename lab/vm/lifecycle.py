@@ -18,8 +18,8 @@ class VmLifecycle(OfflineLifecycle):
     settings: Mapping[str, Any] = {
         **OfflineLifecycle.settings,
         "network": {"encrypted": True},  # what hosts in containers cannot do: their kernel is this machine's
-        # Whatever the list of hosts says, a machine has one processor. It is slow to start programs, and every health
-        # check is one.
+        # Whatever the list of hosts says, a machine has one processor. Starting a program is slow there, and every
+        # health check starts one.
         "monitoring": {**OfflineLifecycle.settings["monitoring"], "host": "slave"},
         "file_service": {"replicas": 2},
         "patience": 10,

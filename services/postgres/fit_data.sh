@@ -64,7 +64,7 @@ make_new_data() {
   mv -T $part "$new"
 }
 
-# Patroni would not begin anew with a copy that was killed, which lacks its last file. The host's own data is beside it.
+# A copy that was interrupted lacks its last file, and Patroni would not start it again. The host's old data is beside it.
 if [ -e $data ] && [ ! -e $data/global/pg_control ]; then
   for kept in "$data"-*; do
     case $kept in

@@ -27,8 +27,8 @@ found_mark() {
 }
 
 close() {
-  # Every statement checks its privileges, and a session that begins now finds these. Those that began before are ended,
-  # with whatever they were changing. So nothing changes between this and the mark, or after it.
+  # New sessions have only the reduced privileges. Older sessions are ended, and their unfinished changes are rolled back.
+  # So nothing changes between this and the mark, or after it.
   sql --set mark="$mark" <<'SQL'
 SET client_min_messages = error; -- a session that has ended meanwhile is no problem
 REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA public FROM file_transfer;
@@ -47,8 +47,8 @@ SELECT format('COMMENT ON DATABASE file_transfer IS %L', :'mark') \gexec
 SQL
 }
 
-# When the connection of whoever runs this is lost, it may go on. So one goes on at a time, and only while its mark is the
-# last one: no file is left of an index that has been opened since.
+# This may keep running after its caller's connection is lost. So only one runs at a time, and only while its mark is the
+# latest. Otherwise it could leave a file of an index that has since been opened.
 wait_for_turn() {
   exec 9>/tmp/index.lock
   flock 9

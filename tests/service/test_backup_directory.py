@@ -308,7 +308,7 @@ def test_if_one_process_is_killed_the_other_one_ends(
 
     if survivor is reader:
         assert status == 1
-        assert "the process that writes the files has ended early" in said
+        assert "the process that writes the files ended early" in said
     assert other.catalogue.find("many blocks") is None
     assert "its restore has NOT ended" in cluster.run("list")
     other.more = {}
@@ -339,7 +339,10 @@ def test_the_reader_stops_once_the_writer_has_what_it_wants() -> None:
 
 
 def test_a_writer_that_is_gone_before_it_agrees_is_an_error() -> None:
-    with piped(b"") as answers, pytest.raises(RestoreError, match="ended early, and has said why: repeat the command"):
+    with (
+        piped(b"") as answers,
+        pytest.raises(RestoreError, match="ended early; its own error is above"),
+    ):
         Writer(answers, cast("BinaryIO", io.BytesIO())).agree(Wanted())
 
 
@@ -353,5 +356,5 @@ def test_a_reader_that_ends_early_is_an_error_of_the_writer(cluster: BackupClust
 
     pipe.write(cast("BinaryIO", io.BytesIO(sent)), cast("BinaryIO", answers), storage, (ArchiveError,))
 
-    assert b"the process that reads the backup has ended early" in answers.getvalue().splitlines()[-1]
+    assert b"the process that reads the backup ended early" in answers.getvalue().splitlines()[-1]
     assert cluster.catalogue.page("", "", 1) == []

@@ -69,8 +69,8 @@ class Writer:
 
 def _gone() -> RestoreError:
     return RestoreError(
-        "the process that writes the files has ended early, and has said why: repeat the command, with --keep-existing "
-        "if it restores all files"
+        "the process that writes the files ended early; its own error is above. Repeat the command. If you are "
+        "restoring all files, add --keep-existing"
     )
 
 
@@ -124,7 +124,7 @@ class _Blocks:
         return data
 
     def drop(self) -> None:
-        """Read what the reader still sends: it may be writing, and a broken pipe would end it before it has read."""
+        """Read and discard what the reader still sends. A broken pipe could end it before it has read the answer."""
         while self._source.read(BLOCK_BYTES):
             pass
 
@@ -136,4 +136,4 @@ class _Blocks:
 
 
 def _ended() -> ArchiveError:
-    return ArchiveError("the process that reads the backup has ended early, and has said why")
+    return ArchiveError("the process that reads the backup ended early; its own error is above")

@@ -44,8 +44,8 @@ _Change = tuple[Callable[[Connection], Any], Future[Any]]
 class SqliteDatabase:
     """A database in the file `path`. Any number of processes may have it open.
 
-    A process that may only read the folder can read the database while another one has it open that may write: SQLite
-    keeps what all of them have to know in two files beside it, which only the latter creates.
+    A process that may only read the folder can read the database while a process that may write has it open. SQLite
+    keeps shared state in two files beside the database, and only a process that may write creates them.
 
     `connections` is how many threads of this process may read at once; more of them wait.
     """
