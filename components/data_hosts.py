@@ -47,6 +47,14 @@ class CopiedData:
     default: Sequence[str]
 
 
+@dataclass(frozen=True, kw_only=True)
+class OtherStorage:
+    """The names of the volumes in which files and their index are if `storage`, the setting, is another one."""
+
+    storage: str
+    volumes: frozenset[str]
+
+
 def locate(data: Data | CopiedData, probes: Mapping[str, Probe]) -> tuple[list[str], list[str]]:
     """Return the names of the data's hosts and a list of problems, one line each."""
     if isinstance(data, CopiedData):
@@ -69,6 +77,23 @@ def left_behind(probes: Mapping[str, Probe], *, gone: Collection[str] = ()) -> l
         for node in sorted(nodes, key=lambda node: node.host)
         if node.host not in probes and node.host not in gone and node.holds - kept
     ]
+
+
+def stored_otherwise(other: OtherStorage, probes: Mapping[str, Probe]) -> list[str]:
+    """Return one line if hosts have volumes with files that the new setting would delete, or leave without an index."""
+    found = [
+        f'{_joined(probe.volumes & other.volumes)} on "{name}"'
+        for name, probe in probes.items()
+        if probe.volumes & other.volumes
+    ]
+    if not found:
+        return []
+    problem = (
+        f'file_service.storage: "{other.storage}" does not use these volumes with files: {"; ".join(found)}: '
+        f"set it back, or move the files ({_MOVING}#change-the-storage), "
+        "or, if you do not need them, run `pulumi destroy` first and remove what is then left of these volumes"
+    )
+    return [problem]
 
 
 def _locate(data: Data, probes: Mapping[str, Probe]) -> tuple[str, list[str]]:

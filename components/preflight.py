@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pulumi
 
 from . import data_hosts, host_networks, platforms
-from .data_hosts import CopiedData, Data
+from .data_hosts import CopiedData, Data, OtherStorage
 from .host_networks import NamedNetworks
 from .ports import PublishedPort, taken_ports
 from .probe import SCRIPT, Probe, parse
@@ -69,6 +69,7 @@ class Plan:
     managers: Sequence[str]
     networks: NamedNetworks
     data: Sequence[Data | CopiedData] = ()
+    other_storage: OtherStorage | None = None
     ports: Sequence[PublishedPort] = ()
     registry: Login | None = None
 
@@ -117,6 +118,7 @@ def check(targets: Sequence[SshTarget], plan: Plan, gone: Sequence[SshTarget] = 
         [
             *(problem for _, problems in located.values() for problem in problems),
             *data_hosts.left_behind(probes, gone={target.name for target in gone}),
+            *(data_hosts.stored_otherwise(plan.other_storage, probes) if plan.other_storage else []),
             *taken_ports(plan.ports, probes),
             *platforms.unsuitable(found.platforms, registry=plan.registry is not None),
             *(refusals(targets, plan.registry) if plan.registry else []),

@@ -9,7 +9,7 @@ install -m 0600 -o vagrant -g vagrant /dev/stdin /home/vagrant/.ssh/authorized_k
 ssh-keygen -A
 /usr/sbin/sshd
 
-options=(--storage-driver=overlay2 --log-level=warn)
+options=(--log-level=warn)
 if [ -n "${INSECURE_REGISTRY:-}" ]; then
   options+=("--insecure-registry=$INSECURE_REGISTRY")
 fi

@@ -8,7 +8,7 @@ from components.data_hosts import INDEX, MONITORING
 from components.preflight import Plan
 from components.registry import Login
 from settings.models import Settings
-from settings.topology.data import kinds_of_data
+from settings.topology.data import kinds_of_data, other_storage
 from settings.topology.monitoring import monitoring_services
 from settings.topology.networks import (
     CLUSTER_NET,
@@ -51,6 +51,7 @@ def plan(settings: Settings, *, stack: str) -> Plan:
         managers=[host.name for host in settings.managers],
         networks=named_networks(settings),
         data=kinds_of_data(settings),
+        other_storage=other_storage(settings),
         ports=list(published_ports(settings)),
         registry=_login(settings),
     )

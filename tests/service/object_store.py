@@ -1,8 +1,9 @@
-"""A real object store on loopback: SeaweedFS in one process."""
+"""A real object store that speaks S3: SeaweedFS in one process, on loopback unless told otherwise."""
 
 import json
 import os
 import random
+import re
 import socket
 import subprocess
 import sys
@@ -53,16 +54,27 @@ class ObjectStore:
 
 
 def make_bucket(settings: S3Settings) -> None:
+    _request("PUT", settings)
+
+
+def list_objects(settings: S3Settings, prefix: str) -> list[str]:
+    """Return the first thousand keys in the bucket that begin with this."""
+    listed = _request("GET", settings, f"?list-type=2&prefix={prefix}").decode()
+    return re.findall(r"<Key>([^<]*)</Key>", listed)
+
+
+def _request(method: str, settings: S3Settings, query: str = "") -> bytes:
     result = subprocess.run(
-        ["curl", "-fsS", "-X", "PUT", "--aws-sigv4", f"aws:amz:{settings.region}:s3",
-         "--user", f"{settings.access_key}:{settings.secret_key}", f"{settings.endpoint}/{settings.bucket}"],
+        ["curl", "-fsS", "-X", method, "--aws-sigv4", f"aws:amz:{settings.region}:s3",
+         "--user", f"{settings.access_key}:{settings.secret_key}", f"{settings.endpoint}/{settings.bucket}{query}"],
         capture_output=True, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[ObjectStore]:
+def running(folder: Path, address: str = "127.0.0.1") -> Iterator[ObjectStore]:
     master, volume, filer, s3 = free_ports()
     identity = {
         "name": "tests",
@@ -73,7 +85,7 @@ def running(folder: Path) -> Iterator[ObjectStore]:
     (folder / "data").mkdir()
     command = [
         str(Path(sys.prefix) / "bin" / "weed"), "-logtostderr=true", "server", f"-dir={folder / 'data'}",
-        "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-master.port={master}", f"-volume.port={volume}",
+        f"-ip={address}", f"-ip.bind={address}", f"-master.port={master}", f"-volume.port={volume}",
         "-volume.max=20", "-master.volumeSizeLimitMB=256", f"-filer.port={filer}", "-s3", f"-s3.port={s3}",
         f"-s3.config={folder / 's3.json'}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false",
     ]  # fmt: skip
@@ -81,13 +93,13 @@ def running(folder: Path) -> Iterator[ObjectStore]:
         process = subprocess.Popen(
             command, stdout=log, stderr=log, cwd=folder, env={**os.environ, "GOMEMLIMIT": "1GiB"}
         )
-    store = ObjectStore(f"http://127.0.0.1:{s3}", process)
+    store = ObjectStore(f"http://{address}:{s3}", process)
 
     def is_ready() -> bool:
         assert process.poll() is None, (folder / "log").read_text()[-3000:]
         try:
             requests.get(store.endpoint, timeout=5)
-            assigned = requests.get(f"http://127.0.0.1:{master}/dir/assign", timeout=5)
+            assigned = requests.get(f"http://{address}:{master}/dir/assign", timeout=5)
         except requests.ConnectionError:
             return False
         return "fid" in assigned.text

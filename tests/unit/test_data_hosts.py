@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from described import settings_for
 from recorder import FRESH, Recorder, inputs_of
-from variants import S3
+from variants import S3, SECRETS
 
 from components.data_hosts import CopiedData, Data, left_behind, locate
 from components.preflight import PreflightError
@@ -247,6 +247,54 @@ def test_a_refused_setting_registers_no_resource(
         run_program({**values, "monitoring": {"host": "slave"}}, preview=True)
 
     assert recorder.resources == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "volumes"),
+    [
+        ({}, {"slave": ["files"]}),
+        (S3, {"slave": ["files"]}),
+        (S3, {"master": ["object-store-volume"], "slave": ["object-store-volume"]}),
+        ({"file_service": {"storage": "directory"}}, {"slave": ["object-store-volume", "postgres-slave"]}),
+        ({"file_service": {"storage": "directory"}}, {"master": ["postgres-master"]}),
+    ],
+    ids=["cluster after directory", "s3 after directory", "s3 after cluster", "directory after cluster", "after s3"],
+)
+def test_another_storage_than_that_of_the_files_is_refused(
+    run_program: Run,
+    values: dict[str, Any],
+    answers: dict[str, str],
+    recorder: Recorder,
+    changes: dict[str, Any],
+    volumes: dict[str, list[str]],
+) -> None:
+    for name, found in volumes.items():
+        answers[name] = FRESH + "".join(f"volume|{volume}\n" for volume in found)
+
+    with pytest.raises(PreflightError) as refused:
+        run_program({**values, **changes}, secrets=SECRETS, preview=True)
+
+    storage = changes.get("file_service", {}).get("storage", "cluster")
+    listed = "; ".join(f'{", ".join(found)} on "{name}"' for name, found in volumes.items())
+    assert f'file_service.storage: "{storage}" does not use these volumes with files: {listed}: ' in str(refused.value)
+    assert recorder.resources == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "volumes"),
+    [
+        ({}, ["object-store-volume", "object-store-master-master", "postgres-master", "etcd-master"]),
+        (S3, ["postgres-master", "etcd-master"]),
+        ({"file_service": {"storage": "directory"}}, ["files", "prometheus-data", "backup"]),
+    ],
+    ids=["cluster", "s3", "directory"],
+)
+def test_the_storage_of_the_files_is_accepted(
+    run_program: Run, values: dict[str, Any], answers: dict[str, str], changes: dict[str, Any], volumes: list[str]
+) -> None:
+    answers["master"] = FRESH + "".join(f"volume|{volume}\n" for volume in volumes)
+
+    assert run_program({**values, **changes}, secrets=SECRETS, preview=True).resources
 
 
 @pytest.mark.parametrize("storage", ["cluster", "directory"])

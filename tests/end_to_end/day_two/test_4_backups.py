@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 import requests
+from backups import run
 from cluster import Cluster
 
 from components import users
@@ -41,12 +42,6 @@ def backed_up(cluster: Cluster) -> Iterator[Cluster]:
     cluster.on(HOST, f"sudo rm -rf {DIRECTORY}")
 
 
-def backups(cluster: Cluster, *arguments: str) -> str:
-    done = cluster.operation("backups", *arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def refused(cluster: Cluster, *arguments: str) -> str:
     done = cluster.operation("backups", *arguments)
     assert done.returncode == 1, done.stdout
@@ -58,11 +53,11 @@ def delete(cluster: Cluster, name: str) -> None:
 
 
 def test_a_backup_has_the_files_the_metrics_and_the_state(backed_up: Cluster) -> None:
-    last = backups(backed_up, "list").splitlines()[-1]
+    last = run(backed_up, "list").splitlines()[-1]
 
     assert "DAMAGED" not in last
     assert last.endswith("metrics of containers and vms, state")
-    assert '"deployment"' in backups(backed_up, "state")
+    assert '"deployment"' in run(backed_up, "state")
 
 
 def test_nobody_can_read_a_backup_without_its_password(backed_up: Cluster) -> None:
@@ -81,7 +76,7 @@ def test_a_file_that_was_deleted_comes_back(backed_up: Cluster, name: str) -> No
     before = requests.get(f"{backed_up.url('master')}/files/{name}", timeout=60).headers
     delete(backed_up, name)
 
-    backups(backed_up, "restore", "--file", name)
+    run(backed_up, "restore", "--file", name)
 
     after = requests.get(f"{backed_up.url('slave')}/files/{name}", timeout=60)
     assert hashlib.sha256(after.content).digest() == hashlib.sha256(CONTENTS[name]).digest()
@@ -94,7 +89,7 @@ def test_a_file_that_is_there_stays_unless_it_is_to_be_replaced(backed_up: Clust
     assert "exists" in refused(backed_up, "restore", "--file", "backed up 900")
     assert backed_up.download("backed up 900", back="master") == b"newer"
 
-    backups(backed_up, "restore", "--file", "backed up 900", "--replace")
+    run(backed_up, "restore", "--file", "backed up 900", "--replace")
     assert backed_up.download("backed up 900", back="master") == CONTENTS["backed up 900"]
 
 
@@ -108,7 +103,7 @@ def test_what_is_missing_is_restored_and_what_is_there_stays(backed_up: Cluster)
     backed_up.upload("backed up 900", b"newer", through="slave")
     delete(backed_up, "backed up 100 KiB")
 
-    backups(backed_up, "restore", "--keep-existing")
+    run(backed_up, "restore", "--keep-existing")
 
     assert backed_up.download("backed up 900", back="master") == b"newer"
     assert backed_up.download("backed up 100 KiB", back="slave") == CONTENTS["backed up 100 KiB"]
@@ -142,4 +137,4 @@ def test_a_target_that_cannot_be_used_is_refused_in_its_own_words(backed_up: Clu
         assert said in done.stdout
     assert backed_up.download("backed up 100 KiB", back="slave") == CONTENTS["backed up 100 KiB"]
     backed_up.up("--refresh")
-    assert backups(backed_up, "list")
+    assert run(backed_up, "list")

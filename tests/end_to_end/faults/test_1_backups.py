@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import requests
+from backups import delete_all, run
 from cluster import Cluster
 from load import Load
 from outages import urls
@@ -20,20 +21,6 @@ def samples(cluster: Cluster) -> set[tuple[str, float, float]]:
     """Return the samples of the hosts' memory in InfluxDB: the node, the time and the value."""
     query = f'SELECT "value" FROM "{_SERIES}" WHERE time > now() - 1d GROUP BY "node"'
     return {(series.tags["node"], *row) for series in cluster.read("vms", query) for row in series.rows}
-
-
-def run(cluster: Cluster, *arguments: str) -> str:
-    done = cluster.operation("backups", *arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def delete_all(cluster: Cluster) -> None:
-    """Delete the cluster with all its data. The backups stay."""
-    cluster.pulumi("destroy", "--yes", "--skip-preview")
-    for host in ("master", HOST):
-        volumes = set(cluster.on(host, "docker volume ls --quiet").split())
-        assert not {name for name in volumes if name == "files" or name.startswith("object-store")}
 
 
 @pytest.fixture(scope="module")
