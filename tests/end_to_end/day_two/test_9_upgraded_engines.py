@@ -1,0 +1,48 @@
+"""The packages of all hosts are upgraded one host after the other, and with them Docker Engine 26 to 29.
+
+The hosts keep the new Engine, so this is the last test.
+"""
+
+import shlex
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import apt_repository
+from cluster import Cluster
+from maintenance import HOSTS, maintain
+
+from lab import engine_29
+
+STATE = "docker info --format '{{.ServerVersion}} {{.Driver}}'"
+
+
+def test_maintenance_upgrades_the_engines_and_downloads_go_on(
+    cluster: Cluster, record: Callable[[str], None], tmp_path: Path
+) -> None:
+    root, folder = tmp_path / "root", tmp_path / "packages"
+    folder.mkdir()
+    shutil.copytree(engine_29.build(), root / "usr" / "sbin")
+    (root / "usr" / "bin").mkdir()
+    (root / "usr" / "bin" / "docker-init").symlink_to("tini-static")
+    before = [cluster.on(host, STATE).split() for host in HOSTS]
+
+    with apt_repository.serving(
+        folder, package="docker.io", version=engine_29.VERSION, depends="containerd, iptables, runc, tini", root=root
+    ) as source:
+        for host in ("slave", "master"):
+            cluster.on(host, f"echo {shlex.quote(source)} | sudo tee /etc/apt/sources.list >/dev/null")
+            began = time.monotonic()
+            maintain(cluster, host)
+            record(f"upgrade of {host}: {time.monotonic() - began:.0f} s")
+
+    assert [cluster.on(host, STATE).split() for host in HOSTS] == [
+        [engine_29.VERSION, driver] for _, driver in before
+    ], "an Engine that is upgraded keeps its store"
+    assert engine_29.VERSION not in {version for version, _ in before}
+    for host in HOSTS:
+        query = f'container_memory_working_set_bytes{{node="{host}",service="edge"}}'
+        cluster.eventually(lambda query=query: len(cluster.prometheus(query)) == 1, seconds=60)
+    cluster.up("--refresh")
+    cluster.pulumi("preview", "--expect-no-changes")
