@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cluster import Cluster
 from load import Load
-from outages import postgres_roles, recover, urls
+from outages import HOSTS, postgres_roles, recover, urls
 from table import Table
 
 MIB = 2**20
@@ -135,11 +135,18 @@ def test_a_full_disk_of_a_volume_server_refuses_uploads_and_serves_downloads(
     verdict(cluster, load, table, began, f"the disk of a volume server full for {FULL_SECONDS} s")
 
 
+@pytest.mark.parametrize(("primary", "role"), [("master", "standby"), (HOST, "primary")])
 def test_a_full_disk_of_the_index_refuses_uploads_and_serves_downloads(
-    cluster: Cluster, load: Load, disks: dict[str, Disk], record: Callable[[str], None], table: Table
+    cluster: Cluster,
+    load: Load,
+    disks: dict[str, Disk],
+    record: Callable[[str], None],
+    table: Table,
+    primary: str,
+    role: str,
 ) -> None:
-    disk, roles = disks[f"postgres-{HOST}"], postgres_roles(cluster)
-    (primary,) = [host for host, role in roles.items() if role == "primary"]
+    disk = disks[f"postgres-{HOST}"]
+    promote(cluster, primary)
     with load.running(*urls(cluster)):
         began = time.monotonic()
         try:
@@ -149,13 +156,25 @@ def test_a_full_disk_of_the_index_refuses_uploads_and_serves_downloads(
                 (container,) = cluster.containers(f"postgres-{primary}", primary)
                 cluster.on(primary, f"docker exec {container} psql -h /tmp -c 'SELECT pg_switch_wal()' || true")
             cluster.eventually(lambda: time.monotonic() > began + FULL_SECONDS, seconds=2 * FULL_SECONDS)
-            record(f"full disk of the {roles[HOST]}: {load.described()}")
+            record(f"full disk of the {role}: {load.described()}")
         finally:
             disk.free()
         freed = time.monotonic()
         recover(cluster, load)
-        record(f"full disk of the {roles[HOST]}: all is well {time.monotonic() - freed:.0f} s after there is room")
-    verdict(cluster, load, table, began, f"the disk of the index's {roles[HOST]} full for {FULL_SECONDS} s")
+        record(f"full disk of the {role}: all is well {time.monotonic() - freed:.0f} s after there is room")
+    verdict(cluster, load, table, began, f"the disk of the index's {role} full for {FULL_SECONDS} s")
+    promote(cluster, "master")
+
+
+def promote(cluster: Cluster, host: str) -> None:
+    """Make the host's PostgreSQL the primary, unless it is."""
+    if postgres_roles(cluster)[host] != "primary":
+        (container,) = cluster.containers(f"postgres-{host}", host)
+        config = "/etc/patroni/patroni.yml"
+        command = f"patronictl --config-file {config} switchover --candidate postgres-{host} --force"
+        cluster.on(host, f"docker exec {container} {command} file-transfer 2>&1")
+    wanted = {name: "primary" if name == host else "replica" for name in HOSTS}
+    cluster.eventually(lambda: postgres_roles(cluster) == wanted)
 
 
 def large_is_stored(cluster: Cluster, name: str) -> None:
