@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from settings.models.base import Model
+from settings.models.base import Model, written
 from settings.models.bucket import Bucket
 
 _DIRECTORY = r"^(/[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"  # no "..", and nothing that Docker or a shell reads
@@ -31,7 +31,7 @@ class Backup(Model):
 
     With `storage: directory` it is always the host with the directory.
     """
-    every: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}[mhd]$")] = "1d"
+    every: Annotated[str, written(r"[1-9][0-9]{0,4}[mhd]", "a time such as 30m, 6h or 1d")] = "1d"
     keep: Keep = Keep()
 
     @property

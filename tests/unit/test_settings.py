@@ -125,7 +125,7 @@ Change = Callable[[dict[str, Any]], Any]
         ),
         (lambda v: v["hosts"][0].update(role="boss"), ("hosts[0].role", '"boss"', "'manager' or 'worker'")),
         (lambda v: v["hosts"][0].update(name="a" * 39), ("hosts[0].name", "38 characters")),
-        (lambda v: v["hosts"][0].update(name="Größe"), ("hosts[0].name", '"Größe"', "pattern")),
+        (lambda v: v["hosts"][0].update(name="Größe"), ("hosts[0].name", '"Größe"', "lower-case letters")),
         (lambda v: v["hosts"][1].update(address="10.1.1.1"), ('"10.1.1.1"', '"slave"', "private_cidr")),
         (lambda v: v["hosts"][1].update(address="1.2.3"), ("hosts[1].address", '"1.2.3"', "change it")),
         (lambda v: v.update(hosts=[]), ("hosts", "no host has the role manager", "role: manager")),
@@ -218,7 +218,7 @@ Change = Callable[[dict[str, Any]], Any]
         (lambda v: v.update(file_service={"grace": 1}), ("file_service.grace", '"1"', "10")),
         (
             lambda v: v.update(file_service={"storage": "s3", "s3": {**BUCKET, "endpoint": "store"}}),
-            ("file_service.s3.endpoint", '"store"', "pattern"),
+            ("file_service.s3.endpoint", '"store"', "such as https://"),
         ),
         (
             lambda v: v.update(network={"storage_subnet": "10.0.11.0/25"}),
@@ -230,14 +230,17 @@ Change = Callable[[dict[str, Any]], Any]
         ),
         (
             lambda v: v.update(tokens={"ci": {**TOKEN, "prefix": "a/"}}),
-            ("tokens.ci.prefix", '"a/"', "pattern"),
+            ("tokens.ci.prefix", '"a/"', "without slashes"),
         ),
         (
             lambda v: v.update(tokens={"ci": {**TOKEN, "expires": "2030-02-30"}}),
             ("tokens.ci.expires", '"2030-02-30"', "valid date"),
         ),
-        (lambda v: v.update(tokens={"ci": {**TOKEN, "ttl": "soon"}}), ("tokens.ci.ttl", '"soon"', "pattern")),
-        (lambda v: v.update(tokens={"ci": {**TOKEN, "ttl": "99999d"}}), ("tokens.ci.ttl", '"99999d"', "pattern")),
+        (lambda v: v.update(tokens={"ci": {**TOKEN, "ttl": "soon"}}), ("tokens.ci.ttl", '"soon"', "7d")),
+        (
+            lambda v: v.update(tokens={"ci": {**TOKEN, "ttl": "99999d"}}),
+            ("tokens.ci.ttl", '"99999d"', "some decades at most"),
+        ),
         (lambda v: v.update(tokens={"ci": {**TOKEN, "quota_bytes": 0}}), ("tokens.ci.quota_bytes", '"0"', "1")),
         (
             lambda v: v.update(tokens={"ci": {**TOKEN, "quota_bytes": "5 GB"}}),
@@ -251,8 +254,8 @@ Change = Callable[[dict[str, Any]], Any]
             lambda v: v.update(file_service={"allowed_origins": ["https://app.example.org/"]}),
             ("file_service.allowed_origins", '"https://app.example.org/"', "without a path"),
         ),
-        (lambda v: v["ssh"].update(jump="bastion.example"), ("ssh.jump", '"bastion.example"', "pattern")),
-        (lambda v: v["ssh"].update(jump="op@-oProxyCommand=x"), ("ssh.jump", "pattern")),
+        (lambda v: v["ssh"].update(jump="bastion.example"), ("ssh.jump", '"bastion.example"', "USER@ADDRESS")),
+        (lambda v: v["ssh"].update(jump="op@-oProxyCommand=x"), ("ssh.jump", "USER@ADDRESS")),
         (lambda v: v["ssh"].update(port=0), ("ssh.port", '"0"', "1")),
         (lambda v: v.update(network={"mtu": 600}), ("network.mtu", '"600"', "1280")),
         (
