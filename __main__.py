@@ -60,6 +60,7 @@ cluster = SwarmCluster(
         hosts=hosts,
         stack=pulumi.get_stack(),
         data_hosts=found.data_hosts,
+        storage=planned.storage,
         gone=[host.name for host in settings.gone_hosts],
         autolock=settings.autolock,
         before_joining=create_firewall(settings, planned, hosts, registry),

@@ -21,6 +21,9 @@ HOST_LABEL = "swarm-transfer.host"
 HOLDS_LABEL = "swarm-transfer.holds"
 """Node label with the kinds of data that the node's host holds, such as "files,monitoring"; absent if it holds none."""
 
+STORAGE_LABEL = "swarm-transfer.storage"
+"""Node label with where the stack's files are stored, such as "cluster"."""
+
 POOL_PREFIX = 24
 """The prefix of the networks that Docker takes from the swarm's pool."""
 

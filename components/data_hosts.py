@@ -47,14 +47,6 @@ class CopiedData:
     default: Sequence[str]
 
 
-@dataclass(frozen=True, kw_only=True)
-class OtherStorage:
-    """The names of the volumes in which files and their index are if `storage`, the setting, is another one."""
-
-    storage: str
-    volumes: frozenset[str]
-
-
 def locate(data: Data | CopiedData, probes: Mapping[str, Probe]) -> tuple[list[str], list[str]]:
     """Return the names of the data's hosts and a list of problems, one line each."""
     if isinstance(data, CopiedData):
@@ -79,21 +71,14 @@ def left_behind(probes: Mapping[str, Probe], *, gone: Collection[str] = ()) -> l
     ]
 
 
-def stored_otherwise(other: OtherStorage, probes: Mapping[str, Probe]) -> list[str]:
-    """Return one line if hosts have volumes with files that the new setting would delete, or leave without an index."""
-    found = [
-        f'{_joined(probe.volumes & other.volumes)} on "{name}"'
-        for name, probe in probes.items()
-        if probe.volumes & other.volumes
+def left_in_another_storage(storage: str, probes: Mapping[str, Probe], *, stack: str) -> list[str]:
+    """Return one line if the stack's nodes say that the files are stored elsewhere than in `storage`."""
+    found = {probe.storage for probe in probes.values() if probe.stack == stack} - {storage, ""}
+    return [
+        f'file_service.storage: the files are in "{other}", and "{storage}" would begin without them: '
+        f"set it back, or move the files ({_MOVING}#change-the-storage)"
+        for other in sorted(found)
     ]
-    if not found:
-        return []
-    problem = (
-        f'file_service.storage: "{other.storage}" does not use these volumes with files: {"; ".join(found)}: '
-        f"set it back, or move the files ({_MOVING}#change-the-storage), "
-        "or, if you do not need them, run `pulumi destroy` first and remove what is then left of these volumes"
-    )
-    return [problem]
 
 
 def _locate(data: Data, probes: Mapping[str, Probe]) -> tuple[str, list[str]]:

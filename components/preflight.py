@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pulumi
 
 from . import data_hosts, host_networks, platforms
-from .data_hosts import CopiedData, Data, OtherStorage
+from .data_hosts import CopiedData, Data
 from .host_networks import NamedNetworks
 from .ports import PublishedPort, taken_ports
 from .probe import SCRIPT, Probe, parse
@@ -62,14 +62,15 @@ class PreflightError(pulumi.RunError):
 class Plan:
     """What the settings ask of the hosts. `managers` are host names; the first of them creates the swarm.
 
+    `storage` says where the files are, as the nodes' label does.
     With a `registry`, one host builds our own images for all, and all hosts log in there.
     """
 
     stack: str
     managers: Sequence[str]
     networks: NamedNetworks
+    storage: str = ""
     data: Sequence[Data | CopiedData] = ()
-    other_storage: OtherStorage | None = None
     ports: Sequence[PublishedPort] = ()
     registry: Login | None = None
 
@@ -118,7 +119,7 @@ def check(targets: Sequence[SshTarget], plan: Plan, gone: Sequence[SshTarget] = 
         [
             *(problem for _, problems in located.values() for problem in problems),
             *data_hosts.left_behind(probes, gone={target.name for target in gone}),
-            *(data_hosts.stored_otherwise(plan.other_storage, probes) if plan.other_storage else []),
+            *data_hosts.left_in_another_storage(plan.storage, probes, stack=plan.stack),
             *taken_ports(plan.ports, probes),
             *platforms.unsuitable(found.platforms, registry=plan.registry is not None),
             *(refusals(targets, plan.registry) if plan.registry else []),

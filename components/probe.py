@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface
 
-from .commands import CLUSTER_LABEL, HOLDS_LABEL, HOST_LABEL
+from .commands import CLUSTER_LABEL, HOLDS_LABEL, HOST_LABEL, STORAGE_LABEL
 from .mounts import CONTAINERD_SOCKET
 from .shell import render
 
@@ -15,6 +15,7 @@ SCRIPT = render(
     CLUSTER_LABEL=CLUSTER_LABEL,
     HOST_LABEL=HOST_LABEL,
     HOLDS_LABEL=HOLDS_LABEL,
+    STORAGE_LABEL=STORAGE_LABEL,
     CONTAINERD_SOCKET=CONTAINERD_SOCKET,
 )
 """Prints Docker's swarm state as JSON, then one line per thing found: its kind and its fields, separated by "|"."""
@@ -53,15 +54,16 @@ class Node:
 class Probe:
     """One host's state. `swarm` is Docker's swarm state, and `stack` the name of the stack that created the swarm.
 
-    Only a manager knows `stack` and `nodes`. `platform` is the Engine's own, such as "linux/arm64". `listening` are the
-    TCP ports that have a listener on any address. A host without the program `ip` reports no `interfaces`. `has_ipsec`
-    is false if the kernel is known to have no IPsec (ESP). `startups` is how many logins may be unfinished before the
-    host's ssh server refuses some.
+    Only a manager knows `stack`, where its files are stored (`storage`), and `nodes`. `platform` is the Engine's own,
+    such as "linux/arm64". `listening` are the TCP ports that have a listener on any address. A host without the program
+    `ip` reports no `interfaces`. `has_ipsec` is false if the kernel is known to have no IPsec (ESP). `startups` is how
+    many logins may be unfinished before the host's ssh server refuses some.
     """
 
     swarm: Mapping[str, object]
     platform: str = ""
     stack: str = ""
+    storage: str = ""
     nodes: tuple[Node, ...] = ()
     volumes: frozenset[str] = field(default_factory=frozenset)
     containers: tuple[Container, ...] = ()
@@ -87,6 +89,7 @@ def parse(answer: str) -> Probe:
         swarm=json.loads(swarm),
         platform="".join(platform for (platform,) in found.get("platform", [])),
         stack="".join(name for (name,) in found.get("stack", [])),
+        storage="".join(place for (place,) in found.get("storage", [])),
         nodes=tuple(
             Node(id=identifier, host=host, holds=frozenset(filter(None, holds.split(","))))
             for identifier, host, holds in found.get("node", [])

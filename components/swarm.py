@@ -28,7 +28,8 @@ class SwarmClusterArgs:
 
     No host joins before the resources in `before_joining` exist.
 
-    `data_hosts` maps each kind of data to the names of its hosts.
+    `data_hosts` maps each kind of data to the names of its hosts. `storage` says where the files are. The nodes' labels
+    keep both.
 
     Every component finds the rest here: `registry` is where our own images are pushed; without one, they are built on
     every host that runs them. `pool` is what Docker takes the subnets of its own networks from, if it is not to be its
@@ -40,6 +41,7 @@ class SwarmClusterArgs:
     hosts: Sequence[Host]
     stack: str
     data_hosts: Mapping[str, Collection[str]] = field(default_factory=dict)
+    storage: str = ""
     gone: Sequence[str] = ()
     autolock: bool = False
     before_joining: Sequence[pulumi.Resource] = ()
@@ -204,6 +206,7 @@ class SwarmCluster(pulumi.ComponentResource):
             commands.CLUSTER_LABEL: self._args.stack,
             commands.HOST_LABEL: host.target.name,
             **({commands.HOLDS_LABEL: ",".join(held)} if held else {}),
+            **({commands.STORAGE_LABEL: self._args.storage} if self._args.storage else {}),
         }
         return self.first_manager.command(
             f"{host.target.name}-node",

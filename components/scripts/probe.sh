@@ -18,6 +18,7 @@ docker info --format '{{json .Swarm}}'
 docker version --format 'platform|{{.Server.Os}}/{{.Server.Arch}}'
 if [ "$(docker info --format '{{.Swarm.ControlAvailable}}')" = true ]; then
   docker node inspect self --format "stack|{{index .Spec.Labels \"$CLUSTER_LABEL\"}}"
+  docker node inspect self --format "storage|{{index .Spec.Labels \"$STORAGE_LABEL\"}}"
   nodes=$(docker node ls --quiet)
   # shellcheck disable=SC2086 # the nodes are several words
   docker node inspect $nodes --format \

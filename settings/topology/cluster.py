@@ -8,7 +8,7 @@ from components.data_hosts import INDEX, MONITORING
 from components.preflight import Plan
 from components.registry import Login
 from settings.models import Settings
-from settings.topology.data import kinds_of_data, other_storage
+from settings.topology.data import kinds_of_data
 from settings.topology.monitoring import monitoring_services
 from settings.topology.networks import (
     CLUSTER_NET,
@@ -21,7 +21,7 @@ from settings.topology.networks import (
 )
 from settings.topology.ports import consoles, databases, published_ports, statistics_port
 from settings.topology.service import Service
-from settings.topology.storage import file_service, storage_services, voting_hosts, voting_members
+from settings.topology.storage import file_service, place_of_files, storage_services, voting_hosts, voting_members
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Topology:
     `index_hosts` have a PostgreSQL each, and `voting_hosts` a member of every service that decides by majority.
     `voters` are these, and one that is gone while the other two are still the majority of three.
     `consoles` and `databases` map a port of every host to the "SERVICE:PORT" that the edge shows there. At
-    `statistics_port` it shows its own statistics.
+    `statistics_port` it shows its own statistics. `storage` says where the files are, as the nodes' label does.
     """
 
     services: Mapping[str, Service]
@@ -42,6 +42,7 @@ class Topology:
     consoles: Mapping[int, str]
     databases: Mapping[int, str]
     statistics_port: int | None
+    storage: str
 
 
 def plan(settings: Settings, *, stack: str) -> Plan:
@@ -50,8 +51,8 @@ def plan(settings: Settings, *, stack: str) -> Plan:
         stack=stack,
         managers=[host.name for host in settings.managers],
         networks=named_networks(settings),
+        storage=place_of_files(settings),
         data=kinds_of_data(settings),
-        other_storage=other_storage(settings),
         ports=list(published_ports(settings)),
         registry=_login(settings),
     )
@@ -76,6 +77,7 @@ def describe(settings: Settings, holders: Mapping[str, Sequence[str]]) -> Topolo
         consoles=consoles(settings),
         databases=databases(settings),
         statistics_port=statistics_port(settings),
+        storage=place_of_files(settings),
     )
 
 

@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 
-from components import patroni, seaweedfs
-from components.data_hosts import FILES, INDEX, MONITORING, CopiedData, Data, OtherStorage
+from components import patroni
+from components.data_hosts import FILES, INDEX, MONITORING, CopiedData, Data
 from settings.models import Settings
 from settings.topology.monitoring import monitoring_services
 from settings.topology.storage import file_service
-
-_DIRECTORY = {"files"}
 
 
 def kinds_of_data(settings: Settings) -> list[Data | CopiedData]:
@@ -41,22 +39,6 @@ def kinds_of_data(settings: Settings) -> list[Data | CopiedData]:
         default=patroni.default_hosts(managers, workers),
     )
     return [metrics, index]
-
-
-def other_storage(settings: Settings) -> OtherStorage:
-    """Return the volumes that have files only if they are stored in another way than the settings say.
-
-    The index of a bucket has the same volumes as the cluster's own, so a change between these two shows only in one
-    direction. In the other one, nothing is deleted.
-    """
-    storage = settings.file_service.storage
-    index = {patroni.service_name(host.name) for host in settings.present_hosts}
-    volumes = {
-        "cluster": _DIRECTORY,
-        "directory": index | {seaweedfs.VOLUME_SERVER},
-        "s3": _DIRECTORY | {seaweedfs.VOLUME_SERVER},
-    }
-    return OtherStorage(storage=storage, volumes=frozenset(volumes[storage]))
 
 
 def new_data(settings: Settings) -> dict[str, Sequence[str]]:

@@ -40,6 +40,14 @@ def storage_services(settings: Settings, holders: Mapping[str, Sequence[str]]) -
     yield Service(name=server, tasks=len(hosts), hosts=hosts, networks=[STORAGE_NET], volumes=frozenset({server}))
 
 
+def place_of_files(settings: Settings) -> str:
+    """Return where the files are stored: in the "cluster", in a "directory", or the address of the bucket."""
+    bucket = settings.file_service.s3
+    if bucket is None:
+        return settings.file_service.storage
+    return "/".join(filter(None, (bucket.endpoint, bucket.bucket, bucket.prefix.strip("/"))))
+
+
 def voting_members(settings: Settings) -> Sequence[str]:
     """Return the hosts that vote in every service that decides by majority.
 

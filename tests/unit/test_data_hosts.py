@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from described import settings_for
 from recorder import FRESH, Recorder, inputs_of
-from variants import S3, SECRETS
+from variants import BUCKET, S3, SECRETS
 
 from components.data_hosts import CopiedData, Data, left_behind, locate
 from components.preflight import PreflightError
@@ -184,6 +184,9 @@ def test_a_host_with_one_of_several_copies_may_be_removed() -> None:
 
 # The whole program
 
+SWARM = '{"LocalNodeState": "active", "ControlAvailable": true, "Cluster": {"ID": "ours"}}'
+OURS = f"{SWARM}\nplatform|linux/amd64\nstack|lab\n"
+
 
 def two_managers(values: dict[str, Any], *names: str) -> dict[str, Any]:
     addresses = {"master": "192.168.50.2", "slave": "192.168.50.3"}
@@ -203,11 +206,9 @@ def labels_of(recorder: Recorder, name: str) -> list[str]:
 def test_reordered_hosts_keep_their_data_in_the_whole_program(
     run_program: Run, values: dict[str, Any], answers: dict[str, str]
 ) -> None:
-    swarm = '{"LocalNodeState": "active", "ControlAvailable": true, "Cluster": {"ID": "ours"}}'
-    ours = f"{swarm}\nplatform|linux/amd64\nstack|lab\n"
     answers |= {
-        "master": ours + "".join(f"volume|{volume}\n" for volume in (*MONITORING_VOLUMES, "postgres-master")),
-        "slave": ours,
+        "master": OURS + "".join(f"volume|{volume}\n" for volume in (*MONITORING_VOLUMES, "postgres-master")),
+        "slave": OURS,
     }
 
     recorder = run_program(two_managers(values, "slave", "master"))
@@ -249,52 +250,39 @@ def test_a_refused_setting_registers_no_resource(
     assert recorder.resources == []
 
 
-@pytest.mark.parametrize(
-    ("changes", "volumes"),
-    [
-        ({}, {"slave": ["files"]}),
-        (S3, {"slave": ["files"]}),
-        (S3, {"master": ["object-store-volume"], "slave": ["object-store-volume"]}),
-        ({"file_service": {"storage": "directory"}}, {"slave": ["object-store-volume", "postgres-slave"]}),
-        ({"file_service": {"storage": "directory"}}, {"master": ["postgres-master"]}),
-    ],
-    ids=["cluster after directory", "s3 after directory", "s3 after cluster", "directory after cluster", "after s3"],
-)
-def test_another_storage_than_that_of_the_files_is_refused(
-    run_program: Run,
-    values: dict[str, Any],
-    answers: dict[str, str],
-    recorder: Recorder,
-    changes: dict[str, Any],
-    volumes: dict[str, list[str]],
+PLACES = {"cluster": {}, "directory": {"file_service": {"storage": "directory"}}, "https://s3.example/team": S3}
+OTHER_BUCKET = {**S3, "file_service": {"storage": "s3", "s3": {**BUCKET, "prefix": "files"}}}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_nodes_say_where_the_files_are_and_another_place_is_refused(
+    run_program: Run, values: dict[str, Any], answers: dict[str, str], recorder: Recorder, place: str
 ) -> None:
-    for name, found in volumes.items():
-        answers[name] = FRESH + "".join(f"volume|{volume}\n" for volume in found)
+    run_program({**values, **PLACES[place]}, secrets=SECRETS)
+    assert f"swarm-transfer.storage={place}" in labels_of(recorder, "master")
+    recorder.resources.clear()
+    answers["master"] = f"{OURS}storage|{place}\n"
+    answers["slave"] = FRESH
 
-    with pytest.raises(PreflightError) as refused:
-        run_program({**values, **changes}, secrets=SECRETS, preview=True)
+    for other, changes in {**PLACES, "https://s3.example/team/files": OTHER_BUCKET}.items():
+        if other == place:
+            assert run_program({**values, **changes}, secrets=SECRETS, preview=True).resources
+            recorder.resources.clear()
+            continue
+        with pytest.raises(PreflightError) as refused:
+            run_program({**values, **changes}, secrets=SECRETS, preview=True)
+        assert f'file_service.storage: the files are in "{place}", and "{other}" would begin without them: set it' in (
+            str(refused.value)
+        )
+        assert recorder.resources == []
 
-    storage = changes.get("file_service", {}).get("storage", "cluster")
-    listed = "; ".join(f'{", ".join(found)} on "{name}"' for name, found in volumes.items())
-    assert f'file_service.storage: "{storage}" does not use these volumes with files: {listed}: ' in str(refused.value)
-    assert recorder.resources == []
 
-
-@pytest.mark.parametrize(
-    ("changes", "volumes"),
-    [
-        ({}, ["object-store-volume", "object-store-master-master", "postgres-master", "etcd-master"]),
-        (S3, ["postgres-master", "etcd-master"]),
-        ({"file_service": {"storage": "directory"}}, ["files", "prometheus-data", "backup"]),
-    ],
-    ids=["cluster", "s3", "directory"],
-)
-def test_the_storage_of_the_files_is_accepted(
-    run_program: Run, values: dict[str, Any], answers: dict[str, str], changes: dict[str, Any], volumes: list[str]
+def test_volumes_that_were_left_on_a_host_do_not_say_where_the_files_are(
+    run_program: Run, values: dict[str, Any], answers: dict[str, str]
 ) -> None:
-    answers["master"] = FRESH + "".join(f"volume|{volume}\n" for volume in volumes)
+    answers["slave"] = f"{FRESH}volume|object-store-volume\n"
 
-    assert run_program({**values, **changes}, secrets=SECRETS, preview=True).resources
+    assert run_program({**values, **PLACES["directory"]}, preview=True).resources
 
 
 @pytest.mark.parametrize("storage", ["cluster", "directory"])

@@ -25,6 +25,7 @@ case $* in
   "version --format platform|{{.Server.Os}}/{{.Server.Arch}}") echo 'platform|linux/arm64' ;;
   "info --format {{.Swarm.ControlAvailable}}") echo "$FAKE_MANAGER" ;;
   "node inspect self --format stack|{{index .Spec.Labels "*) echo 'stack|lab' ;;
+  "node inspect self --format storage|{{index .Spec.Labels "*) echo 'storage|cluster' ;;
   "node ls --quiet") [ "$FAKE_LEADER" = yes ] || { echo 'The swarm does not have a leader.' >&2; exit 1; }
     printf 'n1\\nn2\\n' ;;
   "node inspect n1 n2 --format node|{{.ID}}|"*) printf 'node|n1|master|files,monitoring\\nnode|n2|slave|\\n' ;;
@@ -97,7 +98,7 @@ def test_a_manager_reports_its_swarm_nodes_volumes_and_containers(run: Run) -> N
     assert (done.returncode, done.stderr) == (0, "")
     assert probe.is_manager
     assert probe.platform == "linux/arm64"
-    assert probe.stack == "lab"
+    assert (probe.stack, probe.storage) == ("lab", "cluster")
     assert probe.nodes == (
         Node(id="n1", host="master", holds=frozenset({"files", "monitoring"})),
         Node(id="n2", host="slave", holds=frozenset()),
