@@ -15,7 +15,7 @@ up: venv ## bring the demo's cluster to what demo.yaml and the program say now
 test: venv ## what check runs, and end to end on two hosts of its own; as root on Debian
 	@.venv/bin/python -m lab test
 
-test-day-two: venv ## alerts, drift, backups, true metrics, another host, a registry with a password: half an hour; as root on Debian
+test-day-two: venv ## alerts, drift, backups, true metrics, other hosts and Engines, a registry, a bucket: three quarters of an hour; as root on Debian
 	@.venv/bin/python -m lab test-day-two
 
 test-faults: venv ## networks, disks, memory and Pulumi fail, hosts are maintained and lost: over an hour; as root on Debian

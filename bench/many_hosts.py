@@ -4,14 +4,13 @@
 
 For each number, new hosts are made (one manager, the rest workers) and the whole cluster is deployed on them. Prints a
 Markdown table: the seconds of the first `up`, of one that changes nothing and of a preview, the largest number of ssh
-connections that the first manager had at a time, and the memory that the hosts then use, without the page cache.
+connections that the first manager had at the same time, and the memory that the hosts then use, without the page cache.
+The memory is read from control groups of version 1.
 """
 
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,42 +22,27 @@ from components.ssh import SshError
 from lab import configuration, demo, hosts, stack
 
 SIZES = (2, 4, 8)
+_LEAST = 2
 _FIRST = 2
+"""The last byte of the first manager's address."""
+
+_MEMORY = Path("/sys/fs/cgroup/memory")
 _EVERY_SECONDS = 1.0
 
 
-@dataclass
-class Connections:
-    """How many ssh connections the first manager has, asked again and again; `most` is the largest number."""
+def most_connections(end: threading.Event) -> int:
+    """Count the first manager's ssh connections every second until `end` is set, and return the largest number.
 
-    most: int = 0
-    _end: threading.Event = field(default_factory=threading.Event)
-
-    def watch(self) -> None:
-        """Ask until `stop` is called. The connection that asks is not counted."""
-        while not self._end.wait(_EVERY_SECONDS):
-            try:
-                found = demo.ask_host(LAB, _address(0), "ss --no-header --tcp state established sport = :22 | wc -l")
-            except SshError:  # a refused login does not end the measurement
-                continue
-            self.most = max(self.most, int(found) - 1)
-
-    def stop(self) -> None:
-        """Let `watch` end."""
-        self._end.set()
-
-
-@contextmanager
-def watched() -> Iterator[Connections]:
-    """Watch the first manager's connections during the block."""
-    connections = Connections()
-    thread = threading.Thread(target=connections.watch)
-    thread.start()
-    try:
-        yield connections
-    finally:
-        connections.stop()
-        thread.join()
+    The connection that asks is not counted.
+    """
+    most = 0
+    while not end.wait(_EVERY_SECONDS):
+        try:
+            found = demo.ask_host(LAB, _address(0), "ss --no-header --tcp state established sport = :22 | wc -l")
+        except SshError:  # a refused login does not end the measurement
+            continue
+        most = max(most, int(found) - 1)
+    return most
 
 
 def measure(size: int) -> str:
@@ -70,11 +54,17 @@ def measure(size: int) -> str:
     def seconds(*command: str) -> float:
         return timed(lambda: stack.pulumi(LAB, tools, *command))
 
-    with watched() as connections:
-        up = seconds("up", "--yes", "--skip-preview")
+    end = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        counting = pool.submit(most_connections, end)
+        try:
+            up = seconds("up", "--yes", "--skip-preview")
+        finally:
+            end.set()
+        connections = counting.result()
     no_op = seconds("up", "--yes", "--skip-preview", "--expect-no-changes")
     preview = seconds("preview", "--expect-no-changes")
-    return f"| {size} | {up:.0f} | {no_op:.1f} | {preview:.1f} | {connections.most} | {_memory_mib():.0f} |"
+    return f"| {size} | {up:.0f} | {no_op:.1f} | {preview:.1f} | {connections} | {_memory_mib():.0f} |"
 
 
 def _list_hosts(size: int) -> None:
@@ -96,18 +86,21 @@ def _address(number: int) -> str:
 
 def _memory_mib() -> float:
     """Return the memory of the lab's processes in MiB, as their control groups count it, without the page cache."""
-    folder = Path("/sys/fs/cgroup/memory") / LAB.namespace
-    statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+    statistics = dict(line.split() for line in (_MEMORY / LAB.namespace / "memory.stat").read_text().splitlines())
     return int(statistics["total_rss"]) / 2**20
 
 
 def main() -> None:
     """Run all sizes and print the table."""
     sizes = [int(argument) for argument in sys.argv[1:]] or SIZES
+    if min(sizes) < _LEAST:
+        sys.exit(f"the cluster needs {_LEAST} hosts or more")
+    if not _MEMORY.exists():
+        sys.exit(f"{_MEMORY} is missing: this machine has no control groups of version 1")
     with own_hosts():
         rows = [measure(size) for size in sizes]
         used = plugins()
-    header = "| hosts | first `up`, s | `up` again, s | preview, s | ssh connections at a time | memory, MiB |"
+    header = "| hosts | first `up`, s | `up` again, s | preview, s | ssh connections at the same time | memory, MiB |"
     print("\n".join([f"\nPlugins: {used}.\n", header, "|---|---|---|---|---|---|", *rows]))
 
 

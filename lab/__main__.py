@@ -33,7 +33,10 @@ def main() -> int:
         ("metrics", "show the eight metrics of every host and service, from both InfluxDBs"),
         ("report", "draw the metrics of the last half hour as a page with eight panels"),
         ("test", "run all checks and tests, except those of the next three"),
-        ("test-day-two", "run the long tests of operation: backups, drift, alerts, another host, a registry"),
+        (
+            "test-day-two",
+            "run the long tests of operation: backups, drift, alerts, other hosts and Engines, a registry, a bucket",
+        ),
         ("test-faults", "run the long tests of faults: networks break, hosts are maintained and lost for good"),
         ("test-vm", "run the tests of what only virtual machines show, on two of them; slow"),
         ("destroy", "remove everything that the labs have made"),

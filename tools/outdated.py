@@ -130,11 +130,18 @@ def newest_tag(tag: str, tags: Iterable[str]) -> str:
 def newer_modules(folder: str, root: Path = ROOT) -> list[tuple[Pin, str]]:
     """Return the Go modules that a folder's go.mod requires itself and that have a newer version, with that version.
 
+    A module that is required for a tool counts too.
+
     Raises:
         UnansweredError: the module proxy does not say.
     """
-    required = json.loads(_output("go", "mod", "edit", "-json", folder=root / folder))["Require"]
-    names = [module["Path"] for module in required if not module.get("Indirect")]
+    parsed = json.loads(_output("go", "mod", "edit", "-json", folder=root / folder))
+    tools = [tool["Path"] for tool in parsed.get("Tool") or []]
+    names = [
+        module["Path"]
+        for module in parsed["Require"]
+        if not module.get("Indirect") or any(tool.startswith(f"{module['Path']}/") for tool in tools)
+    ]
     listed = _output("go", "list", "-m", "-u", "-mod=mod", "-f", _GO_FORMAT, *names, folder=root / folder)
     found = [line.split() for line in listed.splitlines()]
     return [(Pin(f"{folder}/go.mod", name, version), update[0]) for name, version, *update in found if update]

@@ -1,14 +1,14 @@
 """The backups: where they go, how often one is made, and how many are kept."""
 
-import re
 from typing import Annotated, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from settings.models.base import Model, written
+from settings.models.base import Model, matching
 from settings.models.bucket import Bucket
 
-_DIRECTORY = r"^(/[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"  # no "..", and nothing that Docker or a shell reads
+_DIRECTORY = r"(/[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*)+"  # no "..", and nothing that Docker or a shell reads
+_DIRECTORY_FORM = "an absolute path of letters, digits, dots, hyphens and underscores, without .."
 
 
 class Keep(Model):
@@ -23,7 +23,7 @@ class Keep(Model):
 class Backup(Model):
     """Where backups of the files and the metrics go, in a directory or in a bucket, and how often one is made."""
 
-    directory: str | None = None
+    directory: Annotated[str, matching(_DIRECTORY, _DIRECTORY_FORM)] | None = None
     """A directory of the host: better one that is on another machine, such as a mounted share."""
     s3: Bucket | None = None
     host: str | None = None
@@ -31,20 +31,13 @@ class Backup(Model):
 
     With `storage: directory` it is always the host with the directory.
     """
-    every: Annotated[str, written(r"[1-9][0-9]{0,4}[mhd]", "a time such as 30m, 6h or 1d")] = "1d"
+    every: Annotated[str, matching(r"[1-9][0-9]{0,4}[mhd]", "a time such as 30m, 6h or 1d")] = "1d"
     keep: Keep = Keep()
 
     @property
     def every_seconds(self) -> int:
         """The time from one backup to the next, in seconds."""
         return int(self.every[:-1]) * {"m": 60, "h": 3600, "d": 86400}[self.every[-1]]
-
-    @field_validator("directory")
-    @classmethod
-    def _absolute(cls, path: str | None) -> str | None:
-        if path is not None and not re.fullmatch(_DIRECTORY, path):
-            raise ValueError("must be an absolute path of letters, digits, dots, hyphens and underscores, without ..")
-        return path
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:

@@ -11,8 +11,8 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def written(pattern: str, form: str) -> AfterValidator:
-    """Return a validator for a text that the whole pattern must match. `form` tells the user how it is written."""
+def matching(pattern: str, form: str) -> AfterValidator:
+    """Return a validator that refuses a text unless all of it matches the pattern. The error says `must be FORM`."""
 
     def check(text: str) -> str:
         if not re.fullmatch(pattern, text):

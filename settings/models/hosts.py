@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from components.ssh import PORT
-from settings.models.base import Model, written
+from settings.models.base import Model, matching
 
 _NAME = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 _NAME_LENGTH = 38
@@ -21,7 +21,9 @@ _JUMP = r"[^\s@:-][^\s@:]*@[A-Za-z0-9][A-Za-z0-9.-]*(:[1-9][0-9]{0,4})?"
 class Host(Model):
     """One machine of the cluster; the Vagrantfile reads `cpus` and `memory` (MB), the program the rest."""
 
-    name: Annotated[str, Field(max_length=_NAME_LENGTH), written(_NAME, "lower-case letters, digits and inner hyphens")]
+    name: Annotated[
+        str, Field(max_length=_NAME_LENGTH), matching(_NAME, "lower-case letters, digits and inner hyphens")
+    ]
     address: IPv4Address
     role: Literal["manager", "worker"]
     cpus: Annotated[int, Field(ge=1)] = 1
@@ -58,5 +60,5 @@ class Ssh(Model):
     private_key_file: Path
     known_hosts_file: Path
     port: Annotated[int, Field(ge=1, le=65535)] = PORT
-    jump: Annotated[str, written(_JUMP, "USER@ADDRESS or USER@ADDRESS:PORT")] | None = None
+    jump: Annotated[str, matching(_JUMP, "USER@ADDRESS or USER@ADDRESS:PORT")] | None = None
     """A machine through which all hosts are reached, as USER@ADDRESS or USER@ADDRESS:PORT."""

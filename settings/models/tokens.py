@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from settings.models.base import Model, written
+from settings.models.base import Model, matching
 
 Scope = Literal["read", "write", "delete"]
 
@@ -19,12 +19,16 @@ class Token(Model):
     token: SecretStr
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1)]
     prefix: Annotated[
-        str, Field(max_length=255), written(r"[^\x00-\x1f/\\]*", "the beginning of file names, without slashes")
+        str,
+        Field(max_length=255),
+        matching(
+            r"[^\x00-\x1f/\\]*", "the beginning of file names, without slashes, backslashes and control characters"
+        ),
     ] = ""
     """The token is for files only whose names begin with this."""
     expires: date | None = None
     """The last day, in UTC, on which the token is valid."""
-    ttl: Annotated[str, written(_TTL, "some decades at most, such as 90s, 30m, 12h or 7d")] = ""
+    ttl: Annotated[str, matching(_TTL, "a time such as 90s, 30m, 12h or 7d, of some decades at most")] = ""
     """How long a file is kept that is uploaded without an expiry, such as 7d; without it, for ever."""
     quota_bytes: Annotated[int, Field(ge=1)] | None = None
     """The most bytes of all files stored and uploads begun with it; without it, only the quota of all files counts."""

@@ -213,12 +213,16 @@ class Cluster:
         hosts.destroy(self.lab, host)
 
     def install_engine(self, host: str, programs: Path) -> None:
-        """Put another Docker Engine into a host, without anything that the one before stored, and start it."""
+        """Replace a host's Docker Engine, delete all that the old one stored, and start the host again."""
         into = f"{self._container(host)}:/usr/local/sbin/"  # where programs are looked for first
         subprocess.run(engine.docker(self.lab, "cp", f"{programs}/.", into), check=True, stdout=subprocess.DEVNULL)
         self.on(host, "sudo sh -c 'rm -rf /var/lib/docker/*'")
         self.kill(host)
         hosts.up(self.lab, host)
+        # The host's ssh server answers before its Engine does.
+        self.eventually(
+            lambda: bool(self.on(host, "docker info --format '{{.ServerVersion}}' 2>/dev/null || true").strip())
+        )
 
     def kill(self, host: str) -> None:
         subprocess.run(engine.docker(self.lab, "kill", self._container(host)), check=True, stdout=subprocess.DEVNULL)

@@ -4,8 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from cluster import Cluster
 from load import Load
-
-HOSTS = ("master", "slave")
+from outages import HOSTS, urls
 
 
 def maintain(cluster: Cluster, host: str, *options: str) -> None:
@@ -22,7 +21,7 @@ def maintain(cluster: Cluster, host: str, *options: str) -> None:
     assert said.returncode == 0, said.stdout + said.stderr
     assert said.stdout.splitlines()[-1] == f"== {host} done"
     assert [transfer for transfer in load.transfers if not transfer.upload and not transfer.ok] == []
-    assert load.lost(*map(cluster.url, HOSTS)) == []
+    assert load.lost(*urls(cluster)) == []
     cluster.upload("after-maintenance", b"content", through=host)
     assert cluster.download("after-maintenance", back=other) == b"content"
     cluster.pulumi("preview", "--expect-no-changes")

@@ -16,6 +16,8 @@ from load import Load
 from outages import HOSTS, postgres_roles, recover, urls
 from table import Table
 
+from components import patroni
+
 MIB = 2**20
 HOST = "slave"
 FULL_SECONDS = 60
@@ -135,26 +137,36 @@ def test_a_full_disk_of_a_volume_server_refuses_uploads_and_serves_downloads(
     verdict(cluster, load, table, began, f"the disk of a volume server full for {FULL_SECONDS} s")
 
 
-@pytest.mark.parametrize(("primary", "role"), [("master", "standby"), (HOST, "primary")])
+@pytest.fixture(params=["standby", "primary"])
+def role(request: pytest.FixtureRequest, cluster: Cluster, load: Load) -> Iterator[str]:
+    """The role of the host's PostgreSQL. Afterwards, the primary is on the manager again."""
+    promote(cluster, HOST if request.param == "primary" else "master")
+    yield request.param
+    promote(cluster, "master")
+    back(cluster, load)
+
+
 def test_a_full_disk_of_the_index_refuses_uploads_and_serves_downloads(
     cluster: Cluster,
     load: Load,
     disks: dict[str, Disk],
     record: Callable[[str], None],
     table: Table,
-    primary: str,
     role: str,
 ) -> None:
     disk = disks[f"postgres-{HOST}"]
-    promote(cluster, primary)
+    primary = HOST if role == "primary" else "master"
+    (container,) = cluster.containers(f"postgres-{primary}", primary)
+    next_segment = f"docker exec {container} psql -h /tmp -d postgres -c 'SELECT pg_switch_wal()'"
     with load.running(*urls(cluster)):
+        cluster.eventually(lambda: len(load.transfers) > 10)
         began = time.monotonic()
         try:
             disk.fill()
-            # PostgreSQL writes into old segments of its log as long as it has some.
-            for _ in range(8):
-                (container,) = cluster.containers(f"postgres-{primary}", primary)
-                cluster.on(primary, f"docker exec {container} psql -h /tmp -c 'SELECT pg_switch_wal()' || true")
+            # PostgreSQL writes into old segments of its log as long as it has some. A primary without room ends.
+            cluster.on(primary, next_segment)
+            for _ in range(7):
+                cluster.on(primary, f"{next_segment} || true")
             cluster.eventually(lambda: time.monotonic() > began + FULL_SECONDS, seconds=2 * FULL_SECONDS)
             record(f"full disk of the {role}: {load.described()}")
         finally:
@@ -163,16 +175,14 @@ def test_a_full_disk_of_the_index_refuses_uploads_and_serves_downloads(
         recover(cluster, load)
         record(f"full disk of the {role}: all is well {time.monotonic() - freed:.0f} s after there is room")
     verdict(cluster, load, table, began, f"the disk of the index's {role} full for {FULL_SECONDS} s")
-    promote(cluster, "master")
 
 
 def promote(cluster: Cluster, host: str) -> None:
     """Make the host's PostgreSQL the primary, unless it is."""
     if postgres_roles(cluster)[host] != "primary":
         (container,) = cluster.containers(f"postgres-{host}", host)
-        config = "/etc/patroni/patroni.yml"
-        command = f"patronictl --config-file {config} switchover --candidate postgres-{host} --force"
-        cluster.on(host, f"docker exec {container} {command} file-transfer 2>&1")
+        switch = f"patronictl --config-file {patroni.CONFIG} switchover --candidate postgres-{host} --force"
+        cluster.on(host, f"docker exec {container} {switch} {patroni.scope(patroni.MAJOR)} 2>&1")
     wanted = {name: "primary" if name == host else "replica" for name in HOSTS}
     cluster.eventually(lambda: postgres_roles(cluster) == wanted)
 
@@ -197,4 +207,5 @@ def verdict(cluster: Cluster, load: Load, table: Table, began: float, fault: str
     assert lost == []
     assert [transfer for transfer in load.transfers if not transfer.upload and not transfer.ok] == []
     refused = {transfer.status for transfer in load.transfers if transfer.upload and not transfer.ok}
+    assert refused, "the disk was full"
     assert refused <= {503, 507}, load.described()

@@ -75,7 +75,8 @@ def test_a_tag_that_has_moved_is_shown_with_its_digest(program: Program) -> None
 
 def test_a_module_with_an_update_is_named_and_others_are_not(program: Program, tmp_path: Path) -> None:
     (tmp_path / "tool").mkdir()
-    required = json.dumps({"Require": [{"Path": "a.example/x"}, {"Path": "b.example/y", "Indirect": True}]})
+    indirect = [{"Path": "b.example/y", "Indirect": True}, {"Path": "d.example/z", "Indirect": True}]
+    required = json.dumps({"Require": [{"Path": "a.example/x"}, *indirect], "Tool": [{"Path": "d.example/z/cmd/tool"}]})
     program(
         "go",
         f"""case $1 in
@@ -83,11 +84,15 @@ mod) echo '{required}';;
 list) for name; do case $name in
   a.*) echo "$name v1.0.0 v1.2.0"; echo "c.example/z v2.0.0 ";;
   b.*) exit 1;;
+  d.*) echo "$name v3.0.0 v3.1.0";;
   esac; done;;
 esac""",
     )
 
-    assert outdated.newer_modules("tool", tmp_path) == [(Pin("tool/go.mod", "a.example/x", "v1.0.0"), "v1.2.0")]
+    assert outdated.newer_modules("tool", tmp_path) == [
+        (Pin("tool/go.mod", "a.example/x", "v1.0.0"), "v1.2.0"),
+        (Pin("tool/go.mod", "d.example/z", "v3.0.0"), "v3.1.0"),
+    ]
 
 
 def test_what_nobody_answers_is_named_and_the_rest_is_listed(
