@@ -51,7 +51,16 @@ class Healthcheck:
         )
 
     @classmethod
-    def by_wget(cls, port: int, path: str, *, authority: str = "", interval: int = 5, start_period: int = 20) -> Self:
+    def by_wget(
+        cls,
+        port: int,
+        path: str,
+        *,
+        authority: str = "",
+        interval: int = 5,
+        retries: int = 3,
+        start_period: int = 20,
+    ) -> Self:
         """Return a check that the container's own port answers with success; the image must have a `wget`.
 
         With `authority`, the path of a certificate, it asks by TLS.
@@ -59,7 +68,8 @@ class Healthcheck:
         target = [f"http://127.0.0.1:{port}{path}"]
         if authority:
             target = [f"--ca-certificate={authority}", f"https://localhost:{port}{path}"]
-        return cls(command=["wget", "-q", "-O", "/dev/null", *target], interval=interval, start_period=start_period)
+        command = ["wget", "-q", "-O", "/dev/null", *target]
+        return cls(command=command, interval=interval, retries=retries, start_period=start_period)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -170,6 +170,7 @@ class Cluster:
         """Set a secret setting. A dot in the name leads into a nested setting."""
         path = ["--path"] if "." in name else []
         self.pulumi("config", "set", "--secret", *path, f"swarm-transfer:{name}", stdin=value)
+        self._read = None  # it may have the old password
 
     def secret(self, name: str) -> str:
         return self.pulumi("config", "get", f"swarm-transfer:{name}").stdout.strip()
