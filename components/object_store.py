@@ -117,8 +117,8 @@ class ObjectStore(pulumi.ComponentResource):
         )
         program = self._program(
             seaweedfs.volume_server_command(self.masters),
-            # It may not answer for a while when its disk is busy and it has much to delete. To kill it then would take a
-            # copy of each chunk away. Replicas notice by themselves that it does not answer, and use the other copy.
+            # It may not answer for a while when its disk is busy and it has much to delete. To kill it then would take
+            # a copy of each chunk away. Replicas notice by themselves that it does not answer, and use the other copy.
             Healthcheck.by_wget(seaweedfs.VOLUME_PORT, "/healthz", start_period=30, retries=6),
             [repair],
             [
