@@ -54,8 +54,8 @@ def require_go(module: Path, alternative: str = "") -> None:
         raise LabError(f"Go {installed} is too old: {remedy}")
 
 
-def go(module: Path, *arguments: str) -> str:
-    """Run `go` in the module's folder, without cgo, and return what it prints.
+def go(module: Path, *arguments: str, cgo: bool = False) -> str:
+    """Run `go` in the module's folder, and return what it prints. Without `cgo`, no C is compiled.
 
     Raises:
         LabError: it failed; its own error has already been printed.
@@ -63,7 +63,7 @@ def go(module: Path, *arguments: str) -> str:
     done = subprocess.run(
         ["go", *arguments],
         cwd=module,
-        env={**os.environ, "CGO_ENABLED": "0"},
+        env={**os.environ, "CGO_ENABLED": str(int(cgo))},
         stdout=subprocess.PIPE,
         text=True,
         check=False,

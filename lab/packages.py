@@ -28,6 +28,9 @@ LAB = frozenset(
 VM = LAB | frozenset({"e2fsprogs", "tcpdump", "user-mode-linux"})
 """What the lab needs if its hosts are virtual machines."""
 
+RUNC = frozenset({"gcc", "libc6-dev", "libseccomp-dev", "pkg-config"})
+"""What a build of runc needs besides Go."""
+
 LINT = frozenset({"prometheus"})
 UNIT = frozenset({"haproxy", "openssh-client", "prometheus", "vagrant", "vagrant-libvirt"})
 SERVICE = frozenset({"chromium-headless-shell", "curl", "haproxy", "postgresql", "procps", "restic", "util-linux"})
@@ -43,12 +46,14 @@ _PROGRAM_OF_PACKAGE = {
     "e2fsprogs": "mke2fs",
     "docker-registry": "docker-registry",
     "docker.io": "dockerd",
+    "gcc": "gcc",
     "haproxy": "haproxy",
     "iproute2": "ip",
     "iptables": "iptables",
     "mmdebstrap": "mmdebstrap",
     "nftables": "nft",
     "openssh-client": "ssh",
+    "pkg-config": "pkg-config",
     "procps": "ps",
     "prometheus": "promtool",
     "restic": "restic",
@@ -57,9 +62,11 @@ _PROGRAM_OF_PACKAGE = {
     "util-linux": "nsenter",
     "vagrant": "vagrant",
 }
-# A Vagrant plugin has no program. Vagrant finds Debian's plugins by these files, whatever VAGRANT_HOME is. Debian does
-# not put PostgreSQL's server on PATH, since there may be several versions.
+# Headers are no programs, and nor is a Vagrant plugin. Vagrant finds Debian's plugins by these files, whatever
+# VAGRANT_HOME is. Debian does not put PostgreSQL's server on PATH, since there may be several versions.
 _FILES_OF_PACKAGE = {
+    "libc6-dev": "/usr/include/stdlib.h",
+    "libseccomp-dev": "/usr/include/seccomp.h",
     "postgresql": "/usr/lib/postgresql/*/bin/postgres",
     "vagrant-libvirt": "/usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json",
 }

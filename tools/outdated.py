@@ -26,7 +26,7 @@ REQUIREMENTS = (
     "policy/requirements.in",
     "examples/hcloud/requirements.in",
 )
-GO_MODULES = ("lab/go/cadvisor", "lab/go/cli", "lab/go/engine", "lab/go/language")
+GO_MODULES = ("lab/go/cadvisor", "lab/go/cli", "lab/go/engine", "lab/go/language", "lab/go/runc")
 
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==(\S+)", re.MULTILINE)
 _REFERENCE = re.compile(r"(?P<repository>[^@]+):(?P<tag>[^:@]+)@(?P<digest>sha256:[0-9a-f]{64})")

@@ -1,10 +1,11 @@
-"""A repository of Debian packages for the hosts, with one package that is newer than theirs."""
+"""A repository of Debian packages for the hosts, with packages that are newer than theirs."""
 
 import functools
 import hashlib
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -17,27 +18,22 @@ class _Handler(SimpleHTTPRequestHandler):
         """Log nothing, to keep the test's output readable."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """A package with the files in the folder `root`."""
+
+    name: str
+    version: str
+    depends: str
+    root: Path
+
+
 @contextmanager
-def serving(folder: Path, *, package: str, version: str, depends: str, root: Path) -> Iterator[str]:
-    """Yield a line for /etc/apt/sources.list. The package has the files in `root`; `folder` is empty."""
-    architecture = subprocess.run(
-        ["dpkg", "--print-architecture"], check=True, capture_output=True, text=True
-    ).stdout.strip()
-    control = (
-        f"Package: {package}\nVersion: {version}\nArchitecture: {architecture}\nDepends: {depends}\n"
-        "Maintainer: Nobody <nobody@example.org>\nDescription: made for a test\n"
-    )
-    (root / "DEBIAN").mkdir()
-    (root / "DEBIAN" / "control").write_text(control)
-    deb = folder / f"{package}.deb"
-    subprocess.run(
-        ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", str(root), str(deb)],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    entry = f"{control}Filename: ./{deb.name}\nSize: {deb.stat().st_size}\nSHA256: {_sha256(deb)}\n"
-    (folder / "Packages").write_text(entry)
-    release = f"SHA256:\n {_sha256(folder / 'Packages')} {len(entry)} Packages\n"
+def serving(folder: Path, packages: Sequence[Package]) -> Iterator[str]:
+    """Yield a line for /etc/apt/sources.list, with which a host finds these packages. `folder` is empty."""
+    entries = "\n".join(_build(folder, package) for package in packages)
+    (folder / "Packages").write_text(entries)
+    release = f"SHA256:\n {_sha256(folder / 'Packages')} {len(entries)} Packages\n"
     (folder / "Release").write_text(release)
     server = ThreadingHTTPServer((ADDRESS, 0), functools.partial(_Handler, directory=str(folder)))
     Thread(target=server.serve_forever, daemon=True).start()
@@ -46,6 +42,21 @@ def serving(folder: Path, *, package: str, version: str, depends: str, root: Pat
     finally:
         server.shutdown()
         server.server_close()
+
+
+def _build(folder: Path, package: Package) -> str:
+    """Build the package, and return its entry in the repository's list."""
+    asked = subprocess.run(["dpkg", "--print-architecture"], check=True, capture_output=True, text=True)
+    control = (
+        f"Package: {package.name}\nVersion: {package.version}\nArchitecture: {asked.stdout.strip()}\n"
+        f"Depends: {package.depends}\nMaintainer: Nobody <nobody@example.org>\nDescription: made for a test\n"
+    )
+    (package.root / "DEBIAN").mkdir()
+    (package.root / "DEBIAN" / "control").write_text(control)
+    deb = folder / f"{package.name}.deb"
+    build = ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", str(package.root), str(deb)]
+    subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+    return f"{control}Filename: ./{deb.name}\nSize: {deb.stat().st_size}\nSHA256: {_sha256(deb)}\n"
 
 
 def _sha256(path: Path) -> str:

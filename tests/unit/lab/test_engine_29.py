@@ -4,33 +4,35 @@ from pathlib import Path
 
 import pytest
 
-from lab import engine_29, go_build
+from lab import engine_29, go_build, packages
 
-MODULE = go_build.MODULES / "engine"
+MODULES = {"engine": go_build.MODULES / "engine", "runc": go_build.MODULES / "runc"}
 
 
-def test_both_programs_are_built_once_with_the_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_programs_are_built_once_with_their_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def go(module: Path, *arguments: str) -> str:
-        asked.append((module, arguments))
+    def go(module: Path, *arguments: str, cgo: bool = False) -> str:
+        asked.append((module, arguments, cgo))
         return ""
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(packages, "install", lambda _wanted: True)
     monkeypatch.setattr(go_build, "require_go", lambda _module: None)
     monkeypatch.setattr(go_build, "go", go)
 
     assert engine_29.build() == engine_29.build()
 
-    ((module, arguments),) = asked
-    assert module == MODULE
-    assert [argument.rpartition("/")[2] for argument in arguments[-2:]] == ["dockerd", "docker-proxy"]
-    assert any(f"dockerversion.Version={engine_29.VERSION}" in argument for argument in arguments)
+    (of_engine, engine, without_c), (of_runc, runc, with_c) = asked
+    assert [of_engine, of_runc] == list(MODULES.values())
+    assert [argument.rpartition("/")[2] for argument in engine[-2:]] == ["dockerd", "docker-proxy"]
+    assert any(f"dockerversion.Version={engine_29.VERSION}" in argument for argument in engine)
+    assert any(f"main.version={engine_29.RUNC_VERSION}" in argument for argument in runc)
+    assert (without_c, with_c) == (False, True)
 
 
-def test_the_version_is_the_one_that_the_module_is_tagged_with() -> None:
-    """Docker's release and the module have different numbers, on one commit."""
-    text = (MODULE / "go.mod").read_text()
-
+def test_the_versions_are_those_of_the_modules() -> None:
+    """Docker's release and the Engine's module have different numbers, on one commit."""
     assert engine_29.VERSION == "29.7.1"
-    assert "github.com/moby/moby/v2 v2.0.0-beta.21" in text
+    assert "github.com/moby/moby/v2 v2.0.0-beta.21" in (MODULES["engine"] / "go.mod").read_text()
+    assert f"github.com/opencontainers/runc v{engine_29.RUNC_VERSION}" in (MODULES["runc"] / "go.mod").read_text()
