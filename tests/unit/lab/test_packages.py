@@ -63,7 +63,7 @@ def test_a_package_without_a_program_on_path_is_known_by_its_file(
 def test_every_package_has_a_program_or_file_to_look_for() -> None:
     known = {*packages._PROGRAM_OF_PACKAGE, *packages._FILES_OF_PACKAGE}
 
-    assert known == packages.LAB | packages.VM | packages.CHECKS | packages.ROOT
+    assert known == packages.LAB | packages.VM | packages.RUNC | packages.CHECKS | packages.ROOT
 
 
 def test_an_existing_policy_is_left_alone(apt: list[tuple[list[str], bool]]) -> None:
