@@ -24,11 +24,6 @@ def put(cluster: Cluster, name: str, content: Iterator[bytes], *, through: str) 
     return requests.put(f"{cluster.url(through)}/files/{name}", data=content, timeout=600)
 
 
-def put_whole(cluster: Cluster, name: str, size: int, *, through: str) -> None:
-    answer = put(cluster, name, blocks(size), through=through)
-    assert answer.ok, f"{answer.status_code}: {answer.text}"
-
-
 def digest_of(cluster: Cluster, name: str, *, back: str) -> str:
     digest = hashlib.sha256()
     with requests.get(f"{cluster.url(back)}/files/{name}", stream=True, timeout=600) as answer:
