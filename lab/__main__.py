@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from lab import demo, lifecycle, metrics, packages, pulumi_cli, record, stack, update, vagrant
+from lab import demo, engine_29, lifecycle, metrics, packages, pulumi_cli, record, stack, update, vagrant
 from lab.packages import LabError
 from lab.paths import Lab
 from lab.vm import trial
@@ -89,7 +89,12 @@ def _stages(command: str) -> list[checks.Stage]:
     if command == "test-vm":
         return checks.lab_stages("vm", lambda: trial.run(VM), packages.VM)
     folder = _LONG[command]
-    return checks.lab_stages(Path(folder).name, lambda: demo.test(TEST, folder))
+    name, tests = Path(folder).name, lambda: demo.test(TEST, folder)
+    if command != "test-day-two":
+        return checks.lab_stages(name, tests)
+    installing, testing = checks.lab_stages(name, tests, packages.LAB | packages.RUNC)
+    # The tests cannot build it: where they run, no package registry can be reached.
+    return [installing, checks.Stage("engine 29", lambda: engine_29.build().is_dir()), testing]
 
 
 def enter(lab: Lab, arguments: list[str]) -> None:

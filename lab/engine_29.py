@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lab import go_build, packages
+from lab import go_build
 from lab.progress import step
 
 VERSION = "29.7.1"
@@ -19,6 +19,8 @@ _REPRODUCIBLE = ("-trimpath", "-buildvcs=false")
 def build() -> Path:
     """Build the Engine unless it is cached, and return the folder with `dockerd`, `docker-proxy` and `runc`.
 
+    The packages in `packages.RUNC` must be installed.
+
     Raises:
         LabError: Go is missing or too old, or the build failed.
     """
@@ -27,7 +29,6 @@ def build() -> Path:
 
 
 def _build(folder: Path) -> None:
-    packages.install(packages.RUNC)
     for module in (_MODULE, _RUNC_MODULE):
         go_build.require_go(module)
     with step(f"building Docker Engine {VERSION} from source, once, about 4 minutes"):
