@@ -18,6 +18,9 @@ VOLUME_SERVER = "object-store-volume"
 METRICS_PORT = 9327
 VOLUME_PORT = 8080
 DATA = "/data"
+READ_BUFFER_MIB = 4
+"""What a volume server reads at once. It compares a chunk's checksum only if the whole chunk fits into it."""
+
 REPAIR = "/etc/seaweedfs/repair_volumes.sh"
 """The path of the script that repairs volumes whose last writes were interrupted."""
 
@@ -139,7 +142,7 @@ def volume_server_command(masters: Collection[str]) -> list[str]:
     Its index is in memory and takes 16 bytes per stored object. An index in LevelDB only estimates the number of
     deletions (with a Bloom filter), and SeaweedFS discards a new copy whose estimate differs from the first copy's
     count, so repair would never end. It answers only for chunks that it has itself: the file service asks for copies
-    elsewhere on its own.
+    elsewhere on its own. It compares the checksum of what it reads, as long as the largest chunk fits into its buffer.
 
     Before it starts, volumes whose last writes were interrupted are repaired. If that fails, it starts all the same,
     and writes to other volumes.
@@ -147,7 +150,7 @@ def volume_server_command(masters: Collection[str]) -> list[str]:
     arguments = [
         "-ip.bind=0.0.0.0", f"-port={VOLUME_PORT}", f"-dir={DATA}", "-max=0", f"-master={addresses(masters)}",
         "-index=memory", "-readMode=local", "-minFreeSpace=1GiB", "-preStopSeconds=1", "-concurrentUploadLimitMB=32",
-        "-concurrentDownloadLimitMB=64", f"-metricsPort={METRICS_PORT}",
+        "-concurrentDownloadLimitMB=32", f"-readBufferSizeMB={READ_BUFFER_MIB}", f"-metricsPort={METRICS_PORT}",
     ]  # fmt: skip
     program = f"weed -logtostderr=true -config_dir={SECRETS} volume"
     server = f'{program} {_OWN_ADDRESS} -id="$NODE_ID" -publicUrl="$NODE_ID" {" ".join(arguments)}'

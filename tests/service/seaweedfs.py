@@ -79,7 +79,8 @@ class Cluster:
         else:
             program = [
                 "volume", *address, f"-id={name}", f"-publicUrl={name}", f"-dir={data}", "-max=20",
-                f"-master={self.master}", "-index=memory", "-readMode=local", *self._volume_options,
+                f"-master={self.master}", "-index=memory", "-readMode=local",
+                f"-readBufferSizeMB={seaweedfs.READ_BUFFER_MIB}", *self._volume_options,
             ]  # fmt: skip
         with (self._folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
@@ -176,6 +177,13 @@ class Cluster:
     def delete_copy(self, name: str, key: str) -> None:
         url = f"http://{self.address(name)}/{key}?type=replicate"
         assert requests.delete(url, headers=self.credentials.to_write(key), timeout=5).status_code in (202, 404)
+
+    def damage(self, name: str, content: bytes) -> None:
+        """Change the first byte of the content on the disk of the volume server."""
+        (file,) = (path for path in self.folder(name).glob("*.dat") if content[:32] in path.read_bytes())
+        with file.open("r+b") as volume:
+            volume.seek(file.read_bytes().index(content[:32]))
+            volume.write(bytes([content[0] ^ 1]))
 
     def stored_bytes(self) -> int:
         """Return the size of all volumes on the disk of both volume servers."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import seaweedfs
+from prometheus_client import REGISTRY
 from reserved_keys import ReservedKeys, keep, read
 from running import wait_until
 from seaweedfs import Cluster, Requests, is_writable
@@ -74,6 +75,30 @@ def test_a_chunk_is_missing_only_if_no_copy_can_be_anywhere(cluster: Cluster) ->
     cluster.delete_copy("node1", chunks[0].key)
     with pytest.raises(MissingChunkError):
         store.open(chunks, 0, 7)
+
+
+@pytest.mark.parametrize("size", [100_000, 1024 * 1024 + 1, CHUNK_BYTES])
+def test_a_damaged_copy_is_never_sent_and_is_counted(
+    cluster: Cluster, size: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, content = cluster.store(node="node0"), os.urandom(size)
+    (chunk,) = keep(store, content)
+    cluster.damage("node0", content)
+    before = unreadable_copies()
+
+    assert read(store, [chunk]) == content
+    assert read(store, [chunk], 0, 10) == content[:10]
+    assert read(store, [chunk], size // 2, 10) == content[size // 2 :][:10]
+
+    assert unreadable_copies() == before + 3
+    assert f"{cluster.address('node0')} cannot read its copy of chunk {chunk.key}" in caplog.text
+    cluster.damage("node1", content)
+    with pytest.raises(StorageUnavailableError):
+        store.open([chunk], 0, 10)
+
+
+def unreadable_copies() -> float:
+    return REGISTRY.get_sample_value("file_transfer_unreadable_copies_total") or 0
 
 
 def test_a_deletion_that_missed_a_copy_is_an_error_and_deletes_it_when_it_is_repeated(cluster: Cluster) -> None:

@@ -12,10 +12,10 @@ from file_transfer.chunks import Chunk, MissingChunkError, NextKey, StorageUnava
 from file_transfer.stores import resolver as resolver_module
 from file_transfer.stores.budget import Budget
 from file_transfer.stores.incoming import CHUNK_BYTES, IncomingChunks
-from file_transfer.stores.ranges import BLOCK_BYTES, ChunkRange, block_ranges, ranges, read_ahead
+from file_transfer.stores.ranges import ChunkRange, ranges, read_ahead
 from file_transfer.stores.resolver import Resolver
 
-CHUNKS = [Chunk("a", 10), Chunk("b", 3 * BLOCK_BYTES), Chunk("c", 10)]
+CHUNKS = [Chunk("a", 10), Chunk("b", 3000), Chunk("c", 10)]
 
 
 def listed(found: list[ChunkRange]) -> list[tuple[str, int, int]]:
@@ -23,7 +23,7 @@ def listed(found: list[ChunkRange]) -> list[tuple[str, int, int]]:
 
 
 def test_a_range_is_taken_from_the_chunks_that_contain_it() -> None:
-    end = 3 * BLOCK_BYTES
+    end = 3000
     assert listed(list(ranges(CHUNKS, 0, 10))) == [("a", 0, 10)]
     assert listed(list(ranges(CHUNKS, 9, 2))) == [("a", 9, 10), ("b", 0, 1)]
     assert listed(list(ranges(CHUNKS, 10 + end + 2, 3))) == [("c", 2, 5)]
@@ -32,14 +32,7 @@ def test_a_range_is_taken_from_the_chunks_that_contain_it() -> None:
     assert list(ranges([], 0, 0)) == []
 
 
-def test_a_large_chunk_is_read_in_blocks() -> None:
-    assert listed(list(block_ranges(CHUNKS, 11, BLOCK_BYTES + 1))) == [
-        ("b", 1, BLOCK_BYTES + 1),
-        ("b", BLOCK_BYTES + 1, BLOCK_BYTES + 2),
-    ]
-
-
-def test_a_download_reads_two_blocks_ahead_and_no_more() -> None:
+def test_a_download_reads_one_chunk_ahead_and_no_more() -> None:
     fetched: list[str] = []
 
     def fetch(wanted: ChunkRange) -> bytes:
@@ -50,9 +43,9 @@ def test_a_download_reads_two_blocks_ahead_and_no_more() -> None:
     with ThreadPoolExecutor(1) as pool:
         content = read_ahead(pool, fetch, ranges(chunks, 0, 9))
         assert next(content) == b"0"
-        wait_until(lambda: sorted(fetched) == ["0", "1", "2"])
+        wait_until(lambda: sorted(fetched) == ["0", "1"])
         assert next(content) == b"1"
-        wait_until(lambda: sorted(fetched) == ["0", "1", "2", "3"])
+        wait_until(lambda: sorted(fetched) == ["0", "1", "2"])
         assert b"".join(blocks(content)) == b"2345678"
 
 

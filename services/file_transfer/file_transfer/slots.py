@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from functools import partial
+from itertools import chain
 from socket import IPPROTO_TCP, TCP_CORK, socket
 from typing import BinaryIO, Self
 
@@ -117,12 +118,11 @@ class StreamedBody:
     def __init__(self, blocks: Generator[bytes, None, None], slot: Slot) -> None:
         self._blocks = blocks
         self._slot = slot
-        self._first = next(blocks, b"")
+        self._all = chain((next(blocks, b""),), blocks)  # which forgets the first block when the second one is wanted
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            yield self._first
-            yield from self._blocks
+            yield from self._all
         finally:
             self.close()  # Bottle does not close a body that turns out to be empty
 

@@ -57,7 +57,7 @@ def in_volume_server(cluster: Cluster, host: str, script: str) -> str:
     return cluster.on(host, f"docker exec {container} sh -c '{script}'")
 
 
-def test_a_damaged_copy_is_repaired_by_the_scrub(cluster: Cluster) -> None:
+def test_a_damaged_copy_is_not_sent_and_is_repaired_by_the_scrub(cluster: Cluster) -> None:
     marker = secrets.token_hex(16).encode()
     content = marker + secrets.token_bytes(MIB)
     assert put(cluster, "scrubbed", iter([content]), through="master").ok
@@ -67,10 +67,15 @@ def test_a_damaged_copy_is_repaired_by_the_scrub(cluster: Cluster) -> None:
     flip = f"printf X | dd of={file} bs=1 seek={offset} conv=notrunc status=none"
     cluster.on("slave", f'sudo sh -c "cd {folder} && {flip}"')
 
+    digest = hashlib.sha256(content).hexdigest()
+    # Each replica prefers the copy on its own host.
+    assert {digest_of(cluster, "scrubbed", back=host) for host in ("master", "slave") * 4} == {digest}
+    logged = cluster.on("master", "docker service logs --since 2m files 2>&1")
+    assert "cannot read its copy of chunk" in logged
     first, second = cluster.operation("scrub", "--rate", "1000"), cluster.operation("scrub", "--rate", "1000")
 
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert "'scrubbed': copies repaired: 1" in first.stdout.splitlines()
     assert "repaired" not in second.stdout
     assert second.stdout.splitlines()[-1].startswith("every file is whole; ")
-    assert digest_of(cluster, "scrubbed", back="slave") == hashlib.sha256(content).hexdigest()
+    assert digest_of(cluster, "scrubbed", back="slave") == digest

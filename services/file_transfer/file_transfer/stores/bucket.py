@@ -13,7 +13,7 @@ from obstore.store import S3Store
 from file_transfer import metrics
 from file_transfer.chunks import Chunk, Content, MissingChunkError, NextKey, StorageUnavailableError
 from file_transfer.stores.incoming import CHUNK_BYTES, IncomingChunks, batch
-from file_transfer.stores.ranges import ChunkRange, block_ranges, read_ahead
+from file_transfer.stores.ranges import ChunkRange, ranges, read_ahead
 
 _THREADS = 32
 _DELETED_AT_ONCE = 1000  # what S3 accepts in one request
@@ -64,7 +64,7 @@ class BucketStore:
 
     def open(self, chunks: Sequence[Chunk], start: int, size: int) -> Content:
         """See `ChunkStore.open`."""
-        return read_ahead(self._reading, self._get, block_ranges(chunks, start, size))
+        return read_ahead(self._reading, self._get, ranges(chunks, start, size))
 
     def delete(self, keys: Sequence[str]) -> None:
         """See `ChunkStore.delete`."""

@@ -16,11 +16,12 @@ from typing import BinaryIO, cast
 
 from file_transfer.chunks import Chunk, Content, MissingChunkError, NextKey, StorageUnavailableError
 from file_transfer.stores.incoming_file import IncomingFile, full_disk_translated
-from file_transfer.stores.ranges import BLOCK_BYTES, ChunkRange, ranges
+from file_transfer.stores.ranges import ChunkRange, ranges
 
 _OPEN_AT_ONCE = 64
 """Files that a download opens at its beginning. Only they stay readable when they are deleted meanwhile."""
 
+_BLOCK_BYTES = 1024 * 1024
 _FLUSHING_THREADS = 4
 
 
@@ -107,6 +108,6 @@ class DirectoryStore:
             for index, part in enumerate(wanted):
                 with files[index] if index < _OPEN_AT_ONCE else self._open(part) as file:
                     left = part.size
-                    while left and (data := file.read(min(left, BLOCK_BYTES))):
+                    while left and (data := file.read(min(left, _BLOCK_BYTES))):
                         left -= len(data)
                         yield data

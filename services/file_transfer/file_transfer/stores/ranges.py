@@ -1,18 +1,15 @@
-"""Ranges of chunks, and blocks that are read ahead."""
+"""Ranges of chunks, which are read ahead."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
 from file_transfer.chunks import Chunk
 
-BLOCK_BYTES = 1024 * 1024
-"""The most that is read at once. Larger blocks are hardly faster, and each download holds three of them."""
-
-_AHEAD = 2
-"""Blocks of one download that are in flight or in memory besides the one being sent."""
+_AHEAD = 1
+"""Chunks of one download that are in flight or in memory besides the one being sent."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +25,12 @@ class ChunkRange:
         """The number of bytes."""
         return self.end - self.start
 
-    def is_whole_chunk(self) -> bool:
-        """Return whether these are all bytes of the chunk."""
-        return self.size == self.chunk.size
-
 
 def ranges(chunks: Iterable[Chunk], start: int, size: int) -> Iterator[ChunkRange]:
-    """Yield the part of each chunk that belongs to the `size` bytes from position `start` of the joined chunks."""
+    """Yield the part of each chunk that belongs to the `size` bytes from position `start` of the joined chunks.
+
+    They are yielded one by one, since a file has thousands.
+    """
     position = 0
     for chunk in chunks:
         first = max(start - position, 0)
@@ -46,17 +42,10 @@ def ranges(chunks: Iterable[Chunk], start: int, size: int) -> Iterator[ChunkRang
         position += chunk.size
 
 
-def block_ranges(chunks: Sequence[Chunk], start: int, size: int) -> Iterator[ChunkRange]:
-    """Yield the same as `ranges` in blocks of BLOCK_BYTES. They are yielded one by one, since a file has thousands."""
-    for part in ranges(chunks, start, size):
-        for first in range(part.start, part.end, BLOCK_BYTES):
-            yield ChunkRange(part.chunk, first, min(first + BLOCK_BYTES, part.end))
-
-
 def read_ahead(
     pool: ThreadPoolExecutor, fetch: Callable[[ChunkRange], bytes], wanted: Iterator[ChunkRange]
 ) -> Generator[bytes, None, None]:
-    """Return the blocks. The first one is fetched now, which raises its errors; the next ones are read ahead."""
+    """Return the ranges' bytes. The first is fetched now, which raises its errors; the next ones are read ahead."""
     first = next(wanted, None)
     if first is None:
         return _nothing()

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from file_transfer.chunks import Chunk, Content, NextKey, StorageUnavailableError
 from file_transfer.stores.incoming import CHUNK_BYTES, IncomingChunks, batch
-from file_transfer.stores.ranges import block_ranges, read_ahead
+from file_transfer.stores.ranges import ranges, read_ahead
 from file_transfer.stores.resolver import Resolver
 from file_transfer.stores.seaweedfs_client import Client
 from file_transfer.stores.seaweedfs_copies import Copies
@@ -87,7 +87,7 @@ class SeaweedFsStore:
 
     def open(self, chunks: Sequence[Chunk], start: int, size: int) -> Content:
         """See `ChunkStore.open`."""
-        return read_ahead(self._reading, self._copies.get, block_ranges(chunks, start, size))
+        return read_ahead(self._reading, self._copies.get, ranges(chunks, start, size))
 
     def delete(self, keys: Sequence[str]) -> None:
         """See `ChunkStore.delete`."""

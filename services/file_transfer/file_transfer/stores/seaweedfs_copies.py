@@ -6,6 +6,7 @@ the other. And it passes on no deletion of what it has deleted before, so a copy
 """
 
 import errno
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -37,7 +38,10 @@ _OTHER_CHUNK = b"Cookie does not match"
 SeaweedFS calls its cookie, then differs, so the key has no chunk."""
 _NOT_FOUND = 404
 _OK = 200
-_PARTIAL = 206
+_UNREADABLE = 500
+"""The answer of a volume server that found a wrong checksum, or whose disk failed. It may have no text."""
+
+_LOG = logging.getLogger("gunicorn.error")
 
 
 class Copies:
@@ -87,6 +91,9 @@ class Copies:
     def get(self, wanted: ChunkRange) -> bytes:
         """Read from the best server, or from any other if that fails.
 
+        The whole chunk is read, since a volume server compares its checksum only then. It would send a part of a
+        damaged copy as it is.
+
         Raises:
             MissingChunkError: as many servers as there should be copies have no such chunk, and none failed.
             StorageUnavailableError: it cannot be read at the moment.
@@ -114,7 +121,7 @@ class Copies:
         """See `SeaweedFsStore.read_copies`."""
         found: dict[str, bytes | None] = {}
         for server in self.servers(chunk.key):
-            response = self._request_content(server, ChunkRange(chunk, 0, chunk.size))
+            response = self._request_content(server, chunk.key)
             is_whole = response.status == _OK and len(response.body) == chunk.size
             found[server.address] = response.body if is_whole else None
         return found
@@ -160,26 +167,27 @@ class Copies:
             raise StorageFullError(errno.ENOSPC, f"the disk of the volume server {server.address} is full")
         raise StorageUnavailableError(f"{server.address} cannot store {key}: {response.error()}")
 
-    def _request_content(self, server: VolumeServer, wanted: ChunkRange) -> Response:
-        key = wanted.chunk.key
-        part = {} if wanted.is_whole_chunk() else {"Range": f"bytes={wanted.start}-{wanted.end - 1}"}
+    def _request_content(self, server: VolumeServer, key: str) -> Response:
         # A volume server with too many downloads would redirect us to another, unless somebody has done so already.
         return self._client.request(
             "GET",
             server.address,
             f"/{key}?proxied=true",
-            headers={**self._credentials.to_read(key), **part},
+            headers=self._credentials.to_read(key),
             seconds=_GET_SECONDS,
         )
 
     def _get(self, server: VolumeServer, wanted: ChunkRange) -> bytes:
         key = wanted.chunk.key
-        response = self._request_content(server, wanted)
+        response = self._request_content(server, key)
         if response.status == _NOT_FOUND:
             raise MissingChunkError(f"{server.address} has no chunk {key}")
-        if response.status not in (_OK, _PARTIAL) or len(response.body) != wanted.size:
+        if response.status == _UNREADABLE:
+            metrics.UNREADABLE_COPIES.inc()
+            _LOG.warning("%s cannot read its copy of chunk %s: %s", server.address, key, response.error())
+        if response.status != _OK or len(response.body) != wanted.chunk.size:
             raise StorageUnavailableError(f"{server.address} cannot read {key}: {response.error()}")
-        return response.body
+        return response.body[wanted.start : wanted.end]
 
     def _elsewhere(self, volume: str) -> list[VolumeServer]:
         """Return the servers that have the volume now, and then all others."""
