@@ -22,11 +22,11 @@ from bench import peers
 from bench.process_tree import usage
 from bench.serving import serving
 from file_transfer.catalogue import Catalogue
+from file_transfer.clock import now
 from file_transfer.index import schema
 from file_transfer.index.migrate import migrate
 from file_transfer.index.sqlite import SqliteDatabase
 from file_transfer.limits import Limits
-from file_transfer.stored_file import now
 from file_transfer.stores.directory import DirectoryStore
 from file_transfer.sweep import sweep
 from lab.paths import cache_dir

@@ -19,11 +19,11 @@ from backup.archive import ArchiveError, Contents
 from backup.restore import RestoreError
 from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import MissingChunkError, StorageUnavailableError
+from file_transfer.clock import now
 from file_transfer.index import usage
 from file_transfer.lifetime import Lifetime
 from file_transfer.limits import Limits, Owner
 from file_transfer.ranges import Range
-from file_transfer.stored_file import now
 
 HOUR = timedelta(hours=1)
 LONG = "l" * 251 + ".txt"

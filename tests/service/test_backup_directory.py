@@ -22,9 +22,9 @@ from backup.archive import BLOCK_BYTES, ArchiveError
 from backup.pipe import Writer
 from backup.restore import RestoreError, Wanted
 from file_transfer.catalogue import Catalogue
+from file_transfer.clock import now
 from file_transfer.lifetime import Lifetime
 from file_transfer.limits import Owner
-from file_transfer.stored_file import now
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,7 @@ from backup import backups, record
 from backup.record import Record
 from backup.repository import Repository
 from file_transfer import healthcheck
-from file_transfer.stored_file import now
+from file_transfer.clock import now
 
 pytestmark = pytest.mark.slow
 

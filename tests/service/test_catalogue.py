@@ -17,6 +17,7 @@ from file_transfer import app, held_download, incoming, reservation, sweep
 from file_transfer import catalogue as catalogue_module
 from file_transfer.catalogue import Catalogue, UnknownFileError
 from file_transfer.chunks import MissingChunkError, StorageUnavailableError, blocks
+from file_transfer.clock import now
 from file_transfer.conditions import Conditions
 from file_transfer.errors import RefusedError
 from file_transfer.index import contents, downloads, garbage, usage
@@ -27,7 +28,7 @@ from file_transfer.index.schema import contents as contents_table
 from file_transfer.lifetime import FOREVER, Lifetime
 from file_transfer.limits import Limits
 from file_transfer.ranges import Range
-from file_transfer.stored_file import StoredFile, now
+from file_transfer.stored_file import StoredFile
 
 MIB = 2**20
 NO_FILE_YET = Conditions(none_match=frozenset({"*"}))

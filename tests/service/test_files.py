@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from file_transfer import app, bodies, incoming, reservation
 from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import ChunkStore, StorageUnavailableError
+from file_transfer.clock import now
 from file_transfer.index import usage
 from file_transfer.index.database import Database
 from file_transfer.limits import Limits
-from file_transfer.stored_file import now
 
 CONTENT = b"0123456789"
 TAG = f'"{hashlib.sha256(CONTENT).hexdigest()}"'

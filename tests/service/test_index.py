@@ -10,11 +10,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, insert, text
 
+from file_transfer.clock import now
 from file_transfer.index import files, garbage, schema
 from file_transfer.index.database import Database
 from file_transfer.index.migrate import migrate
 from file_transfer.index.sqlite import SqliteDatabase
-from file_transfer.stored_file import now
 
 SCHEMA = {
     "sqlite": "SELECT name, sql FROM sqlite_master WHERE tbl_name NOT LIKE 'alembic%' ORDER BY name",

@@ -17,6 +17,7 @@ from sqlalchemy import Row, Table, select
 from file_transfer import incoming, reservation, sweep, upload_content, uploads
 from file_transfer.catalogue import Catalogue, UnknownFileError
 from file_transfer.chunks import MissingChunkError, StorageUnavailableError, blocks
+from file_transfer.clock import now
 from file_transfer.errors import RefusedError
 from file_transfer.index import contents, schema, usage
 from file_transfer.index.contents import LeaseLostError
@@ -24,7 +25,7 @@ from file_transfer.index.database import Database
 from file_transfer.lifetime import Lifetime
 from file_transfer.limits import Limits, Owner
 from file_transfer.ranges import Range
-from file_transfer.stored_file import StoredFile, now
+from file_transfer.stored_file import StoredFile
 
 pytestmark = pytest.mark.slow
 

@@ -18,13 +18,14 @@ from sqlalchemy import Connection, select, text, update
 
 from components import patroni
 from file_transfer.chunks import StorageUnavailableError
+from file_transfer.clock import now
 from file_transfer.errors import RefusedError
 from file_transfer.index import files, migrate, postgres_hosts
 from file_transfer.index import postgres as postgres_index
 from file_transfer.index.database import OutcomeUnknownError
 from file_transfer.index.postgres import PostgresDatabase
 from file_transfer.index.schema import usage
-from file_transfer.stored_file import StoredFile, now
+from file_transfer.stored_file import StoredFile
 
 
 @pytest.fixture(scope="module")

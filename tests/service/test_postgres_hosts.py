@@ -9,25 +9,25 @@ from types import SimpleNamespace
 
 import pytest
 
+from file_transfer.clock import now
 from file_transfer.index import postgres_hosts
 from file_transfer.index.postgres_hosts import PostgresHost
 from file_transfer.settings import PostgresSettings
-from file_transfer.stored_file import now
 
 SETTINGS = PostgresSettings(
     hosts=(("127.0.0.1", 1),), password="", authority=Path("/nowhere"), connections=1, standbys=1
 )
 
 
-class Rows(list[tuple[bool, str | None, datetime | None]]):
+class Rows(list[tuple[bool, str | None, datetime | None, datetime]]):
     """Rows that are watched while they are taken in."""
 
-    def __init__(self, host: PostgresHost, rows: Sequence[tuple[bool, str | None, datetime | None]]) -> None:
+    def __init__(self, host: PostgresHost, rows: Sequence[tuple[bool, str | None, datetime | None, datetime]]) -> None:
         super().__init__(rows)
         self._host = host
         self.seen: list[int] = []
 
-    def __iter__(self) -> Iterator[tuple[bool, str | None, datetime | None]]:
+    def __iter__(self) -> Iterator[tuple[bool, str | None, datetime | None, datetime]]:
         for row in super().__iter__():
             self.seen.append(self._host.standbys())
             yield row
@@ -35,8 +35,8 @@ class Rows(list[tuple[bool, str | None, datetime | None]]):
 
 def test_a_standby_does_not_disappear_while_the_next_answer_is_taken_in() -> None:
     host = PostgresHost(SETTINGS, "127.0.0.1", 1)
-    host.learn([(False, "standby", now())])
-    rows = Rows(host, [(False, "standby", now())])
+    host.learn([(False, "standby", now(), now())])
+    rows = Rows(host, [(False, "standby", now(), now())])
 
     host.learn(rows)
 
@@ -48,7 +48,7 @@ def test_with_patience_a_host_and_a_standby_may_be_silent_for_longer(
     monkeypatch: pytest.MonkeyPatch, patience: int, alive: bool, standbys: int
 ) -> None:
     host = PostgresHost(replace(SETTINGS, patience=patience), "127.0.0.1", 1)
-    host.learn([(False, "standby", now())])
+    host.learn([(False, "standby", now(), now())])
     later = time.monotonic() + 5
 
     monkeypatch.setattr(postgres_hosts, "time", SimpleNamespace(monotonic=lambda: later))

@@ -22,11 +22,12 @@ from running import free_ports, wait_until
 
 from components import patroni
 from file_transfer.chunks import StorageUnavailableError
+from file_transfer.clock import now
 from file_transfer.index import files
 from file_transfer.index.migrate import migrate
 from file_transfer.index.postgres import PostgresDatabase
 from file_transfer.settings import PostgresSettings
-from file_transfer.stored_file import StoredFile, now
+from file_transfer.stored_file import StoredFile
 
 SCRIPTS = Path(__file__).parents[2] / "services" / "postgres"
 PROGRAMS = Path(postgres.program("postgres")).parent

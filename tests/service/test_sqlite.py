@@ -15,12 +15,13 @@ from running import wait_until
 from sqlalchemy import Connection, select, update
 
 from file_transfer.chunks import StorageFullError, StorageUnavailableError
+from file_transfer.clock import now
 from file_transfer.errors import RefusedError
 from file_transfer.index import files
 from file_transfer.index.migrate import migrate
 from file_transfer.index.schema import usage
 from file_transfer.index.sqlite import SqliteDatabase
-from file_transfer.stored_file import StoredFile, now
+from file_transfer.stored_file import StoredFile
 
 
 @pytest.fixture

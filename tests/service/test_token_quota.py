@@ -19,12 +19,12 @@ from token_files import tokens_with_limits
 from file_transfer import app, bodies, metrics, reservation, sweep, tokens, upload_content
 from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import ChunkStore
+from file_transfer.clock import now
 from file_transfer.errors import QuotaError
 from file_transfer.index import contents, usage
 from file_transfer.index.database import Database, OutcomeUnknownError
 from file_transfer.lifetime import Lifetime
 from file_transfer.limits import Limits, Owner
-from file_transfer.stored_file import now
 from file_transfer.uploads import Uploads
 
 QUOTA = 100_000

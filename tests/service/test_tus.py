@@ -16,6 +16,7 @@ from sqlalchemy import Connection, func, select
 from file_transfer import app, sweep, upload_content, upload_record, uploads
 from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import ChunkStore, StorageUnavailableError
+from file_transfer.clock import now
 from file_transfer.errors import ConflictError, CutShortError, RefusedError
 from file_transfer.index import uploads as index_uploads
 from file_transfer.index import usage
@@ -24,7 +25,6 @@ from file_transfer.index.schema import chunks
 from file_transfer.limits import Limits
 from file_transfer.reservation import Reservation
 from file_transfer.resumable_sha256 import ResumableSha256
-from file_transfer.stored_file import now
 from file_transfer.upload import Upload
 
 CONTENT = bytes(range(256)) * 40

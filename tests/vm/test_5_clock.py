@@ -5,11 +5,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+import requests
 from cluster import Cluster
 from load import Load
 
 _HOUR = 3600
 _RECOVERY_SECONDS = 120
+_SWEEPS_SECONDS = 25
+"""Each host has swept twice in this time."""
+
+CONTENT = bytes(100_000)
 
 
 @contextmanager
@@ -42,7 +47,23 @@ def test_files_can_be_sent_and_fetched_while_the_clocks_differ_and_after(cluster
 
     with an_hour_ahead(cluster, host):
         assert float(cluster.on(host, "date +%s")) >= ahead
+        for number, url in enumerate(urls):
+            stored = requests.put(f"{url}/files/for-half-an-hour-{host}-{number}?ttl=30m", data=CONTENT, timeout=60)
+            assert stored.status_code == 201, stored.text
+        sent = time.monotonic()
         serve(cluster, load, urls)
+        cluster.eventually(lambda: time.monotonic() > sent + _SWEEPS_SECONDS)
+        assert kept(urls, host)
     serve(cluster, load, urls)
+    assert kept(urls, host)
 
     assert not load.lost(*urls)
+
+
+def kept(urls: list[str], host: str) -> bool:
+    """Return whether the files with a lifetime are still there."""
+    return all(
+        requests.get(f"{url}/files/for-half-an-hour-{host}-{number}", timeout=60).content == CONTENT
+        for url in urls
+        for number in range(len(urls))
+    )

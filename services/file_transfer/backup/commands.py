@@ -18,8 +18,8 @@ from backup.settings import Settings
 from file_transfer import backends, names
 from file_transfer import settings as file_settings
 from file_transfer.catalogue import Catalogue
+from file_transfer.clock import now
 from file_transfer.limits import Limits
-from file_transfer.stored_file import now
 
 _ANY_SIZE = 2**63 - 1
 

@@ -7,13 +7,13 @@ from backup.archive import Member, Reader
 from file_transfer import names
 from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import StorageFullError, StorageUnavailableError
+from file_transfer.clock import now
 from file_transfer.conditions import NONE, Conditions
 from file_transfer.errors import PreconditionError, RefusedError
 from file_transfer.index import usage
 from file_transfer.index.contents import LeaseLostError
 from file_transfer.lifetime import Lifetime
 from file_transfer.limits import Owner
-from file_transfer.stored_file import now
 
 _NO_FILE_YET = Conditions(none_match=frozenset({"*"}))
 

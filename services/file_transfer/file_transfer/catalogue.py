@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from file_transfer import conditions, names
 from file_transfer.chunks import ChunkStore, Content, MissingChunkError
+from file_transfer.clock import now
 from file_transfer.conditions import Conditions
 from file_transfer.errors import HeldError
 from file_transfer.held_download import HeldDownload
@@ -16,7 +17,7 @@ from file_transfer.index.database import Database, write_repeatedly
 from file_transfer.lifetime import Lifetime
 from file_transfer.limits import NOBODY, Limits, Owner
 from file_transfer.ranges import Range
-from file_transfer.stored_file import StoredFile, now
+from file_transfer.stored_file import StoredFile
 
 
 class UnknownFileError(LookupError):

@@ -23,12 +23,13 @@ from file_transfer import (
 )
 from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import Content, MissingChunkError, blocks
+from file_transfer.clock import now
 from file_transfer.errors import InvalidRequestError
 from file_transfer.gunicorn_server import request_bodies
 from file_transfer.incoming import SMALL_BYTES
 from file_transfer.ranges import Range, UnsatisfiableError
 from file_transfer.slots import FileBody, Slot, Slots, StreamedBody
-from file_transfer.stored_file import StoredFile, now
+from file_transfer.stored_file import StoredFile
 
 _LIST_FIELDS = ("prefix", "after", "limit")
 _PAGE_SIZE = 1000

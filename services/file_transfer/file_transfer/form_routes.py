@@ -19,11 +19,11 @@ from file_transfer import (
     responses,
 )
 from file_transfer.catalogue import Catalogue
+from file_transfer.clock import now
 from file_transfer.errors import InvalidRequestError
 from file_transfer.file_routes import FileRoutes
 from file_transfer.incoming import IncomingFile
 from file_transfer.slots import Slots
-from file_transfer.stored_file import now
 
 _FIELDS = ("file", "sha256")
 _MAX_SHA256_BYTES = 100

@@ -4,10 +4,11 @@ from datetime import timedelta
 from time import monotonic
 from uuid import UUID
 
+from file_transfer.clock import now
 from file_transfer.errors import HeldError
 from file_transfer.index import downloads
 from file_transfer.index.database import Database, write_repeatedly
-from file_transfer.stored_file import StoredFile, now
+from file_transfer.stored_file import StoredFile
 
 _RENEW_SECONDS = downloads.HELD / timedelta(seconds=1) / 4
 

@@ -7,12 +7,13 @@ from typing import Self
 from uuid import uuid4
 
 from file_transfer.chunks import Chunk, ChunkStore, Data, IncomingContent, StorageUnavailableError
+from file_transfer.clock import now
 from file_transfer.hashing import ConcurrentHash
 from file_transfer.index.database import Database
 from file_transfer.lifetime import Lifetime
 from file_transfer.limits import Limits, Owner
 from file_transfer.reservation import Reservation
-from file_transfer.stored_file import StoredFile, now
+from file_transfer.stored_file import StoredFile
 
 SMALL_BYTES = 32 * 1024
 """Up to this size, content is kept in the index itself: one transaction instead of two, and nothing in the store."""

@@ -9,11 +9,11 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from file_transfer.chunks import ChunkStore, StorageUnavailableError
+from file_transfer.clock import now
 from file_transfer.errors import QuotaError
 from file_transfer.index import contents
 from file_transfer.index.database import Database
 from file_transfer.limits import NOBODY, Limits, Owner
-from file_transfer.stored_file import now
 
 _ROOM = 64 * 1024 * 1024
 """The bytes that are reserved at a time for content of unknown size, or fewer if a quota has no more left."""

@@ -1,7 +1,7 @@
 """A stored file, as users see it and as the index records it."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -42,8 +42,3 @@ class StoredFile:
             "expires": self.expires.isoformat(timespec="seconds") if self.expires else None,
             "downloads_left": self.downloads_left,
         }
-
-
-def now() -> datetime:
-    """Return the current time in UTC."""
-    return datetime.now(UTC)

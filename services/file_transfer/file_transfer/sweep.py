@@ -8,9 +8,9 @@ from uuid import UUID
 
 from file_transfer import metrics
 from file_transfer.catalogue import Catalogue
+from file_transfer.clock import now
 from file_transfer.index import garbage, usage
 from file_transfer.index.database import Database
-from file_transfer.stored_file import now
 
 _EVERY_SECONDS = 10
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from file_transfer.chunks import Chunk, ChunkStore, Data
+from file_transfer.clock import now
 from file_transfer.errors import ChecksumError, CutShortError, TooLargeError
 from file_transfer.hashing import ConcurrentHash
 from file_transfer.reservation import Reservation
 from file_transfer.resumable_sha256 import ResumableSha256
-from file_transfer.stored_file import now
 from file_transfer.upload import Upload
 
 KEPT = timedelta(days=1)

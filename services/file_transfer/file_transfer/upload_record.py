@@ -7,12 +7,13 @@ from sqlalchemy import Connection
 
 from file_transfer import digests
 from file_transfer.chunks import Chunk
+from file_transfer.clock import now
 from file_transfer.errors import RefusedError
 from file_transfer.index import contents, files
 from file_transfer.index import uploads as table
 from file_transfer.index.database import Database, write_repeatedly
 from file_transfer.resumable_sha256 import ResumableSha256
-from file_transfer.stored_file import StoredFile, now
+from file_transfer.stored_file import StoredFile
 from file_transfer.upload import Upload
 
 

@@ -10,13 +10,13 @@ from sqlalchemy import Connection
 from file_transfer import conditions, digests, upload_content
 from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import Chunk, Data, StorageUnavailableError
+from file_transfer.clock import now
 from file_transfer.errors import ConflictError, CutShortError, SmallPartsError
 from file_transfer.index import contents
 from file_transfer.index import uploads as table
 from file_transfer.index.database import write_repeatedly
 from file_transfer.limits import NOBODY, Owner
 from file_transfer.reservation import Reservation
-from file_transfer.stored_file import now
 from file_transfer.upload import Upload
 from file_transfer.upload_record import record
 

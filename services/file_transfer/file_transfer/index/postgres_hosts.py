@@ -11,6 +11,7 @@ import psycopg
 from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.pool import QueuePool
 
+from file_transfer import clock
 from file_transfer.chunks import StorageUnavailableError
 from file_transfer.index.deadline import Deadlines
 from file_transfer.settings import PostgresSettings
@@ -35,7 +36,7 @@ _CONNECT_SECONDS = 2
 _UNACKNOWLEDGED_SECONDS = 5
 
 _PROBE = """
-SELECT pg_is_in_recovery(), application_name, reply_time
+SELECT pg_is_in_recovery(), application_name, reply_time, clock_timestamp()
 FROM (VALUES (1)) AS always LEFT JOIN pg_stat_replication ON state = 'streaming' AND sync_state IN ('sync', 'quorum')
 """
 
@@ -66,11 +67,11 @@ class PostgresHost:
         silent = _SILENT_SECONDS * self._patience
         return sum(time.monotonic() - changed < silent for _, changed in self._standbys.values())
 
-    def learn(self, rows: Sequence[tuple[bool, str | None, datetime | None]]) -> None:
+    def learn(self, rows: Sequence[tuple[bool, str | None, datetime | None, datetime]]) -> None:
         """Take in the answer to a probe."""
         now = time.monotonic()
         standbys = {}
-        for _, name, replied in rows:
+        for _, name, replied, _ in rows:
             if name is not None and replied is not None:
                 known = self._standbys.get(name)
                 standbys[name] = known if known and known[0] == replied else (replied, now)
@@ -177,7 +178,11 @@ class PostgresHosts:
         try:
             connection = connection or psycopg.connect(**host.parameters, autocommit=True)
             with self._deadlines.limit(connection.fileno(), _PROBE_SECONDS * self._settings.patience):
-                host.learn(connection.execute(_PROBE).fetchall())
+                asked = time.monotonic()
+                rows = connection.execute(_PROBE).fetchall()
+                host.learn(rows)
+                if host.is_primary:
+                    clock.follow(rows[0][3], (asked + time.monotonic()) / 2)
         except psycopg.Error as error:
             host.failure = " ".join(str(error).split())
             host.answered = float("-inf")
