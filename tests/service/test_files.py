@@ -7,16 +7,18 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from unittest.mock import MagicMock
 
 import pytest
 from client import BOUNDARY, FORM, MAX_TRANSFERS, Client, file_form
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from file_transfer import app, bodies, incoming, reservation
+from file_transfer import app, bodies, file_routes, incoming, reservation
 from file_transfer.catalogue import Catalogue
 from file_transfer.chunks import ChunkStore, StorageUnavailableError
 from file_transfer.clock import now
+from file_transfer.held_download import HeldDownload
 from file_transfer.index import usage
 from file_transfer.index.database import Database
 from file_transfer.limits import Limits
@@ -455,6 +457,22 @@ def test_a_broken_download_of_a_one_time_file_can_be_resumed(
 
 
 # Limits
+
+
+def test_a_limited_download_is_renewed_before_each_piece_that_a_slow_client_needs_minutes_for(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incoming, "SMALL_BYTES", 0)
+    monkeypatch.setattr(file_routes, "_RENEWED_BYTES", 3)
+    client.request("PUT", "/files/once?max-downloads=1", b"0123456789")
+    renew = MagicMock()
+    monkeypatch.setattr(HeldDownload, "renew", renew)
+
+    assert client.get("once", range="bytes=2-8").body == b"2345678"
+    assert renew.call_count == 3
+    assert client.get("once").body == b"0123456789"
+    assert renew.call_count == 3 + 4
+    assert client.get("once").status == 404
 
 
 def test_an_empty_file_with_limited_downloads_gives_its_slot_back(client: Client) -> None:

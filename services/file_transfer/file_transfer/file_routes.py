@@ -33,6 +33,8 @@ from file_transfer.stored_file import StoredFile
 
 _LIST_FIELDS = ("prefix", "after", "limit")
 _PAGE_SIZE = 1000
+_RENEWED_BYTES = 1024 * 1024
+"""The most that is sent of a held download before it is renewed. A slow client takes minutes for a larger block."""
 
 
 class FileRoutes:
@@ -141,8 +143,9 @@ class FileRoutes:
                 with closing(self._catalogue.open(file, wanted)) as content:
                     left = wanted.size
                     for block in blocks(content):
-                        held.renew()
-                        yield block[:left]
+                        for first in range(0, min(len(block), left), _RENEWED_BYTES):
+                            held.renew()
+                            yield block[first : min(first + _RENEWED_BYTES, left)]
                         left = max(left - len(block), 0)
             is_complete = wanted.start + wanted.size == file.size
         finally:

@@ -23,6 +23,8 @@ def volumes(cluster: Cluster) -> dict[int, list[str]]:
 def in_shell(cluster: Cluster, *commands: str) -> str:
     """Return what SeaweedFS's shell says to these commands. A master's container has the certificate for it."""
     (master,) = cluster.containers("object-store-master-master")
+    # The shell needs as much memory as the master itself. Without more, both would stand still.
+    cluster.on("master", f"docker update --memory 512m --memory-swap 512m {master}")
     shell = f"docker exec -i {master} weed shell -master=object-store-master-master:9333"
     lines = "".join(f"{command}\\n" for command in commands)
     return cluster.on("master", f"printf '{lines}' | {shell}", timeout=180)
