@@ -14,7 +14,7 @@ _CONNECTIONS = 4096
 _FURTHER_CONNECTIONS = 128  # of each console and each database
 _HEALTH_CONNECTIONS = 16
 _PIPES = 512
-"""Bodies that pass through the kernel at the same time. A pipe holds up to 64 KiB. All others are copied."""
+"""How many bodies the kernel moves at the same time, in a pipe of up to 64 KiB each. HAProxy copies all others."""
 
 _FORM_BYTES = 2**20  # allowance for what a multipart form adds around the file
 _SLOTS = 64
@@ -156,7 +156,7 @@ defaults
   timeout http-keep-alive 15s
   timeout client 120s
   timeout server 120s
-  # Bodies go from one connection to the other within the kernel, which takes a third of the CPU time.
+  # Without TLS, the kernel moves bodies from one connection to the other, for a third of the CPU time of copying them.
   option splice-request
   option splice-response
   option srvtcpka

@@ -46,7 +46,7 @@ def test_the_hosts_of_postgresql_are_asked_for_the_primarys_clock(
     monkeypatch.setattr(clock, "follow", lambda *shown: found.append(shown))
     hosts = PostgresHosts(postgres_cluster.settings())
     try:
-        wait_until(lambda: all(host.probes > 3 for host in hosts.readable()))
+        wait_until(lambda: len(hosts.readable()) == 2 and all(host.probes > 3 for host in hosts.readable()))
     finally:
         hosts.close()
 

@@ -245,3 +245,19 @@ def test_uploads_that_stop_are_cut_and_others_go_on(tmp_path: Path, program: Cal
         found = Counter(connection.recv(12) for connection in slow)
         assert found == {b"HTTP/1.1 408": 45, b"HTTP/1.1 503": 5}
         wait_until(lambda: server.running_transfers() == 0)
+
+
+def test_the_kernel_moves_large_bodies_from_one_connection_to_the_other(front: Edge) -> None:
+    content, url = bytes(64 * 2**20), f"{front.url}/files/spliced"
+    before = pipes(front)
+
+    assert requests.put(url, data=content, timeout=60).status_code == 201
+    assert requests.get(url, timeout=60).content == content
+
+    assert before < pipes(front)
+
+
+def pipes(front: Edge) -> int:
+    """Return how many pipes HAProxy has. It keeps those that it used."""
+    opened = Path(f"/proc/{front.process.pid}/fd").iterdir()
+    return sum(str(entry.readlink()).startswith("pipe:") for entry in opened)

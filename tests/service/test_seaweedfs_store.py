@@ -91,10 +91,11 @@ def test_a_damaged_copy_is_never_sent_and_is_counted(
     assert read(store, [chunk], size // 2, 10) == content[size // 2 :][:10]
 
     assert unreadable_copies() == before + 3
-    assert f"{cluster.address('node0')} cannot read its copy of chunk {chunk.key}" in caplog.text
+    assert f"{cluster.address('node0')} of node node0 cannot read its copy of chunk {chunk.key}" in caplog.text
     cluster.damage("node1", content)
     with pytest.raises(StorageUnavailableError):
         store.open([chunk], 0, 10)
+    store.delete([chunk.key])
 
 
 def unreadable_copies() -> float:

@@ -2,12 +2,15 @@
 
 import io
 import socket
+import tracemalloc
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from bottle import Bottle, HTTPResponse
 
 from file_transfer.errors import RefusedError
-from file_transfer.slots import FileBody, Slots
+from file_transfer.slots import FileBody, Slots, StreamedBody
 
 
 @pytest.fixture
@@ -38,6 +41,24 @@ def test_a_disconnected_client_frees_its_slot(connection: socket.socket) -> None
     file.close()
 
     slots.take().give_back()
+
+
+def test_a_download_keeps_no_block_that_was_sent() -> None:
+    slots, size = Slots(1), 2**20
+    routes = Bottle()
+    routes.route("/", "GET", lambda: HTTPResponse(StreamedBody((bytes(size) for _ in range(8)), slots.take())))
+    environ: dict[str, Any] = {"PATH_INFO": "/", "REQUEST_METHOD": "GET", "wsgi.errors": io.StringIO()}
+
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        received = sum(len(block) for block in routes(environ, lambda *_: None))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert received == 8 * size
+    assert peak - before < 2.5 * size, "the one that was sent, and the next one"
 
 
 def test_a_client_leaves_a_quarter_of_the_slots_to_others() -> None:

@@ -8,6 +8,7 @@ import pytest
 import requests
 from cluster import Cluster
 from load import Load
+from outages import postgres_roles
 
 _HOUR = 3600
 _RECOVERY_SECONDS = 120
@@ -43,27 +44,37 @@ def serve(cluster: Cluster, load: Load, urls: list[str]) -> None:
 def test_files_can_be_sent_and_fetched_while_the_clocks_differ_and_after(cluster: Cluster, host: str) -> None:
     urls = [cluster.url(each["name"]) for each in cluster.hosts]
     load = Load()
+    has_primary = postgres_roles(cluster)[host] == "primary"
+    kept = store_for_half_an_hour(urls, f"{host}-before")
     ahead = float(cluster.on(host, "date +%s")) + _HOUR
 
     with an_hour_ahead(cluster, host):
         assert float(cluster.on(host, "date +%s")) >= ahead
-        for number, url in enumerate(urls):
-            stored = requests.put(f"{url}/files/for-half-an-hour-{host}-{number}?ttl=30m", data=CONTENT, timeout=60)
-            assert stored.status_code == 201, stored.text
+        if has_primary:  # by its clock, these have expired
+            kept.clear()
+        kept += store_for_half_an_hour(urls, f"{host}-meanwhile")
         sent = time.monotonic()
         serve(cluster, load, urls)
         cluster.eventually(lambda: time.monotonic() > sent + _SWEEPS_SECONDS)
-        assert kept(urls, host)
+        assert missing(kept, urls) == []
+        if not has_primary:
+            assert [transfer for transfer in load.transfers if not transfer.ok] == []
     serve(cluster, load, urls)
-    assert kept(urls, host)
+    assert missing(kept, urls) == []
 
     assert not load.lost(*urls)
 
 
-def kept(urls: list[str], host: str) -> bool:
-    """Return whether the files with a lifetime are still there."""
-    return all(
-        requests.get(f"{url}/files/for-half-an-hour-{host}-{number}", timeout=60).content == CONTENT
-        for url in urls
-        for number in range(len(urls))
-    )
+def store_for_half_an_hour(urls: list[str], prefix: str) -> list[str]:
+    """Store a file through each address, and return the names."""
+    names = [f"{prefix}-{number}" for number in range(len(urls))]
+    for url, name in zip(urls, names, strict=True):
+        stored = requests.put(f"{url}/files/{name}?ttl=30m", data=CONTENT, timeout=60)
+        assert stored.status_code == 201, stored.text
+    return names
+
+
+def missing(names: list[str], urls: list[str]) -> list[str]:
+    """Return the URLs of the files that are no longer there."""
+    wanted = [f"{url}/files/{name}" for url in urls for name in names]
+    return [url for url in wanted if requests.get(url, timeout=60).content != CONTENT]

@@ -8,7 +8,10 @@ import time
 from datetime import UTC, datetime, timedelta
 
 _shown: tuple[datetime, float] | None = None
-"""What the primary's clock showed, and this process's monotonic clock at the same moment. None: there is no primary."""
+"""What the primary's clock showed, and this process's monotonic clock at the same moment.
+
+None: no primary has answered yet, or the index has none. Then this host's clock counts.
+"""
 
 
 def now() -> datetime:

@@ -46,7 +46,7 @@ STORED_FILES = Gauge("file_transfer_stored_files", "Files, by the index.", multi
 GARBAGE = Gauge("file_transfer_garbage_chunks", "Chunks that wait to be deleted.", multiprocess_mode="livemostrecent")
 UNREADABLE_COPIES = Counter(
     "file_transfer_unreadable_copies",
-    "Reads of a chunk's copy that failed because it is damaged or its disk fails. Another copy was read instead.",
+    "Reads of a chunk's copy that failed because it is damaged or its disk fails.",
 )
 SWEPT = Counter("file_transfer_swept_chunks", "Chunks that were deleted.")
 SWEEP_FAILURES = Counter("file_transfer_sweep_failures", "Sweeps that failed and will be repeated.")

@@ -5,12 +5,14 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from functools import partial
-from itertools import chain
 from socket import IPPROTO_TCP, TCP_CORK, socket
 from typing import BinaryIO, Self
 
 from file_transfer.errors import BusyError
 from file_transfer.metrics import TRANSFERS
+
+_FIRST_BYTES = 64 * 1024
+"""The size of a body's first piece. Bottle keeps that piece until the body ends."""
 
 
 class Slots:
@@ -118,11 +120,16 @@ class StreamedBody:
     def __init__(self, blocks: Generator[bytes, None, None], slot: Slot) -> None:
         self._blocks = blocks
         self._slot = slot
-        self._all = chain((next(blocks, b""),), blocks)  # which forgets the first block when the second one is wanted
+        self._first = [next(blocks, b"")]
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            yield from self._all
+            block = self._first.pop()
+            yield block[:_FIRST_BYTES]
+            rest = [block[_FIRST_BYTES:]]
+            del block  # nothing refers to these bytes while the others are sent
+            yield rest.pop()
+            yield from self._blocks
         finally:
             self.close()  # Bottle does not close a body that turns out to be empty
 

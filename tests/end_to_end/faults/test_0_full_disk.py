@@ -1,4 +1,4 @@
-"""A disk of one host that is full: nothing acknowledged is lost, downloads go on, and room is all that is needed.
+"""A disk of one host that is full: nothing acknowledged is lost, and room is all that is needed. Downloads go on.
 
 The hosts share the machine's disk. So a volume gets a small file system of its own, in a file of the machine.
 """

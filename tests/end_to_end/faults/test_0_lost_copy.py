@@ -72,8 +72,8 @@ def test_a_damaged_copy_is_not_sent_and_is_repaired_by_the_scrub(cluster: Cluste
     digest = hashlib.sha256(content).hexdigest()
     # Each replica prefers the copy on its own host.
     assert {digest_of(cluster, "scrubbed", back=host) for host in ("master", "slave") * 4} == {digest}
-    logged = cluster.on("master", "docker service logs --since 2m files 2>&1")
-    assert "cannot read its copy of chunk" in logged
+    logs = "docker service logs --since 2m files 2>&1"
+    cluster.eventually(lambda: "cannot read its copy of chunk" in cluster.on("master", logs))
     first, second = cluster.operation("scrub", "--rate", "1000"), cluster.operation("scrub", "--rate", "1000")
 
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr

@@ -180,9 +180,10 @@ class PostgresHosts:
             with self._deadlines.limit(connection.fileno(), _PROBE_SECONDS * self._settings.patience):
                 asked = time.monotonic()
                 rows = connection.execute(_PROBE).fetchall()
+                is_standby, *_, shown = rows[0]
+                if not is_standby:
+                    clock.follow(shown, (asked + time.monotonic()) / 2)
                 host.learn(rows)
-                if host.is_primary:
-                    clock.follow(rows[0][3], (asked + time.monotonic()) / 2)
         except psycopg.Error as error:
             host.failure = " ".join(str(error).split())
             host.answered = float("-inf")

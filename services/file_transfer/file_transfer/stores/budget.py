@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class Budget:
-    """Lets threads send at most `limit` bytes at the same time, so that a store's servers need little memory."""
+    """Lets threads transfer at most `limit` bytes at the same time, so that a store's servers need little memory."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

@@ -27,8 +27,11 @@ _DELETE_SECONDS = 5
 _RECENT_SECONDS = 5
 """How old the knowledge of a volume's copies may be when one is written or deleted."""
 
-_IN_FLIGHT_BYTES = 8 * 1024 * 1024
+_SENT_BYTES = 8 * 1024 * 1024
 """What one process sends at the same time. More is not faster, and a volume server needs twice of it in memory."""
+
+_READ_BYTES = 16 * 1024 * 1024
+"""What one process reads at the same time. More would only wait at the volume servers, until they count as down."""
 
 _THREADS = 32
 _WRITTEN = (200, 201, 204)
@@ -55,7 +58,7 @@ class Copies:
         self._locations = locations
         self._copies = copies
         self._options = "type=replicate&fsync=true" if fsync else "type=replicate"
-        self._budget = Budget(_IN_FLIGHT_BYTES)
+        self._sending, self._reading = Budget(_SENT_BYTES), Budget(_READ_BYTES)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="copy")
 
     def servers(self, key: str) -> list[VolumeServer]:
@@ -77,7 +80,7 @@ class Copies:
 
     def put(self, key: str, content: bytearray) -> None:
         """Write all copies at once, and return when they are on the disks."""
-        with self._budget.taken(len(content)), metrics.storage("put"):
+        with self._sending.taken(len(content)), metrics.storage("put"):
             first, *others = self.servers(key)
             writing = [self._pool.submit(self._put, server, key, content) for server in others]
             try:
@@ -105,7 +108,7 @@ class Copies:
                 if server.address in tried:
                     continue
                 try:
-                    with metrics.storage("get"):
+                    with self._reading.taken(wanted.chunk.size), metrics.storage("get"):
                         return self._get(server, wanted)
                 except (StorageUnavailableError, MissingChunkError) as error:
                     tried[server.address] = error
@@ -128,7 +131,7 @@ class Copies:
 
     def write_again(self, key: str, server: str, content: bytes) -> None:
         """See `SeaweedFsStore.write_copy`."""
-        with self._budget.taken(len(content)):
+        with self._sending.taken(len(content)):
             self._put(VolumeServer(server, node=""), key, bytearray(content))
 
     def delete(self, key: str) -> None:
@@ -184,7 +187,10 @@ class Copies:
             raise MissingChunkError(f"{server.address} has no chunk {key}")
         if response.status == _UNREADABLE:
             metrics.UNREADABLE_COPIES.inc()
-            _LOG.warning("%s cannot read its copy of chunk %s: %s", server.address, key, response.error())
+            _LOG.warning(
+                "the volume server %s of node %s cannot read its copy of chunk %s: %s",
+                *(server.address, server.node, key, response.error()),
+            )
         if response.status != _OK or len(response.body) != wanted.chunk.size:
             raise StorageUnavailableError(f"{server.address} cannot read {key}: {response.error()}")
         return response.body[wanted.start : wanted.end]
