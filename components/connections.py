@@ -6,7 +6,7 @@ The numbers change in steps, so that scaling the service within a step restarts 
 WORKERS = 2
 """Worker processes of a replica."""
 
-_SMALLEST_STEP = 7
+_SMALLEST_STEP = 5
 _MANY_REPLICAS = 15
 _PER_WORKER = 3
 FOR_BACKUP = 1
@@ -55,5 +55,5 @@ def _workers(replicas: int) -> int:
 
 
 def _step(replicas: int) -> int:
-    """Return the largest number of replicas in the step: 7, 15, 31 and so on. An update makes them 8, 16, 32."""
-    return max(_SMALLEST_STEP, (1 << replicas.bit_length()) - 1)
+    """Return the largest number of replicas in the step: 5, 7, 15, 31 and so on. An update makes one more of them."""
+    return _SMALLEST_STEP if replicas <= _SMALLEST_STEP else (1 << replicas.bit_length()) - 1

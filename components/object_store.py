@@ -139,8 +139,10 @@ class ObjectStore(pulumi.ComponentResource):
             ],
             uid=users.OBJECT_STORE_VOLUME,
             cpus=1.0,
-            memory=128,
-            heap=88,
+            # With less, the pages of its own program do not fit while it writes: it reads them again and again, and
+            # stands still.
+            memory=160,
+            heap=80,
         )
         return SwarmService(
             seaweedfs.VOLUME_SERVER,

@@ -316,7 +316,7 @@ def test_the_swarm_uses_the_hosts_addresses(run_once: Run, values: dict[str, Any
 
 def test_scaling_changes_the_service_and_the_expected_tasks_only(run_once: Run, values: dict[str, Any]) -> None:
     before = {(r.typ, r.name): r.inputs for r in run_once(values).resources}
-    after = {(r.typ, r.name): r.inputs for r in run_once({**values, "file_service": {"replicas": 7}}).resources}
+    after = {(r.typ, r.name): r.inputs for r in run_once({**values, "file_service": {"replicas": 5}}).resources}
 
     changed = {key for key in before if before[key] != after[key]}
     assert before.keys() == after.keys()

@@ -96,11 +96,11 @@ def test_index_and_object_store_publish_nothing(run_once: Run, values: dict[str,
         assert not name.startswith(STORE) or not service["endpointSpec"].get("ports"), name
 
 
-def test_index_and_object_store_are_limited_to_512_mib_on_a_manager_and_320_on_a_worker(
+def test_for_five_replicas_index_and_object_store_are_limited_to_512_mib_on_a_manager_and_320_on_a_worker(
     run_once: Run, values: dict[str, Any]
 ) -> None:
     limits = {"master": 0, "slave": 0}
-    for name, service in run_once(values).services().items():
+    for name, service in run_once({**values, "file_service": {"replicas": 5}}).services().items():
         if name.startswith(STORE):
             on = [host for host in limits if "global" in service["mode"] or name.endswith(f"-{host}")]
             for host in on:
