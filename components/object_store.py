@@ -142,7 +142,7 @@ class ObjectStore(pulumi.ComponentResource):
             # With less, the pages of its own program do not fit while it writes: it reads them again and again, and
             # stands still.
             memory=160,
-            heap=80,
+            heap=72,
         )
         return SwarmService(
             seaweedfs.VOLUME_SERVER,

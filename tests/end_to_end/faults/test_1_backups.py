@@ -1,7 +1,7 @@
 """Everything is lost but the backups: `pulumi up` and one command bring back every file and every metric."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import requests
@@ -24,18 +24,19 @@ def samples(cluster: Cluster) -> set[tuple[str, float, float]]:
 
 
 @pytest.fixture(scope="module")
-def backed_up(cluster: Cluster) -> Load:
+def backed_up(cluster: Cluster) -> Iterator[Load]:
     """A load that has run. A backup that was made while it ran has all that it lists as acknowledged."""
     load = Load()
     cluster.set_secret("backup_password", "backup-Horse-battery")
-    cluster.configure(backup={"directory": DIRECTORY, "host": HOST, "every": "1d"})
+    with cluster.configured(backup={"directory": DIRECTORY, "host": HOST, "every": "1d"}):
+        cluster.up()
+        with load.running(*urls(cluster)):
+            cluster.eventually(lambda: len(load.acknowledged) > 200, shown=load.described, seconds=180)
+            before = dict(load.acknowledged)
+            run(cluster, "now")
+        load.acknowledged = before
+        yield load
     cluster.up()
-    with load.running(*urls(cluster)):
-        cluster.eventually(lambda: len(load.acknowledged) > 200, shown=load.described, seconds=180)
-        before = dict(load.acknowledged)
-        run(cluster, "now")
-    load.acknowledged = before
-    return load
 
 
 def test_after_everything_is_lost_a_backup_made_under_load_has_every_file_and_metric(
