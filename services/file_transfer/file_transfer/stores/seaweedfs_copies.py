@@ -28,8 +28,8 @@ _RECENT_SECONDS = 5
 """How old the knowledge of a volume's copies may be when one is written or deleted."""
 
 _SENT_BYTES = 4 * 1024 * 1024
-"""What one process sends to each copy at the same time. A volume server needs four times as much memory for it, and does
-not limit copies itself."""
+"""What one process sends to each copy at the same time. A volume server needs four times as much memory for it, and
+does not limit copies itself."""
 
 _READ_BYTES = 8 * 1024 * 1024
 """What one process reads at the same time. More would only wait at the volume servers, until they count as down."""
