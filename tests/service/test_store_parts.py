@@ -155,6 +155,25 @@ def test_a_budget_lets_no_more_bytes_through_than_its_limit() -> None:
     assert inside == [6, 4, 11], "more than the limit goes alone"
 
 
+def test_small_transfers_do_not_hold_up_a_large_one_that_came_before_them() -> None:
+    budget, inside = Budget(10), list[int]()
+
+    def take(size: int) -> None:
+        with budget.taken(size):
+            inside.append(size)
+
+    with ThreadPoolExecutor(3) as pool:
+        with budget.taken(6):
+            waiting = []
+            for count, size in enumerate((9, 1, 2), 1):
+                waiting.append(pool.submit(take, size))
+                wait_until(lambda count=count: len(budget._waiting) == count)
+        for each in waiting:
+            each.result(timeout=30)
+
+    assert inside == [9, 1, 2]
+
+
 def test_a_name_server_that_does_not_answer_costs_no_more_than_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     resolver, answers = Resolver(), threading.Event()
     monkeypatch.setattr(resolver_module, "_KEPT_SECONDS", 0)
