@@ -39,11 +39,11 @@ STORE = (
     "postgres-slave",
 )
 
-SERVERS = {
+_SERVERS = {
     "ours": (f"http://{ADDRESSES['slave']}:5001", "/files/"),
     "filer": (f"http://{ADDRESSES['slave']}:{EDGE_PORT}", "/bench/"),
 }
-_URLS = {name: server + path for name, (server, path) in SERVERS.items()}
+_URLS = {name: server + path for name, (server, path) in _SERVERS.items()}
 _COLUMNS = ("upload", "download", "small_up", "small_down")
 
 
@@ -120,7 +120,7 @@ def download(name: str) -> list[str]:
 
 def small(name: str) -> dict[str, float]:
     """Upload and download small files, and return how many a second."""
-    server, path = SERVERS[name]
+    server, path = _SERVERS[name]
     up = wrk(server, "up", path, "0")
     down = wrk(server, "down", path, str(min(1000, int(up["sent"]) - CONNECTIONS)))
     return {"small_up": up["requests"] / up["seconds"], "small_down": down["requests"] / down["seconds"]}
