@@ -149,7 +149,7 @@ def volume_server_command(masters: Collection[str]) -> list[str]:
     """
     arguments = [
         "-ip.bind=0.0.0.0", f"-port={VOLUME_PORT}", f"-dir={DATA}", "-max=0", f"-master={addresses(masters)}",
-        "-index=memory", "-readMode=local", "-minFreeSpace=1GiB", "-preStopSeconds=1", "-concurrentUploadLimitMB=32",
+        "-index=memory", "-readMode=local", "-minFreeSpace=1GiB", "-preStopSeconds=1",
         "-concurrentDownloadLimitMB=16", f"-readBufferSizeMB={READ_BUFFER_MIB}", f"-metricsPort={METRICS_PORT}",
     ]  # fmt: skip
     program = f"weed -logtostderr=true -config_dir={SECRETS} volume"

@@ -28,8 +28,8 @@ _RECENT_SECONDS = 5
 """How old the knowledge of a volume's copies may be when one is written or deleted."""
 
 _SENT_BYTES = 4 * 1024 * 1024
-"""What one process sends to each copy at the same time. A volume server needs four times as much memory for it, and
-does not limit copies itself."""
+"""What one process sends to each volume server at the same time. The server needs four times as much memory for it, and
+has no limit of its own for requests that say `type=replicate`."""
 
 _READ_BYTES = 8 * 1024 * 1024
 """What one process reads at the same time. More would only wait at the volume servers, until they count as down."""
@@ -190,7 +190,10 @@ class Copies:
             metrics.UNREADABLE_COPIES.inc()
             _LOG.warning(
                 "the volume server %s of node %s cannot read its copy of chunk %s: %s",
-                *(server.address, server.node, key, response.error()),
+                server.address,
+                server.node,
+                key,
+                response.error(),
             )
         if response.status != _OK or len(response.body) != wanted.chunk.size:
             raise StorageUnavailableError(f"{server.address} cannot read {key}: {response.error()}")
